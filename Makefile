@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# dm-cowchain: the kernel module, its tool, tests and checks. "make help" lists
+# what there is to make.
+
+# The kernel to build for: 6.1, 6.12 or newest (Debian's, fetched into a cache
+# on demand), or KDIR=<headers or build tree>. By default the running kernel, if
+# its headers are installed, else 6.12.
+ifdef KERNEL
+kernel := $(KERNEL)
+else ifdef KDIR
+kernel := custom
+else ifneq ($(wildcard /lib/modules/$(shell uname -r)/build/Makefile),)
+kernel := running
+KDIR := /lib/modules/$(shell uname -r)/build
+else
+kernel := 6.12
+endif
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+MANDIR ?= $(PREFIX)/share/man
+B := $(CURDIR)/build
+
+export PREFIX DESTDIR MANDIR
+
+subdirs := $(patsubst %/Makefile,%,$(wildcard userspace/Makefile userspace/vmm/Makefile))
+man := $(wildcard Documentation/*.8 Documentation/*.1)
+
+all: modules userspace
+
+modules:
+	@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') '$(kernel)' $(KBUILD_ARGS)
+
+userspace: $(subdirs)
+
+$(subdirs):
+	@$(MAKE) -C $@
+
+# The launcher is built after the tool: they share sources.
+userspace/vmm: $(filter userspace,$(subdirs))
+
+install: userspace
+	@$(MAKE) -C userspace install
+	@$(if $(wildcard userspace/vmm/Makefile),$(MAKE) -C userspace/vmm install)
+	@for page in $(man); do \
+		install -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; \
+	done
+
+modules_install: modules
+	@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
+		'$(kernel)' $(if $(DESTDIR),INSTALL_MOD_PATH='$(DESTDIR)')
+
+# KERNEL, TESTS, SEEDS and OPS select; see selftests/.
+check:
+	@scripts/setup check
+	@$(MAKE) userspace
+	@KERNEL='$(KERNEL)' TESTS='$(TESTS)' SEEDS='$(SEEDS)' OPS='$(OPS)' scripts/check
+
+SEEDS_random = $(or $(SEEDS),20)
+OPS_random = $(or $(OPS),2000)
+check-random:
+	@$(MAKE) check TESTS=random SEEDS='$(SEEDS_random)' OPS='$(OPS_random)'
+
+demo:
+	@scripts/setup check
+	@$(MAKE) userspace
+	@scripts/demo
+
+lint:
+	@scripts/setup lint
+	@scripts/lint $(LINT)
+
+build-newest:
+	@scripts/build-newest
+
+clean:
+	@for dir in $(subdirs); do $(MAKE) -C $$dir clean || exit; done
+	rm -rf $(B)
+
+# Also the kernels and all else that was fetched for this user.
+distclean: clean
+	@bash -c '. scripts/lib.sh && cd "$$cache" 2>/dev/null || exit 0; \
+		echo "rm -rf $$cache/..."; \
+		rm -rf kernels apt checkpatch initramfs chroot images *.lock'
+
+help:
+	@echo 'all              the module and the tools (default)'
+	@echo 'modules          build/KERNEL/dm-cowchain.ko'
+	@echo 'userspace        the tools'
+	@echo 'install          tools and man pages, to DESTDIR PREFIX'
+	@echo 'modules_install  the module, to DESTDIR'
+	@echo 'check            all tests on 6.1 and 6.12 in virtual machines;'
+	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
+	@echo 'check-random     random operations: SEEDS=20 OPS=2000'
+	@echo 'demo             the whole story on a real file system'
+	@echo 'lint             style, static analysis, spelling; LINT=STEP selects'
+	@echo 'build-newest     build against the newest kernel Debian has'
+	@echo 'clean distclean  distclean drops the cache of kernels, too'
+	@echo
+	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
+
+.PHONY: all modules userspace install modules_install check check-random demo \
+	lint build-newest clean distclean help $(subdirs)

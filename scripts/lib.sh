@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What the scripts here share. Source it; it runs nothing.
+
+# Without this a failure inside $(...) goes unnoticed in spite of set -e.
+shopt -s inherit_errexit
+
+# shellcheck disable=SC2034	# used by those who source this
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+me=${0##*/}
+
+# Everything fetched or made once per machine, safe to delete at any time.
+cache=${DM_COWCHAIN_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dm-cowchain}
+
+say() { echo "$me: $*"; }
+warn() { echo "$me: $*" >&2; }
+die() { warn "$@"; exit 1; }
+
+# The Debian suite a kernel of ours comes from.
+kernel_suite() {
+	case $1 in
+	6.1) echo bookworm ;;
+	6.12) echo bookworm-backports ;;
+	newest) echo testing ;;
+	*) die "no such kernel: $1 (6.1, 6.12, newest)" ;;
+	esac
+}
+
+kernel_dir() { echo "$cache/kernels/$1"; }
+
+# The address this machine takes Debian's main archive from.
+debian_mirror() {
+	local uri
+
+	# shellcheck disable=SC2016	# apt expands these
+	uri=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' \
+		'Created-By: Packages' 2>/dev/null |
+		awk '$1 == "Debian" && $2 !~ /-/ { print $3; exit }' || true)
+	echo "${uri:-http://deb.debian.org/debian/}"
+}
+
+# Runs "$@" with a lock on FILE: with_lock FILE COMMAND... In a subshell, so that
+# the lock ends with it and set -e goes on working inside.
+with_lock() (
+	mkdir -p "$(dirname "$1")"
+	exec 9>"$1"
+	flock -n 9 || { warn "waiting for $1"; flock 9; }
+	shift
+	"$@"
+)
