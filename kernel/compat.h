@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The only place that knows kernel versions.
+ */
+#ifndef COWCHAIN_COMPAT_H
+#define COWCHAIN_COMPAT_H
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/device-mapper.h>
+#include <linux/err.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "dm-cowchain needs Linux 6.1 or later"
+#endif
+
+/* 6.5: fmode_t became blk_mode_t in dm_get_device() and dm_table_get_mode(). */
+#ifdef BLK_OPEN_READ
+typedef blk_mode_t cc_mode_t;
+#define CC_OPEN_READ	BLK_OPEN_READ
+#define CC_OPEN_WRITE	BLK_OPEN_WRITE
+#else
+typedef fmode_t cc_mode_t;
+#define CC_OPEN_READ	FMODE_READ
+#define CC_OPEN_WRITE	FMODE_WRITE
+#endif
+
+/* 6.14: bio_split() returns an error pointer where it returned NULL. */
+static inline struct bio *cc_bio_split(struct bio *bio, unsigned int sectors,
+				       struct bio_set *bs)
+{
+	struct bio *split = bio_split(bio, sectors, GFP_NOIO, bs);
+
+	return IS_ERR_OR_NULL(split) ? NULL : split;
+}
+
+#endif /* COWCHAIN_COMPAT_H */
