@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdlib.h>
+#include <string.h>
+
+#include "image.h"
+#include "util.h"
+
+/* Large enough for every logical block size. */
+#define READ_ALIGN 4096U
+
+#define HOW_TO_PREPARE \
+	"create a prepared image with 'cowchain create', or qemu-img create -f qcow2 -o extended_l2=on,cluster_size=128k,preallocation=metadata"
+
+/* Names in headers have no NUL at the end and must not have one inside. */
+static char *take_name(const uint8_t *name, size_t len, const char *what, const char *path)
+{
+	if (!memchr(name, '\0', len))
+		return xstrndup((const char *)name, len);
+	cc_error("%s: broken header: the %s contains a NUL", path, what);
+	return NULL;
+}
+
+/*
+ * Looks for the data file's name among the extensions, which q2_parse_header() has found to be inside
+ * the cluster. The kernel gets a device instead, so its parser does not keep the place.
+ */
+static const uint8_t *find_data_name(const uint8_t *buf, uint32_t end, const struct q2_info *info,
+				     uint32_t *len)
+{
+	const struct qcow2_ext_header *ext;
+	uint32_t pos = info->header_length;
+	uint32_t type, size;
+
+	while (pos <= end && end - pos >= sizeof(*ext)) {
+		ext = (const void *)(buf + pos);
+		type = be32toh(ext->type);
+		size = be32toh(ext->length);
+		pos += (uint32_t)sizeof(*ext);
+		if (type == QCOW2_EXT_END || size > end - pos)
+			break;
+		if (type == QCOW2_EXT_DATA_FILE) {
+			*len = size;
+			return buf + pos;
+		}
+		pos += (size + 7U) & ~7U;
+	}
+	return NULL;
+}
+
+static int take_names(const uint8_t *buf, const char *path, struct image *image)
+{
+	const struct q2_info *info = &image->info;
+	uint32_t end = info->backing_offset ? info->backing_offset : (uint32_t)q2_cluster_size(info);
+	uint32_t len = 0;
+	const uint8_t *name;
+
+	if (info->backing_offset) {
+		image->backing_name = take_name(buf + info->backing_offset, info->backing_len,
+						"backing file's name", path);
+		if (!image->backing_name)
+			return -1;
+	}
+	if (info->format_len) {
+		image->backing_format = take_name(buf + info->format_offset, info->format_len,
+						  "backing file's format", path);
+		if (!image->backing_format)
+			return -1;
+	}
+	name = info->data_file ? find_data_name(buf, end, info, &len) : NULL;
+	if (name) {
+		image->data_name = take_name(name, len, "data file's name", path);
+		if (!image->data_name)
+			return -1;
+	}
+	return 0;
+}
+
+int image_parse(const uint8_t *buf, size_t len, const char *path, uint64_t file_size,
+		struct image *image)
+{
+	struct q2_error err;
+
+	memset(image, 0, sizeof(*image));
+	if (len < SECTOR_SIZE || q2_header_bytes(buf, &err) < 0) {
+		cc_error("%s: not a qcow2 image: if it is a raw disk, give its format as raw", path);
+		return -1;
+	}
+	if (q2_parse_header(buf, (uint32_t)len, file_size, &image->info, &err)) {
+		cc_error("%s: %s", path, err.text);
+		return -1;
+	}
+	if (!take_names(buf, path, image))
+		return 0;
+	image_free(image);
+	return -1;
+}
+
+void image_free(struct image *image)
+{
+	free(image->backing_name);
+	free(image->backing_format);
+	free(image->data_name);
+	memset(image, 0, sizeof(*image));
+}
+
+/* Reads size bytes or what there is. Returns the buffer (caller frees) or NULL (said why). */
+static void *read_aligned(int fd, const char *path, size_t size, uint64_t off, size_t *got)
+{
+	void *buf;
+	ssize_t n;
+
+	size = (size + READ_ALIGN - 1) & ~(size_t)(READ_ALIGN - 1);
+	if (posix_memalign(&buf, READ_ALIGN, size)) {
+		cc_error("%s: out of memory", path);
+		return NULL;
+	}
+	n = pread_full(fd, buf, size, (off_t)off);
+	if (n < 0) {
+		cc_error("%s: cannot read header or tables: %s", path, strerror((int)-n));
+		free(buf);
+		return NULL;
+	}
+	*got = (size_t)n;
+	return buf;
+}
+
+int image_read(int fd, const char *path, uint64_t file_size, struct image *image)
+{
+	struct q2_error err;
+	size_t len;
+	int bytes, ret;
+	uint8_t *buf = read_aligned(fd, path, READ_ALIGN, 0, &len);
+
+	memset(image, 0, sizeof(*image));
+	if (!buf)
+		return -1;
+	/* Names and extensions may fill the first cluster, whose size the first sector holds. */
+	bytes = len < SECTOR_SIZE ? 0 : q2_header_bytes(buf, &err);
+	if (bytes > (int)READ_ALIGN) {
+		free(buf);
+		buf = read_aligned(fd, path, (size_t)bytes, 0, &len);
+		if (!buf)
+			return -1;
+	}
+	ret = image_parse(buf, len, path, file_size, image);
+	free(buf);
+	return ret;
+}
+
+static int check_l1(int fd, const char *path, uint64_t file_size, const struct q2_info *info,
+		    struct q2_error *err)
+{
+	size_t size = (size_t)info->l1_entries * sizeof(__be64);
+	size_t got;
+	__be64 *l1 = read_aligned(fd, path, size, info->l1_offset, &got);
+	uint64_t *scratch;
+	int ret;
+
+	if (!l1)
+		return -EIO;
+	if (got < size) {
+		snprintf(err->text, sizeof(err->text), "the image ends within its L1 table");
+		ret = -EMEDIUMTYPE;
+	} else {
+		scratch = xcalloc(info->l1_entries, sizeof(*scratch));
+		ret = q2_check_l1(info, l1, scratch, file_size, err);
+		free(scratch);
+	}
+	free(l1);
+	return ret;
+}
+
+int image_check_writable(int fd, const char *path, uint64_t file_size, const struct image *image)
+{
+	struct q2_error err;
+	int ret = q2_check_writable(&image->info, &err);
+
+	if (!ret)
+		ret = check_l1(fd, path, file_size, &image->info, &err);
+	if (!ret)
+		return 0;
+	/* -EIO: said already. A remedy that the text names is better than ours. */
+	if (ret != -EIO)
+		cc_error("%s: %s%s%s", path, err.text, strstr(err.text, "qemu-img") ? "" : "; ",
+			 strstr(err.text, "qemu-img") ? "" : HOW_TO_PREPARE);
+	return -1;
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "target.h"
+#include "util.h"
+
+static const char *const kind_names[] = {
+	[KIND_RAW] = "raw",
+	[KIND_QCOW2] = "qcow2",
+};
+
+const char *kind_name(enum layer_kind kind)
+{
+	return kind_names[kind];
+}
+
+int kind_parse(const char *word, enum layer_kind *kind)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kind_names); i++) {
+		if (!strcmp(word, kind_names[i])) {
+			*kind = (enum layer_kind)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* A cursor over the words of a line. */
+struct words {
+	char *copy;
+	char *save;
+	bool failed;
+};
+
+static void words_init(struct words *w, const char *text)
+{
+	w->copy = xstrdup(text);
+	w->save = w->copy;
+	w->failed = false;
+}
+
+/* The next word, or NULL and failed set: a caller may take many words and look once at the end. */
+static const char *next_word(struct words *w)
+{
+	const char *word = strtok_r(NULL, " \t\n", &w->save);
+
+	if (!word)
+		w->failed = true;
+	return word;
+}
+
+static uint64_t next_number(struct words *w, uint64_t max)
+{
+	const char *word = next_word(w);
+	uint64_t v = 0;
+
+	if (word && (parse_u64(word, &v) || v > max))
+		w->failed = true;
+	return w->failed ? 0 : v;
+}
+
+static void next_string(struct words *w, char *buf, size_t size)
+{
+	const char *word = next_word(w);
+
+	if (!word)
+		return;
+	if (strlen(word) >= size) {
+		w->failed = true;
+		return;
+	}
+	strcpy(buf, word);
+}
+
+static void parse_layer(struct words *w, struct table_layer *layer)
+{
+	const char *word = next_word(w);
+
+	if (!word || kind_parse(word, &layer->kind)) {
+		w->failed = true;
+		return;
+	}
+	word = next_word(w);
+	if (word)
+		layer->dev = xstrdup(word);
+	word = next_word(w);
+	if (word && strcmp(word, "-"))
+		layer->data = xstrdup(word);
+}
+
+int table_parse(const char *params, struct table *table)
+{
+	struct words w;
+	const char *word;
+	unsigned int i, nr;
+
+	memset(table, 0, sizeof(*table));
+	words_init(&w, params);
+	nr = (unsigned int)next_number(&w, 64);
+	table->features = xcalloc(nr + 1, sizeof(*table->features));
+	for (i = 0; i < nr; i++) {
+		word = next_word(&w);
+		if (!word)
+			break;
+		table->features[table->nr_features++] = xstrdup(word);
+	}
+	nr = (unsigned int)next_number(&w, TARGET_MAX_LAYERS);
+	table->layers = xcalloc(nr + 1, sizeof(*table->layers));
+	while (!w.failed && table->nr_layers < nr)
+		parse_layer(&w, &table->layers[table->nr_layers++]);
+	free(w.copy);
+	if (!w.failed && table->nr_layers)
+		return 0;
+	table_free(table);
+	return -1;
+}
+
+char *table_format(const struct table *table)
+{
+	struct strbuf sb = { 0 };
+	unsigned int i;
+
+	strbuf_addf(&sb, "%u", table->nr_features);
+	for (i = 0; i < table->nr_features; i++)
+		strbuf_addf(&sb, " %s", table->features[i]);
+	strbuf_addf(&sb, " %u", table->nr_layers);
+	for (i = 0; i < table->nr_layers; i++) {
+		const struct table_layer *l = &table->layers[i];
+
+		strbuf_addf(&sb, " %s %s %s", kind_name(l->kind), l->dev, l->data ? l->data : "-");
+	}
+	return sb.text;
+}
+
+void table_free(struct table *table)
+{
+	unsigned int i;
+
+	for (i = 0; i < table->nr_features; i++)
+		free(table->features[i]);
+	for (i = 0; i < table->nr_layers; i++) {
+		free(table->layers[i].dev);
+		free(table->layers[i].data);
+	}
+	free(table->features);
+	free(table->layers);
+	memset(table, 0, sizeof(*table));
+}
+
+/* "<allocated>/<total>"; "-" for allocated while the kernel has not counted yet. */
+static void parse_allocation(struct words *w, struct target_status *st)
+{
+	char *word = (char *)next_word(w);
+	char *slash = word ? strchr(word, '/') : NULL;
+
+	if (!slash) {
+		w->failed = true;
+		return;
+	}
+	*slash = '\0';
+	st->counted = strcmp(word, "-");
+	if (st->counted && parse_u64(word, &st->allocated))
+		w->failed = true;
+	if (parse_u64(slash + 1, &st->total))
+		w->failed = true;
+}
+
+static void parse_job(struct words *w, struct target_job *job)
+{
+	const char *base;
+	uint64_t v;
+
+	job->present = true;
+	next_string(w, job->type, sizeof(job->type));
+	next_string(w, job->state, sizeof(job->state));
+	base = next_word(w);
+	job->base = -1;
+	if (base && strcmp(base, "-")) {
+		if (parse_u64(base, &v) || v >= TARGET_MAX_LAYERS)
+			w->failed = true;
+		else
+			job->base = (int)v;
+	}
+	job->offset = next_number(w, UINT64_MAX);
+	job->len = next_number(w, UINT64_MAX);
+	job->speed = next_number(w, UINT64_MAX);
+	next_string(w, job->io_status, sizeof(job->io_status));
+	job->error = (int)next_number(w, INT_MAX);
+}
+
+int status_parse(const char *text, struct target_status *st)
+{
+	struct words w;
+	uint64_t job_words;
+
+	memset(st, 0, sizeof(*st));
+	words_init(&w, text);
+	next_string(&w, st->mode, sizeof(st->mode));
+	st->nr_layers = (unsigned int)next_number(&w, TARGET_MAX_LAYERS);
+	st->subcluster = next_number(&w, UINT32_MAX) * SECTOR_SIZE;
+	parse_allocation(&w, st);
+	job_words = next_number(&w, 64);
+	if (!w.failed && job_words >= 8)
+		parse_job(&w, &st->job);
+	else if (job_words)
+		w.failed = true;
+	free(w.copy);
+	return w.failed ? -1 : 0;
+}
+
+bool job_concluded(const struct target_job *job)
+{
+	return !strcmp(job->state, "concluded");
+}
+
+bool job_stopped_by_error(const struct target_job *job)
+{
+	return !strcmp(job->state, "paused") && strcmp(job->io_status, "ok");
+}
+
+double job_percent(const struct target_job *job)
+{
+	if (!job->len)
+		return 100;
+	return 100.0 * (double)job->offset / (double)job->len;
+}
+
+char *message_join(const char *const *words)
+{
+	struct strbuf sb = { 0 };
+	const char *p;
+
+	for (; *words; words++) {
+		if (sb.len)
+			strbuf_add(&sb, " ");
+		for (p = *words; *p; p++) {
+			if (*p == '\\' || isspace((unsigned char)*p))
+				strbuf_add(&sb, "\\");
+			strbuf_addf(&sb, "%c", *p);
+		}
+	}
+	return sb.text ? sb.text : xstrdup("");
+}

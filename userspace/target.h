@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The texts of the cowchain target: table line, status line, message words. Pure, no I/O.
+ * Documentation/dm-cowchain.rst describes them.
+ */
+#ifndef COWCHAIN_TARGET_H
+#define COWCHAIN_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TARGET_NAME "cowchain"
+#define TARGET_MAX_LAYERS 255
+
+enum layer_kind { KIND_RAW, KIND_QCOW2 };
+
+const char *kind_name(enum layer_kind kind);
+/* Returns 0, or -1 for a word that names no kind. */
+int kind_parse(const char *word, enum layer_kind *kind);
+
+/* One layer of a table line; devices as the kernel prints them, data NULL without a data device. */
+struct table_layer {
+	enum layer_kind kind;
+	char *dev;
+	char *data;
+};
+
+struct table {
+	char **features;
+	unsigned int nr_features;
+	struct table_layer *layers;	/* base first */
+	unsigned int nr_layers;
+};
+
+/* What follows the target's name. Returns 0 or -1; then the table holds nothing. */
+int table_parse(const char *params, struct table *table);
+/* Caller frees. */
+char *table_format(const struct table *table);
+void table_free(struct table *table);
+
+struct target_job {
+	bool present;
+	char type[16];
+	char state[16];
+	int base;			/* layer number, -1 for none */
+	uint64_t offset;		/* bytes */
+	uint64_t len;			/* bytes */
+	uint64_t speed;			/* bytes per second, 0 = no limit */
+	char io_status[16];
+	int error;			/* errno, positive; 0 for none */
+};
+
+struct target_status {
+	char mode[8];
+	unsigned int nr_layers;
+	uint64_t subcluster;		/* bytes */
+	bool counted;			/* false while the kernel still counts */
+	uint64_t allocated;		/* subclusters of the top */
+	uint64_t total;
+	struct target_job job;
+};
+
+/* Returns 0 or -1. Words after the known ones are ignored: the interface only ever grows. */
+int status_parse(const char *text, struct target_status *status);
+
+bool job_concluded(const struct target_job *job);
+/* Stopped by an I/O error, as on-error stop does it: goes on only when somebody resumes it. */
+bool job_stopped_by_error(const struct target_job *job);
+double job_percent(const struct target_job *job);
+
+/*
+ * Joins words into a message. Device-mapper splits at blanks and takes a backslash as quote, so both
+ * are quoted. Caller frees.
+ */
+char *message_join(const char *const *words);
+
+#endif

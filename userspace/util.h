@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Small helpers that every file of the tool uses: messages, numbers, memory, paths.
+ */
+#ifndef COWCHAIN_UTIL_H
+#define COWCHAIN_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define SECTOR_SIZE 512
+
+/* Exit status of the program. */
+enum { CC_OK = 0, CC_FAILED = 1, CC_USAGE = 2 };
+
+/* Set by --debug: say what is being done. */
+extern bool cc_debug_on;
+
+/* "cowchain: <text>\n" on stderr. The text names the file or device and, where one exists, the remedy. */
+void cc_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void cc_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void cc_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* cc_error(), then the way to the help of the verb; returns CC_USAGE. */
+int cc_usage(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* These never return NULL: the program ends with status 1 when memory is gone. */
+void *xcalloc(size_t nr, size_t size) __attribute__((returns_nonnull));
+void *xrealloc(void *ptr, size_t nr, size_t size) __attribute__((returns_nonnull));
+char *xstrdup(const char *s) __attribute__((returns_nonnull));
+char *xstrndup(const char *s, size_t n) __attribute__((returns_nonnull));
+char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
+
+/* A growing string. Zero-initialise; text is NULL until something was appended. */
+struct strbuf {
+	char *text;
+	size_t len;
+	size_t room;
+};
+
+void strbuf_add(struct strbuf *sb, const char *s);
+void strbuf_addf(struct strbuf *sb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Decimal number without sign, blanks or rest. Returns 0 or -EINVAL/-ERANGE. */
+int parse_u64(const char *s, uint64_t *out);
+/* The same with an optional binary suffix K, M, G, T, P (or KiB, ...): 64M = 67108864. */
+int parse_size(const char *s, uint64_t *out);
+
+#define HUMAN_LEN 24
+/* "1.5G" and the like, as lsblk prints sizes. Returns buf. */
+char *human_size(uint64_t bytes, char buf[HUMAN_LEN]);
+/* "1:02:03" or "02:03". Returns buf. */
+char *human_time(uint64_t seconds, char buf[HUMAN_LEN]);
+
+/* Reads exactly len bytes at off unless the file ends before. Returns bytes read or -errno. */
+ssize_t pread_full(int fd, void *buf, size_t len, off_t off);
+
+#endif
