@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "util.h"
+
+static unsigned int open_flags(bool writable, const struct chain_options *opt)
+{
+	unsigned int flags = 0;
+
+	if (opt->peek)
+		return SOURCE_PEEK;
+	if (writable && !opt->read_only)
+		flags |= SOURCE_WRITABLE;
+	if (opt->pad)
+		flags |= SOURCE_PAD;
+	return flags;
+}
+
+/* The canonical path that was allowed must be what gets opened. */
+static int open_named(struct source *src, const char *path, unsigned int flags)
+{
+	char *real = realpath(path, NULL);
+	int ret;
+
+	if (!real) {
+		cc_error("%s: %s", path, strerror(errno));
+		return -1;
+	}
+	ret = source_open(src, path, real, flags);
+	free(real);
+	return ret;
+}
+
+static int check_data_size(const struct layer *layer)
+{
+	if (layer->data.size >= layer->image.info.size)
+		return 0;
+	cc_error("%s: the data file %s is shorter than the disk: 'truncate -s %" PRIu64 "' it",
+		 layer->file.path, layer->data.path, layer->image.info.size);
+	return -1;
+}
+
+/* Opens the external data file that the header asks for. */
+static int open_data(struct layer *layer, bool writable, const struct chain_options *opt)
+{
+	unsigned int flags = open_flags(writable, opt);
+	char *path;
+	int ret;
+
+	if (!layer->image.info.data_file)
+		return 0;
+	if (!layer->image.data_name) {
+		cc_error("%s: the header does not name its data file: list the layers with --layer qcow2:FILE,data=FILE",
+			 layer->file.path);
+		return -1;
+	}
+	path = path_follow(layer->file.path, layer->image.data_name, "data file", &opt->allow);
+	if (!path)
+		return -1;
+	ret = open_named(&layer->data, path, flags);
+	free(path);
+	return ret ? ret : check_data_size(layer);
+}
+
+static int open_file(struct layer *layer, enum layer_kind kind, const char *path, bool writable,
+		     const struct chain_options *opt)
+{
+	char *abs = path_absolute(path);
+	int ret;
+
+	memset(layer, 0, sizeof(*layer));
+	layer->kind = kind;
+	ret = open_named(&layer->file, abs, open_flags(writable, opt));
+	free(abs);
+	if (ret || kind == KIND_RAW)
+		return ret;
+	return image_read(layer->file.fd, layer->file.path, layer->file.size, &layer->image);
+}
+
+int layer_open(struct layer *layer, enum layer_kind kind, const char *path, bool writable,
+	       const struct chain_options *opt)
+{
+	int ret = open_file(layer, kind, path, writable, opt);
+
+	if (!ret)
+		ret = open_data(layer, writable, opt);
+	if (ret)
+		layer_close(layer);
+	return ret;
+}
+
+void layer_close(struct layer *layer)
+{
+	source_close(&layer->file);
+	source_close(&layer->data);
+	image_free(&layer->image);
+}
+
+int layer_check_writable(const struct layer *layer)
+{
+	if (layer->kind == KIND_RAW) {
+		cc_error("%s: a raw image cannot be the writable top: put a qcow2 layer over it with 'cowchain create', or attach it with --read-only",
+			 layer->file.path);
+		return -1;
+	}
+	return image_check_writable(layer->file.fd, layer->file.path, layer->file.size,
+				    &layer->image);
+}
+
+uint64_t layer_size(const struct layer *layer)
+{
+	return layer->kind == KIND_RAW ? layer->file.size : layer->image.info.size;
+}
+
+static int attach_source(struct source *src, bool no_lock)
+{
+	/* A file that is already attached says so with the loop device's name: better than the lock. */
+	if (src->block || !src->writable) {
+		if (!no_lock && source_lock(src))
+			return -1;
+		return source_attach(src);
+	}
+	if (source_attach(src))
+		return -1;
+	return no_lock ? 0 : source_lock(src);
+}
+
+int layer_attach(struct layer *layer, bool no_lock)
+{
+	if (attach_source(&layer->file, no_lock))
+		return -1;
+	if (layer->data.path)
+		return attach_source(&layer->data, no_lock);
+	return 0;
+}
+
+/* What the kind of the layer below is, by the header of layer or the user. */
+static int backing_kind(const struct layer *layer, const struct chain_options *opt,
+			enum layer_kind *kind)
+{
+	const char *format = layer->image.backing_format;
+
+	if (!format) {
+		if (!opt->have_backing_format) {
+			cc_error("%s: does not say which format its backing file %s has: give --backing-format raw|qcow2, or write it into the header with 'qemu-img rebase -u -F'",
+				 layer->file.path, layer->image.backing_name);
+			return -1;
+		}
+		*kind = opt->backing_format;
+		return 0;
+	}
+	if (!kind_parse(format, kind))
+		return 0;
+	cc_error("%s: its backing file %s has the format '%s', which cannot be a layer: convert it to raw or qcow2",
+		 layer->file.path, layer->image.backing_name, format);
+	return -1;
+}
+
+static struct layer *add_layer(struct chain *chain)
+{
+	struct layer *layer;
+
+	if (chain->nr == TARGET_MAX_LAYERS) {
+		cc_error("%s: more than %d layers", chain->layers[0].file.path, TARGET_MAX_LAYERS);
+		return NULL;
+	}
+	chain->layers = xrealloc(chain->layers, chain->nr + 1, sizeof(*chain->layers));
+	layer = &chain->layers[chain->nr++];
+	memset(layer, 0, sizeof(*layer));
+	return layer;
+}
+
+/* The same file twice is a loop in the chain, or a mistake in a list of layers. */
+static int check_new(const struct chain *chain)
+{
+	const struct layer *last = chain_top(chain);
+	unsigned int i;
+
+	for (i = 0; i + 1 < chain->nr; i++) {
+		if (source_same(&chain->layers[i].file, &last->file)) {
+			cc_error("%s: stands in the chain twice", last->file.path);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void reverse(struct chain *chain)
+{
+	unsigned int i;
+
+	for (i = 0; i < chain->nr / 2; i++) {
+		struct layer tmp = chain->layers[i];
+
+		chain->layers[i] = chain->layers[chain->nr - 1 - i];
+		chain->layers[chain->nr - 1 - i] = tmp;
+	}
+}
+
+static int follow_down(struct chain *chain, const char *top, enum layer_kind kind,
+		       const struct chain_options *opt)
+{
+	char *path = xstrdup(top);
+	struct layer *layer;
+	int ret;
+
+	for (;;) {
+		layer = add_layer(chain);
+		ret = layer ? layer_open(layer, kind, path, chain->nr == 1, opt) : -1;
+		free(path);
+		if (ret) {
+			/* layer_open() left nothing in it. */
+			chain->nr -= !!layer;
+			return -1;
+		}
+		if (check_new(chain))
+			return -1;
+		if (!layer->image.backing_name)
+			return 0;
+		if (backing_kind(layer, opt, &kind))
+			return -1;
+		path = path_follow(layer->file.path, layer->image.backing_name, "backing file",
+				   &opt->allow);
+		if (!path)
+			return -1;
+	}
+}
+
+int chain_follow(struct chain *chain, const char *top, enum layer_kind kind,
+		 const struct chain_options *opt)
+{
+	int ret;
+
+	memset(chain, 0, sizeof(*chain));
+	ret = follow_down(chain, top, kind, opt);
+	reverse(chain);
+	if (ret && !opt->peek)
+		chain_close(chain);
+	return ret;
+}
+
+/* Splits KIND:FILE[,data=FILE] in place. A comma may be part of a name: only ",data=" divides. */
+static int split_spec(char *spec, enum layer_kind *kind, char **file, char **data)
+{
+	static const char data_key[] = ",data=";
+	char *colon = strchr(spec, ':');
+
+	if (!colon)
+		return -1;
+	*colon = '\0';
+	*file = colon + 1;
+	*data = strstr(*file, data_key);
+	if (*data) {
+		**data = '\0';
+		*data += strlen(data_key);
+		if (!**data)
+			return -1;
+	}
+	return kind_parse(spec, kind) || !**file ? -1 : 0;
+}
+
+static int open_spec(struct layer *layer, enum layer_kind kind, const char *file, const char *data,
+		     bool is_top, const struct chain_options *opt)
+{
+	if (!data)
+		return layer_open(layer, kind, file, is_top, opt);
+	/* The user names the data file, so no rules for names from headers apply. */
+	if (open_file(layer, kind, file, is_top, opt) ||
+	    open_named(&layer->data, data, open_flags(is_top, opt)))
+		return -1;
+	if (!layer->image.info.data_file) {
+		cc_error("%s: has no external data file: leave out ,data=%s", file, data);
+		return -1;
+	}
+	return check_data_size(layer);
+}
+
+int chain_add_spec(struct chain *chain, const char *spec, bool is_top,
+		   const struct chain_options *opt)
+{
+	char *copy = xstrdup(spec), *file, *data;
+	struct layer *layer;
+	enum layer_kind kind;
+	int ret;
+
+	if (split_spec(copy, &kind, &file, &data) || (data && kind == KIND_RAW)) {
+		free(copy);
+		return cc_usage("attach", "--layer %s: must be raw:FILE or qcow2:FILE[,data=FILE]",
+				spec);
+	}
+	layer = add_layer(chain);
+	ret = layer ? open_spec(layer, kind, file, data, is_top, opt) : -1;
+	free(copy);
+	return ret ? ret : check_new(chain);
+}
+
+int chain_check(const struct chain *chain, const struct chain_options *opt)
+{
+	const struct layer *top = chain_top(chain);
+	unsigned int i;
+
+	for (i = 1; i < chain->nr; i++) {
+		if (chain->layers[i].kind == KIND_RAW) {
+			cc_error("%s: a raw image can only be the base of a chain",
+				 chain->layers[i].file.path);
+			return -1;
+		}
+	}
+	if (!layer_size(top)) {
+		cc_error("%s: is empty", top->file.path);
+		return -1;
+	}
+	return opt->read_only ? 0 : layer_check_writable(top);
+}
+
+int chain_attach(struct chain *chain, const struct chain_options *opt)
+{
+	unsigned int i;
+
+	for (i = 0; i < chain->nr; i++)
+		if (layer_attach(&chain->layers[i], opt->no_lock))
+			return -1;
+	return 0;
+}
+
+void chain_close(struct chain *chain)
+{
+	while (chain->nr)
+		layer_close(&chain->layers[--chain->nr]);
+	free(chain->layers);
+	chain->layers = NULL;
+}
+
+void chain_to_table(const struct chain *chain, struct table *table)
+{
+	unsigned int i;
+
+	table->layers = xcalloc(chain->nr, sizeof(*table->layers));
+	table->nr_layers = chain->nr;
+	for (i = 0; i < chain->nr; i++) {
+		const struct layer *layer = &chain->layers[i];
+
+		table->layers[i].kind = layer->kind;
+		table->layers[i].dev = devno_format(layer->file.dev);
+		if (layer->data.path)
+			table->layers[i].data = devno_format(layer->data.dev);
+	}
+}

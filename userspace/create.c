@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "create.h"
+#include "path.h"
+#include "util.h"
+
+int parse_cluster_size(const char *text, uint64_t *out)
+{
+	if (parse_size(text, out) || *out < DEFAULT_CLUSTER_SIZE || *out > MAX_CLUSTER_SIZE ||
+	    *out & (*out - 1))
+		return -1;
+	return 0;
+}
+
+/* The directory must exist; the file need not. Canonical directory and the file's own name. */
+static char *real_parent(const char *path)
+{
+	char *dir = path_dir(path);
+	char *real = realpath(dir, NULL);
+
+	if (!real)
+		cc_error("%s: %s: %s", path, dir, strerror(errno));
+	free(dir);
+	return real;
+}
+
+/*
+ * Takes the name before qemu-img does, which would overwrite without asking. *made gets the path if
+ * the file is new.
+ */
+static int reserve(const char *path, bool overwrite, char **made)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+
+	if (fd >= 0) {
+		close(fd);
+		*made = xstrdup(path);
+		return 0;
+	}
+	if (errno == EEXIST && overwrite)
+		return 0;
+	cc_error("%s: %s%s", path, strerror(errno),
+		 errno == EEXIST ? ": take another name, or --force to overwrite it" : "");
+	return -1;
+}
+
+/* Option values of qemu-img end at a comma; a doubled one stands for itself. Caller frees. */
+static char *quote_commas(const char *text)
+{
+	struct strbuf sb = { 0 };
+
+	for (; *text; text++)
+		strbuf_addf(&sb, *text == ',' ? ",%c" : "%c", *text);
+	return sb.text;
+}
+
+/* Runs qemu-img in dir, which relative names count from. No shell is involved. */
+static int run_qemu_img(const char *dir, char *const argv[])
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		if (chdir(dir)) {
+			fprintf(stderr, "cowchain: %s: %s\n", dir, strerror(errno));
+			_exit(126);
+		}
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0) {
+		cc_error("cannot start qemu-img: %s", strerror(errno));
+		return -1;
+	}
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		cc_error("qemu-img not found: install it (Debian: qemu-utils)");
+	return -1;
+}
+
+static char *make_options(const struct create_request *req, const char *dir)
+{
+	struct strbuf sb = { 0 };
+	char *real, *name, *quoted;
+
+	strbuf_addf(&sb, "extended_l2=on,preallocation=metadata,cluster_size=%" PRIu64,
+		    req->cluster_size);
+	if (!req->data_file)
+		return sb.text;
+	/* It was reserved: it is there. No data_file_raw, an autoclear bit that the target refuses. */
+	real = realpath(req->data_file, NULL);
+	name = path_stored_name(dir, real ? real : req->data_file);
+	quoted = quote_commas(name);
+	strbuf_addf(&sb, ",data_file=%s", quoted);
+	free(quoted);
+	free(name);
+	free(real);
+	return sb.text;
+}
+
+static int run_create(const struct create_request *req, const char *dir)
+{
+	char *options = make_options(req, dir);
+	char *size = xasprintf("%" PRIu64, req->size);
+	/* A name with a colon is a protocol to qemu-img unless a slash comes first. */
+	char *file = xasprintf("./%s", path_base(req->path));
+	char *backing = NULL;
+	char *argv[16];
+	int n = 0, ret;
+
+	argv[n++] = (char *)"qemu-img";
+	argv[n++] = (char *)"create";
+	argv[n++] = (char *)"-q";
+	argv[n++] = (char *)"-f";
+	argv[n++] = (char *)"qcow2";
+	argv[n++] = (char *)"-o";
+	argv[n++] = options;
+	if (req->backing || req->backing_name) {
+		backing = req->backing_name ? xstrdup(req->backing_name) :
+					      path_stored_name(dir, req->backing);
+		/* -u: qemu-img need not open a backing file that may be in use; the size is given. */
+		argv[n++] = (char *)"-u";
+		argv[n++] = (char *)"-b";
+		argv[n++] = backing;
+		argv[n++] = (char *)"-F";
+		argv[n++] = (char *)kind_name(req->backing_kind);
+	}
+	argv[n++] = file;
+	argv[n++] = size;
+	argv[n] = NULL;
+	ret = run_qemu_img(dir, argv);
+	if (ret)
+		cc_error("%s: qemu-img create failed", req->path);
+	free(backing);
+	free(file);
+	free(size);
+	free(options);
+	return ret;
+}
+
+int create_image(const struct create_request *req, struct created *made)
+{
+	char *dir = real_parent(req->path);
+	int ret = -1;
+
+	memset(made, 0, sizeof(*made));
+	if (!dir)
+		return -1;
+	if (!reserve(req->path, req->overwrite, &made->image) &&
+	    (!req->data_file || !reserve(req->data_file, req->overwrite, &made->data)))
+		ret = run_create(req, dir);
+	free(dir);
+	if (ret)
+		create_undo(made);
+	return ret;
+}
+
+void create_undo(struct created *made)
+{
+	if (made->image && unlink(made->image))
+		cc_error("%s: cannot remove it: %s", made->image, strerror(errno));
+	if (made->data && unlink(made->data))
+		cc_error("%s: cannot remove it: %s", made->data, strerror(errno));
+	create_done(made);
+}
+
+void create_done(struct created *made)
+{
+	free(made->image);
+	free(made->data);
+	memset(made, 0, sizeof(*made));
+}

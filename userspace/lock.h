@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * QEMU's image locks. QEMU (block/file-posix.c) marks what it does with a file by OFD read locks on
+ * single bytes: byte 100 + n says "I use permission n", byte 200 + n "nobody else may use permission
+ * n". Taking the same locks makes QEMU refuse an image that a chain uses, and the other way round.
+ *
+ * A lock belongs to the open file description. A loop device keeps the description it was configured
+ * with, so the locks live as long as the loop device does, not only as long as this program. Locks of
+ * block devices that are given directly end with the program.
+ */
+#ifndef COWCHAIN_LOCK_H
+#define COWCHAIN_LOCK_H
+
+#include <stdbool.h>
+
+/*
+ * Checks that nobody uses the file in a way that forbids ours (writable: as the top of a chain; else
+ * as a read-only layer), and takes the lasting locks. Returns 0 also where the file system has no such
+ * locks; -1 (said why) if the image is in use.
+ */
+int image_lock(int fd, const char *path, bool writable);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Loop devices: the only user of their ioctls and their part of sysfs.
+ */
+#ifndef COWCHAIN_LOOP_H
+#define COWCHAIN_LOOP_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Makes a loop device over the file open as fd, with direct I/O, 512-byte sectors and autoclear: it
+ * vanishes with its last user, so the returned descriptor must stay open until the chain is loaded.
+ * A read-only one that already shows the whole file is shared. path is for messages. Returns a
+ * descriptor of the loop device and sets *dev, or -1 (said why).
+ */
+int loop_attach(int fd, const char *path, bool writable, dev_t *dev);
+
+/*
+ * The file behind a loop device, absolute; NULL if dev is no loop device or its file is deleted.
+ * Caller frees.
+ */
+char *loop_backing_file(dev_t dev);
+
+#endif

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "lock.h"
+#include "loop.h"
+#include "source.h"
+#include "util.h"
+
+static int fail_errno(const char *path)
+{
+	cc_error("%s: %s", path, strerror(errno));
+	return -1;
+}
+
+/* Where the descriptor really leads, whatever happened to the path since. NULL if unknown. */
+static char *fd_path(int fd)
+{
+	char *link = xasprintf("/proc/self/fd/%d", fd);
+	char *path = realpath(link, NULL);
+
+	free(link);
+	return path;
+}
+
+/*
+ * Looks before it opens: a name from a header may lead to a FIFO that blocks or a character device
+ * that does something when opened. source_open() looks again at what it got.
+ */
+static int open_checked(const char *path, unsigned int flags)
+{
+	struct stat st;
+	int fd, mode;
+
+	if (stat(path, &st))
+		return fail_errno(path);
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		cc_error("%s: neither a regular file nor a block device", path);
+		return -1;
+	}
+	mode = (flags & SOURCE_WRITABLE) && S_ISREG(st.st_mode) ? O_RDWR : O_RDONLY;
+	mode |= O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	/* The kernel writes below the page cache of a block device, so reads must not come from it. */
+	fd = open(path, mode | (S_ISBLK(st.st_mode) ? O_DIRECT : 0));
+	return fd < 0 ? fail_errno(path) : fd;
+}
+
+/*
+ * Loop devices have whole sectors: the tail of a file with a broken last one would be cut off, and
+ * for an ordinary qcow2 image that can be a table.
+ */
+static int check_length(struct source *src, unsigned int flags)
+{
+	uint64_t rest = src->size % SECTOR_SIZE;
+
+	if (!rest || src->block || (flags & SOURCE_PEEK))
+		return 0;
+	if (!(flags & SOURCE_PAD)) {
+		cc_error("%s: its length of %" PRIu64 " bytes is no multiple of %d, the end would be cut off: pad it with zeros by --pad, or 'truncate -s %%%d' on it",
+			 src->path, src->size, SECTOR_SIZE, SECTOR_SIZE);
+		return -1;
+	}
+	src->pad = true;
+	src->size += SECTOR_SIZE - rest;
+	return 0;
+}
+
+/* Only when all else is fine: a refused image stays as it is. */
+static int pad_file(const struct source *src)
+{
+	/* The descriptor may be a read-only one. */
+	char *path = xasprintf("/proc/self/fd/%d", src->fd);
+	int ret = truncate(path, (off_t)src->size) ? fail_errno(src->path) : 0;
+
+	free(path);
+	return ret;
+}
+
+static int look_at(struct source *src, const char *must_be)
+{
+	struct stat st;
+
+	src->real = fd_path(src->fd);
+	if (!src->real || fstat(src->fd, &st))
+		return fail_errno(src->path);
+	if (must_be && strcmp(src->real, must_be)) {
+		cc_error("%s: changed while it was being opened", src->path);
+		return -1;
+	}
+	if (S_ISBLK(st.st_mode)) {
+		src->block = true;
+		src->dev = st.st_rdev;
+		if (ioctl(src->fd, BLKGETSIZE64, &src->size))
+			return fail_errno(src->path);
+	} else if (S_ISREG(st.st_mode)) {
+		src->size = (uint64_t)st.st_size;
+	} else {
+		cc_error("%s: neither a regular file nor a block device", src->path);
+		return -1;
+	}
+	src->file_dev = st.st_dev;
+	src->file_ino = st.st_ino;
+	return 0;
+}
+
+int source_open(struct source *src, const char *path, const char *must_be, unsigned int flags)
+{
+	memset(src, 0, sizeof(*src));
+	src->path = xstrdup(path);
+	src->dev_fd = -1;
+	src->writable = flags & SOURCE_WRITABLE;
+	src->fd = open_checked(path, flags);
+	if (src->fd < 0 || look_at(src, must_be) || check_length(src, flags)) {
+		source_close(src);
+		return -1;
+	}
+	return 0;
+}
+
+int source_lock(struct source *src)
+{
+	return image_lock(src->fd, src->path, src->writable);
+}
+
+int source_attach(struct source *src)
+{
+	if (src->block)
+		return 0;
+	if (src->pad && pad_file(src))
+		return -1;
+	src->dev_fd = loop_attach(src->fd, src->path, src->writable, &src->dev);
+	return src->dev_fd < 0 ? -1 : 0;
+}
+
+void source_close(struct source *src)
+{
+	/* Never opened: all zero, where descriptor 0 is not ours. */
+	if (!src->path)
+		return;
+	if (src->fd >= 0)
+		close(src->fd);
+	if (src->dev_fd >= 0)
+		close(src->dev_fd);
+	free(src->path);
+	free(src->real);
+	memset(src, 0, sizeof(*src));
+}
+
+bool source_same(const struct source *a, const struct source *b)
+{
+	if (a->block != b->block)
+		return false;
+	if (a->block)
+		return a->dev == b->dev;
+	return a->file_dev == b->file_dev && a->file_ino == b->file_ino;
+}
+
+char *devno_format(dev_t dev)
+{
+	return xasprintf("%u:%u", major(dev), minor(dev));
+}
+
+int devno_parse(const char *text, dev_t *dev)
+{
+	unsigned int maj, min;
+	struct stat st;
+	char rest;
+
+	if (sscanf(text, "%u:%u%c", &maj, &min, &rest) == 2) {
+		*dev = makedev(maj, min);
+		return 0;
+	}
+	if (stat(text, &st) || !S_ISBLK(st.st_mode))
+		return -1;
+	*dev = st.st_rdev;
+	return 0;
+}
+
+char *devno_node(dev_t dev)
+{
+	char *path = xasprintf("/sys/dev/block/%u:%u/dm/name", major(dev), minor(dev));
+	char name[NAME_MAX + 2];
+	char *link, *node = NULL;
+	FILE *f = fopen(path, "re");
+
+	free(path);
+	if (f) {
+		if (fgets(name, sizeof(name), f)) {
+			name[strcspn(name, "\n")] = '\0';
+			node = xasprintf("/dev/mapper/%s", name);
+		}
+		fclose(f);
+		return node;
+	}
+	path = xasprintf("/sys/dev/block/%u:%u", major(dev), minor(dev));
+	link = realpath(path, NULL);
+	free(path);
+	if (link)
+		/* sysfs writes the slash of names such as cciss/c0d0 as an exclamation mark. */
+		node = xasprintf("/dev/%s", strrchr(link, '/') + 1);
+	free(link);
+	for (link = node; link && *link; link++)
+		if (*link == '!')
+			*link = '/';
+	return node;
+}
+
+char *devno_file(dev_t dev)
+{
+	char *file = loop_backing_file(dev);
+
+	return file ? file : devno_node(dev);
+}
