@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libdevmapper.h>
+#include <linux/dm-ioctl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "dm.h"
+#include "klog.h"
+#include "util.h"
+
+#define DEV_MAPPER "/dev/mapper/"
+/* DM_DEV_ARM_POLL came with this version of the interface, Linux 4.13. */
+#define DM_MINOR_ARM_POLL 37
+
+/*
+ * The host must not look into a guest's disk: no blkid, no partitions, no LVM scan. The node in
+ * /dev/mapper stays udev's business.
+ */
+#define UDEV_FLAGS (DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG | \
+		    DM_UDEV_DISABLE_OTHER_RULES_FLAG)
+
+/* The library makes no task, and names no errno, where there is no device-mapper to talk to. */
+#define NO_TASK (-ENODEV)
+
+/* libdevmapper prints its own errors otherwise; ours name the remedy. */
+static void dm_log(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+static void dm_log(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)file;
+	(void)line;
+	(void)dm_errno;
+	if (!cc_debug_on || (level & 7) > 4)
+		return;
+	fputs("cowchain: debug: libdevmapper: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+static struct dm_task *new_task(int type, const char *name)
+{
+	static bool first = true;
+	struct dm_task *task;
+
+	if (first)
+		dm_log_with_errno_init(dm_log);
+	first = false;
+	task = dm_task_create(type);
+	if (task && name && !dm_task_set_name(task, name)) {
+		dm_task_destroy(task);
+		task = NULL;
+	}
+	return task;
+}
+
+/* Runs and returns 0 or the errno of the ioctl. */
+static int run_task(struct dm_task *task)
+{
+	int err;
+
+	if (!task)
+		return NO_TASK;
+	if (dm_task_run(task))
+		return 0;
+	err = dm_task_get_errno(task);
+	return err ? -err : NO_TASK;
+}
+
+static void end_task(struct dm_task *task)
+{
+	if (task)
+		dm_task_destroy(task);
+}
+
+/* Runs a task that makes uevents and waits until udev has done its part. */
+static int run_with_udev(struct dm_task *task)
+{
+	uint32_t cookie = 0;
+	int ret;
+
+	if (!task || !dm_task_set_cookie(task, &cookie, UDEV_FLAGS))
+		return NO_TASK;
+	ret = run_task(task);
+	dm_udev_wait(cookie);
+	/* Nodes made by the library, where there is no udev. */
+	dm_task_update_nodes();
+	return ret;
+}
+
+static const char *remedy(int err)
+{
+	switch (-err) {
+	case EPERM:
+	case EACCES:
+		return "; this needs root";
+	case ENODEV:
+	case ENOENT:
+		return "; is device-mapper there? try 'modprobe dm-cowchain', as root";
+	default:
+		return "";
+	}
+}
+
+const char *dm_name(const char *arg)
+{
+	size_t len = strlen(DEV_MAPPER);
+
+	return strncmp(arg, DEV_MAPPER, len) ? arg : arg + len;
+}
+
+/* Fills in the table's part of dev. */
+static void take_table(struct dm_task *task, struct dm_device *dev)
+{
+	char *type = NULL, *params = NULL;
+	uint64_t start = 0;
+
+	dm_get_next_target(task, NULL, &start, &dev->sectors, &type, &params);
+	dev->target = xstrdup(type ? type : "");
+	dev->params = xstrdup(params ? params : "");
+}
+
+int dm_find(const char *name, struct dm_device *dev)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TABLE, name);
+	struct dm_info info;
+	int ret;
+
+	memset(dev, 0, sizeof(*dev));
+	memset(&info, 0, sizeof(info));
+	ret = run_task(task);
+	if (!ret && (!dm_task_get_info(task, &info) || !info.exists))
+		ret = -ENXIO;
+	if (!ret) {
+		dev->name = xstrdup(name);
+		dev->dev = makedev(info.major, info.minor);
+		dev->open_count = info.open_count;
+		dev->read_only = info.read_only;
+		dev->suspended = info.suspended;
+		take_table(task, dev);
+	}
+	end_task(task);
+	return ret;
+}
+
+int dm_open(const char *name, struct dm_device *dev)
+{
+	int ret = dm_find(name, dev);
+
+	if (ret == -ENXIO) {
+		cc_error("%s: no such device: 'cowchain list' shows those that exist", name);
+	} else if (ret) {
+		cc_error("%s: %s%s", name, strerror(-ret), remedy(ret));
+	} else if (!dev->target[0]) {
+		cc_error("%s: the device has no table", name);
+		ret = -EINVAL;
+	} else if (strcmp(dev->target, TARGET_NAME)) {
+		cc_error("%s: is a %s device, not " TARGET_NAME, name, dev->target);
+		ret = -EINVAL;
+	}
+	if (ret)
+		dm_close(dev);
+	return ret;
+}
+
+void dm_close(struct dm_device *dev)
+{
+	free(dev->name);
+	free(dev->target);
+	free(dev->params);
+	memset(dev, 0, sizeof(*dev));
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void take_names(struct dm_task *task, char ***names, size_t *nr)
+{
+	struct dm_names *entry = dm_task_get_names(task);
+	struct dm_device dev;
+
+	if (!entry || !entry->dev)
+		return;
+	for (;;) {
+		/* It may be gone by now. */
+		if (!dm_find(entry->name, &dev)) {
+			if (!strcmp(dev.target, TARGET_NAME)) {
+				*names = xrealloc(*names, *nr + 1, sizeof(**names));
+				(*names)[(*nr)++] = xstrdup(entry->name);
+			}
+			dm_close(&dev);
+		}
+		if (!entry->next)
+			return;
+		entry = (struct dm_names *)((char *)entry + entry->next);
+	}
+}
+
+int dm_names(char ***names, size_t *nr)
+{
+	struct dm_task *task = new_task(DM_DEVICE_LIST, NULL);
+	int ret = run_task(task);
+
+	*names = NULL;
+	*nr = 0;
+	if (ret) {
+		cc_error("cannot list devices: %s%s", strerror(-ret), remedy(ret));
+	} else {
+		take_names(task, names, nr);
+		if (*nr)
+			qsort(*names, *nr, sizeof(**names), compare_names);
+	}
+	end_task(task);
+	return ret;
+}
+
+void dm_names_free(char **names, size_t nr)
+{
+	while (nr)
+		free(names[--nr]);
+	free(names);
+}
+
+int dm_status(const char *name, struct target_status *status)
+{
+	struct dm_task *task = new_task(DM_DEVICE_STATUS, name);
+	char *type = NULL, *params = NULL;
+	uint64_t start = 0, len = 0;
+	struct dm_info info;
+	int ret;
+
+	memset(&info, 0, sizeof(info));
+	/* Without noflush the kernel suspends nothing either, but might commit first. */
+	if (task && !dm_task_no_flush(task))
+		ret = NO_TASK;
+	else
+		ret = run_task(task);
+	if (!ret && (!dm_task_get_info(task, &info) || !info.exists))
+		ret = -ENXIO;
+	if (ret) {
+		cc_error("%s: %s", name, ret == -ENXIO ? "the device is gone" : strerror(-ret));
+	} else {
+		dm_get_next_target(task, NULL, &start, &len, &type, &params);
+		if (!type || strcmp(type, TARGET_NAME) || !params || status_parse(params, status)) {
+			cc_error("%s: cannot read its status '%s': do the tool and the module belong together?",
+				 name, params ? params : "");
+			ret = -EPROTO;
+		}
+	}
+	end_task(task);
+	return ret;
+}
+
+int dm_message(const char *name, const char *const *words)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, name);
+	char *message = message_join(words);
+	int klog = klog_mark();
+	int ret;
+
+	if (!task || !dm_task_set_sector(task, 0) || !dm_task_set_message(task, message))
+		ret = NO_TASK;
+	else
+		ret = run_task(task);
+	if (ret) {
+		cc_error("%s: '%s' failed: %s%s", name, message, strerror(-ret), remedy(ret));
+		klog_report(klog);
+	} else {
+		cc_debug("%s: message '%s'", name, message);
+		klog_drop(klog);
+	}
+	free(message);
+	end_task(task);
+	return ret;
+}
+
+/* COWCHAIN- and 32 random hexadecimal digits: names may be used again, UUIDs are not. */
+static char *new_uuid(void)
+{
+	struct strbuf sb = { 0 };
+	uint8_t random[16];
+	size_t i;
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		memset(random, 0, sizeof(random));
+	strbuf_add(&sb, DM_UUID_PREFIX);
+	for (i = 0; i < sizeof(random); i++)
+		strbuf_addf(&sb, "%02x", random[i]);
+	return sb.text;
+}
+
+static int create_empty(const char *name)
+{
+	struct dm_task *task = new_task(DM_DEVICE_CREATE, name);
+	char *uuid = new_uuid();
+	int ret = NO_TASK;
+
+	if (task && dm_task_set_uuid(task, uuid))
+		ret = run_task(task);
+	end_task(task);
+	free(uuid);
+	return ret;
+}
+
+static int load(const char *name, uint64_t sectors, const char *target, const char *params,
+		bool read_only)
+{
+	struct dm_task *task = new_task(DM_DEVICE_RELOAD, name);
+	int ret = NO_TASK;
+
+	cc_debug("%s: table '0 %" PRIu64 " %s %s'", name, sectors, target, params);
+	if (task && dm_task_add_target(task, 0, sectors, target, params) &&
+	    (!read_only || dm_task_set_ro(task)))
+		ret = run_task(task);
+	end_task(task);
+	return ret;
+}
+
+static int suspend_noflush(const char *name)
+{
+	struct dm_task *task = new_task(DM_DEVICE_SUSPEND, name);
+	int ret = NO_TASK;
+
+	if (task && dm_task_no_flush(task) && dm_task_skip_lockfs(task))
+		ret = run_task(task);
+	end_task(task);
+	return ret;
+}
+
+static int resume(const char *name)
+{
+	struct dm_task *task = new_task(DM_DEVICE_RESUME, name);
+	int ret = run_with_udev(task);
+
+	end_task(task);
+	return ret;
+}
+
+static int remove_device(const char *name, bool deferred)
+{
+	struct dm_task *task = new_task(DM_DEVICE_REMOVE, name);
+	int ret = NO_TASK;
+
+	/* Scanners open devices for moments: the library tries again for a while. */
+	if (task && dm_task_retry_remove(task) && (!deferred || dm_task_deferred_remove(task)))
+		ret = run_with_udev(task);
+	end_task(task);
+	return ret;
+}
+
+int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only)
+{
+	int klog = klog_mark();
+	int ret = create_empty(name);
+
+	if (ret) {
+		if (ret == -EBUSY || ret == -EEXIST)
+			cc_error("%s: a device of this name exists: detach it or take another name",
+				 name);
+		else
+			cc_error("%s: cannot create the device: %s%s", name, strerror(-ret),
+				 remedy(ret));
+		klog_drop(klog);
+		return ret;
+	}
+	ret = load(name, sectors, TARGET_NAME, params, read_only);
+	if (ret)
+		cc_error("%s: the kernel refuses the chain: %s", name, strerror(-ret));
+	if (!ret) {
+		ret = resume(name);
+		if (ret)
+			cc_error("%s: cannot activate the chain: %s", name, strerror(-ret));
+	}
+	if (!ret) {
+		klog_drop(klog);
+		return 0;
+	}
+	if (!klog_report(klog) && ret == -EINVAL)
+		cc_error("is the module there? try 'modprobe dm-cowchain'; 'dmesg' has more");
+	remove_device(name, false);
+	return ret;
+}
+
+/* All I/O of those who still have it open fails from now on, and the layers are let go. */
+static int replace_by_error(const struct dm_device *dev)
+{
+	int ret = load(dev->name, dev->sectors, "error", "", dev->read_only);
+
+	if (!ret)
+		ret = suspend_noflush(dev->name);
+	if (!ret)
+		ret = resume(dev->name);
+	if (ret)
+		cc_error("%s: cannot replace its table: %s", dev->name, strerror(-ret));
+	return ret;
+}
+
+int dm_remove(const struct dm_device *dev, unsigned int flags)
+{
+	bool deferred = flags & DM_REMOVE_DEFERRED;
+	int ret;
+
+	if (flags & DM_REMOVE_FORCE) {
+		ret = replace_by_error(dev);
+		if (ret)
+			return ret;
+		deferred = true;
+	}
+	ret = remove_device(dev->name, deferred);
+	if (ret == -EBUSY)
+		cc_error("%s: in use: unmount it, stop who has it open ('lsof " DEV_MAPPER "%s'), or give --deferred",
+			 dev->name, dev->name);
+	else if (ret)
+		cc_error("%s: cannot remove it: %s%s", dev->name, strerror(-ret), remedy(ret));
+	return ret;
+}
+
+int dm_watch_open(void)
+{
+	int fd = open(DEV_MAPPER DM_CONTROL_NODE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		int ret = -errno;
+
+		cc_error(DEV_MAPPER DM_CONTROL_NODE ": %s%s", strerror(-ret), remedy(ret));
+		return ret;
+	}
+	return fd;
+}
+
+int dm_watch_arm(int watch)
+{
+	struct dm_ioctl arg = {
+		.version = { DM_VERSION_MAJOR, DM_MINOR_ARM_POLL, 0 },
+		.data_size = sizeof(arg),
+		.data_start = sizeof(arg),
+	};
+
+	if (!ioctl(watch, DM_DEV_ARM_POLL, &arg))
+		return 0;
+	cc_error("cannot wait for device-mapper events: %s", strerror(errno));
+	return -errno;
+}
+
+int dm_watch_wait(int watch, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = watch, .events = POLLIN };
+	int ret = poll(&pfd, 1, timeout_ms);
+
+	if (ret < 0 && errno != EINTR)
+		cc_error("cannot wait for device-mapper events: %s", strerror(errno));
+	return ret < 0 ? -errno : ret > 0;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "live.h"
+#include "source.h"
+#include "util.h"
+
+#define LOOP_MAJOR 7
+
+int live_open(struct live *live, const char *arg)
+{
+	memset(live, 0, sizeof(*live));
+	if (dm_open(dm_name(arg), &live->dev))
+		return -1;
+	if (!table_parse(live->dev.params, &live->table))
+		return 0;
+	cc_error("%s: cannot read its table '%s': do the tool and the module belong together?",
+		 live->dev.name, live->dev.params);
+	dm_close(&live->dev);
+	return -1;
+}
+
+void live_close(struct live *live)
+{
+	table_free(&live->table);
+	dm_close(&live->dev);
+}
+
+char *live_file(const struct live *live, unsigned int layer)
+{
+	dev_t dev;
+
+	if (devno_parse(live->table.layers[layer].dev, &dev))
+		return NULL;
+	return devno_file(dev);
+}
+
+char *live_file_needed(const struct live *live, unsigned int layer)
+{
+	const char *text = live->table.layers[layer].dev;
+	char *file;
+	dev_t dev;
+
+	if (!devno_parse(text, &dev)) {
+		file = devno_file(dev);
+		/* The name of a loop device means nothing tomorrow. */
+		if (file && (major(dev) != LOOP_MAJOR || strncmp(file, "/dev/loop", 9)))
+			return file;
+		free(file);
+	}
+	cc_error("%s: cannot tell the name of the file under layer %u (%s); is it deleted? name it with --backing-file",
+		 live->dev.name, layer, text);
+	return NULL;
+}
+
+/* Does the layer live on the file or block device described by st? */
+static bool layer_is(const struct live *live, unsigned int layer, const struct stat *st)
+{
+	struct stat own;
+	bool same;
+	char *file;
+	dev_t dev;
+
+	if (S_ISBLK(st->st_mode))
+		return !devno_parse(live->table.layers[layer].dev, &dev) && dev == st->st_rdev;
+	file = live_file(live, layer);
+	same = file && !stat(file, &own) && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
+	free(file);
+	return same;
+}
+
+static void say_layers(const struct live *live)
+{
+	struct strbuf sb = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < live->table.nr_layers; i++) {
+		char *file = live_file(live, i);
+
+		strbuf_addf(&sb, "%s%u %s", i ? ", " : "", i, file ? file : live->table.layers[i].dev);
+		free(file);
+	}
+	cc_note("the layers of %s: %s", live->dev.name, sb.text);
+	free(sb.text);
+}
+
+static int find_number(const struct live *live, const char *arg)
+{
+	uint64_t number;
+
+	if (parse_u64(arg, &number) || number >= live->table.nr_layers)
+		return -1;
+	return (int)number;
+}
+
+static int find_device(const struct live *live, const char *arg)
+{
+	unsigned int i;
+
+	for (i = 0; i < live->table.nr_layers; i++)
+		if (!strcmp(live->table.layers[i].dev, arg))
+			return (int)i;
+	return -1;
+}
+
+static int find_path(const struct live *live, const char *arg)
+{
+	struct stat st;
+	unsigned int i;
+
+	if (stat(arg, &st))
+		return -1;
+	for (i = 0; i < live->table.nr_layers; i++)
+		if (layer_is(live, i, &st))
+			return (int)i;
+	return -1;
+}
+
+int live_find(const struct live *live, const char *arg)
+{
+	int layer = find_number(live, arg);
+
+	if (layer < 0)
+		layer = find_device(live, arg);
+	if (layer < 0)
+		layer = find_path(live, arg);
+	if (layer < 0) {
+		cc_error("%s: '%s' is none of its layers", live->dev.name, arg);
+		say_layers(live);
+	}
+	return layer;
+}

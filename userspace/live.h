@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A chain that is active: device, table and the files under its layers.
+ */
+#ifndef COWCHAIN_LIVE_H
+#define COWCHAIN_LIVE_H
+
+#include "dm.h"
+#include "target.h"
+
+struct live {
+	struct dm_device dev;
+	struct table table;
+};
+
+/* arg: NAME or /dev/mapper/NAME. Returns 0 or -1 (said why). */
+int live_open(struct live *live, const char *arg);
+void live_close(struct live *live);
+
+static inline unsigned int live_top(const struct live *live)
+{
+	return live->table.nr_layers - 1;
+}
+
+/* The file behind the layer, or its block device; NULL if it cannot be found. Caller frees. */
+char *live_file(const struct live *live, unsigned int layer);
+/* The same, but a missing name is an error, and so is a loop device whose file is gone. */
+char *live_file_needed(const struct live *live, unsigned int layer);
+
+/*
+ * A layer by number, by block device, or by its file. Returns the number or -1 (said why, with the
+ * layers there are).
+ */
+int live_find(const struct live *live, const char *arg);
+
+#endif

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dm.h"
+#include "util.h"
+#include "wait.h"
+
+#define PRINT_MS 1000
+#define BAR_WIDTH 78
+/* Weight of the newest second in the rate that is shown. */
+#define RATE_WEIGHT 0.3
+
+struct progress {
+	const char *name;
+	bool tty;
+	bool shown;		/* a line without newline stands on the terminal */
+	char line[256];		/* what was printed last, and when */
+	char state[16];
+	double printed;
+	double rate;		/* bytes per second, smoothed */
+	uint64_t last_offset;
+	double last_time;
+};
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void update_rate(struct progress *p, const struct target_job *job)
+{
+	double t = now(), rate;
+
+	/* An event may come right after a tick: too short to measure. */
+	if (p->last_time && t - p->last_time < 0.2)
+		return;
+	if (p->last_time && job->offset >= p->last_offset) {
+		rate = (double)(job->offset - p->last_offset) / (t - p->last_time);
+		p->rate = p->rate > 0 ? RATE_WEIGHT * rate + (1 - RATE_WEIGHT) * p->rate : rate;
+	}
+	p->last_offset = job->offset;
+	p->last_time = t;
+}
+
+/* "vm1: stream  42.0%  1.2G of 3.0G  118.4M/s  00:15 left" */
+static void print_progress(struct progress *p, const struct target_job *job)
+{
+	char done[HUMAN_LEN], len[HUMAN_LEN], rate[HUMAN_LEN], left[HUMAN_LEN];
+	char line[sizeof(p->line)];
+	bool news = strcmp(p->state, job->state);
+
+	/* Other devices' events wake us up as well: no more than a line a second without news. */
+	if (!news && now() - p->printed < (double)PRINT_MS / 1000 * 0.9)
+		return;
+	update_rate(p, job);
+	human_size(job->offset, done);
+	human_size(job->len, len);
+	human_size((uint64_t)p->rate, rate);
+	if (job->offset >= job->len)
+		human_time(0, left);
+	else if (p->rate >= 1)
+		human_time((uint64_t)((double)(job->len - job->offset) / p->rate), left);
+	else
+		snprintf(left, sizeof(left), "--:--");
+	snprintf(line, sizeof(line), "%s: %s %5.1f%%  %s of %s  %s/s  %s left%s%s", p->name,
+		 job->type, job_percent(job), done, len, rate, left,
+		 strcmp(job->state, "running") ? "  " : "",
+		 strcmp(job->state, "running") ? job->state : "");
+	if (p->tty)
+		printf("\r%-*s", BAR_WIDTH, line);
+	else if (strcmp(line, p->line))
+		puts(line);
+	fflush(stdout);
+	p->shown = p->tty;
+	p->printed = now();
+	strcpy(p->line, line);
+	strcpy(p->state, job->state);
+}
+
+static void end_line(struct progress *p)
+{
+	if (p->shown)
+		putchar('\n');
+	p->shown = false;
+}
+
+/* A job that concluded or will not go on by itself. Returns the exit status or -1 to wait on. */
+static int judge(const char *name, const struct target_job *job, struct progress *p)
+{
+	if (job_concluded(job) || job_stopped_by_error(job))
+		end_line(p);
+	if (job_stopped_by_error(job)) {
+		cc_error("%s: the job stopped at offset %" PRIu64 " by an error (%s, %s): mend it, then 'cowchain job %s resume'",
+			 name, job->offset, job->io_status,
+			 job->error ? strerror(job->error) : "no errno", name);
+		return CC_FAILED;
+	}
+	if (!job_concluded(job))
+		return -1;
+	if (job->error == ECANCELED) {
+		cc_error("%s: the job was cancelled at offset %" PRIu64 "; 'cowchain stream %s' goes on from there",
+			 name, job->offset, name);
+		return CC_FAILED;
+	}
+	if (job->error || strcmp(job->io_status, "ok")) {
+		cc_error("%s: the job failed at offset %" PRIu64 ": %s (io-status %s); the chain is as it was",
+			 name, job->offset, strerror(job->error ? job->error : EIO), job->io_status);
+		return CC_FAILED;
+	}
+	return CC_OK;
+}
+
+/* How long to wait for an event at most, in ms; -1 for ever. */
+static int next_timeout(const struct wait_options *opt, double deadline)
+{
+	double left;
+
+	if (!opt->timeout)
+		return opt->quiet ? -1 : PRINT_MS;
+	left = (deadline - now()) * 1000;
+	if (left < 0)
+		left = 0;
+	/* Rounded up, or the last wait would be several empty ones. */
+	return !opt->quiet && left > PRINT_MS ? PRINT_MS : (int)left + 1;
+}
+
+static int wait_loop(const char *name, int watch, const struct wait_options *opt,
+		     struct progress *p)
+{
+	double deadline = now() + opt->timeout;
+	struct target_status status;
+	int ret;
+
+	for (;;) {
+		/* Armed before the look at the status, so that nothing is missed between the two. */
+		if (dm_watch_arm(watch) || dm_status(name, &status))
+			return CC_FAILED;
+		if (!status.job.present) {
+			end_line(p);
+			cc_error("%s: there is no job", name);
+			return CC_FAILED;
+		}
+		if (!opt->quiet)
+			print_progress(p, &status.job);
+		ret = judge(name, &status.job, p);
+		if (ret >= 0)
+			return ret;
+		if (opt->timeout && now() >= deadline) {
+			end_line(p);
+			cc_error("%s: the job is still %s after %u s; it goes on", name,
+				 status.job.state, opt->timeout);
+			return CC_FAILED;
+		}
+		ret = dm_watch_wait(watch, next_timeout(opt, deadline));
+		if (ret < 0 && ret != -EINTR)
+			return CC_FAILED;
+	}
+}
+
+int wait_for_job(const char *name, const struct wait_options *opt)
+{
+	struct progress p = { .name = name, .tty = isatty(STDOUT_FILENO) };
+	int watch = dm_watch_open();
+	int ret;
+
+	if (watch < 0)
+		return CC_FAILED;
+	ret = wait_loop(name, watch, opt, &p);
+	end_line(&p);
+	close(watch);
+	return ret;
+}
