@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cowchain stream, cowchain base
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "job_args.h"
+#include "live.h"
+#include "path.h"
+#include "util.h"
+
+static const struct option stream_options[] = {
+	{ "base", required_argument, NULL, 'b' },
+	{ "backing-file", required_argument, NULL, 'N' },
+	{ "backing-format", required_argument, NULL, 'F' },
+	JOB_LONG_OPTIONS,
+	{ 0 },
+};
+
+struct stream_args {
+	struct job_args job;
+	const char *base;
+	const char *backing_file;
+	const char *backing_format;
+	const char *name;
+};
+
+static int parse_option(int c, struct stream_args *args)
+{
+	int ret = job_args_option("stream", c, &args->job);
+
+	if (ret >= 0)
+		return ret;
+	switch (c) {
+	case 'b':
+		args->base = optarg;
+		return 0;
+	case 'N':
+		args->backing_file = optarg;
+		return 0;
+	case 'F':
+		args->backing_format = optarg;
+		return 0;
+	default:
+		return cc_usage("stream", "see the options of stream");
+	}
+}
+
+static int parse(int argc, char **argv, struct stream_args *args)
+{
+	enum layer_kind kind;
+	int c, ret;
+
+	while ((c = getopt_long(argc, argv, "b:", stream_options, NULL)) != -1) {
+		ret = parse_option(c, args);
+		if (ret)
+			return ret;
+	}
+	if (argc - optind != 1)
+		return cc_usage("stream", "one device is needed");
+	args->name = argv[optind];
+	if (!args->backing_file != !args->backing_format)
+		return cc_usage("stream", "--backing-file and --backing-format go together");
+	if (args->backing_format && kind_parse(args->backing_format, &kind))
+		return cc_usage("stream", "--backing-format %s: must be raw or qcow2",
+				args->backing_format);
+	return job_args_check("stream", &args->job);
+}
+
+/* Sends the choice. Returns the layer, -1 for none, or -2 (said why). */
+static int select_base(const struct live *live, const char *base)
+{
+	char number[16];
+	const char *words[] = { "base", number, NULL };
+	int layer = -1;
+
+	if (strcmp(base, "none")) {
+		layer = live_find(live, base);
+		if (layer < 0)
+			return -2;
+		snprintf(number, sizeof(number), "%d", layer);
+	} else {
+		words[1] = "none";
+	}
+	return dm_message(live->dev.name, words) ? -2 : layer;
+}
+
+/*
+ * How the top's header shall name the base. The layer above the base has a name for it, too, but one
+ * that counts from that layer's directory. NULL if files are unknown: then the kernel takes that one.
+ */
+static char *name_for_base(const struct live *live, int layer)
+{
+	char *top = live_file(live, live_top(live));
+	char *base = layer < 0 ? NULL : live_file(live, (unsigned int)layer);
+	char *dir, *name = NULL;
+
+	if (top && base) {
+		dir = path_dir(top);
+		name = path_stored_name(dir, base);
+		free(dir);
+	}
+	free(top);
+	free(base);
+	return name;
+}
+
+static int run_stream(const struct live *live, const struct stream_args *args)
+{
+	const char *format = args->backing_format;
+	char *name = args->backing_file ? xstrdup(args->backing_file) : NULL;
+	bool started;
+	int layer = -1, ret;
+
+	if (args->base) {
+		layer = select_base(live, args->base);
+		if (layer == -2) {
+			free(name);
+			return CC_FAILED;
+		}
+	}
+	if (!name && layer >= 0) {
+		name = name_for_base(live, layer);
+		format = kind_name(live->table.layers[layer].kind);
+	}
+	ret = job_start(live->dev.name, &args->job, name, format, &started);
+	free(name);
+	return ret;
+}
+
+int cmd_stream(int argc, char **argv)
+{
+	struct stream_args args = { 0 };
+	struct live live;
+	int ret = parse(argc, argv, &args);
+
+	if (ret)
+		return ret;
+	if (live_open(&live, args.name))
+		return CC_FAILED;
+	ret = run_stream(&live, &args);
+	live_close(&live);
+	return ret;
+}
+
+int cmd_base(int argc, char **argv)
+{
+	static const struct option none[] = { { 0 } };
+	struct live live;
+	int ret;
+
+	if (getopt_long(argc, argv, "", none, NULL) != -1 || argc - optind != 2)
+		return cc_usage("base", "a device and a layer are needed");
+	if (live_open(&live, argv[optind]))
+		return CC_FAILED;
+	ret = select_base(&live, argv[optind + 1]);
+	live_close(&live);
+	return ret == -2 ? CC_FAILED : CC_OK;
+}

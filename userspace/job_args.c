@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dm.h"
+#include "job_args.h"
+#include "util.h"
+
+static int parse_timeout(const char *verb, struct job_args *args)
+{
+	uint64_t v;
+
+	/* In milliseconds it must fit into what poll() takes. */
+	if (parse_u64(optarg, &v) || !v || v > INT_MAX / 1000)
+		return cc_usage(verb, "--timeout %s: must be a number of seconds", optarg);
+	args->wait_options.timeout = (unsigned int)v;
+	return 0;
+}
+
+int job_args_option(const char *verb, int c, struct job_args *args)
+{
+	switch (c) {
+	case 'S':
+		args->speed = optarg;
+		return 0;
+	case 'B':
+		args->bandwidth = optarg;
+		return 0;
+	case 'Y':
+		args->bytes = true;
+		return 0;
+	case 'E':
+		args->on_error = optarg;
+		return 0;
+	case 'w':
+	case 'v':
+		args->wait = true;
+		return 0;
+	case 'q':
+		args->wait_options.quiet = true;
+		return 0;
+	case 'T':
+		return parse_timeout(verb, args);
+	default:
+		return -1;
+	}
+}
+
+static int parse_speed(const char *verb, struct job_args *args)
+{
+	if (args->speed && args->bandwidth)
+		return cc_usage(verb, "--speed and --bandwidth say the same: give one");
+	if (args->speed && parse_size(args->speed, &args->bytes_per_second))
+		return cc_usage(verb, "--speed %s: must be a number of bytes per second, as 64M",
+				args->speed);
+	if (!args->bandwidth)
+		return 0;
+	if (parse_u64(args->bandwidth, &args->bytes_per_second) ||
+	    (!args->bytes && args->bytes_per_second > UINT64_MAX >> 20))
+		return cc_usage(verb, "--bandwidth %s: must be a number", args->bandwidth);
+	if (!args->bytes)
+		args->bytes_per_second <<= 20;
+	return 0;
+}
+
+int job_args_check(const char *verb, struct job_args *args)
+{
+	static const char *const policies[] = { "report", "stop", "enospc" };
+	size_t i;
+
+	if (args->bytes && !args->bandwidth)
+		return cc_usage(verb, "--bytes belongs to --bandwidth");
+	for (i = 0; args->on_error && i < ARRAY_SIZE(policies); i++)
+		if (!strcmp(args->on_error, policies[i]))
+			break;
+	if (args->on_error && i == ARRAY_SIZE(policies))
+		return cc_usage(verb, "--on-error %s: must be report, stop or enospc",
+				args->on_error);
+	return parse_speed(verb, args);
+}
+
+int job_start(const char *name, const struct job_args *args, const char *backing_name,
+	      const char *backing_format, bool *started)
+{
+	char speed[32];
+	const char *words[16] = { "stream" };
+	int n = 1;
+
+	snprintf(speed, sizeof(speed), "%" PRIu64, args->bytes_per_second);
+	if (args->speed || args->bandwidth) {
+		words[n++] = "speed";
+		words[n++] = speed;
+	}
+	if (args->on_error) {
+		words[n++] = "on-error";
+		words[n++] = args->on_error;
+	}
+	if (backing_name) {
+		words[n++] = "backing-file";
+		words[n++] = backing_name;
+		words[n++] = backing_format;
+	}
+	*started = !dm_message(name, words);
+	if (!*started)
+		return CC_FAILED;
+	return args->wait ? wait_for_job(name, &args->wait_options) : CC_OK;
+}
