@@ -25,7 +25,6 @@ B := $(CURDIR)/build
 export PREFIX DESTDIR MANDIR
 
 subdirs := $(patsubst %/Makefile,%,$(wildcard userspace/Makefile userspace/vmm/Makefile))
-man := $(wildcard Documentation/*.8 Documentation/*.1)
 
 all: modules userspace
 
@@ -40,12 +39,9 @@ $(subdirs):
 # The launcher is built after the tool: they share sources.
 userspace/vmm: $(filter userspace,$(subdirs))
 
+# Each installs its program, its man page and what else belongs to it.
 install: userspace
-	@$(MAKE) -C userspace install
-	@$(if $(wildcard userspace/vmm/Makefile),$(MAKE) -C userspace/vmm install)
-	@for page in $(man); do \
-		install -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; \
-	done
+	@for dir in $(subdirs); do $(MAKE) -C $$dir install || exit; done
 
 modules_install: modules
 	@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
