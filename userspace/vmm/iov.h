@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Scatter lists: lengths, copies and cutting pieces off either end. Pure. */
+#ifndef VMM_IOV_H
+#define VMM_IOV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/* A window into an array of iovecs that belongs to somebody else. */
+struct iov_list {
+	struct iovec *v;
+	unsigned int n;
+};
+
+uint64_t iov_bytes(const struct iov_list *l);
+
+/* Drops up to `len` bytes from the front or the back; entries that become empty go away. */
+void iov_drop_front(struct iov_list *l, uint64_t len);
+void iov_drop_back(struct iov_list *l, uint64_t len);
+
+/* Copies up to `len` bytes, starting `off` bytes into the list; returns how many were copied. */
+size_t iov_read(const struct iov_list *l, uint64_t off, void *to, size_t len);
+size_t iov_write(const struct iov_list *l, uint64_t off, const void *from, size_t len);
+
+/* Are all addresses and all lengths multiples of `align` (a power of two)? */
+bool iov_aligned(const struct iov_list *l, size_t align);
+
+#endif

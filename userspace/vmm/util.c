@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util.h"
+
+static void say_prefixed(const char *fmt, va_list ap, const char *tail)
+{
+	char line[512];
+	int n;
+
+	/* One write: lines of several threads, and of the guest's console, stay whole. */
+	n = snprintf(line, sizeof(line), "cowchain-vm: ");
+	n += vsnprintf(line + n, sizeof(line) - n, fmt, ap);
+	if (n > (int)sizeof(line) - 1)
+		n = sizeof(line) - 1;
+	n += snprintf(line + n, sizeof(line) - n, "%s%s\n", tail ? ": " : "", tail ?: "");
+	if (n > (int)sizeof(line) - 1)
+		n = sizeof(line) - 1;
+	if (write(STDERR_FILENO, line, n) < 0)
+		return;
+}
+
+void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say_prefixed(fmt, ap, NULL);
+	va_end(ap);
+}
+
+int say_errno(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say_prefixed(fmt, ap, strerror(err));
+	va_end(ap);
+	return -err;
+}
+
+void event_signal(int fd)
+{
+	uint64_t one = 1;
+
+	/* Fails only when the counter is full: then the reader is due to wake anyway. */
+	if (write(fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void event_clear(int fd)
+{
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;
+}

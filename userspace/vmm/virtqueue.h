@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Split virtqueues (virtio 1.2, section 2.7), the device's side.
+ *
+ * Pure code over a guest memory table: no system call, no lock, no allocation. Everything the guest
+ * writes into a ring or a descriptor is read once and checked here and nowhere else; a chain that
+ * vq_pop() hands out consists of valid host pointers.
+ *
+ * One thread at a time may use a queue.
+ */
+#ifndef VMM_VIRTQUEUE_H
+#define VMM_VIRTQUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest-mem.h"
+#include "iov.h"
+
+#define VQ_MAX_SIZE 256
+
+struct vring_desc;
+
+/* Where the driver says the queue is, exactly as it wrote it. */
+struct vq_config {
+	uint16_t size;
+	uint64_t desc;
+	uint64_t avail;
+	uint64_t used;
+};
+
+struct virtqueue {
+	const struct guest_mem *mem;
+	const struct vring_desc *desc;
+	const uint16_t *avail;		/* flags, idx, ring[size], used_event */
+	uint8_t *used;			/* flags, idx, { id, len }[size], avail_event */
+	uint16_t size;
+	bool indirect;			/* VIRTIO_RING_F_INDIRECT_DESC was negotiated */
+	bool event_idx;			/* VIRTIO_RING_F_EVENT_IDX was negotiated */
+
+	uint16_t last_avail;		/* next available entry to look at */
+	uint16_t used_idx;		/* what the used index says */
+	uint16_t told_idx;		/* used_idx when vq_interrupt_due() was last asked */
+	uint16_t in_flight;		/* popped and not pushed yet */
+	const char *broken;		/* which rule the driver broke; the queue stays unusable */
+};
+
+/* A descriptor chain: what the device may read, then what it may write, in one array. */
+struct vq_chain {
+	uint16_t head;
+	struct iov_list out;
+	struct iov_list in;
+	struct iovec iov[VQ_MAX_SIZE];
+};
+
+/* 0, or -EPROTO and vq->broken. */
+int vq_init(struct virtqueue *vq, const struct guest_mem *mem, const struct vq_config *cfg,
+	    bool indirect, bool event_idx);
+
+/* 1 and a chain, 0 when nothing is available, -EPROTO and vq->broken when the driver broke a rule. */
+int vq_pop(struct virtqueue *vq, struct vq_chain *chain);
+
+/* Gives the chain that began at `head` back; the device wrote `len` bytes into it. */
+void vq_push(struct virtqueue *vq, uint16_t head, uint32_t len);
+
+/* Does the driver want an interrupt for what was pushed since this was last asked? */
+bool vq_interrupt_due(struct virtqueue *vq);
+
+/* While the device works on the queue anyway, the driver need not notify it. */
+void vq_kicks_off(struct virtqueue *vq);
+
+/* Asks for notifications again; true: something came in meanwhile, look once more. */
+bool vq_kicks_on(struct virtqueue *vq);
+
+#endif
