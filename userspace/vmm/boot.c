@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Loads a bzImage by the 64-bit boot protocol (Documentation/arch/x86/boot.rst).
+ *
+ *     0x07000  boot_params ("zero page")
+ *     0x08000  GDT
+ *     0x09000  page tables: PML4, PDPT, 4 page directories: 4 GiB identity mapped
+ *     0x20000  command line
+ *     0xe0000  ACPI tables (acpi.c)
+ *     1 MiB -  kernel at its preferred address; initrd as high as it may be
+ */
+#include <asm/bootparam.h>
+#include <asm/e820.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util.h"
+#include "vm.h"
+
+#define CMDLINE_ADDR		0x20000UL
+#define CMDLINE_ROOM		0x10000UL
+#define BASEMEM_END		0x9fc00UL	/* where PCs keep the extended BIOS data area */
+#define EXTMEM_START		0x100000UL
+#define HDR_OFFSET		0x1f1
+#define PML4_SIZE		(6 * PAGE_BYTES)
+#define ENTRY_64		0x200
+
+/* The kernel may read 4 GiB through these; it builds its own tables soon enough. */
+static void write_page_tables(const struct guest_mem *mem)
+{
+	uint64_t *pml4 = mem_range(mem, BOOT_PML4_ADDR, PML4_SIZE);
+	uint64_t *pdpt = pml4 + 512;
+	uint64_t *pd = pdpt + 512;
+	uint64_t addr = BOOT_PML4_ADDR + PAGE_BYTES;
+
+	memset(pml4, 0, PML4_SIZE);
+	pml4[0] = addr | 3;
+	for (int i = 0; i < 4; i++)
+		pdpt[i] = (addr + (1 + i) * PAGE_BYTES) | 3;
+	/* 2 MiB pages: present, writable, large. 1 GiB pages not every processor has. */
+	for (uint64_t i = 0; i < 4 * 512; i++)
+		pd[i] = i << 21 | 0x83;
+}
+
+static void write_gdt(const struct guest_mem *mem)
+{
+	uint64_t *gdt = mem_range(mem, BOOT_GDT_ADDR, 4 * sizeof(*gdt));
+
+	gdt[0] = 0;
+	gdt[1] = 0;
+	gdt[BOOT_CS / 8] = 0x00af9b000000ffffULL;	/* 64-bit code, ring 0 */
+	gdt[BOOT_DS / 8] = 0x00cf93000000ffffULL;	/* flat data, ring 0 */
+}
+
+static void add_e820(struct boot_params *bp, uint64_t addr, uint64_t end, uint32_t type)
+{
+	bp->e820_table[bp->e820_entries++] = (struct boot_e820_entry) {
+		.addr = addr, .size = end - addr, .type = type,
+	};
+}
+
+static void write_e820(struct boot_params *bp, const struct guest_mem *mem)
+{
+	add_e820(bp, 0, BASEMEM_END, E820_RAM);
+	add_e820(bp, BASEMEM_END, EXTMEM_START, E820_RESERVED);
+	add_e820(bp, EXTMEM_START, mem->region[0].size, E820_RAM);
+	if (mem->nregions > 1)
+		add_e820(bp, mem->region[1].gpa, mem->region[1].gpa + mem->region[1].size,
+			 E820_RAM);
+}
+
+/* Reads [off, off + len) of a file into the guest. */
+static int read_into(const struct vm *vm, int fd, const char *path, uint64_t off, uint64_t addr,
+		     uint64_t len)
+{
+	char *to = mem_range(&vm->mem, addr, len);
+
+	if (!to)
+		return say_errno(ENOMEM, "%s does not fit into the guest's memory", path);
+	while (len) {
+		ssize_t n = pread(fd, to, len, off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return say_errno(n ? errno : EIO, "cannot read %s", path);
+		to += n;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int open_file(const char *path, uint64_t *size)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return say_errno(errno, "cannot open %s", path);
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return say_errno(EINVAL, "%s is not a regular file", path);
+	}
+	*size = st.st_size;
+	return fd;
+}
+
+static int check_header(const struct setup_header *h, const char *path)
+{
+	if (h->boot_flag != 0xaa55 || h->header != 0x53726448)
+		return say_errno(ENOEXEC, "%s is not a bzImage", path);
+	if (h->version < 0x020c || !(h->xloadflags & XLF_KERNEL_64) || !h->relocatable_kernel)
+		return say_errno(ENOEXEC, "%s has no relocatable 64-bit entry point", path);
+	return 0;
+}
+
+static int load_kernel(const struct vm *vm, struct boot_params *bp, const char *path,
+		       uint64_t *entry, uint64_t *kernel_end)
+{
+	struct setup_header *h = &bp->hdr;
+	uint64_t size, setup, addr;
+	uint8_t jump;
+	int fd, err;
+
+	fd = open_file(path, &size);
+	if (fd < 0)
+		return fd;
+	err = -ENOEXEC;
+	/* The header's length is in its own jump instruction: byte 0x201 counts from 0x202. */
+	if (pread(fd, h, sizeof(*h), HDR_OFFSET) != sizeof(*h) || pread(fd, &jump, 1, 0x201) != 1) {
+		say("%s is too short for a kernel", path);
+		goto out;
+	}
+	err = check_header(h, path);
+	if (err)
+		goto out;
+	if (0x202 + jump < HDR_OFFSET + (int)sizeof(*h))
+		memset((char *)h + (0x202 + jump - HDR_OFFSET), 0,
+		       HDR_OFFSET + sizeof(*h) - (0x202 + jump));
+
+	setup = ((h->setup_sects ?: 4) + 1) * 512ULL;
+	addr = h->pref_address;
+	err = -ENOEXEC;
+	if (setup >= size || addr < EXTMEM_START) {
+		say("%s has an impossible header", path);
+		goto out;
+	}
+	*kernel_end = addr + h->init_size;
+	if (!mem_range(&vm->mem, addr, h->init_size)) {
+		err = say_errno(ENOMEM, "%s needs %lu MiB of memory at %lu MiB", path,
+				(unsigned long)(h->init_size >> 20), (unsigned long)(addr >> 20));
+		goto out;
+	}
+	err = read_into(vm, fd, path, setup, addr, size - setup);
+	h->code32_start = addr;
+	*entry = addr + ENTRY_64;
+out:
+	close(fd);
+	return err;
+}
+
+/* As high as the kernel allows, so that it is out of the way of whatever grows from below. */
+static int load_initrd(const struct vm *vm, struct boot_params *bp, const char *path,
+		       uint64_t kernel_end)
+{
+	uint64_t top = min_u64(vm->mem.region[0].size, (uint64_t)bp->hdr.initrd_addr_max + 1);
+	uint64_t size, addr;
+	int fd, err;
+
+	fd = open_file(path, &size);
+	if (fd < 0)
+		return fd;
+	addr = ALIGN_DOWN(top - size, PAGE_BYTES);
+	if (!size || size > top || addr < kernel_end) {
+		err = say_errno(ENOMEM, "%s is empty or does not fit into the guest's memory", path);
+	} else {
+		err = read_into(vm, fd, path, 0, addr, size);
+		bp->hdr.ramdisk_image = addr;
+		bp->hdr.ramdisk_size = size;
+	}
+	close(fd);
+	return err;
+}
+
+static int write_cmdline(const struct vm *vm, struct boot_params *bp, const char *cmdline)
+{
+	size_t len = strlen(cmdline);
+
+	if (len > bp->hdr.cmdline_size || len >= CMDLINE_ROOM)
+		return say_errno(E2BIG, "the kernel takes command lines up to %u characters",
+				 bp->hdr.cmdline_size);
+	memcpy(mem_range(&vm->mem, CMDLINE_ADDR, len + 1), cmdline, len + 1);
+	bp->hdr.cmd_line_ptr = CMDLINE_ADDR;
+	return 0;
+}
+
+int boot_load(struct vm *vm, const char *kernel, const char *initrd, const char *cmdline,
+	      uint64_t rsdp, uint64_t *entry)
+{
+	struct boot_params *bp = mem_range(&vm->mem, BOOT_PARAMS_ADDR, sizeof(*bp));
+	uint64_t kernel_end;
+	int err;
+
+	if (!bp || vm->mem.region[0].size <= EXTMEM_START)
+		return say_errno(EINVAL, "too little memory for any kernel");
+	memset(bp, 0, sizeof(*bp));
+	err = load_kernel(vm, bp, kernel, entry, &kernel_end);
+	if (!err && initrd)
+		err = load_initrd(vm, bp, initrd, kernel_end);
+	if (!err)
+		err = write_cmdline(vm, bp, cmdline);
+	if (err)
+		return err;
+
+	bp->hdr.type_of_loader = 0xff;		/* no number assigned to us */
+	bp->acpi_rsdp_addr = rsdp;
+	write_e820(bp, &vm->mem);
+	write_gdt(&vm->mem);
+	write_page_tables(&vm->mem);
+	return 0;
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "util.h"
+#include "vm.h"
+
+/* Three pages for Intel's real mode, and one for its page table: anywhere below 4 GiB, unused. */
+#define KVM_TSS_ADDR		0xfffbd000UL
+#define KVM_IDENTITY_MAP_ADDR	0xfffbc000UL
+
+static const struct {
+	int cap;
+	const char *what;
+} needed[] = {
+	{ KVM_CAP_IRQCHIP, "in-kernel interrupt controllers" },
+	{ KVM_CAP_PIT2, "in-kernel timer" },
+	{ KVM_CAP_IRQFD, "irqfd" },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, "ioeventfd of any length" },
+	{ KVM_CAP_IRQ_ROUTING, "interrupt routing" },
+	{ KVM_CAP_EXT_CPUID, "CPUID" },
+	{ KVM_CAP_IMMEDIATE_EXIT, "immediate exit" },
+};
+
+static int check_kvm(struct vm *vm)
+{
+	if (ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+		return say_errno(EPROTO, "/dev/kvm speaks another version of the interface");
+	for (unsigned int i = 0; i < ARRAY_SIZE(needed); i++)
+		if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
+			return say_errno(ENOTSUP, "KVM lacks: %s", needed[i].what);
+	return 0;
+}
+
+static int add_region(struct vm *vm, uint64_t gpa, uint64_t size, void *hva)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot = vm->mem.nregions,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)hva,
+	};
+
+	vm->mem.region[vm->mem.nregions++] = (struct mem_region) { gpa, size, hva };
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot))
+		return say_errno(errno, "cannot give the guest memory at %#lx", (unsigned long)gpa);
+	return 0;
+}
+
+static int create_memory(struct vm *vm, uint64_t bytes)
+{
+	uint64_t low = min_u64(bytes, LOWMEM_END);
+	uint8_t *p;
+	int err;
+
+	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		 -1, 0);
+	if (p == MAP_FAILED)
+		return say_errno(errno, "cannot allocate %lu MiB for the guest",
+				 (unsigned long)(bytes >> 20));
+	/* Both only help: fewer faults, and no guest secrets in a core file. */
+	madvise(p, bytes, MADV_HUGEPAGE);
+	madvise(p, bytes, MADV_DONTDUMP);
+
+	err = add_region(vm, 0, low, p);
+	if (!err && bytes > low)
+		err = add_region(vm, HIGHMEM_BASE, bytes - low, p + low);
+	return err;
+}
+
+static int create_irqchip(struct vm *vm)
+{
+	uint64_t identity = KVM_IDENTITY_MAP_ADDR;
+	/* The dummy speaker answers at port 0x61, where kernels calibrate timers. */
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+	int err;
+
+	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, KVM_TSS_ADDR) ||
+	    ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) ||
+	    ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) ||
+	    ioctl(vm->fd, KVM_CREATE_PIT2, &pit))
+		return say_errno(errno, "cannot create the interrupt controllers");
+	err = irq_init(&vm->irq, vm->fd);
+	if (err)
+		return say_errno(-err, "cannot route interrupts");
+	return 0;
+}
+
+int vm_create(struct vm *vm, uint64_t mem_bytes, unsigned int ncpus)
+{
+	int err;
+
+	memset(vm, 0, sizeof(*vm));
+	atomic_init(&vm->end, END_NONE);
+	vm->ncpus = ncpus;
+	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->end_fd < 0)
+		return say_errno(errno, "eventfd");
+	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0)
+		return say_errno(errno, "cannot open /dev/kvm");
+	err = check_kvm(vm);
+	if (err)
+		return err;
+	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		return say_errno(errno, "cannot create a virtual machine");
+	err = create_irqchip(vm);
+	if (err)
+		return err;
+	return create_memory(vm, mem_bytes);
+}
+
+void vm_end(struct vm *vm, enum vm_end why)
+{
+	int none = END_NONE;
+
+	if (atomic_compare_exchange_strong(&vm->end, &none, why))
+		event_signal(vm->end_fd);
+}

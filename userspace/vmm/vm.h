@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The virtual machine: KVM's handles, memory, buses, and how it ends. */
+#ifndef VMM_VM_H
+#define VMM_VM_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "bus.h"
+#include "guest-mem.h"
+#include "irq.h"
+
+#define VM_MAX_CPUS		16
+#define VM_MAX_DISKS		8
+
+/* Guest physical layout. Memory that doesn't fit below the hole continues at 4 GiB. */
+#define LOWMEM_END		0xc0000000UL
+#define PCI_MMIO_BASE		0xd0000000UL
+#define PCI_MMIO_SIZE		0x10000000UL
+#define HIGHMEM_BASE		0x100000000UL
+
+/*
+ * Exit statuses, the man page's table. Away from 0, 1 and 2, so that a script can tell how the guest
+ * ended from the launcher's own failures.
+ */
+enum vm_end {
+	END_NONE = -1,
+	END_POWEROFF = 0,
+	END_ERROR = 1,		/* the launcher could not start or go on */
+	END_USAGE = 2,
+	END_REBOOT = 3,
+	END_PANIC = 4,
+	END_CRASH = 5,		/* triple fault, or KVM gave up on the guest */
+	END_STOPPED = 6,	/* SIGINT, SIGTERM, SIGHUP or the escape key */
+	END_TIMEOUT = 124,	/* as timeout(1) */
+};
+
+struct vcpu;
+
+struct vm {
+	int kvm_fd;
+	int fd;
+	unsigned int ncpus;
+	struct guest_mem mem;
+	struct bus pio;
+	struct bus mmio;
+	struct irq_router irq;
+	struct vcpu *vcpu;
+	_Atomic int end;	/* enum vm_end; END_NONE while the guest runs */
+	int end_fd;		/* eventfd, signalled when `end` is set */
+};
+
+/* Opens KVM, creates the VM, its memory and its interrupt controllers. 0 or -errno, said why. */
+int vm_create(struct vm *vm, uint64_t mem_bytes, unsigned int ncpus);
+
+/* The first reason wins; later ones, such as a reset after a panic event, change nothing. */
+void vm_end(struct vm *vm, enum vm_end why);
+
+static inline bool vm_ending(struct vm *vm)
+{
+	return atomic_load_explicit(&vm->end, memory_order_acquire) != END_NONE;
+}
+
+/* boot.c: puts kernel, initrd and command line in place; *entry: where vCPU 0 starts. */
+int boot_load(struct vm *vm, const char *kernel, const char *initrd, const char *cmdline,
+	      uint64_t rsdp, uint64_t *entry);
+
+/* What the boot processor needs besides `entry`: see boot.c's memory map. */
+#define BOOT_PARAMS_ADDR	0x7000UL
+#define BOOT_GDT_ADDR		0x8000UL
+#define BOOT_PML4_ADDR		0x9000UL
+#define BOOT_CS			0x10
+#define BOOT_DS			0x18
+
+/* acpi.c: writes the tables, returns the RSDP's address. */
+uint64_t acpi_write_tables(const struct vm *vm);
+
+/* vcpu.c */
+int vcpu_create_all(struct vm *vm, uint64_t entry);
+int vcpu_start_all(struct vm *vm);
+void vcpu_stop_all(struct vm *vm);
+
+#endif
