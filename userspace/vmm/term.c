@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <signal.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "term.h"
+
+#define ESCAPE 0x01
+
+/* Global because a signal handler and atexit() need them. */
+static struct termios saved;
+static volatile sig_atomic_t is_raw;
+
+void term_restore(void)
+{
+	if (is_raw)
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved);
+	is_raw = 0;
+}
+
+bool term_is_raw(void)
+{
+	return is_raw;
+}
+
+void term_fatal(void)
+{
+	term_restore();
+	_exit(1);
+}
+
+void term_raw(void)
+{
+	struct termios t;
+
+	/* In the background the terminal is somebody else's: touching it would stop us. */
+	if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
+	    tcgetattr(STDIN_FILENO, &saved))
+		return;
+	t = saved;
+	cfmakeraw(&t);
+	t.c_oflag |= OPOST;	/* the guest sends CR LF itself, but our own messages don't */
+	if (!tcsetattr(STDIN_FILENO, TCSAFLUSH, &t)) {
+		is_raw = 1;
+		atexit(term_restore);
+	}
+}
+
+size_t term_filter(struct term_escape *e, uint8_t *buf, size_t len, bool *quit)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		uint8_t c = buf[i];
+
+		if (!e->pending && c == ESCAPE) {
+			e->pending = true;
+			continue;
+		}
+		if (e->pending && (c == 'x' || c == 'X'))
+			*quit = true;
+		else if (!e->pending || c == ESCAPE)
+			buf[out++] = c;
+		e->pending = false;
+	}
+	return out;
+}
