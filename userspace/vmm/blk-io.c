@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Disk I/O by io_uring. Data moves straight between the disk and the guest's memory where alignment
+ * allows it, else through a bounce buffer, of which there is a fixed number: a guest that sends
+ * nothing but misaligned buffers waits, and takes no memory from the host.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "blk.h"
+#include "util.h"
+
+#define RING_ENTRIES	256
+/* Room for everything that can be in flight, so that completions never overflow. */
+#define COMPLETIONS	(2 * VIRTIO_MAX_QUEUES * BLK_QUEUE_SIZE)
+#define DISK_FILE	0
+
+/* liburing has names for these from 2.2 and 2.3 on; older kernels refuse them, which is harmless. */
+#ifndef IORING_SETUP_SINGLE_ISSUER
+#define IORING_SETUP_SINGLE_ISSUER	(1U << 12)
+#endif
+#ifndef IORING_SETUP_DEFER_TASKRUN
+#define IORING_SETUP_DEFER_TASKRUN	(1U << 13)
+#endif
+
+void task_list_init(struct task_list *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+void task_list_add(struct task_list *l, struct blk_task *t)
+{
+	t->next = NULL;
+	*l->end = t;
+	l->end = &t->next;
+}
+
+struct blk_task *task_list_take(struct task_list *l)
+{
+	struct blk_task *t = l->first;
+
+	if (t) {
+		l->first = t->next;
+		if (!l->first)
+			l->end = &l->first;
+	}
+	return t;
+}
+
+/* liburing 2.3 has functions for both uses of this, but forgot to export them. */
+static int ring_register(const struct io_uring *ring, unsigned int op, void *arg, unsigned int n)
+{
+	return syscall(SYS_io_uring_register, ring->ring_fd, op, arg, n) < 0 ? -errno : 0;
+}
+
+/*
+ * io_uring's operations do not pass through seccomp, so the ring itself is restricted: four
+ * operations, on registered files only, nothing to be registered later.
+ */
+static int restrict_ring(struct io_uring *ring)
+{
+	static const unsigned int ops[] = {
+		IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_READ, IORING_OP_FSYNC,
+	};
+	struct io_uring_restriction r[ARRAY_SIZE(ops) + 2] = { 0 };
+	unsigned int n = 0;
+
+	for (; n < ARRAY_SIZE(ops); n++) {
+		r[n].opcode = IORING_RESTRICTION_SQE_OP;
+		r[n].sqe_op = ops[n];
+	}
+	r[n].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	r[n++].sqe_flags = IOSQE_FIXED_FILE;
+	r[n].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
+	r[n++].sqe_flags = IOSQE_FIXED_FILE;
+	return ring_register(ring, IORING_REGISTER_RESTRICTIONS, r, n);
+}
+
+static int create_ring(struct io_uring *ring)
+{
+	/* Best first; a kernel that doesn't know a flag says EINVAL. */
+	static const unsigned int flags[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		IORING_SETUP_COOP_TASKRUN,
+		0,
+	};
+	int err = -EINVAL;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(flags) && err == -EINVAL; i++) {
+		struct io_uring_params p = {
+			.flags = flags[i] | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
+			.cq_entries = COMPLETIONS,
+		};
+
+		err = io_uring_queue_init_params(RING_ENTRIES, ring, &p);
+	}
+	return err;
+}
+
+int blk_io_init(struct blk_io *io, const struct blk_limits *lim, const int *files,
+		unsigned int nfiles)
+{
+	int err;
+
+	memset(io, 0, sizeof(*io));
+	io->lim = lim;
+	io->disk = DISK_FILE;
+	task_list_init(&io->waiting);
+	io->bounce_memory = aligned_alloc(PAGE_BYTES, BOUNCE_BUFFERS * BOUNCE_BYTES);
+	if (!io->bounce_memory)
+		return -ENOMEM;
+	for (; io->nbounce < BOUNCE_BUFFERS; io->nbounce++)
+		io->bounce_pool[io->nbounce] = io->bounce_memory + io->nbounce * BOUNCE_BYTES;
+
+	err = create_ring(&io->ring);
+	if (err) {
+		say_errno(-err, "cannot create an io_uring%s",
+			  err == -EPERM ? " (see sysctl kernel.io_uring_disabled)" : "");
+		free(io->bounce_memory);
+		return err;
+	}
+	err = io_uring_register_files(&io->ring, files, nfiles);
+	if (!err)
+		err = restrict_ring(&io->ring);
+	if (err) {
+		say_errno(-err, "cannot restrict the io_uring");
+		blk_io_destroy(io);
+	}
+	return err;
+}
+
+int blk_io_enable(struct blk_io *io)
+{
+	return ring_register(&io->ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+void blk_io_destroy(struct blk_io *io)
+{
+	io_uring_queue_exit(&io->ring);
+	free(io->bounce_memory);
+	io->bounce_memory = NULL;
+}
+
+static struct io_uring_sqe *get_sqe(struct blk_io *io)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring);
+
+	while (!sqe) {
+		/* Full: hand over what is there; the kernel takes all of it. */
+		io_uring_submit(&io->ring);
+		sqe = io_uring_get_sqe(&io->ring);
+	}
+	return sqe;
+}
+
+void blk_io_watch(struct blk_io *io, unsigned int file, uint64_t *count, uint64_t tag)
+{
+	struct io_uring_sqe *sqe = get_sqe(io);
+
+	io_uring_prep_read(sqe, file, count, sizeof(*count), 0);
+	sqe->flags |= IOSQE_FIXED_FILE;
+	sqe->user_data = tag;
+}
+
+/* The next stretch of a request whose data has to go through its bounce buffer. */
+static struct iov_list bounce_stretch(struct blk_task *t)
+{
+	t->bounce_iov.iov_base = t->bounce;
+	t->bounce_iov.iov_len = min_u64(t->rq.len - t->done, BOUNCE_BYTES);
+	if (t->rq.op == BLK_WRITE)
+		iov_read(&t->rq.data, t->done, t->bounce, t->bounce_iov.iov_len);
+	return (struct iov_list) { &t->bounce_iov, 1 };
+}
+
+static void submit(struct blk_io *io, struct blk_task *t)
+{
+	struct io_uring_sqe *sqe = get_sqe(io);
+	struct iov_list data = t->bounce ? bounce_stretch(t) : t->left;
+	uint64_t at = t->rq.offset + t->done;
+
+	if (t->rq.op == BLK_FLUSH)
+		io_uring_prep_fsync(sqe, io->disk, IORING_FSYNC_DATASYNC);
+	else if (t->rq.op == BLK_READ)
+		io_uring_prep_readv(sqe, io->disk, data.v, data.n, at);
+	else
+		io_uring_prep_writev2(sqe, io->disk, data.v, data.n, at, t->through ? RWF_DSYNC : 0);
+	sqe->flags |= IOSQE_FIXED_FILE;
+	io_uring_sqe_set_data(sqe, t);
+}
+
+void blk_io_start(struct blk_io *io, struct blk_task *t)
+{
+	t->done = 0;
+	t->left = t->rq.data;
+	if (t->rq.op != BLK_FLUSH && !t->bounce && !iov_aligned(&t->rq.data, io->lim->memory_align)) {
+		if (!io->nbounce) {
+			task_list_add(&io->waiting, t);
+			return;
+		}
+		t->bounce = io->bounce_pool[--io->nbounce];
+	}
+	submit(io, t);
+}
+
+struct blk_task *blk_io_next_waiting(struct blk_io *io)
+{
+	struct blk_task *t = io->nbounce ? task_list_take(&io->waiting) : NULL;
+
+	if (t)
+		t->bounce = io->bounce_pool[--io->nbounce];
+	return t;
+}
+
+static bool finish(struct blk_io *io, struct blk_task *t, int error)
+{
+	t->error = error;
+	if (t->bounce)
+		io->bounce_pool[io->nbounce++] = t->bounce;
+	t->bounce = NULL;
+	return true;
+}
+
+bool blk_io_step(struct blk_io *io, struct blk_task *t, int res)
+{
+	if (res == -EINTR || res == -EAGAIN) {
+		submit(io, t);
+		return false;
+	}
+	if (res < 0 || t->rq.op == BLK_FLUSH)
+		return finish(io, t, res < 0 ? -res : 0);
+	/* Ends early, or in the middle of a block: the file became shorter, or the disk is odd. */
+	if (!res || res & (io->lim->block_size - 1))
+		return finish(io, t, EIO);
+
+	if (!t->bounce)
+		iov_drop_front(&t->left, res);
+	else if (t->rq.op == BLK_READ)
+		iov_write(&t->rq.data, t->done, t->bounce, res);
+	t->done += res;
+	if (t->done >= t->rq.len)
+		return finish(io, t, 0);
+	/* Large requests arrive in parts: the kernel takes at most 2 GiB, a bounce buffer less. */
+	submit(io, t);
+	return false;
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "blk.h"
+#include "util.h"
+
+/* A request that a device takes in one go may still take long: keep single ones bounded. */
+#define MAX_RANGE_BYTES		(1ULL << 30)
+
+/* A number from the queue directory in sysfs; partitions have it one level up. 0 if there is none. */
+static uint64_t queue_limit(dev_t dev, const char *name)
+{
+	static const char *const dirs[] = { "queue", "../queue" };
+	unsigned long long val = 0;
+	char path[128];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(dirs); i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/%s", major(dev), minor(dev),
+			 dirs[i], name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fscanf(f, "%llu", &val) != 1)
+			val = 0;
+		fclose(f);
+		break;
+	}
+	return val;
+}
+
+static int blockdev_limits(struct blk_device *dev, dev_t rdev, bool direct)
+{
+	struct blk_limits *lim = &dev->lim;
+	unsigned int physical = 0, min_io = 0, opt_io = 0;
+	int block = 0, align = 0, ro = 0;
+
+	if (ioctl(dev->fd, BLKGETSIZE64, &lim->capacity) || ioctl(dev->fd, BLKSSZGET, &block))
+		return -errno;
+	lim->block_size = block;
+	lim->memory_align = direct ? block : 1;
+	if (!ioctl(dev->fd, BLKPBSZGET, &physical))
+		lim->physical_block_size = physical;
+	if (!ioctl(dev->fd, BLKALIGNOFF, &align) && align > 0)
+		lim->alignment_offset = align;
+	if (!ioctl(dev->fd, BLKIOMIN, &min_io))
+		lim->min_io = min_io;
+	if (!ioctl(dev->fd, BLKIOOPT, &opt_io))
+		lim->opt_io = opt_io;
+	if (!ioctl(dev->fd, BLKROGET, &ro) && ro)
+		lim->readonly = true;
+	/*
+	 * Without support in the device neither is offered: zeros the guest's own block layer writes
+	 * as well, and without a thread of ours being busy with them.
+	 */
+	lim->max_discard = queue_limit(rdev, "discard_max_bytes");
+	lim->discard_granularity = queue_limit(rdev, "discard_granularity");
+	lim->max_write_zeroes = queue_limit(rdev, "write_zeroes_max_bytes");
+	return 0;
+}
+
+/* Can a single sector be read past the page cache? It cannot where the storage has 4 KiB blocks. */
+static bool direct_sectors(int fd)
+{
+	_Alignas(PAGE_BYTES) uint8_t buf[2 * SECTOR_BYTES];
+
+	return pread(fd, buf + SECTOR_BYTES, SECTOR_BYTES, SECTOR_BYTES) >= 0;
+}
+
+/*
+ * Images of disks have sectors of 512 bytes, and their partition tables count in those. Where
+ * O_DIRECT cannot do that, it goes: another block size would make an existing image unreadable.
+ */
+static int file_limits(struct blk_device *dev, const struct stat *st, bool direct)
+{
+	struct blk_limits *lim = &dev->lim;
+
+	if (direct && !direct_sectors(dev->fd)) {
+		if (fcntl(dev->fd, F_SETFL, fcntl(dev->fd, F_GETFL) & ~O_DIRECT))
+			return -errno;
+		direct = false;
+	}
+	lim->capacity = st->st_size;
+	lim->block_size = SECTOR_BYTES;
+	lim->memory_align = direct ? lim->block_size : 1;
+	lim->physical_block_size = st->st_blksize;
+	lim->min_io = st->st_blksize;
+	/* A hole behind the end changes nothing, but tells whether holes can be made. */
+	if (!lim->readonly && !fallocate(dev->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					 ALIGN_UP(st->st_size, PAGE_BYTES), PAGE_BYTES)) {
+		lim->max_discard = MAX_RANGE_BYTES;
+		lim->max_write_zeroes = MAX_RANGE_BYTES;
+		lim->discard_granularity = st->st_blksize;
+	}
+	return 0;
+}
+
+/* Makes the numbers fit each other, whatever the device said. */
+static int check_limits(struct blk_limits *lim, const char *path)
+{
+	if (!is_power_of_two(lim->block_size) || lim->block_size < SECTOR_BYTES)
+		return say_errno(EINVAL, "%s has blocks of %u bytes", path, lim->block_size);
+	if (lim->capacity % lim->block_size) {
+		say("%s: the last %lu bytes are no whole block and stay hidden", path,
+		    (unsigned long)(lim->capacity % lim->block_size));
+		lim->capacity = ALIGN_DOWN(lim->capacity, (uint64_t)lim->block_size);
+	}
+	if (!lim->capacity)
+		return say_errno(EINVAL, "%s is empty", path);
+	if (!is_power_of_two(lim->physical_block_size) ||
+	    lim->physical_block_size < lim->block_size)
+		lim->physical_block_size = lim->block_size;
+	if (lim->discard_granularity < lim->block_size)
+		lim->discard_granularity = lim->block_size;
+	lim->max_discard = ALIGN_DOWN(min_u64(lim->max_discard, MAX_RANGE_BYTES),
+				      (uint64_t)lim->block_size);
+	lim->max_write_zeroes = ALIGN_DOWN(min_u64(lim->max_write_zeroes, MAX_RANGE_BYTES),
+					   (uint64_t)lim->block_size);
+	if (lim->readonly)
+		lim->max_discard = lim->max_write_zeroes = 0;
+	return 0;
+}
+
+/*
+ * Block devices are opened exclusively, so that what is mounted here cannot be written by a guest.
+ * Files get a lock: one writer, or readers; the byte ranges are chosen so that a running QEMU, which
+ * locks bytes from 100 on, and a writer of ours refuse each other.
+ */
+static int lock_file(int fd, bool readonly)
+{
+	struct flock l = {
+		.l_type = readonly ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_len = readonly ? 100 : 0,
+	};
+
+	return fcntl(fd, F_OFD_SETLK, &l) ? -errno : 0;
+}
+
+static int open_disk(const char *path, bool readonly, bool *direct)
+{
+	int flags = O_CLOEXEC | (readonly ? O_RDONLY : O_RDWR);
+	struct stat st;
+	int fd;
+
+	*direct = true;
+	if (stat(path, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return -ENOTBLK;
+	if (S_ISBLK(st.st_mode) && !readonly)
+		flags |= O_EXCL;
+	fd = open(path, flags | O_DIRECT);
+	if (fd < 0 && errno == EINVAL) {
+		/* tmpfs and the like: through the page cache then. */
+		*direct = false;
+		fd = open(path, flags);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+int blk_open(struct blk_device *dev, const char *path, bool readonly, const char *serial)
+{
+	struct stat st;
+	bool direct;
+	int err;
+
+	memset(dev, 0, sizeof(*dev));
+	dev->lim.readonly = readonly;
+	if (serial)
+		memcpy(dev->lim.id, serial, strnlen(serial, BLK_ID_BYTES));
+	dev->fd = open_disk(path, readonly, &direct);
+	if (dev->fd < 0)
+		return say_errno(-dev->fd, "cannot open disk %s", path);
+	err = fstat(dev->fd, &st) ? -errno : 0;
+	dev->is_blockdev = S_ISBLK(st.st_mode);
+	if (!err && !dev->is_blockdev)
+		err = lock_file(dev->fd, readonly);
+	if (!err)
+		err = dev->is_blockdev ? blockdev_limits(dev, st.st_rdev, direct)
+				       : file_limits(dev, &st, direct);
+	if (err)
+		err = say_errno(-err, "cannot use disk %s", path);
+	else
+		err = check_limits(&dev->lim, path);
+	if (err)
+		close(dev->fd);
+	return err;
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Discards and zeroing. Kernels before 6.12 have no io_uring operation that discards on a block
+ * device, and the system calls block: a thread of their own makes them, in the order they came.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "blk.h"
+#include "sandbox.h"
+#include "util.h"
+
+static int punch(const struct blk_slow *s, const struct blk_range *r)
+{
+	return fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset, r->len);
+}
+
+static int discard(const struct blk_slow *s, const struct blk_range *r)
+{
+	uint64_t range[2] = { r->offset, r->len };
+
+	return s->is_blockdev ? ioctl(s->fd, BLKDISCARD, range) : punch(s, r);
+}
+
+/*
+ * A hole reads as zeros; on a block device PUNCH_HOLE means: zero, by unmapping if possible. What
+ * may not be unmapped must be really zeroed.
+ */
+static int write_zeroes(const struct blk_slow *s, const struct blk_range *r)
+{
+	uint64_t range[2] = { r->offset, r->len };
+
+	if (r->unmap && !punch(s, r))
+		return 0;
+	if (s->is_blockdev)
+		return ioctl(s->fd, BLKZEROOUT, range);
+	if (!fallocate(s->fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, r->offset, r->len))
+		return 0;
+	/* Not every file system has ZERO_RANGE. Space may be lost, zeros may not. */
+	return errno == EOPNOTSUPP ? punch(s, r) : -1;
+}
+
+static int carry_out(const struct blk_slow *s, const struct blk_task *t)
+{
+	const struct blk_request *rq = &t->rq;
+
+	for (unsigned int i = 0; i < rq->nranges; i++) {
+		const struct blk_range *r = &rq->range[i];
+		int fail;
+
+		if (!r->len)
+			continue;
+		fail = rq->op == BLK_DISCARD ? discard(s, r) : write_zeroes(s, r);
+		if (fail)
+			return errno;
+	}
+	/* Zeros are data; a discard promises nothing that could be lost. */
+	if (t->through && rq->op == BLK_WRITE_ZEROES && fdatasync(s->fd))
+		return errno;
+	return 0;
+}
+
+static void *slow_thread(void *arg)
+{
+	struct blk_slow *s = arg;
+	struct blk_task *t;
+
+	sandbox_enter(SANDBOX_DISK_SLOW);
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		t = task_list_take(&s->todo);
+		if (!t && s->quit)
+			break;
+		if (!t) {
+			pthread_cond_wait(&s->cond, &s->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&s->lock);
+		t->error = carry_out(s, t);
+		pthread_mutex_lock(&s->lock);
+		task_list_add(&s->done, t);
+		event_signal(s->done_fd);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+int blk_slow_init(struct blk_slow *s, int fd, bool is_blockdev)
+{
+	memset(s, 0, sizeof(*s));
+	s->fd = fd;
+	s->is_blockdev = is_blockdev;
+	task_list_init(&s->todo);
+	task_list_init(&s->done);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->cond, NULL);
+	s->done_fd = eventfd(0, EFD_CLOEXEC);
+	return s->done_fd < 0 ? -errno : 0;
+}
+
+int blk_slow_start(struct blk_slow *s)
+{
+	int err = pthread_create(&s->thread, NULL, slow_thread, s);
+
+	s->started = !err;
+	return -err;
+}
+
+void blk_slow_stop(struct blk_slow *s)
+{
+	if (s->started) {
+		pthread_mutex_lock(&s->lock);
+		s->quit = true;
+		pthread_cond_signal(&s->cond);
+		pthread_mutex_unlock(&s->lock);
+		pthread_join(s->thread, NULL);
+		s->started = false;
+	}
+	close(s->done_fd);
+}
+
+void blk_slow_submit(struct blk_slow *s, struct blk_task *t)
+{
+	pthread_mutex_lock(&s->lock);
+	task_list_add(&s->todo, t);
+	pthread_cond_signal(&s->cond);
+	pthread_mutex_unlock(&s->lock);
+}
+
+struct blk_task *blk_slow_collect(struct blk_slow *s)
+{
+	struct blk_task *t;
+
+	pthread_mutex_lock(&s->lock);
+	t = task_list_take(&s->done);
+	pthread_mutex_unlock(&s->lock);
+	return t;
+}
