@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cowchain-vm: puts the machine together, runs it, and says how it ended.
+ *
+ * Everything is opened and allocated first. Then privileges go, then the threads start, each under
+ * its own system call filter; the main thread keeps the terminal, signals and the clock.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "blk.h"
+#include "options.h"
+#include "pci.h"
+#include "power.h"
+#include "sandbox.h"
+#include "term.h"
+#include "uart.h"
+#include "util.h"
+#include "virtio-pci.h"
+#include "vm.h"
+
+#define CMDLINE_BASE	"console=ttyS0 panic=-1"
+
+struct machine {
+	struct options opt;
+	struct vm vm;
+	struct uart uart;
+	struct power power;
+	struct pci_bus pci;
+	unsigned int ndisks;			/* how many are set up */
+	struct blk_device blk[VM_MAX_DISKS];
+	struct virtio_pci blk_pci[VM_MAX_DISKS];
+	int signal_fd;
+	int timer_fd;				/* -1: no timeout */
+};
+
+static int open_console(const struct options *o)
+{
+	int fd;
+
+	if (!o->console_file)
+		return STDOUT_FILENO;
+	fd = open(o->console_file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+	return fd < 0 ? say_errno(errno, "cannot open %s", o->console_file) : fd;
+}
+
+static int add_disks(struct machine *m)
+{
+	for (unsigned int i = 0; i < m->opt.ndisks; i++) {
+		const struct disk_option *d = &m->opt.disk[i];
+		int err = blk_open(&m->blk[i], d->path, d->readonly, d->serial);
+
+		if (!err)
+			err = blk_init(&m->blk[i], &m->vm.mem, m->opt.ncpus);
+		if (!err)
+			err = virtio_pci_attach(&m->blk_pci[i], &m->blk[i].vdev, &m->pci,
+						&m->vm.irq,
+						IRQ_MSI_BASE + i * MSIX_MAX_VECTORS);
+		if (err)
+			return err;
+		m->ndisks++;
+	}
+	return 0;
+}
+
+static int load(struct machine *m)
+{
+	uint64_t entry;
+	char *cmdline;
+	int err;
+
+	if (asprintf(&cmdline, CMDLINE_BASE "%s%s", *m->opt.append ? " " : "", m->opt.append) < 0)
+		return -ENOMEM;
+	err = boot_load(&m->vm, m->opt.kernel, m->opt.initrd, cmdline, acpi_write_tables(&m->vm),
+			&entry);
+	free(cmdline);
+	return err ? err : vcpu_create_all(&m->vm, entry);
+}
+
+/* Signals arrive as file descriptors; every thread inherits the mask. */
+static int set_up_events(struct machine *m)
+{
+	struct itimerspec when = { .it_value.tv_sec = m->opt.timeout };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	m->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (m->signal_fd < 0)
+		return say_errno(errno, "signalfd");
+
+	m->timer_fd = -1;
+	if (!m->opt.timeout)
+		return 0;
+	m->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (m->timer_fd < 0 || timerfd_settime(m->timer_fd, 0, &when, NULL))
+		return say_errno(errno, "timerfd");
+	return 0;
+}
+
+static int build(struct machine *m)
+{
+	int console, err;
+
+	console = open_console(&m->opt);
+	if (console < 0)
+		return console;
+	err = vm_create(&m->vm, m->opt.memory, m->opt.ncpus);
+	if (err)
+		return err;
+	uart_init(&m->uart, &m->vm, console);
+	uart_attach(&m->uart);
+	power_attach(&m->power, &m->vm, &m->uart);
+	pci_init(&m->pci, &m->vm.pio, &m->vm.mmio);
+	err = add_disks(m);
+	if (!err)
+		err = load(m);
+	if (!err)
+		err = set_up_events(m);
+	return err;
+}
+
+static int start(struct machine *m)
+{
+	int err = sandbox_drop_privileges(m->opt.sandbox);
+
+	for (unsigned int i = 0; i < m->ndisks && !err; i++)
+		err = blk_start(&m->blk[i]);
+	if (!err && !m->opt.console_file)
+		term_raw();
+	if (!err)
+		err = vcpu_start_all(&m->vm);
+	if (!err)
+		sandbox_enter(SANDBOX_MAIN);
+	return err;
+}
+
+struct input {
+	struct term_escape escape;
+	bool open;			/* stdin may still bring something */
+	uint8_t buf[UART_FIFO];
+	size_t len;			/* read, but not yet taken by the serial port */
+};
+
+static void read_input(struct machine *m, struct input *in)
+{
+	bool quit = false;
+	ssize_t n = read(STDIN_FILENO, in->buf, sizeof(in->buf));
+
+	if (n <= 0) {
+		in->open = n < 0 && (errno == EAGAIN || errno == EINTR);
+		return;
+	}
+	in->len = term_is_raw() ? term_filter(&in->escape, in->buf, n, &quit) : (size_t)n;
+	if (quit)
+		vm_end(&m->vm, END_STOPPED);
+}
+
+static void feed_uart(struct machine *m, struct input *in)
+{
+	size_t n = uart_input(&m->uart, in->buf, in->len);
+
+	in->len -= n;
+	memmove(in->buf, in->buf + n, in->len);
+}
+
+/* Until somebody calls vm_end(). */
+static void run(struct machine *m)
+{
+	struct input in = { .open = !m->opt.console_file };
+	struct pollfd p[] = {
+		{ .fd = m->vm.end_fd, .events = POLLIN },
+		{ .fd = m->signal_fd, .events = POLLIN },
+		{ .fd = m->timer_fd, .events = POLLIN },
+		{ .events = POLLIN },
+	};
+
+	while (!vm_ending(&m->vm)) {
+		/* The guest doesn't say when its FIFO has room again, so look now and then. */
+		p[3].fd = in.open && !in.len ? STDIN_FILENO : -1;
+		if (poll(p, ARRAY_SIZE(p), in.len ? 10 : -1) < 0)
+			continue;
+		if (p[1].revents)
+			vm_end(&m->vm, END_STOPPED);
+		if (p[2].revents)
+			vm_end(&m->vm, END_TIMEOUT);
+		if (p[3].revents)
+			read_input(m, &in);
+		if (in.len)
+			feed_uart(m, &in);
+	}
+}
+
+static const char *describe(int end)
+{
+	switch (end) {
+	case END_REBOOT:
+		return "the guest rebooted";
+	case END_PANIC:
+		return "the guest's kernel panicked";
+	case END_CRASH:
+		return "the guest crashed";
+	case END_STOPPED:
+		return "the guest was stopped";
+	case END_TIMEOUT:
+		return "the guest was stopped: timeout";
+	default:
+		return NULL;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	const char *text;
+	int end = END_ERROR;
+
+	if (!m)
+		return END_ERROR;
+	options_parse(&m->opt, argc, argv);
+	if (build(m))
+		return END_ERROR;
+	if (start(m))
+		vm_end(&m->vm, END_ERROR);
+	else
+		run(m);
+
+	vcpu_stop_all(&m->vm);
+	for (unsigned int i = 0; i < m->ndisks; i++)
+		blk_stop(&m->blk[i]);
+	term_restore();
+	end = atomic_load(&m->vm.end);
+	text = describe(end);
+	if (text)
+		say("%s", text);
+	return end;
+}

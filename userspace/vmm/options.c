@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blk-request.h"
+#include "options.h"
+#include "util.h"
+
+#ifndef VERSION
+#define VERSION "unknown"
+#endif
+
+#define DEFAULT_MEMORY_MIB	512
+#define MAX_MEMORY_MIB		(1024 * 1024)
+
+static const char help[] =
+"Usage: cowchain-vm --kernel BZIMAGE [OPTION]...\n"
+"Runs a virtual machine whose disks are block devices or raw files.\n"
+"\n"
+"  --kernel FILE       Linux kernel (bzImage, x86-64)\n"
+"  --initrd FILE       initial RAM disk\n"
+"  --append STRING     added to the command line, which is \"console=ttyS0 panic=-1\"\n"
+"  --memory MIB        memory of the guest (default: 512)\n"
+"  --cpus N            processors of the guest, 1 to 16 (default: 1)\n"
+"  --disk PATH[,readonly][,serial=S]\n"
+"                      a disk, up to 8 times; the guest sees vda, vdb, ...\n"
+"  --console stdio|file:FILE\n"
+"                      where the guest's serial console is (default: stdio)\n"
+"  --timeout SECONDS   end the guest after that time\n"
+"  --no-sandbox        keep privileges and system calls, for debugging\n"
+"  --help, --version\n"
+"\n"
+"Ctrl-A x ends the guest, Ctrl-A Ctrl-A sends one Ctrl-A.\n"
+"Exit status: 0 guest powered off, 3 rebooted, 4 panicked, 5 crashed, 6 stopped from\n"
+"outside, 124 timeout; 1 the launcher failed, 2 wrong usage.\n";
+
+enum {
+	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DISK, OPT_CONSOLE,
+	OPT_TIMEOUT, OPT_NO_SANDBOX, OPT_HELP, OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "initrd", required_argument, NULL, OPT_INITRD },
+	{ "append", required_argument, NULL, OPT_APPEND },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "console", required_argument, NULL, OPT_CONSOLE },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ 0 },
+};
+
+static _Noreturn void wrong_usage(void)
+{
+	fputs("Try 'cowchain-vm --help'.\n", stderr);
+	exit(END_USAGE);
+}
+
+static unsigned long parse_number(const char *name, const char *arg, unsigned long min,
+				  unsigned long max)
+{
+	unsigned long val;
+	char *end;
+
+	errno = 0;
+	val = strtoul(arg, &end, 10);
+	if (errno || end == arg || *end || *arg == '-' || val < min || val > max) {
+		say("--%s takes a number from %lu to %lu, not '%s'", name, min, max, arg);
+		wrong_usage();
+	}
+	return val;
+}
+
+/* From the end, so that a path may contain commas. */
+int parse_disk(struct disk_option *d, char *arg)
+{
+	char *comma;
+
+	memset(d, 0, sizeof(*d));
+	while ((comma = strrchr(arg, ','))) {
+		if (!strcmp(comma + 1, "readonly"))
+			d->readonly = true;
+		else if (!strncmp(comma + 1, "serial=", 7))
+			d->serial = comma + 8;
+		else
+			break;
+		*comma = '\0';
+	}
+	d->path = arg;
+	if (!*arg || (d->serial && (!*d->serial || strlen(d->serial) > BLK_ID_BYTES)))
+		return -EINVAL;
+	return 0;
+}
+
+static void add_disk(struct options *o, char *arg)
+{
+	if (o->ndisks == VM_MAX_DISKS) {
+		say("there can be %u disks", VM_MAX_DISKS);
+		wrong_usage();
+	}
+	if (parse_disk(&o->disk[o->ndisks++], arg)) {
+		say("--disk takes PATH[,readonly][,serial=S], S of 1 to %u characters",
+		    BLK_ID_BYTES);
+		wrong_usage();
+	}
+}
+
+static void set_console(struct options *o, const char *arg)
+{
+	if (!strncmp(arg, "file:", 5) && arg[5]) {
+		o->console_file = arg + 5;
+	} else if (strcmp(arg, "stdio")) {
+		say("--console takes stdio or file:FILE, not '%s'", arg);
+		wrong_usage();
+	}
+}
+
+static void parse_option(struct options *o, int opt)
+{
+	switch (opt) {
+	case OPT_KERNEL:
+		o->kernel = optarg;
+		break;
+	case OPT_INITRD:
+		o->initrd = optarg;
+		break;
+	case OPT_APPEND:
+		o->append = optarg;
+		break;
+	case OPT_MEMORY:
+		o->memory = parse_number("memory", optarg, 32, MAX_MEMORY_MIB) << 20;
+		break;
+	case OPT_CPUS:
+		o->ncpus = parse_number("cpus", optarg, 1, VM_MAX_CPUS);
+		break;
+	case OPT_DISK:
+		add_disk(o, optarg);
+		break;
+	case OPT_CONSOLE:
+		set_console(o, optarg);
+		break;
+	case OPT_TIMEOUT:
+		o->timeout = parse_number("timeout", optarg, 1, 365 * 24 * 3600);
+		break;
+	case OPT_NO_SANDBOX:
+		o->sandbox = false;
+		break;
+	case OPT_HELP:
+		fputs(help, stdout);
+		exit(0);
+	case OPT_VERSION:
+		puts("cowchain-vm " VERSION);
+		exit(0);
+	default:
+		wrong_usage();
+	}
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+	int opt;
+
+	*o = (struct options) {
+		.memory = (uint64_t)DEFAULT_MEMORY_MIB << 20,
+		.ncpus = 1,
+		.append = "",
+		.sandbox = true,
+	};
+	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		parse_option(o, opt);
+	if (optind < argc) {
+		say("what is '%s'?", argv[optind]);
+		wrong_usage();
+	}
+	if (!o->kernel) {
+		say("--kernel is needed");
+		wrong_usage();
+	}
+}

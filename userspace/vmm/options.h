@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VMM_OPTIONS_H
+#define VMM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vm.h"
+
+struct disk_option {
+	char *path;
+	const char *serial;		/* or NULL */
+	bool readonly;
+};
+
+struct options {
+	const char *kernel;
+	const char *initrd;
+	const char *append;
+	const char *console_file;	/* NULL: stdin and stdout */
+	uint64_t memory;		/* bytes */
+	unsigned int ncpus;
+	unsigned int timeout;		/* seconds, 0: none */
+	bool sandbox;
+	unsigned int ndisks;
+	struct disk_option disk[VM_MAX_DISKS];
+};
+
+/* Parses the command line, or prints help and exits; a wrong one ends with END_USAGE. */
+void options_parse(struct options *o, int argc, char **argv);
+
+/* PATH[,readonly][,serial=S], in place. 0 or -EINVAL. */
+int parse_disk(struct disk_option *d, char *arg);
+
+#endif
