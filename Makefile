@@ -29,7 +29,7 @@ subdirs := $(patsubst %/Makefile,%,$(wildcard userspace/Makefile userspace/vmm/M
 all: modules userspace
 
 modules:
-	@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') '$(kernel)' $(KBUILD_ARGS)
+	+@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') '$(kernel)' $(KBUILD_ARGS)
 
 userspace: $(subdirs)
 
@@ -44,7 +44,7 @@ install: userspace
 	@for dir in $(subdirs); do $(MAKE) -C $$dir install || exit; done
 
 modules_install: modules
-	@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
+	+@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
 		'$(kernel)' $(if $(DESTDIR),INSTALL_MOD_PATH='$(DESTDIR)')
 
 # KERNEL, TESTS, SEEDS and OPS select; see selftests/.
