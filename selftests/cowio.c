@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cowio: do I/O on a block device and the same on a model file, and compare the two.
+ *
+ *	cowio [-m MODEL] DEV OP...
+ *
+ * OP is [ERRNO!]NAME[:OFFSET:LENGTH[:SEED]]; with ERRNO! the operation has to fail with that
+ * errno, and the model stays as it is. One process does many operations: processes are dear in
+ * an emulated machine.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <linux/fs.h>
+
+#include "common.h"
+
+#define CHUNK	(1u << 20)
+
+struct ctx {
+	int dev;
+	int model;		/* -1: none */
+	uint64_t size;
+	const char *op;		/* for messages */
+};
+
+struct op {
+	char name[16];
+	int want;		/* errno that has to come, or 0 */
+	uint64_t off;
+	uint64_t len;
+	uint64_t seed;
+};
+
+static void usage(void)
+{
+	fputs("usage: cowio [-m MODEL] DEV OP...\n"
+	      "  OP: [ERRNO!]NAME:OFFSET:LENGTH[:SEED], sizes with k, M, G, offsets -N from the end\n"
+	      "  write fua zero discard read zeros   with offset and length\n"
+	      "  verify flush sleep:0:MS random:COUNT:SEED\n", stderr);
+	exit(2);
+}
+
+static void fill(void *buf, uint64_t off, size_t len, uint64_t seed)
+{
+	size_t i;
+
+	for (i = 0; i < len; i += SECTOR)
+		sector_fill((char *)buf + i, seed, (off + i) / SECTOR, seed);
+}
+
+/* One system call per operation: how the range is cut is left to the kernel. */
+static int do_write(struct ctx *c, const struct op *op, int flags, void *buf)
+{
+	struct iovec iov = { .iov_base = buf, .iov_len = op->len };
+	ssize_t n;
+
+	fill(buf, op->off, op->len, op->seed);
+	n = pwritev2(c->dev, &iov, 1, op->off, flags);
+	if (n < 0)
+		return errno;
+	return (size_t)n == op->len ? 0 : EIO;
+}
+
+static int do_range(struct ctx *c, unsigned long req, const struct op *op)
+{
+	uint64_t range[2] = { op->off, op->len };
+
+	return ioctl(c->dev, req, range) ? errno : 0;
+}
+
+static void first_difference(const char *got, const char *want, size_t len, uint64_t off)
+{
+	size_t i = 0;
+	size_t s;
+
+	while (i < len && got[i] == want[i])
+		i++;
+	s = i / SECTOR * SECTOR;
+	fprintf(stderr, "# differs at byte %llu (sector %llu): got %s, expected %s\n",
+		(unsigned long long)(off + i), (unsigned long long)(off + i) / SECTOR,
+		is_zero(got + s, SECTOR) ? "zeros" : "data",
+		is_zero(want + s, SECTOR) ? "zeros" : "data");
+}
+
+/* Reads [off, off + len) and compares it to the model, or to zeros with @zeros. */
+static int do_read(struct ctx *c, uint64_t off, uint64_t len, bool zeros)
+{
+	char *got = xalloc_io(CHUNK);
+	char *want = xalloc_io(CHUNK);
+	int err = 0;
+
+	while (len && !err) {
+		size_t n = len < CHUNK ? len : CHUNK;
+
+		err = pread_full(c->dev, got, n, off);
+		if (err)
+			break;
+		if (!zeros && c->model >= 0 && pread_full(c->model, want, n, off))
+			die("model is too short at %llu", (unsigned long long)off);
+		if ((zeros || c->model >= 0) && memcmp(got, want, n)) {
+			first_difference(got, want, n, off);
+			err = EILSEQ;
+		}
+		off += n;
+		len -= n;
+	}
+	free(got);
+	free(want);
+	return err;
+}
+
+static void model_write(struct ctx *c, const struct op *op, const void *buf)
+{
+	int err;
+
+	if (c->model < 0)
+		return;
+	err = pwrite_full(c->model, buf, op->len, op->off);
+	if (err)
+		die("model: %s", strerror(err));
+}
+
+static int run_write(struct ctx *c, const struct op *op, int flags)
+{
+	void *buf = xalloc_io(op->len);
+	int err = do_write(c, op, flags, buf);
+
+	if (!err)
+		model_write(c, op, buf);
+	free(buf);
+	return err;
+}
+
+static int run_zero(struct ctx *c, const struct op *op, unsigned long req)
+{
+	void *buf = xalloc_io(op->len);
+	int err = do_range(c, req, op);
+
+	if (!err)
+		model_write(c, op, buf);
+	free(buf);
+	return err;
+}
+
+static int run_op(struct ctx *c, const struct op *op);
+
+static void random_op(struct ctx *c, struct rng *r, struct op *op)
+{
+	static const char *const names[] = { "write", "write", "write", "zero", "discard",
+					     "read", "read", "fua" };
+	uint64_t max = rng_below(r, 4) ? 32 : 512;
+	uint64_t unit;
+
+	memset(op, 0, sizeof(*op));
+	strcpy(op->name, names[rng_below(r, ARRAY_SIZE(names))]);
+	/* a discard need not act on parts of a subcluster, so that a model can't say what is read */
+	unit = !strcmp(op->name, "discard") ? 4096 : SECTOR;
+	op->len = (1 + rng_below(r, max)) * unit;
+	if (op->len > c->size)
+		op->len = c->size / unit * unit;
+	op->off = rng_below(r, (c->size - op->len) / unit + 1) * unit;
+	op->seed = rng_next(r) | 1;
+}
+
+static int run_random(struct ctx *c, uint64_t count, uint64_t seed)
+{
+	struct rng r = { .state = seed };
+	struct op op;
+	int err;
+
+	while (count--) {
+		random_op(c, &r, &op);
+		err = run_op(c, &op);
+		if (err) {
+			fprintf(stderr, "# random %s of %llu bytes at %llu (seed %llu)\n", op.name,
+				(unsigned long long)op.len, (unsigned long long)op.off,
+				(unsigned long long)seed);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int run_op(struct ctx *c, const struct op *op)
+{
+	if (!strcmp(op->name, "write"))
+		return run_write(c, op, 0);
+	if (!strcmp(op->name, "fua"))
+		return run_write(c, op, RWF_DSYNC);
+	if (!strcmp(op->name, "zero"))
+		return run_zero(c, op, BLKZEROOUT);
+	if (!strcmp(op->name, "discard"))
+		return run_zero(c, op, BLKDISCARD);
+	if (!strcmp(op->name, "flush"))
+		return fsync(c->dev) ? errno : 0;
+	if (!strcmp(op->name, "read"))
+		return do_read(c, op->off, op->len, false);
+	if (!strcmp(op->name, "zeros"))
+		return do_read(c, op->off, op->len, true);
+	if (!strcmp(op->name, "verify"))
+		return do_read(c, 0, c->size, false);
+	if (!strcmp(op->name, "sleep"))
+		return usleep(op->len * 1000) ? errno : 0;
+	if (!strcmp(op->name, "random"))
+		return run_random(c, op->off, op->len);
+	die("unknown operation: %s", op->name);
+}
+
+static void parse_op(struct ctx *c, const char *text, struct op *op)
+{
+	char buf[128];
+	char *p = buf;
+	char *save;
+	char *word;
+
+	memset(op, 0, sizeof(*op));
+	op->seed = 1;
+	if (snprintf(buf, sizeof(buf), "%s", text) >= (int)sizeof(buf))
+		die("too long: %s", text);
+	word = strchr(p, '!');
+	if (word) {
+		*word = 0;
+		op->want = errno_by_name(p);
+		if (!op->want)
+			die("unknown errno: %s", p);
+		p = word + 1;
+	}
+	word = strtok_r(p, ":", &save);
+	if (!word || strlen(word) >= sizeof(op->name))
+		die("no operation: %s", text);
+	strcpy(op->name, word);
+	word = strtok_r(NULL, ":", &save);
+	if (word)
+		op->off = parse_size(word, c->size);
+	word = word ? strtok_r(NULL, ":", &save) : NULL;
+	if (word)
+		op->len = parse_size(word, c->size);
+	word = word ? strtok_r(NULL, ":", &save) : NULL;
+	if (word)
+		op->seed = parse_size(word, 0);
+}
+
+/* True if the operation ended as it should. */
+static bool check_op(struct ctx *c, const char *text)
+{
+	struct op op;
+	int err;
+
+	parse_op(c, text, &op);
+	err = run_op(c, &op);
+	if (err == op.want)
+		return true;
+	fprintf(stderr, "# %s: %s, expected %s\n", text,
+		err == EILSEQ ? "wrong contents" : err ? strerror(err) : "success",
+		op.want ? strerror(op.want) : "success");
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctx c = { .model = -1 };
+	bool write_ops = false;
+	int i;
+	int o;
+
+	while ((o = getopt(argc, argv, "m:")) != -1) {
+		if (o != 'm')
+			usage();
+		c.model = open(optarg, O_RDWR);
+		if (c.model < 0)
+			die("%s: %s", optarg, strerror(errno));
+	}
+	if (argc - optind < 2)
+		usage();
+	for (i = optind + 1; i < argc; i++)
+		write_ops |= !strstr(argv[i], "read") && strcmp(argv[i], "verify") &&
+			     !strstr(argv[i], "zeros");
+	c.dev = open(argv[optind], (write_ops ? O_RDWR : O_RDONLY) | O_DIRECT);
+	if (c.dev < 0)
+		die("%s: %s", argv[optind], strerror(errno));
+	c.size = size_of_fd(c.dev);
+	for (i = optind + 1; i < argc; i++)
+		if (!check_op(&c, argv[i]))
+			return 1;
+	return 0;
+}
