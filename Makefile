@@ -31,17 +31,13 @@ all: modules userspace
 modules:
 	+@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') '$(kernel)' $(KBUILD_ARGS)
 
-userspace: $(subdirs)
-
-$(subdirs):
-	@$(MAKE) -C $@
-
-# The launcher is built after the tool: they share sources.
-userspace/vmm: $(filter userspace,$(subdirs))
+# The tool first: the launcher shares its sources.
+userspace:
+	@for dir in $(subdirs); do $(MAKE) --no-print-directory -C $$dir || exit; done
 
 # Each installs its program, its man page and what else belongs to it.
 install: userspace
-	@for dir in $(subdirs); do $(MAKE) -C $$dir install || exit; done
+	@for dir in $(subdirs); do $(MAKE) --no-print-directory -C $$dir install || exit; done
 
 modules_install: modules
 	+@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
@@ -50,28 +46,28 @@ modules_install: modules
 # KERNEL, TESTS, SEEDS and OPS select; see selftests/.
 check:
 	@scripts/setup check
-	@$(MAKE) userspace
+	@$(MAKE) --no-print-directory userspace
 	@KERNEL='$(KERNEL)' TESTS='$(TESTS)' SEEDS='$(SEEDS)' OPS='$(OPS)' scripts/check
 
 SEEDS_random = $(or $(SEEDS),20)
 OPS_random = $(or $(OPS),2000)
 check-random:
-	@$(MAKE) check TESTS=random SEEDS='$(SEEDS_random)' OPS='$(OPS_random)'
+	@$(MAKE) --no-print-directory check TESTS=random SEEDS='$(SEEDS_random)' OPS='$(OPS_random)'
 
 demo:
 	@scripts/setup check
-	@$(MAKE) userspace
+	@$(MAKE) --no-print-directory userspace
 	@scripts/demo
 
 lint:
 	@scripts/setup lint
-	@scripts/lint $(LINT)
+	@scripts/lint $(STEPS)
 
 build-newest:
 	@scripts/build-newest
 
 clean:
-	@for dir in $(subdirs); do $(MAKE) -C $$dir clean || exit; done
+	@for dir in $(subdirs); do $(MAKE) --no-print-directory -C $$dir clean || exit; done
 	rm -rf $(B)
 
 # Also the kernels and all else that was fetched for this user.
@@ -90,11 +86,11 @@ help:
 	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
 	@echo 'check-random     random operations: SEEDS=20 OPS=2000'
 	@echo 'demo             the whole story on a real file system'
-	@echo 'lint             style, static analysis, spelling; LINT=STEP selects'
+	@echo 'lint             style, static analysis, spelling; STEPS="..." selects'
 	@echo 'build-newest     build against the newest kernel Debian has'
 	@echo 'clean distclean  distclean drops the cache of kernels, too'
 	@echo
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
 .PHONY: all modules userspace install modules_install check check-random demo \
-	lint build-newest clean distclean help $(subdirs)
+	lint build-newest clean distclean help
