@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Cells: one reader/writer lock per cluster, hashed into a fixed array.
+ *
+ * Shared for writes of whole subclusters, which only race benignly with each
+ * other; exclusive for whoever reads below and then writes to the top on the
+ * strength of it (fill, copy) or takes bits away (discard).  Writes to
+ * subclusters that are already allocated need no cell at all.
+ *
+ * A range never crosses a block of the top map (256 clusters), and blocks
+ * begin at multiples of 256, so a range never wraps in the array: taking its
+ * cells in ascending order is taking them in one global order, and nobody can
+ * deadlock.  Holders never wait for other cells, for a worker or for a view.
+ */
+#include <linux/slab.h>
+
+#include "cowchain.h"
+
+static struct cc_cell *cc_cell(struct cowchain *cc, u64 cluster)
+{
+	return &cc->cells[cluster % CC_NR_CELLS];
+}
+
+struct cc_cell *cc_cells_create(void)
+{
+	struct cc_cell *cells = kvcalloc(CC_NR_CELLS, sizeof(*cells), GFP_KERNEL);
+	unsigned int i;
+
+	for (i = 0; cells && i < CC_NR_CELLS; i++) {
+		spin_lock_init(&cells[i].lock);
+		init_waitqueue_head(&cells[i].wait);
+	}
+	return cells;
+}
+
+static bool cc_cell_try_shared(struct cc_cell *c)
+{
+	unsigned long flags;
+	bool ok;
+
+	spin_lock_irqsave(&c->lock, flags);
+	ok = c->holders >= 0 && !c->excl_waiting;
+	if (ok)
+		c->holders++;
+	spin_unlock_irqrestore(&c->lock, flags);
+	return ok;
+}
+
+static bool cc_cell_try_excl(struct cc_cell *c)
+{
+	unsigned long flags;
+	bool ok;
+
+	spin_lock_irqsave(&c->lock, flags);
+	ok = !c->holders;
+	if (ok) {
+		c->holders = -1;
+		c->excl_waiting--;
+	}
+	spin_unlock_irqrestore(&c->lock, flags);
+	return ok;
+}
+
+/* Give one holder back; @to is what the holder keeps (1: shared). */
+static void cc_cell_release(struct cc_cell *c, bool excl, int to)
+{
+	unsigned long flags;
+	bool wake;
+
+	spin_lock_irqsave(&c->lock, flags);
+	c->holders = excl ? to : c->holders - 1;
+	wake = c->holders == 0 && c->excl_waiting;
+	spin_unlock_irqrestore(&c->lock, flags);
+	if (wake)
+		wake_up(&c->wait);
+}
+
+bool cc_cells_try_shared(struct cowchain *cc, u64 first, u64 last)
+{
+	u64 i;
+
+	for (i = first; i <= last; i++) {
+		if (!cc_cell_try_shared(cc_cell(cc, i))) {
+			if (i > first)
+				cc_cells_unlock_shared(cc, first, i - 1);
+			return false;
+		}
+	}
+	return true;
+}
+
+void cc_cells_unlock_shared(struct cowchain *cc, u64 first, u64 last)
+{
+	u64 i;
+
+	for (i = first; i <= last; i++)
+		cc_cell_release(cc_cell(cc, i), false, 0);
+}
+
+void cc_cells_lock_excl(struct cowchain *cc, u64 first, u64 last)
+{
+	u64 i;
+
+	for (i = first; i <= last; i++) {
+		struct cc_cell *c = cc_cell(cc, i);
+
+		spin_lock_irq(&c->lock);
+		c->excl_waiting++;
+		spin_unlock_irq(&c->lock);
+		/* Exclusive wait: first come, first served. */
+		wait_event_exclusive_cmd(c->wait, cc_cell_try_excl(c), , );
+	}
+}
+
+void cc_cells_unlock_excl(struct cowchain *cc, u64 first, u64 last)
+{
+	u64 i;
+
+	for (i = first; i <= last; i++)
+		cc_cell_release(cc_cell(cc, i), true, 0);
+}
+
+void cc_cells_downgrade(struct cowchain *cc, u64 first, u64 last)
+{
+	u64 i;
+
+	for (i = first; i <= last; i++)
+		cc_cell_release(cc_cell(cc, i), true, 1);
+}

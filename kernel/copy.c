@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copies subclusters from the layers below into the top.
+ *
+ * Under exclusive cells, so that no guest write, fill or discard of an
+ * unallocated subcluster is in flight there: look again what is missing, read
+ * it, write it or find it zero, set the bits.  If there is a crash before the
+ * bits are durable, the subclusters are just copied again.
+ */
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include "job.h"
+
+bool cc_copy_idle(struct cc_job *job)
+{
+	unsigned int i;
+
+	for (i = 0; i < CC_NR_COPIES; i++)
+		if (READ_ONCE(job->copy[i].busy))
+			return false;
+	return true;
+}
+
+static struct cc_copy *cc_copy_find(struct cc_job *job)
+{
+	unsigned int i;
+
+	for (i = 0; i < CC_NR_COPIES; i++)
+		if (!READ_ONCE(job->copy[i].busy))
+			return &job->copy[i];
+	return NULL;
+}
+
+struct cc_copy *cc_copy_get(struct cc_job *job)
+{
+	struct cc_copy *copy = NULL;
+
+	wait_event(job->wait, (copy = cc_copy_find(job)) || READ_ONCE(job->error) ||
+			      READ_ONCE(job->cancel));
+	return READ_ONCE(job->error) || READ_ONCE(job->cancel) ? NULL : copy;
+}
+
+/*
+ * An external data file becomes a plain raw disk when everything is streamed
+ * in, so what reads as zeros has to be zero there, too.
+ */
+static bool cc_copy_zeroes_data(struct cc_job *job)
+{
+	return job->base < 0 && cc_view_active(job->view)->data;
+}
+
+static bool cc_sub_wanted(struct cc_copy *c, u32 sub)
+{
+	enum cc_state state = cc_block_state(c->b, sub);
+
+	return state == CC_NONE || (state == CC_ZERO && cc_copy_zeroes_data(c->job));
+}
+
+/* Sectors of [first, end) inside the image. */
+static u32 cc_sub_sectors(struct cc_block *b, u32 first, u32 end)
+{
+	struct cc_top *top = b->top;
+	sector_t start = (sector_t)b->index << top->block_shift;
+	u64 limit = top->layer->sectors - start;
+
+	return min_t(u64, end << top->sub_shift, limit) - (first << top->sub_shift);
+}
+
+static unsigned int cc_sub_offset(struct cc_copy *c, u32 sub)
+{
+	return (sub - c->first) << (c->b->top->sub_shift + SECTOR_SHIFT);
+}
+
+static bool cc_sub_is_zero(struct cc_copy *c, u32 sub)
+{
+	unsigned int offset = cc_sub_offset(c, sub);
+	unsigned int left = cc_sub_sectors(c->b, sub, sub + 1) << SECTOR_SHIFT;
+
+	while (left) {
+		unsigned int n = min_t(unsigned int, left, PAGE_SIZE);
+
+		if (memchr_inv(page_address(c->pages[offset >> PAGE_SHIFT]), 0, n))
+			return false;
+		offset += n;
+		left -= n;
+	}
+	return true;
+}
+
+/* [first, end) holds nothing but zeros: say so instead of writing them. */
+static int cc_copy_zeros(struct cc_copy *c, u32 first, u32 end)
+{
+	struct cowchain *cc = c->job->cc;
+	u32 rel = first << c->b->top->sub_shift;
+	u32 left = cc_sub_sectors(c->b, first, end);
+	int r = 0;
+
+	while (cc_copy_zeroes_data(c->job) && left && !r) {
+		u32 len = left;
+		sector_t sector = cc_block_sector(c->b, rel, &len);
+
+		r = blkdev_issue_zeroout(cc_data_bdev(c->b->top->layer), sector, len,
+					 GFP_NOIO, 0);
+		rel += len;
+		left -= len;
+	}
+	if (!r && cc_block_run(c->b, first, end, CC_ZERO) < end - first)
+		cc_block_set(cc, c->b, first, end, CC_ZERO);
+	return r;
+}
+
+static int cc_copy_data(struct cc_copy *c, u32 first, u32 end)
+{
+	struct cowchain *cc = c->job->cc;
+	int r;
+
+	r = cc_write_top(cc, c->b, first << c->b->top->sub_shift,
+			 cc_sub_sectors(c->b, first, end), c->pages, cc_sub_offset(c, first));
+	if (!r)
+		cc_block_set(cc, c->b, first, end, CC_DATA);
+	return r;
+}
+
+/* Write what was read to [first, end), zeros and data in runs. */
+static int cc_copy_out(struct cc_copy *c, u32 first, u32 end)
+{
+	u32 run;
+	int r = 0;
+
+	while (first < end && !r) {
+		bool zero = cc_sub_is_zero(c, first);
+
+		for (run = first + 1; run < end && cc_sub_is_zero(c, run) == zero; run++)
+			;
+		r = zero ? cc_copy_zeros(c, first, run) : cc_copy_data(c, first, run);
+		first = run;
+	}
+	return r;
+}
+
+/* A run of subclusters of one state, which is NONE or ZERO. */
+static int cc_copy_run(struct cc_copy *c, u32 first, u32 end)
+{
+	sector_t start = (sector_t)c->b->index << c->b->top->block_shift;
+	int r;
+
+	if (cc_block_state(c->b, first) == CC_ZERO)
+		return cc_copy_zeros(c, first, end);
+	r = cc_read_below(c->job->view, start + (first << c->b->top->sub_shift),
+			  cc_sub_sectors(c->b, first, end), c->pages, cc_sub_offset(c, first));
+	return r ? r : cc_copy_out(c, first, end);
+}
+
+static int cc_copy_subs(struct cc_copy *c)
+{
+	u32 sub = c->first;
+	int r = 0;
+
+	while (sub < c->end && !r) {
+		u32 run = cc_block_run(c->b, sub, c->end, cc_block_state(c->b, sub));
+
+		if (cc_sub_wanted(c, sub))
+			r = cc_copy_run(c, sub, sub + run);
+		sub += run;
+	}
+	return r;
+}
+
+static void cc_copy_work(struct work_struct *work)
+{
+	struct cc_copy *c = container_of(work, struct cc_copy, work);
+	struct cc_job *job = c->job;
+	struct cc_block *b = c->b;
+	u64 base = (u64)b->index * CC_BLOCK_CLUSTERS;
+	u64 first = base + c->first / QCOW2_SUBCLUSTERS;
+	u64 last = base + (c->end - 1) / QCOW2_SUBCLUSTERS;
+	sector_t pos = ((sector_t)b->index << b->top->block_shift) +
+		       (c->first << b->top->sub_shift);
+	int r;
+
+	cc_cells_lock_excl(job->cc, first, last);
+	r = cc_copy_subs(c);
+	cc_cells_unlock_excl(job->cc, first, last);
+	cc_block_unpin(b);
+	if (r)
+		cc_job_failed(job, pos, r);
+	smp_store_release(&c->busy, false);
+	wake_up(&job->wait);
+}
+
+void cc_copy_start(struct cc_copy *c, struct cc_block *b, u32 first, u32 end)
+{
+	c->b = b;
+	c->first = first;
+	c->end = end;
+	c->busy = true;
+	INIT_WORK(&c->work, cc_copy_work);
+	queue_work(c->job->wq, &c->work);
+}

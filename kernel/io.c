@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Synchronous I/O on pages, for fill, copy and zeroing; see cowchain.h.
+ *
+ * Every bio is submitted as soon as it is allocated and ends on its own, so
+ * the mempool behind the bio set always refills and nobody can deadlock on it.
+ */
+#include <linux/mm.h>
+
+#include "cowchain.h"
+
+void cc_batch_init(struct cc_batch *batch)
+{
+	atomic_set(&batch->pending, 1);
+	batch->status = BLK_STS_OK;
+	init_completion(&batch->done);
+}
+
+static void cc_batch_put(struct cc_batch *batch)
+{
+	if (atomic_dec_and_test(&batch->pending))
+		complete(&batch->done);
+}
+
+static void cc_batch_end_io(struct bio *bio)
+{
+	struct cc_batch *batch = bio->bi_private;
+
+	if (bio->bi_status)
+		WRITE_ONCE(batch->status, bio->bi_status);
+	bio_put(bio);
+	cc_batch_put(batch);
+}
+
+int cc_batch_wait(struct cc_batch *batch)
+{
+	cc_batch_put(batch);
+	wait_for_completion_io(&batch->done);
+	return blk_status_to_errno(READ_ONCE(batch->status));
+}
+
+void cc_batch_add(struct cowchain *cc, struct cc_batch *batch, struct block_device *bdev,
+		  blk_opf_t opf, sector_t sector, struct page **pages,
+		  unsigned int offset, unsigned int sectors)
+{
+	unsigned int left = sectors << SECTOR_SHIFT;
+
+	while (left) {
+		unsigned int vecs = DIV_ROUND_UP((offset & ~PAGE_MASK) + left, PAGE_SIZE);
+		struct bio *bio = bio_alloc_bioset(bdev, bio_max_segs(vecs), opf, GFP_NOIO, &cc->bs);
+
+		bio->bi_iter.bi_sector = sector;
+		bio->bi_end_io = cc_batch_end_io;
+		bio->bi_private = batch;
+		while (left) {
+			unsigned int in_page = offset & ~PAGE_MASK;
+			unsigned int n = min_t(unsigned int, left, PAGE_SIZE - in_page);
+
+			if (bio_add_page(bio, pages[offset >> PAGE_SHIFT], n, in_page) != n)
+				break;
+			offset += n;
+			left -= n;
+			sector += n >> SECTOR_SHIFT;
+		}
+		atomic_inc(&batch->pending);
+		submit_bio(bio);
+	}
+}
+
+static void cc_zero_pages(struct page **pages, unsigned int offset, unsigned int bytes)
+{
+	while (bytes) {
+		unsigned int in_page = offset & ~PAGE_MASK;
+		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE - in_page);
+
+		memzero_page(pages[offset >> PAGE_SHIFT], in_page, n);
+		offset += n;
+		bytes -= n;
+	}
+}
+
+int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
+		  struct page **pages, unsigned int offset)
+{
+	struct cc_batch batch;
+	struct cc_piece p;
+	int r = 0, r2;
+
+	cc_batch_init(&batch);
+	while (sectors && !r) {
+		cc_below_piece(view, pos, sectors, &p);
+		if (p.cold) {
+			r = cc_below_load(view, pos);
+			continue;
+		}
+		if (p.state == CC_BAD)
+			r = -EIO;
+		else if (p.state == CC_DATA)
+			cc_batch_add(view->cc, &batch, p.bdev, REQ_OP_READ, p.sector, pages,
+				     offset, p.len);
+		else
+			cc_zero_pages(pages, offset, p.len << SECTOR_SHIFT);
+		pos += p.len;
+		sectors -= p.len;
+		offset += p.len << SECTOR_SHIFT;
+	}
+	r2 = cc_batch_wait(&batch);
+	return r ? r : r2;
+}
+
+int cc_write_top(struct cowchain *cc, struct cc_block *b, u32 rel, unsigned int sectors,
+		 struct page **pages, unsigned int offset)
+{
+	struct block_device *bdev = cc_data_bdev(b->top->layer);
+	struct cc_batch batch;
+
+	cc_batch_init(&batch);
+	while (sectors) {
+		u32 len = sectors;
+		sector_t sector = cc_block_sector(b, rel, &len);
+
+		cc_batch_add(cc, &batch, bdev, REQ_OP_WRITE, sector, pages, offset, len);
+		rel += len;
+		sectors -= len;
+		offset += len << SECTOR_SHIFT;
+	}
+	return cc_batch_wait(&batch);
+}

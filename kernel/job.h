@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A job: the kthread's state, what controls it, what copies for it.
+ */
+#ifndef COWCHAIN_JOB_H
+#define COWCHAIN_JOB_H
+
+#include "cowchain.h"
+
+#define CC_COPY_SECTORS		2048U		/* 1 MiB in one copy */
+#define CC_COPY_PAGES		(CC_COPY_SECTORS / PAGE_SECTORS)
+#define CC_NR_COPIES		4		/* in flight */
+
+/* QMP's JobStatus, as far as a stream goes through it. */
+enum cc_job_state {
+	CC_JOB_CREATED, CC_JOB_RUNNING, CC_JOB_PAUSED, CC_JOB_ABORTING, CC_JOB_CONCLUDED,
+};
+
+/* QMP's BlockDeviceIoStatus. */
+enum cc_io_status { CC_IO_OK, CC_IO_FAILED, CC_IO_NOSPACE };
+
+/**
+ * struct cc_copy - a range of one block that is being copied into the top.
+ * @b: pinned while @busy.
+ * @first, @end: subclusters of @b.
+ */
+struct cc_copy {
+	struct cc_job *job;
+	struct work_struct work;
+	bool busy;
+	struct cc_block *b;
+	u32 first, end;
+	struct page *pages[CC_COPY_PAGES];
+};
+
+/**
+ * struct cc_job - a stream.
+ * @view: the view it began with; a reference keeps its layers.  No snapshot is
+ *	taken while a job runs, so it stays the current one.
+ * @base: index of the base in the chain, -1 for none.
+ * @pos: sectors; everything before it was copied or is being copied.
+ * @lock: protects the fields from @state to @error_pos.
+ * @quiet: no I/O is done and none will be, unless the job is let go on.
+ * @frozen: the device is suspended.
+ * @error, @error_pos: first failure among the copies; sectors.
+ * @shown_error: positive errno for the status line.
+ * @next: when the next copy may start, for the speed limit.
+ */
+struct cc_job {
+	struct cowchain *cc;
+	refcount_t refs;
+	struct task_struct *task;
+	struct cc_view *view;
+	int base;
+	enum cc_on_error on_error;
+	char *backing_name;
+	char backing_format[16];
+	bool backing_given;
+	sector_t len;
+	sector_t pos;
+	struct workqueue_struct *wq;
+	struct cc_copy *copy;
+	wait_queue_head_t wait;
+	ktime_t next;
+
+	spinlock_t lock;
+	enum cc_job_state state;
+	enum cc_io_status io_status;
+	u64 speed;
+	bool quiet;
+	bool pause;
+	bool cancel;
+	bool frozen;
+	int error;
+	sector_t error_pos;
+	int shown_error;
+};
+
+/* job.c: what the thread and the messages share.  Process. */
+struct cc_job *cc_job_create(struct cowchain *cc);
+void cc_job_put(struct cc_job *job);
+int cc_job_start(struct cc_job *job);
+/* Wait as long as the job is paused or frozen.  0 or -ECANCELED. */
+int cc_job_gate(struct cc_job *job);
+/* Wait for all copies; then the error and position of the first that failed. */
+int cc_job_drain(struct cc_job *job, sector_t *pos);
+void cc_job_failed(struct cc_job *job, sector_t pos, int error);
+/* Respect the speed limit before @bytes are copied. */
+void cc_job_throttle(struct cc_job *job, u64 bytes);
+/* Park with an error until somebody resumes. */
+void cc_job_stop_on_error(struct cc_job *job, int error);
+
+/* The end: status, event.  The thread does nothing after it. */
+void cc_job_conclude(struct cc_job *job, int error);
+
+/* stream.c */
+int cc_stream_thread(void *data);
+
+/* copy.c */
+/* A free slot, or NULL if a copy failed or the job must park.  Process. */
+struct cc_copy *cc_copy_get(struct cc_job *job);
+/* Copy subclusters [first, end) of @b; takes over the caller's pin. */
+void cc_copy_start(struct cc_copy *copy, struct cc_block *b, u32 first, u32 end);
+bool cc_copy_idle(struct cc_job *job);
+
+#endif /* COWCHAIN_JOB_H */

@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Layers: devices, headers, tables; see cowchain.h.
+ *
+ * The kernel never opens a path taken from an image: paths come from the
+ * table line or a message only.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "cowchain.h"
+
+#define cc_layer_err(layer, fmt, ...) \
+	cc_err((layer)->cc, "layer %s: " fmt, (layer)->dev->name, ##__VA_ARGS__)
+
+static void cc_layer_put_dev(struct cc_layer *layer, struct dm_dev *dev)
+{
+	if (!dev)
+		return;
+	cc_unclaim(layer->cc->md, dev->bdev->bd_dev, layer->writer);
+	dm_put_device(layer->cc->ti, dev);
+}
+
+static int cc_layer_get_dev(struct cc_layer *layer, const char *path, struct dm_dev **out)
+{
+	struct cowchain *cc = layer->cc;
+	cc_mode_t mode = CC_OPEN_READ | (layer->writer ? CC_OPEN_WRITE : 0);
+	struct dm_dev *dev;
+	int r;
+
+	r = dm_get_device(cc->ti, path, mode, &dev);
+	if (r) {
+		cc_err(cc, "cannot open %s%s: error %d", path,
+		       layer->writer ? " for writing" : "", r);
+		return r;
+	}
+	r = cc_claim(cc->md, dev->bdev->bd_dev, layer->writer);
+	if (r) {
+		cc_err(cc, "%s is in use by another chain: %s", path,
+		       layer->writer ? "it would be written" : "that chain writes to it");
+		dm_put_device(cc->ti, dev);
+		return r;
+	}
+	*out = dev;
+	return 0;
+}
+
+struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
+			       const char *path, const char *data_path, bool writer)
+{
+	struct cc_layer *layer = kzalloc(sizeof(*layer), GFP_KERNEL);
+	int r;
+
+	if (!layer)
+		return ERR_PTR(-ENOMEM);
+	layer->cc = cc;
+	layer->kind = kind;
+	layer->writer = writer;
+	r = cc_layer_get_dev(layer, path, &layer->dev);
+	if (!r && data_path)
+		r = cc_layer_get_dev(layer, data_path, &layer->data);
+	if (!r && layer->data && layer->data->bdev == layer->dev->bdev) {
+		cc_layer_err(layer, "metadata and data are the same device");
+		r = -EINVAL;
+	}
+	if (r) {
+		cc_layer_close(layer);
+		return ERR_PTR(r);
+	}
+	return layer;
+}
+
+void cc_layer_close(struct cc_layer *layer)
+{
+	if (IS_ERR_OR_NULL(layer))
+		return;
+	cc_top_destroy(layer->top);
+	if (layer->bufio)
+		dm_bufio_client_destroy(layer->bufio);
+	kvfree(layer->l1);
+	cc_layer_put_dev(layer, layer->data);
+	cc_layer_put_dev(layer, layer->dev);
+	kfree(layer);
+}
+
+void cc_layer_seal(struct cc_layer *layer)
+{
+	if (!layer->writer)
+		return;
+	cc_claim_downgrade(layer->cc->md, layer->dev->bdev->bd_dev);
+	if (layer->data)
+		cc_claim_downgrade(layer->cc->md, layer->data->bdev->bd_dev);
+	layer->writer = false;
+}
+
+/* -------------------------------------------------------------- loading */
+
+/* Blocks no larger than a cluster, so that no table ends in mid-block. */
+static int cc_layer_bufio(struct cc_layer *layer, unsigned int bits)
+{
+	struct dm_bufio_client *client;
+
+	client = dm_bufio_client_create(layer->dev->bdev, 1U << bits, 1, 0, NULL, NULL, 0);
+	if (IS_ERR(client))
+		return PTR_ERR(client);
+	layer->bufio = client;
+	layer->bufio_bits = bits;
+	return 0;
+}
+
+/* Copy @len metadata bytes from @offset, both multiples of the block size or not. */
+static int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len)
+{
+	u32 size = 1U << layer->bufio_bits;
+
+	while (len) {
+		u32 skip = offset & (size - 1);
+		u32 n = min(len, size - skip);
+		struct dm_buffer *b;
+		void *p = dm_bufio_read(layer->bufio, offset >> layer->bufio_bits, &b);
+
+		if (IS_ERR(p))
+			return PTR_ERR(p);
+		memcpy(buf, p + skip, n);
+		dm_bufio_release(b);
+		buf += n;
+		offset += n;
+		len -= n;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* The header cluster in a buffer of its own; the caller frees it. */
+static void *cc_layer_header(struct cc_layer *layer, u32 *len)
+{
+	u32 bytes = min_t(u64, q2_cluster_size(&layer->q2), layer->dev_bytes);
+	void *buf = kvmalloc(bytes, GFP_KERNEL);
+	int r;
+
+	if (!buf)
+		return ERR_PTR(-ENOMEM);
+	r = cc_layer_copy(layer, 0, buf, bytes);
+	if (r) {
+		cc_layer_err(layer, "cannot read the header: error %d", r);
+		kvfree(buf);
+		return ERR_PTR(r);
+	}
+	*len = bytes;
+	return buf;
+}
+
+/* First the sector that says how large clusters are, then the whole cluster. */
+static int cc_layer_load_header(struct cc_layer *layer)
+{
+	struct q2_error err;
+	u32 len;
+	void *buf;
+	int r;
+
+	if (layer->dev_bytes < 512) {
+		cc_layer_err(layer, "device is too small for a qcow2 header");
+		return -EMEDIUMTYPE;
+	}
+	r = cc_layer_bufio(layer, 9);
+	if (r)
+		return r;
+	buf = kmalloc(512, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	r = cc_layer_copy(layer, 0, buf, 512);
+	if (r)
+		cc_layer_err(layer, "cannot read the header: error %d", r);
+	else {
+		r = q2_header_bytes(buf, &err);
+		if (r < 0)
+			cc_layer_err(layer, "%s", err.text);
+	}
+	kfree(buf);
+	dm_bufio_client_destroy(layer->bufio);
+	layer->bufio = NULL;
+	if (r < 0)
+		return r;
+
+	layer->q2.cluster_bits = ilog2(r);
+	r = cc_layer_bufio(layer, min_t(u32, 12, layer->q2.cluster_bits));
+	if (r)
+		return r;
+	buf = cc_layer_header(layer, &len);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	r = q2_parse_header(buf, len, layer->dev_bytes, &layer->q2, &err);
+	kvfree(buf);
+	if (r)
+		cc_layer_err(layer, "%s", err.text);
+	return r;
+}
+
+static int cc_layer_load_l1(struct cc_layer *layer)
+{
+	u32 bytes = layer->q2.l1_entries * sizeof(__be64);
+	int r;
+
+	layer->l1 = kvmalloc(max_t(u32, bytes, 8), GFP_KERNEL);
+	if (!layer->l1)
+		return -ENOMEM;
+	r = cc_layer_copy(layer, layer->q2.l1_offset, layer->l1, bytes);
+	if (r)
+		cc_layer_err(layer, "cannot read the L1 table: error %d", r);
+	return r;
+}
+
+static int cc_layer_check_writable(struct cc_layer *layer)
+{
+	struct q2_error err;
+	u64 *scratch;
+	int r;
+
+	r = q2_check_writable(&layer->q2, &err);
+	if (!r) {
+		scratch = kvmalloc_array(max_t(u32, layer->q2.l1_entries, 1), sizeof(*scratch),
+					 GFP_KERNEL);
+		if (!scratch)
+			return -ENOMEM;
+		r = q2_check_l1(&layer->q2, layer->l1, scratch, layer->dev_bytes, &err);
+		kvfree(scratch);
+	}
+	if (r)
+		cc_layer_err(layer, "%s", err.text);
+	return r;
+}
+
+static int cc_layer_load_qcow2(struct cc_layer *layer)
+{
+	int r = cc_layer_load_header(layer);
+
+	if (r)
+		return r;
+	if (layer->q2.data_file && !layer->data) {
+		cc_layer_err(layer, "image has an external data file: name its device in the table");
+		return -EINVAL;
+	}
+	if (!layer->q2.data_file && layer->data) {
+		cc_layer_err(layer, "image has no external data file: use - for the data device");
+		return -EINVAL;
+	}
+	r = cc_layer_load_l1(layer);
+	if (!r && layer->writer)
+		r = cc_layer_check_writable(layer);
+	layer->sectors = layer->q2.size >> SECTOR_SHIFT;
+	return r;
+}
+
+int cc_layer_load(struct cc_layer *layer)
+{
+	int r = 0;
+
+	layer->dev_bytes = bdev_nr_bytes(layer->dev->bdev);
+	layer->data_bytes = bdev_nr_bytes(cc_data_bdev(layer));
+	if (layer->kind == CC_RAW)
+		layer->sectors = layer->data_bytes >> SECTOR_SHIFT;
+	else
+		r = cc_layer_load_qcow2(layer);
+	layer->ready = !r;
+	return r;
+}
+
+/* -------------------------------------------------------------- reading */
+
+/* Remembers the L2 block last looked at while a run is followed. */
+struct cc_l2_cursor {
+	struct dm_buffer *buffer;
+	u8 *data;
+	u64 block;
+};
+
+static void cc_l2_release(struct cc_l2_cursor *cur)
+{
+	if (cur->buffer)
+		dm_bufio_release(cur->buffer);
+	cur->buffer = NULL;
+}
+
+static int cc_l2_block(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 block)
+{
+	void *p;
+
+	if (cur->buffer && cur->block == block)
+		return 0;
+	cc_l2_release(cur);
+	p = dm_bufio_read(layer->bufio, block, &cur->buffer);
+	if (IS_ERR(p)) {
+		cur->buffer = NULL;
+		cc_err_limit(layer->cc, "layer %s: cannot read L2 table at block %llu: error %ld",
+			     layer->dev->name, block, PTR_ERR(p));
+		return PTR_ERR(p);
+	}
+	cur->data = p;
+	cur->block = block;
+	return 0;
+}
+
+/* Decode the entry of @cluster; *why is set if it is bad. */
+static int cc_l2_entry(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 cluster,
+		       struct q2_cluster *c, const char **why)
+{
+	const struct q2_info *q2 = &layer->q2;
+	u64 l1_index = cluster >> q2->l2_bits;
+	u64 offset, pos;
+	__be64 w0, w1 = 0;
+	int r;
+
+	memset(c, 0, sizeof(*c));
+	*why = q2_l2_offset(q2, layer->l1[l1_index], layer->dev_bytes, &offset);
+	if (*why || !offset)
+		return 0;
+	pos = offset + (cluster & ((1U << q2->l2_bits) - 1)) * q2_l2_entry_size(q2);
+	r = cc_l2_block(layer, cur, pos >> layer->bufio_bits);
+	if (r)
+		return r;
+	pos &= (1U << layer->bufio_bits) - 1;
+	memcpy(&w0, cur->data + pos, 8);
+	if (q2->ext_l2)
+		memcpy(&w1, cur->data + pos + 8, 8);
+	*why = q2_decode(q2, cluster, w0, w1, layer->data_bytes, c);
+	return 0;
+}
+
+/* State of the subcluster at @rel sectors into the cluster, and where it ends. */
+static enum cc_state cc_cluster_state(const struct q2_info *q2, const struct q2_cluster *c,
+				      u32 rel, u32 *end)
+{
+	u32 shift = q2->sub_bits - SECTOR_SHIFT;
+	u32 nr = q2->ext_l2 ? QCOW2_SUBCLUSTERS : 1;
+	u32 sub = rel >> shift, i;
+	u64 word = (u64)c->zero << 32 | c->alloc;
+	enum cc_state state = CC_NONE;
+
+	if (c->alloc & (1U << sub))
+		state = CC_DATA;
+	else if (c->zero & (1U << sub))
+		state = CC_ZERO;
+	for (i = sub + 1; i < nr; i++)
+		if (!(cc_word_state(word, state) & (1U << i)))
+			break;
+	*end = i << shift;
+	return state;
+}
+
+/*
+ * The part of a cluster behind the end of the device reads as zeros: QEMU
+ * does not always extend a file to the end of its last cluster.
+ */
+static void cc_clip_data(struct cc_layer *layer, struct cc_run *run)
+{
+	sector_t dev_end = layer->data_bytes >> SECTOR_SHIFT;
+	sector_t len = run->end - run->start;
+
+	if (run->state != CC_DATA)
+		return;
+	if (run->sector >= dev_end)
+		run->state = CC_ZERO;
+	else if (len > dev_end - run->sector)
+		run->end = run->start + (dev_end - run->sector);
+}
+
+/* The run at @pos inside one cluster. */
+static int cc_cluster_run(struct cc_layer *layer, struct cc_l2_cursor *cur, sector_t pos,
+			  struct cc_run *run)
+{
+	u32 shift = layer->q2.cluster_bits - SECTOR_SHIFT;
+	u64 cluster = pos >> shift;
+	u32 rel = pos & ((1U << shift) - 1);
+	struct q2_cluster c;
+	const char *why;
+	u32 end;
+	int r = cc_l2_entry(layer, cur, cluster, &c, &why);
+
+	if (r)
+		return r;
+	run->start = pos;
+	if (why) {
+		cc_err_limit(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->dev->name,
+			     (u64)pos << SECTOR_SHIFT, why);
+		run->state = CC_BAD;
+		run->end = (cluster + 1) << shift;
+		return 0;
+	}
+	run->state = cc_cluster_state(&layer->q2, &c, rel, &end);
+	run->sector = (c.host >> SECTOR_SHIFT) + rel;
+	run->end = (cluster << shift) + end;
+	cc_clip_data(layer, run);
+	return 0;
+}
+
+/* Does @next continue @run? */
+static bool cc_run_continues(const struct cc_run *run, const struct cc_run *next)
+{
+	return next->state == run->state &&
+	       (run->state != CC_DATA ||
+		next->sector == run->sector + (run->end - run->start));
+}
+
+int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit, struct cc_run *run)
+{
+	struct cc_l2_cursor cur = { };
+	struct cc_run next;
+	int r = 0;
+
+	run->start = pos;
+	run->sector = pos;
+	if (pos >= layer->sectors) {
+		/* Nothing deeper shows through beyond the end of a layer. */
+		run->state = CC_ZERO;
+		run->end = limit;
+		return 0;
+	}
+	limit = min(limit, layer->sectors);
+	if (layer->kind == CC_RAW) {
+		run->state = CC_DATA;
+		run->end = limit;
+		return 0;
+	}
+	r = cc_cluster_run(layer, &cur, pos, run);
+	while (!r && run->end < limit) {
+		/* What was found is good even if the next entry is unreadable. */
+		if (cc_cluster_run(layer, &cur, run->end, &next) ||
+		    !cc_run_continues(run, &next))
+			break;
+		run->end = next.end;
+	}
+	cc_l2_release(&cur);
+	if (!r)
+		run->end = min(run->end, limit);
+	return r;
+}
+
+/* ------------------------------------------------------- backing file name */
+
+int cc_layer_backing(struct cc_layer *layer, char *name, char *format)
+{
+	const struct q2_info *q2 = &layer->q2;
+	int r = 0;
+
+	name[0] = format[0] = '\0';
+	if (layer->kind == CC_RAW)
+		return 0;
+	if (q2->backing_len) {
+		r = cc_layer_copy(layer, q2->backing_offset, name, q2->backing_len);
+		name[q2->backing_len] = '\0';
+	}
+	if (!r && q2->format_len && q2->format_len < 16) {
+		r = cc_layer_copy(layer, q2->format_offset, format, q2->format_len);
+		format[q2->format_len] = '\0';
+	}
+	return r;
+}
+
+/* Write [offset, offset + len) of @header through bufio and flush. */
+static int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
+{
+	u32 size = 1U << layer->bufio_bits;
+
+	while (len) {
+		u32 skip = offset & (size - 1);
+		u32 n = min(len, size - skip);
+		struct dm_buffer *b;
+		void *p = dm_bufio_read(layer->bufio, offset >> layer->bufio_bits, &b);
+
+		if (IS_ERR(p))
+			return PTR_ERR(p);
+		memcpy(p + skip, header + offset, n);
+		dm_bufio_mark_partial_buffer_dirty(b, skip, skip + n);
+		dm_bufio_release(b);
+		offset += n;
+		len -= n;
+	}
+	return dm_bufio_write_dirty_buffers(layer->bufio);
+}
+
+/* Only what has changed: readers use the other fields without a lock. */
+static void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh)
+{
+	layer->q2.backing_offset = fresh->backing_offset;
+	layer->q2.backing_len = fresh->backing_len;
+	layer->q2.format_offset = fresh->format_offset;
+	layer->q2.format_len = fresh->format_len;
+	layer->q2.format_room = fresh->format_room;
+	layer->q2.ext_end = fresh->ext_end;
+}
+
+/*
+ * If there is a crash before the write of the first sector is durable, the
+ * header still names the old file: the slot of the new name lies in no
+ * sector that counts yet.  bufio may write all of the first 4 KiB, but only
+ * its first 512 bytes differ from what is on disk by then.
+ */
+int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *format)
+{
+	struct q2_header_update up;
+	struct q2_info fresh;
+	struct q2_error err;
+	u32 len;
+	u8 *buf = cc_layer_header(layer, &len);
+	int r;
+
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	r = q2_set_backing(&layer->q2, buf, name, format, &up, &err);
+	if (!r)
+		r = q2_parse_header(buf, len, layer->dev_bytes, &fresh, &err);
+	if (r) {
+		cc_layer_err(layer, "cannot change the backing file: %s", err.text);
+		goto out;
+	}
+	if (up.slot_len)
+		r = cc_layer_write_header(layer, buf, up.slot_offset, up.slot_len);
+	if (!r)
+		r = cc_layer_write_header(layer, buf, 0, 512);
+	if (r)
+		cc_layer_err(layer, "cannot write the header: error %d", r);
+	else
+		cc_layer_take_names(layer, &fresh);
+out:
+	kvfree(buf);
+	return r;
+}

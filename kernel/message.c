@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages.  A handler runs inside dm's SRCU section of the live table; it
+ * may sleep, but never wait for a suspend.
+ */
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include "cowchain.h"
+
+/**
+ * struct cc_verb - one message.
+ * @min, @max: number of words behind the verb.
+ * @locked: runs under cc->ctl.
+ */
+struct cc_verb {
+	const char *name;
+	unsigned int min, max;
+	bool locked;
+	int (*run)(struct cowchain *cc, unsigned int argc, char **argv);
+};
+
+static int cc_parse_u64(struct cowchain *cc, const char *what, const char *word, u64 *value)
+{
+	if (!kstrtou64(word, 10, value))
+		return 0;
+	cc_err(cc, "%s must be a number, not %s", what, word);
+	return -EINVAL;
+}
+
+static int cc_verb_base(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	struct cc_view *view = cc_view_current(cc);
+	int i;
+
+	if (cc_job_active(cc)) {
+		cc_err(cc, "a job is running: the base cannot be changed");
+		return -EBUSY;
+	}
+	if (!strcmp(argv[0], "none")) {
+		cc->base = -1;
+		return 0;
+	}
+	i = cc_find_layer(cc, argv[0]);
+	if (i < 0) {
+		cc_err(cc, "%s is no layer of this chain", argv[0]);
+		return i;
+	}
+	if (i == (int)view->nr - 1) {
+		cc_err(cc, "the top cannot be the base");
+		return -EINVAL;
+	}
+	cc->base = view->layer[i]->slot;
+	return 0;
+}
+
+static int cc_parse_policy(struct cowchain *cc, const char *word, enum cc_on_error *policy)
+{
+	static const char * const names[] = {
+		[CC_ON_ERROR_REPORT] = "report", [CC_ON_ERROR_STOP] = "stop",
+		[CC_ON_ERROR_ENOSPC] = "enospc",
+	};
+	int i = match_string(names, ARRAY_SIZE(names), word);
+
+	if (i < 0) {
+		cc_err(cc, "on-error must be report, stop or enospc, not %s", word);
+		return -EINVAL;
+	}
+	*policy = i;
+	return 0;
+}
+
+static int cc_parse_backing(struct cowchain *cc, char **argv, struct cc_stream_args *args)
+{
+	enum cc_kind kind;
+
+	if (cc_parse_kind(argv[1], &kind)) {
+		cc_err(cc, "backing format must be raw or qcow2, not %s", argv[1]);
+		return -EINVAL;
+	}
+	if (!argv[0][0] || strlen(argv[0]) > QCOW2_MAX_BACKING_NAME) {
+		cc_err(cc, "backing file name must have 1 to %u bytes", QCOW2_MAX_BACKING_NAME);
+		return -ENAMETOOLONG;
+	}
+	args->backing_name = argv[0];
+	args->backing_format = argv[1];
+	return 0;
+}
+
+static int cc_parse_stream(struct cowchain *cc, unsigned int argc, char **argv,
+			   struct cc_stream_args *args)
+{
+	int r = 0;
+
+	while (argc && !r) {
+		unsigned int used = 2;
+
+		if (argc >= 2 && !strcmp(argv[0], "speed")) {
+			r = cc_parse_u64(cc, "speed", argv[1], &args->speed);
+		} else if (argc >= 2 && !strcmp(argv[0], "on-error")) {
+			r = cc_parse_policy(cc, argv[1], &args->on_error);
+		} else if (argc >= 3 && !strcmp(argv[0], "backing-file")) {
+			r = cc_parse_backing(cc, argv + 1, args);
+			used = 3;
+		} else {
+			cc_err(cc, "stream: bad or incomplete option %s", argv[0]);
+			r = -EINVAL;
+		}
+		if (r)
+			break;
+		argc -= used;
+		argv += used;
+	}
+	return r;
+}
+
+static int cc_verb_stream(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	struct cc_stream_args args = { .on_error = CC_ON_ERROR_ENOSPC };
+	int r = cc_parse_stream(cc, argc, argv, &args);
+
+	if (r)
+		return r;
+	if (!cc_view_current(cc)->top || READ_ONCE(cc->mode) != CC_RW) {
+		cc_err(cc, "the chain is read-only");
+		return -EROFS;
+	}
+	if (args.backing_name && cc->base < 0) {
+		cc_err(cc, "backing-file needs a base: without one there is no backing file");
+		return -EINVAL;
+	}
+	return cc_stream_start(cc, &args);
+}
+
+static int cc_verb_snapshot(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	enum cc_kind kind;
+
+	if (cc_parse_kind(argv[0], &kind) || kind == CC_RAW) {
+		cc_err(cc, "a new top must be qcow2, not %s", argv[0]);
+		return -EINVAL;
+	}
+	return cc_snapshot(cc, kind, argv[1], strcmp(argv[2], "-") ? argv[2] : NULL);
+}
+
+static int cc_verb_pause(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	return cc_job_pause(cc);
+}
+
+static int cc_verb_resume(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	return cc_job_resume(cc);
+}
+
+static int cc_verb_cancel(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	return cc_job_cancel(cc);
+}
+
+static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	u64 speed;
+	int r = cc_parse_u64(cc, "speed", argv[0], &speed);
+
+	return r ? r : cc_job_set_speed(cc, speed);
+}
+
+static const struct cc_verb cc_verbs[] = {
+	{ "base", 1, 1, true, cc_verb_base },
+	{ "stream", 0, 7, true, cc_verb_stream },
+	{ "snapshot", 3, 3, true, cc_verb_snapshot },
+	{ "job-pause", 0, 0, false, cc_verb_pause },
+	{ "job-resume", 0, 0, false, cc_verb_resume },
+	{ "job-cancel", 0, 0, false, cc_verb_cancel },
+	{ "job-set-speed", 1, 1, false, cc_verb_set_speed },
+};
+
+static int cc_run_verb(struct cowchain *cc, const struct cc_verb *verb, unsigned int argc,
+		       char **argv)
+{
+	int r;
+
+	if (argc < verb->min || argc > verb->max) {
+		cc_err(cc, "message %s: wrong number of words", verb->name);
+		return -EINVAL;
+	}
+	if (!verb->locked)
+		return verb->run(cc, argc, argv);
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
+	/* A table that was never resumed has no chain yet. */
+	r = cc_view_current(cc) ? verb->run(cc, argc, argv) : -ENXIO;
+	mutex_unlock(&cc->ctl);
+	return r;
+}
+
+int cc_message(struct dm_target *ti, unsigned int argc, char **argv,
+	       char *result, unsigned int maxlen)
+{
+	struct cowchain *cc = ti->private;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cc_verbs); i++)
+		if (!strcmp(argv[0], cc_verbs[i].name))
+			return cc_run_verb(cc, &cc_verbs[i], argc - 1, argv + 1);
+	cc_err(cc, "unknown message %s", argv[0]);
+	return -EINVAL;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who uses which device, over all cowchain targets; see cowchain.h.
+ */
+#include <linux/list.h>
+#include <linux/slab.h>
+
+#include "cowchain.h"
+
+/* One mapped device's claims on one block device. */
+struct cc_claim {
+	struct list_head list;
+	dev_t dev;
+	struct mapped_device *md;
+	unsigned int readers;
+	unsigned int writers;
+};
+
+static LIST_HEAD(cc_claims);
+static DEFINE_MUTEX(cc_claims_lock);
+
+static struct cc_claim *cc_claim_find(struct mapped_device *md, dev_t dev)
+{
+	struct cc_claim *c;
+
+	lockdep_assert_held(&cc_claims_lock);
+	list_for_each_entry(c, &cc_claims, list)
+		if (c->dev == dev && c->md == md)
+			return c;
+	return NULL;
+}
+
+/* Does another mapped device use @dev in a way that excludes us? */
+static bool cc_claim_conflicts(struct mapped_device *md, dev_t dev, bool writer)
+{
+	struct cc_claim *c;
+
+	list_for_each_entry(c, &cc_claims, list)
+		if (c->dev == dev && c->md != md && (writer || c->writers))
+			return true;
+	return false;
+}
+
+static int cc_claim_locked(struct mapped_device *md, dev_t dev, bool writer)
+{
+	struct cc_claim *c;
+
+	if (cc_claim_conflicts(md, dev, writer))
+		return -EBUSY;
+	c = cc_claim_find(md, dev);
+	if (!c) {
+		c = kzalloc(sizeof(*c), GFP_KERNEL);
+		if (!c)
+			return -ENOMEM;
+		c->dev = dev;
+		c->md = md;
+		list_add(&c->list, &cc_claims);
+	}
+	if (writer)
+		c->writers++;
+	else
+		c->readers++;
+	return 0;
+}
+
+int cc_claim(struct mapped_device *md, dev_t dev, bool writer)
+{
+	int r;
+
+	mutex_lock(&cc_claims_lock);
+	r = cc_claim_locked(md, dev, writer);
+	mutex_unlock(&cc_claims_lock);
+	return r;
+}
+
+void cc_unclaim(struct mapped_device *md, dev_t dev, bool writer)
+{
+	struct cc_claim *c;
+
+	mutex_lock(&cc_claims_lock);
+	c = cc_claim_find(md, dev);
+	if (!WARN_ON_ONCE(!c)) {
+		if (writer)
+			c->writers--;
+		else
+			c->readers--;
+		if (!c->readers && !c->writers) {
+			list_del(&c->list);
+			kfree(c);
+		}
+	}
+	mutex_unlock(&cc_claims_lock);
+}
+
+void cc_claim_downgrade(struct mapped_device *md, dev_t dev)
+{
+	struct cc_claim *c;
+
+	mutex_lock(&cc_claims_lock);
+	c = cc_claim_find(md, dev);
+	if (!WARN_ON_ONCE(!c || !c->writers)) {
+		c->writers--;
+		c->readers++;
+	}
+	mutex_unlock(&cc_claims_lock);
+}

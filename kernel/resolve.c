@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The below map: what lies under the top, resolved once; see cowchain.h.
+ */
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "cowchain.h"
+
+/* Cached extents of one target; beyond it chunks are evicted. */
+#define CC_BELOW_BYTES	(16U << 20)
+
+struct cc_below *cc_below_create(sector_t sectors)
+{
+	u32 nr = (sectors + CC_CHUNK_SECTORS - 1) >> CC_CHUNK_SHIFT;
+	struct cc_below *below = kvzalloc(struct_size(below, chunk, nr), GFP_KERNEL);
+
+	if (!below)
+		return NULL;
+	below->nr_chunks = nr;
+	spin_lock_init(&below->lock);
+	refcount_set(&below->refs, 1);
+	return below;
+}
+
+void cc_below_put(struct cc_below *below)
+{
+	u32 i;
+
+	if (!below || !refcount_dec_and_test(&below->refs))
+		return;
+	for (i = 0; i < below->nr_chunks; i++)
+		kvfree(rcu_dereference_protected(below->chunk[i], 1));
+	kvfree(below);
+}
+
+/* --------------------------------------------------------------- looking up */
+
+/* The last extent that begins at or before @rel. */
+static const struct cc_extent *cc_chunk_find(const struct cc_chunk *chunk, u32 rel, u32 *end)
+{
+	u32 lo = 0, hi = chunk->nr;
+
+	while (hi - lo > 1) {
+		u32 mid = (lo + hi) / 2;
+
+		if (chunk->ext[mid].start <= rel)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	*end = hi < chunk->nr ? chunk->ext[hi].start : CC_CHUNK_SECTORS;
+	return &chunk->ext[lo];
+}
+
+static void cc_extent_piece(struct cc_view *view, const struct cc_extent *e, u32 rel,
+			    struct cc_piece *p)
+{
+	struct cc_layer *layer;
+
+	p->cold = false;
+	p->slot = e->slot;
+	p->state = e->state;
+	if (e->state != CC_DATA)
+		return;
+	layer = view->slot[e->slot];
+	/* Only the top's bits may shadow a layer that was dropped. */
+	if (WARN_ON_ONCE(!layer)) {
+		p->state = CC_BAD;
+		return;
+	}
+	p->bdev = cc_data_bdev(layer);
+	p->sector = e->sector + (rel - e->start);
+}
+
+void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
+{
+	u32 rel = pos & (CC_CHUNK_SECTORS - 1), end;
+	const struct cc_extent *e;
+	struct cc_chunk *chunk;
+
+	rcu_read_lock();
+	chunk = rcu_dereference(view->below->chunk[pos >> CC_CHUNK_SHIFT]);
+	if (!chunk) {
+		rcu_read_unlock();
+		p->cold = true;
+		p->len = max;
+		return;
+	}
+	if (!READ_ONCE(chunk->referenced))
+		WRITE_ONCE(chunk->referenced, true);
+	e = cc_chunk_find(chunk, rel, &end);
+	cc_extent_piece(view, e, rel, p);
+	p->len = min(max, end - rel);
+	rcu_read_unlock();
+}
+
+/* ---------------------------------------------------------------- resolving */
+
+/**
+ * struct cc_resolver - the state of one walk over a chunk.
+ * @run: for each layer below, the run last read; asked again where it ends.
+ */
+struct cc_resolver {
+	struct cc_view *view;
+	struct cc_chunk *chunk;
+	u32 room;
+	struct cc_run run[];
+};
+
+/*
+ * Who provides @pos, and up to where.  The top-most layer that says anything
+ * wins; the answer holds to the end of the shortest run that was consulted.
+ */
+static int cc_resolve_at(struct cc_resolver *rs, sector_t pos, sector_t limit,
+			 struct cc_run *out, u8 *slot)
+{
+	int i, r;
+
+	out->start = pos;
+	out->end = limit;
+	out->state = CC_NONE;
+	*slot = 0;
+	for (i = cc_view_nr_below(rs->view) - 1; i >= 0; i--) {
+		struct cc_run *run = &rs->run[i];
+
+		if (run->end <= pos) {
+			r = cc_layer_run(rs->view->layer[i], pos, limit, run);
+			if (r)
+				return r;
+		}
+		out->end = min(out->end, run->end);
+		if (run->state == CC_NONE)
+			continue;
+		out->state = run->state;
+		out->sector = run->sector + (pos - run->start);
+		*slot = rs->view->layer[i]->slot;
+		break;
+	}
+	return 0;
+}
+
+static int cc_chunk_grow(struct cc_resolver *rs)
+{
+	u32 room = rs->room ? rs->room * 2 : 4;
+	struct cc_chunk *chunk = kvmalloc(struct_size(chunk, ext, room), GFP_KERNEL);
+
+	if (!chunk)
+		return -ENOMEM;
+	if (rs->chunk)
+		memcpy(chunk, rs->chunk, struct_size(chunk, ext, rs->chunk->nr));
+	else
+		memset(chunk, 0, sizeof(*chunk));
+	kvfree(rs->chunk);
+	rs->chunk = chunk;
+	rs->room = room;
+	return 0;
+}
+
+static int cc_chunk_append(struct cc_resolver *rs, const struct cc_run *run, u8 slot)
+{
+	u16 start = run->start & (CC_CHUNK_SECTORS - 1);
+	struct cc_extent *e;
+
+	if (rs->chunk && rs->chunk->nr) {
+		e = &rs->chunk->ext[rs->chunk->nr - 1];
+		if (e->state == run->state && e->slot == slot &&
+		    (e->state != CC_DATA || e->sector + (start - e->start) == run->sector))
+			return 0;
+	}
+	if ((!rs->chunk || rs->chunk->nr == rs->room) && cc_chunk_grow(rs))
+		return -ENOMEM;
+	e = &rs->chunk->ext[rs->chunk->nr++];
+	e->start = start;
+	e->state = run->state;
+	e->slot = slot;
+	e->sector = run->state == CC_DATA ? run->sector : 0;
+	return 0;
+}
+
+static int cc_resolve(struct cc_resolver *rs, sector_t start)
+{
+	sector_t end = start + CC_CHUNK_SECTORS;
+	sector_t pos = start;
+	struct cc_run run;
+	u8 slot;
+	int r = 0;
+
+	while (pos < end && !r) {
+		r = cc_resolve_at(rs, pos, end, &run, &slot);
+		if (!r)
+			r = cc_chunk_append(rs, &run, slot);
+		pos = run.end;
+		cond_resched();
+	}
+	return r;
+}
+
+/* ------------------------------------------------------ publishing, evicting */
+
+static size_t cc_chunk_bytes(const struct cc_chunk *chunk)
+{
+	return struct_size(chunk, ext, chunk->nr);
+}
+
+static void cc_below_evict(struct cc_below *below)
+{
+	u32 steps = min_t(u32, 2 * below->nr_chunks, 1024);
+
+	lockdep_assert_held(&below->lock);
+	while (below->bytes > CC_BELOW_BYTES && steps--) {
+		struct cc_chunk *chunk = rcu_dereference_protected(below->chunk[below->hand], 1);
+
+		if (chunk && chunk->referenced) {
+			WRITE_ONCE(chunk->referenced, false);
+		} else if (chunk) {
+			RCU_INIT_POINTER(below->chunk[below->hand], NULL);
+			below->bytes -= cc_chunk_bytes(chunk);
+			kvfree_rcu(chunk, rcu);
+		}
+		below->hand = (below->hand + 1) % below->nr_chunks;
+	}
+}
+
+/* The first one wins; both would say the same. */
+static void cc_below_publish(struct cc_below *below, u32 index, struct cc_chunk *chunk)
+{
+	struct cc_chunk *unused = NULL;
+
+	spin_lock(&below->lock);
+	if (rcu_dereference_protected(below->chunk[index], 1)) {
+		unused = chunk;
+	} else {
+		below->bytes += cc_chunk_bytes(chunk);
+		cc_below_evict(below);
+		rcu_assign_pointer(below->chunk[index], chunk);
+	}
+	spin_unlock(&below->lock);
+	kvfree(unused);
+}
+
+int cc_below_load(struct cc_view *view, sector_t pos)
+{
+	u32 index = pos >> CC_CHUNK_SHIFT;
+	unsigned int noio = memalloc_noio_save();
+	struct cc_resolver *rs;
+	int r = -ENOMEM;
+
+	rs = kvzalloc(struct_size(rs, run, cc_view_nr_below(view)), GFP_KERNEL);
+	if (rs) {
+		rs->view = view;
+		r = cc_resolve(rs, (sector_t)index << CC_CHUNK_SHIFT);
+		if (!r)
+			cc_below_publish(view->below, index, rs->chunk);
+		else
+			kvfree(rs->chunk);
+		kvfree(rs);
+	}
+	memalloc_noio_restore(noio);
+	return r;
+}

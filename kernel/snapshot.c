@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Snapshot: a new, empty top on the live chain, atomically under I/O.
+ */
+#include <linux/slab.h>
+
+#include "cowchain.h"
+
+static int cc_snapshot_check(struct cowchain *cc, struct cc_view *view)
+{
+	if (cc_job_active(cc)) {
+		cc_err(cc, "a job is running: wait for it or cancel it first");
+		return -EBUSY;
+	}
+	if (!view->top || READ_ONCE(cc->mode) != CC_RW) {
+		cc_err(cc, "the chain is read-only");
+		return -EROFS;
+	}
+	if (view->nr == CC_MAX_LAYERS) {
+		cc_err(cc, "the chain has %u layers already", CC_MAX_LAYERS);
+		return -E2BIG;
+	}
+	return 0;
+}
+
+static bool cc_view_has_dev(struct cc_view *view, dev_t dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < view->nr; i++)
+		if (view->layer[i]->dev->bdev->bd_dev == dev ||
+		    (view->layer[i]->data && view->layer[i]->data->bdev->bd_dev == dev))
+			return true;
+	return false;
+}
+
+/* The queue limits were stacked when the table was loaded. */
+static int cc_snapshot_check_limits(struct cowchain *cc, struct cc_layer *layer)
+{
+	struct block_device *whole = dm_disk(cc->md)->part0;
+
+	if (bdev_logical_block_size(cc_data_bdev(layer)) > bdev_logical_block_size(whole)) {
+		cc_err(cc, "layer %s has larger logical blocks than the chain",
+		       layer->dev->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int cc_snapshot_load(struct cowchain *cc, struct cc_view *view, struct cc_layer *layer)
+{
+	int r;
+
+	if (cc_view_has_dev(view, layer->dev->bdev->bd_dev) ||
+	    (layer->data && cc_view_has_dev(view, layer->data->bdev->bd_dev))) {
+		cc_err(cc, "layer %s is part of the chain already", layer->dev->name);
+		return -EBUSY;
+	}
+	r = cc_snapshot_check_limits(cc, layer);
+	if (!r)
+		r = cc_layer_load(layer);
+	if (r)
+		return r;
+	if (layer->sectors < cc->ti->len) {
+		cc_err(cc, "layer %s is smaller than the device", layer->dev->name);
+		return -EFBIG;
+	}
+	layer->top = cc_top_create(layer);
+	if (!layer->top)
+		return -ENOMEM;
+	/* All of it, while the guest's I/O still goes on. */
+	return cc_top_scan(layer->top, 0, layer->top->nr_blocks, true);
+}
+
+/* Slots are reused only here, where the below map begins anew. */
+static unsigned int cc_free_slot(struct cc_view *view)
+{
+	unsigned int slot = 0;
+
+	while (view->slot[slot])
+		slot++;
+	return slot;
+}
+
+static struct cc_view *cc_snapshot_view(struct cowchain *cc, struct cc_view *view,
+					struct cc_layer *layer)
+{
+	struct cc_layer **layers = kcalloc(view->nr + 1, sizeof(*layers), GFP_KERNEL);
+	struct cc_view *new;
+
+	if (!layers)
+		return NULL;
+	memcpy(layers, view->layer, view->nr * sizeof(*layers));
+	layers[view->nr] = layer;
+	new = cc_view_create(cc, layers, view->nr + 1, NULL);
+	kfree(layers);
+	return new;
+}
+
+static void cc_pause_bios(struct cowchain *cc)
+{
+	spin_lock_irq(&cc->lock);
+	cc->paused = true;
+	spin_unlock_irq(&cc->lock);
+}
+
+static void cc_unpause_bios(struct cowchain *cc)
+{
+	struct bio_list bios;
+
+	bio_list_init(&bios);
+	spin_lock_irq(&cc->lock);
+	cc->paused = false;
+	bio_list_merge(&bios, &cc->paused_bios);
+	bio_list_init(&cc->paused_bios);
+	spin_unlock_irq(&cc->lock);
+	cc_resume_bios(cc, &bios);
+}
+
+/*
+ * 1. New bios wait.  2. Those under way end.  3. Their bits become durable:
+ * the old top is complete, and no writer is left.  4. The new view is
+ * published.  5. What waited goes on.
+ *
+ * If there is a crash at any point, the old top is as after any other crash,
+ * and the new one is empty.
+ */
+static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct cc_view *new)
+{
+	int r;
+
+	cc_pause_bios(cc);
+	cc_view_drain(old);
+	r = cc_commit_wait(cc);
+	if (r) {
+		reinit_completion(&old->drained);
+		percpu_ref_resurrect(&old->ref);
+		cc_err(cc, "cannot commit the old top: error %d", r);
+	} else {
+		rcu_assign_pointer(cc->view, new);
+		/* From here on nobody writes to the old top. */
+		cc_layer_seal(cc_view_active(old));
+	}
+	cc_unpause_bios(cc);
+	return r;
+}
+
+static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc_layer *layer)
+{
+	struct cc_layer *sealed = cc_view_active(old);
+	struct cc_view *new;
+	int r = cc_snapshot_load(cc, old, layer);
+
+	if (r)
+		return r;
+	layer->slot = cc_free_slot(old);
+	new = cc_snapshot_view(cc, old, layer);
+	if (!new)
+		return -ENOMEM;
+	/* It would hold up the drain; the new top has been counted already. */
+	cc_stop_scan(cc);
+	r = cc_snapshot_switch(cc, old, new);
+	if (r) {
+		cc_start_scan(cc);
+		cc_view_destroy(new);
+		return r;
+	}
+	/* A commit that began earlier may still look at the old view. */
+	synchronize_rcu();
+	flush_delayed_work(&cc->commit_work);
+	cc_view_destroy(old);
+	cc_top_destroy(sealed->top);
+	sealed->top = NULL;
+	return 0;
+}
+
+int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
+		const char *data_path)
+{
+	struct cc_view *old = cc_view_current(cc);
+	struct cc_layer *layer;
+	int r;
+
+	lockdep_assert_held(&cc->ctl);
+	r = cc_snapshot_check(cc, old);
+	if (r)
+		return r;
+	layer = cc_layer_open(cc, kind, path, data_path, true);
+	if (IS_ERR(layer))
+		return PTR_ERR(layer);
+	r = cc_snapshot_layer(cc, old, layer);
+	if (r) {
+		cc_layer_close(layer);
+		return r;
+	}
+	cc->base = -1;
+	dm_table_event(cc->ti->table);
+	return 0;
+}

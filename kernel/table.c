@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table line: parser and printer side by side, so that what one prints
+ * the other reads.
+ *
+ *   <#features> [<feature> ...] <#layers> {<kind> <dev> <data dev|->}...
+ */
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "cowchain.h"
+
+#define CC_DEFAULT_COMMIT_MS	1000
+#define CC_MAX_COMMIT_MS	1000	/* "at the latest every second" */
+
+static const char * const cc_kinds[] = { [CC_RAW] = "raw", [CC_QCOW2] = "qcow2" };
+
+int cc_parse_kind(const char *word, enum cc_kind *kind)
+{
+	int i = match_string(cc_kinds, ARRAY_SIZE(cc_kinds), word);
+
+	if (i < 0)
+		return -EINVAL;
+	*kind = i;
+	return 0;
+}
+
+static int cc_table_fail(struct cowchain *cc, int error, char *why)
+{
+	cc->ti->error = why;
+	cc_err(cc, "%s", why);
+	return error;
+}
+
+/* ------------------------------------------------------------------ parsing */
+
+static int cc_parse_features(struct cowchain *cc, struct dm_arg_set *as)
+{
+	static const struct dm_arg args[] = {
+		{ 0, 3, "bad number of features" },
+		{ 1, CC_MAX_COMMIT_MS, "commit_ms must be 1 to 1000" },
+	};
+	unsigned int nr;
+	int r = dm_read_arg_group(args, as, &nr, &cc->ti->error);
+
+	if (r)
+		return cc_table_fail(cc, r, cc->ti->error);
+	while (nr--) {
+		const char *word = dm_shift_arg(as);
+
+		if (!strcmp(word, "no_discard_passdown")) {
+			cc->no_discard_passdown = true;
+		} else if (!strcmp(word, "commit_ms") && nr) {
+			r = dm_read_arg(args + 1, as, &cc->commit_ms, &cc->ti->error);
+			if (r)
+				return cc_table_fail(cc, r, cc->ti->error);
+			nr--;
+		} else {
+			cc_err(cc, "unknown feature %s", word);
+			cc->ti->error = "unknown feature";
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Raw data can only lie at the bottom; and only a top is ever written. */
+static int cc_check_kind(struct cowchain *cc, enum cc_kind kind, unsigned int i, unsigned int nr,
+			 const char *data)
+{
+	if (kind != CC_RAW)
+		return 0;
+	if (i)
+		return cc_table_fail(cc, -EINVAL, "a raw layer can only be the first");
+	if (data)
+		return cc_table_fail(cc, -EINVAL, "a raw layer has no data device");
+	if (nr == 1 && !cc->read_only)
+		return cc_table_fail(cc, -EINVAL,
+				     "a raw layer cannot be the top of a writable chain");
+	return 0;
+}
+
+static int cc_parse_layer(struct cowchain *cc, struct dm_arg_set *as, unsigned int i,
+			  unsigned int nr)
+{
+	const char *word = dm_shift_arg(as);
+	const char *path = dm_shift_arg(as);
+	const char *data = dm_shift_arg(as);
+	struct cc_layer *layer;
+	enum cc_kind kind;
+	int r;
+
+	if (cc_parse_kind(word, &kind)) {
+		cc_err(cc, "unknown kind of layer %s: use raw or qcow2", word);
+		cc->ti->error = "unknown kind of layer";
+		return -EINVAL;
+	}
+	if (!strcmp(data, "-"))
+		data = NULL;
+	r = cc_check_kind(cc, kind, i, nr, data);
+	if (r)
+		return r;
+	layer = cc_layer_open(cc, kind, path, data, i == nr - 1 && !cc->read_only);
+	if (IS_ERR(layer)) {
+		cc->ti->error = "cannot open a layer";
+		return PTR_ERR(layer);
+	}
+	layer->slot = i;
+	cc->opened[cc->nr_opened++] = layer;
+	return 0;
+}
+
+static bool cc_layer_uses(const struct cc_layer *layer, const struct dm_dev *dev)
+{
+	return dev && (layer->dev->bdev == dev->bdev ||
+		       (layer->data && layer->data->bdev == dev->bdev));
+}
+
+static int cc_check_duplicates(struct cowchain *cc)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < cc->nr_opened; i++)
+		for (j = 0; j < i; j++)
+			if (cc_layer_uses(cc->opened[j], cc->opened[i]->dev) ||
+			    cc_layer_uses(cc->opened[j], cc->opened[i]->data)) {
+				cc_err(cc, "device %s is listed twice", cc->opened[i]->dev->name);
+				cc->ti->error = "a device is listed twice";
+				return -EINVAL;
+			}
+	return 0;
+}
+
+int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	static const struct dm_arg layers_arg = { 1, CC_MAX_LAYERS, "number of layers must be 1 to 255" };
+	struct dm_arg_set as = { .argc = argc, .argv = argv };
+	unsigned int i, nr;
+	int r;
+
+	cc->commit_ms = CC_DEFAULT_COMMIT_MS;
+	r = cc_parse_features(cc, &as);
+	if (r)
+		return r;
+	r = dm_read_arg(&layers_arg, &as, &nr, &cc->ti->error);
+	if (r)
+		return cc_table_fail(cc, r, cc->ti->error);
+	if (as.argc != nr * 3)
+		return cc_table_fail(cc, -EINVAL, "each layer needs <kind> <dev> <data dev|->");
+	cc->opened = kcalloc(nr, sizeof(*cc->opened), GFP_KERNEL);
+	if (!cc->opened)
+		return cc_table_fail(cc, -ENOMEM, "out of memory");
+	for (i = 0; i < nr && !r; i++)
+		r = cc_parse_layer(cc, &as, i, nr);
+	return r ? r : cc_check_duplicates(cc);
+}
+
+/* ----------------------------------------------------------------- printing */
+
+static unsigned int cc_print_layers(struct cc_layer **layers, unsigned int nr, char *result,
+				    unsigned int maxlen)
+{
+	unsigned int i, sz = 0;
+
+	DMEMIT(" %u", nr);
+	for (i = 0; i < nr; i++)
+		DMEMIT(" %s %s %s", cc_kinds[layers[i]->kind], layers[i]->dev->name,
+		       layers[i]->data ? layers[i]->data->name : "-");
+	return sz;
+}
+
+unsigned int cc_table_print(struct cowchain *cc, char *result, unsigned int maxlen)
+{
+	unsigned int sz = 0;
+	unsigned int nr = cc->no_discard_passdown + 2 * (cc->commit_ms != CC_DEFAULT_COMMIT_MS);
+	struct cc_view *view;
+
+	DMEMIT("%u", nr);
+	if (cc->no_discard_passdown)
+		DMEMIT(" no_discard_passdown");
+	if (cc->commit_ms != CC_DEFAULT_COMMIT_MS)
+		DMEMIT(" commit_ms %u", cc->commit_ms);
+	rcu_read_lock();
+	view = rcu_dereference(cc->view);
+	if (view)
+		sz += cc_print_layers(view->layer, view->nr, result + sz, maxlen - sz);
+	else
+		sz += cc_print_layers(cc->opened, cc->nr_opened, result + sz, maxlen - sz);
+	rcu_read_unlock();
+	return sz;
+}
+
+/* ---------------------------------------------------------- naming a layer */
+
+static bool cc_layer_is(const struct cc_layer *layer, dev_t dev)
+{
+	return layer->dev->bdev->bd_dev == dev;
+}
+
+/* Number in the chain, MAJ:MIN or path. */
+int cc_find_layer(struct cowchain *cc, const char *word)
+{
+	struct cc_view *view = cc_view_current(cc);
+	unsigned int n, major, minor;
+	dev_t dev;
+	char dummy;
+	int r;
+
+	lockdep_assert_held(&cc->ctl);
+	if (sscanf(word, "%u:%u%c", &major, &minor, &dummy) == 2) {
+		dev = MKDEV(major, minor);
+	} else if (!kstrtouint(word, 10, &n)) {
+		return n < view->nr ? (int)n : -ENOENT;
+	} else {
+		r = lookup_bdev(word, &dev);
+		if (r)
+			return r;
+	}
+	for (n = 0; n < view->nr; n++)
+		if (cc_layer_is(view->layer[n], dev))
+			return n;
+	return -ENOENT;
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Writes that a worker has to do: fills, discards, write zeroes.
+ *
+ * A worker's bio lies in one block of the top (a write even in one cluster).
+ * The cells are taken first and nothing else is waited for but I/O, a mempool
+ * and, for a discard, a commit; none of these ever needs a cell.
+ */
+#include <linux/mm.h>
+
+#include "cowchain.h"
+
+/**
+ * struct cc_write - a range inside one block, and where it lies.
+ * @rel, @end: sectors from the start of the block.
+ * @limit: sectors of the block that lie inside the image.
+ * @first, @last: clusters whose cells are taken, inclusive.
+ */
+struct cc_write {
+	struct cowchain *cc;
+	struct cc_view *view;
+	struct cc_block *b;
+	u32 rel, end, limit;
+	u32 sub_shift;
+	u64 first, last;
+};
+
+static void cc_write_end(struct bio *bio, int error)
+{
+	bio->bi_status = errno_to_blk_status(error);
+	bio_endio(bio);
+}
+
+static int cc_write_begin(struct cc_io *io, struct cc_write *w)
+{
+	struct cc_top *top = io->view->top;
+	sector_t pos = io->bio->bi_iter.bi_sector;
+	u32 index = pos >> top->block_shift;
+	sector_t start = (sector_t)index << top->block_shift;
+
+	w->cc = io->cc;
+	w->view = io->view;
+	w->b = cc_top_load(top, index);
+	if (IS_ERR(w->b))
+		return PTR_ERR(w->b);
+	w->sub_shift = top->sub_shift;
+	w->rel = pos - start;
+	w->end = w->rel + bio_sectors(io->bio);
+	w->limit = min_t(sector_t, top->layer->sectors - start, 1U << top->block_shift);
+	w->first = pos >> top->cluster_shift;
+	w->last = (pos + bio_sectors(io->bio) - 1) >> top->cluster_shift;
+	if (cc_block_bad(w->b, w->rel >> w->sub_shift, ((w->end - 1) >> w->sub_shift) + 1)) {
+		cc_block_unpin(w->b);
+		return -EIO;
+	}
+	cc_cells_lock_excl(w->cc, w->first, w->last);
+	return 0;
+}
+
+static sector_t cc_write_pos(const struct cc_write *w, u32 rel)
+{
+	return ((sector_t)w->b->index << w->view->top->block_shift) + rel;
+}
+
+/* First sector behind the subcluster of @rel; the image's end at the latest. */
+static u32 cc_sub_end(const struct cc_write *w, u32 rel)
+{
+	return min(((rel >> w->sub_shift) + 1) << w->sub_shift, w->limit);
+}
+
+/*
+ * Write what the guest reads at [from, to), a part of one unallocated
+ * subcluster, to its place in the top.  Nobody sees it before the bit is set,
+ * so a crash or an error here loses nothing.
+ */
+static int cc_fill(struct cc_write *w, u32 from, u32 to)
+{
+	struct page *page;
+	bool zero;
+	int r = 0;
+
+	if (from == to)
+		return 0;
+	zero = cc_block_state(w->b, from >> w->sub_shift) == CC_ZERO;
+	page = mempool_alloc(&w->cc->page_pool, GFP_NOIO);
+	while (from < to && !r) {
+		u32 n = min_t(u32, to - from, PAGE_SECTORS);
+
+		if (zero)
+			clear_highpage(page);
+		else
+			r = cc_read_below(w->view, cc_write_pos(w, from), n, &page, 0);
+		if (!r)
+			r = cc_write_top(w->cc, w->b, from, n, &page, 0);
+		from += n;
+	}
+	mempool_free(page, &w->cc->page_pool);
+	return r;
+}
+
+/* Fill what the range leaves open of its first and of its last subcluster. */
+static int cc_fill_edges(struct cc_write *w)
+{
+	u32 head = (w->rel >> w->sub_shift) << w->sub_shift;
+	u32 tail = cc_sub_end(w, w->end - 1);
+	int r = 0;
+
+	if (cc_block_state(w->b, w->rel >> w->sub_shift) != CC_DATA)
+		r = cc_fill(w, head, w->rel);
+	if (!r && cc_block_state(w->b, (w->end - 1) >> w->sub_shift) != CC_DATA)
+		r = cc_fill(w, w->end, tail);
+	return r;
+}
+
+/*
+ * A write that covers part of an unallocated subcluster, or whose cell was
+ * busy, or whose block was not loaded:
+ *
+ * 1. Take the cell exclusively: no copy, fill or discard is in flight there.
+ * 2. Fill the rest of the subclusters at both ends.
+ * 3. Keep the cell shared and submit the guest's own data.  Another partial
+ *    write to the subcluster waits for the cell until the bit is set.
+ * 4. end_io sets the bits.
+ */
+void cc_write_deferred(struct cc_io *io)
+{
+	struct bio *bio = io->bio;
+	struct cc_write w;
+	int r = cc_write_begin(io, &w);
+
+	if (r) {
+		cc_write_end(bio, r);
+		return;
+	}
+	r = cc_fill_edges(&w);
+	if (r) {
+		cc_cells_unlock_excl(w.cc, w.first, w.last);
+		cc_block_unpin(w.b);
+		cc_write_end(bio, r);
+		return;
+	}
+	cc_cells_downgrade(w.cc, w.first, w.last);
+	io->block = w.b;
+	io->first = w.rel >> w.sub_shift;
+	io->end = ((w.end - 1) >> w.sub_shift) + 1;
+	io->flags |= CC_IO_BITS | CC_IO_CELLS;
+	if (bio->bi_opf & REQ_FUA) {
+		bio->bi_opf &= ~REQ_FUA;
+		io->flags |= CC_IO_COMMIT;
+	}
+	cc_remap_top(io, w.b, bio, w.rel);
+	submit_bio_noacct(bio);
+}
+
+/* ---------------------------------------------------- discard, write zeroes */
+
+/* Issue @fn for each contiguous piece of [rel, end) on the data device. */
+static int cc_for_each_extent(struct cc_write *w, u32 rel, u32 end,
+			      int (*fn)(struct cc_write *w, sector_t sector, u32 len))
+{
+	int r = 0;
+
+	while (rel < end && !r) {
+		u32 len = end - rel;
+		sector_t sector = cc_block_sector(w->b, rel, &len);
+
+		r = fn(w, sector, len);
+		rel += len;
+	}
+	return r;
+}
+
+static int cc_pass_discard(struct cc_write *w, sector_t sector, u32 len)
+{
+	/* Only a hint: the zero bits already say what the guest reads. */
+	blkdev_issue_discard(cc_data_bdev(w->b->top->layer), sector, len, GFP_NOIO);
+	return 0;
+}
+
+static int cc_pass_zeroes(struct cc_write *w, sector_t sector, u32 len)
+{
+	return blkdev_issue_zeroout(cc_data_bdev(w->b->top->layer), sector, len, GFP_NOIO,
+				    w->cc->no_discard_passdown ? BLKDEV_ZERO_NOUNMAP : 0);
+}
+
+/* Sectors of data in the top become zeros: a part of an allocated subcluster. */
+static int cc_write_zeros(struct cc_write *w, u32 from, u32 to)
+{
+	return cc_for_each_extent(w, from, to, cc_pass_zeroes);
+}
+
+/* Zero [from, to), a part of one subcluster, so that it reads as zeros. */
+static int cc_zero_part(struct cc_write *w, u32 from, u32 to)
+{
+	u32 sub = from >> w->sub_shift;
+	enum cc_state state = cc_block_state(w->b, sub);
+	int r = 0;
+
+	if (state == CC_ZERO)
+		return 0;
+	if (state == CC_NONE) {
+		r = cc_fill(w, sub << w->sub_shift, from);
+		if (!r)
+			r = cc_fill(w, to, cc_sub_end(w, from));
+	}
+	if (!r)
+		r = cc_write_zeros(w, from, to);
+	if (!r && state == CC_NONE)
+		cc_block_set(w->cc, w->b, sub, sub + 1, CC_DATA);
+	return r;
+}
+
+/* The edges of a write-zeroes that cover their subcluster only in part. */
+static int cc_zero_edges(struct cc_write *w)
+{
+	u32 head = w->rel & ((1U << w->sub_shift) - 1);
+	u32 sub_end = cc_sub_end(w, w->rel);
+	int r = 0;
+
+	if (head || w->end < sub_end) {
+		r = cc_zero_part(w, w->rel, min(w->end, sub_end));
+		w->rel = min(w->end, sub_end);
+	}
+	if (!r && w->rel < w->end && w->end < cc_sub_end(w, w->end - 1)) {
+		u32 from = ((w->end - 1) >> w->sub_shift) << w->sub_shift;
+
+		r = cc_zero_part(w, from, w->end);
+		w->end = from;
+	}
+	return r;
+}
+
+/* A discard leaves subclusters alone that it covers only in part. */
+static void cc_trim_edges(struct cc_write *w)
+{
+	u32 sub = 1U << w->sub_shift;
+
+	w->rel = (w->rel + sub - 1) & ~(sub - 1);
+	if (w->end != w->limit)
+		w->end &= ~(sub - 1);
+}
+
+static bool cc_any_data(struct cc_write *w, u32 first, u32 last)
+{
+	while (first < last) {
+		enum cc_state state = cc_block_state(w->b, first);
+
+		if (state == CC_DATA)
+			return true;
+		first += cc_block_run(w->b, first, last, state);
+	}
+	return false;
+}
+
+/*
+ * Whole subclusters: zero bits.  The space is given back only once these are
+ * durable; until then a crash brings back the old bits, and the data under
+ * them must still be there.  Zeroing the data of an external data file needs
+ * no such wait (old or zero are both right for a write-zeroes in flight), and
+ * is done always, so that DATA is the guest's disk once all is streamed in.
+ */
+static int cc_zero_whole(struct cc_write *w, bool discard)
+{
+	u32 first = w->rel >> w->sub_shift;
+	u32 last = (w->end + (1U << w->sub_shift) - 1) >> w->sub_shift;
+	struct cc_layer *layer = w->b->top->layer;
+	bool data = cc_any_data(w, first, last);
+	int r = 0;
+
+	if (cc_block_run(w->b, first, last, CC_ZERO) < last - first)
+		cc_block_set(w->cc, w->b, first, last, CC_ZERO);
+	if (layer->data)
+		return cc_for_each_extent(w, w->rel, w->end, cc_pass_zeroes);
+	if (discard && data && !w->cc->no_discard_passdown &&
+	    bdev_max_discard_sectors(cc_data_bdev(layer))) {
+		r = cc_commit_wait(w->cc);
+		if (!r)
+			cc_for_each_extent(w, w->rel, w->end, cc_pass_discard);
+	}
+	return r;
+}
+
+/*
+ * The cells stay exclusive to the end: a later write to these subclusters
+ * must not reach the device before the discard does.
+ */
+void cc_discard_deferred(struct cc_io *io)
+{
+	bool discard = bio_op(io->bio) == REQ_OP_DISCARD;
+	bool fua = io->bio->bi_opf & REQ_FUA;
+	struct cc_write w;
+	int r = cc_write_begin(io, &w);
+
+	if (r) {
+		cc_write_end(io->bio, r);
+		return;
+	}
+	if (discard)
+		cc_trim_edges(&w);
+	else
+		r = cc_zero_edges(&w);
+	if (!r && w.rel < w.end)
+		r = cc_zero_whole(&w, discard);
+	cc_cells_unlock_excl(w.cc, w.first, w.last);
+	cc_block_unpin(w.b);
+	if (!r && fua)
+		r = cc_commit_wait(w.cc);
+	cc_write_end(io->bio, r);
+}
