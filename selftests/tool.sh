@@ -1,0 +1,281 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The tool cowchain, from images to devices and back.
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# tool_fails STATUS REGEX ARGUMENT...: with that exit status and such a line
+tool_fails() {
+	local want=$1 regex=$2 out rc=0
+
+	shift 2
+	out=$(cowchain "$@" 2>&1) || rc=$?
+	eq $rc "$want" "exit status of cowchain $*: $out"
+	matches "$out" "$regex" "output of cowchain $*"
+}
+
+attached() {
+	need cowchain
+	use abcd
+	cowchain attach cct "$T/d.qcow2"
+	DEV=/dev/mapper/cct
+}
+
+no_loops() { [ -z "$(mkloop -l "$T")" ]; }
+
+# After a detach nothing may be left: no device, no loops.
+detached() {
+	cowchain detach cct
+	[ ! -e /dev/mapper/cct ] || fail "the device is still there"
+	wait_for 30 no_loops
+	keep check d.qcow2
+}
+
+it "attach follows the backing files, detach leaves nothing" attach_detach
+attach_detach() {
+	local uuid
+
+	attached
+	status cct
+	eq "$S_LAYERS" 4 layers
+	uuid=$(dmsetup info -c --noheadings -o uuid cct)
+	matches "$uuid" '^COWCHAIN-' "UUID"
+	io verify random:30:1 verify
+	detached
+	keep compare d.qcow2 model.raw
+	untouched abcd a.raw b.qcow2 c.qcow2
+}
+
+it "layers given one by one" explicit
+explicit() {
+	need cowchain
+	use ext
+	# shellcheck disable=SC2034	# for io
+	DEV=/dev/mapper/cct
+	cowchain attach cct --layer "raw:$T/a.raw" --layer "qcow2:$T/b.qcow2" \
+		--layer "qcow2:$T/c.qcow2" --layer "qcow2:$T/d.qcow2,data=$T/d.data"
+	io verify random:30:1 verify
+	detached
+	keep compare d.qcow2 model.raw
+}
+
+it "the lower layers are attached read-only, and all of them autoclear" loops
+loops() {
+	local dev
+
+	attached
+	for dev in $(mkloop -l "$T"); do
+		eq "$(<"/sys/block/${dev#/dev/}/loop/autoclear")" 1 "autoclear of $dev"
+		case $(<"/sys/block/${dev#/dev/}/loop/backing_file") in
+		*/d.qcow2) eq "$(<"/sys/block/${dev#/dev/}/ro")" 0 "read-only flag of the top" ;;
+		*) eq "$(<"/sys/block/${dev#/dev/}/ro")" 1 "read-only flag of $dev" ;;
+		esac
+	done
+	detached
+}
+
+it "stream with a base and progress" stream
+stream() {
+	local out
+
+	attached
+	out=$(cowchain stream cct --base "$T/a.raw" --wait 2>&1)
+	matches "$out" '100' "progress"
+	status cct
+	eq "$S_STATE" concluded state
+	eq "$S_LAYERS" 2 layers
+	io verify
+	wait_for 30 two_loops
+	detached
+	eq "$(qcow2poke d.qcow2 backing)" a.raw "backing file"
+	rm b.qcow2 c.qcow2
+	keep compare d.qcow2 model.raw
+}
+
+two_loops() { [ "$(mkloop -l "$T" | wc -l)" -eq 2 ]; }
+
+it "base, then stream, then wait" base_stream_wait
+base_stream_wait() {
+	attached
+	cowchain base cct 1
+	cowchain stream cct --speed 4M
+	io random:20:1
+	cowchain wait cct --quiet --timeout 100
+	status cct
+	eq "$S_BASE" 1 base
+	eq "$S_LAYERS" 3 layers
+	io verify
+	detached
+	keep compare d.qcow2 model.raw
+}
+
+it "job control" job
+job() {
+	attached
+	cowchain stream cct --speed 64K
+	cowchain job cct pause
+	wait_state cct paused
+	cowchain job cct resume
+	cowchain job cct speed 128K
+	status cct
+	eq "$S_SPEED" 131072 speed
+	matches "$(cowchain job cct info)" 'running' "job info"
+	cowchain job cct cancel
+	wait_state cct concluded
+	eq "$S_LAYERS" 4 layers
+	tool_fails 1 . job cct cancel
+	tool_fails 1 . wait no-such-device
+	detached
+	keep compare d.qcow2 model.raw
+}
+
+it "snapshot makes the image and puts it on top" snapshot
+snapshot() {
+	attached
+	io random:20:1
+	cp model.raw frozen.raw
+	cowchain snapshot cct "$T/e.qcow2"
+	status cct
+	eq "$S_LAYERS" 5 layers
+	io random:20:2 verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	keep check d.qcow2
+	keep compare d.qcow2 frozen.raw
+	keep check e.qcow2
+	keep compare e.qcow2 model.raw
+	# what it made can be attached by itself, and by QEMU
+	cowchain attach cct "$T/e.qcow2"
+	io verify
+}
+
+it "create, copy and info" copy
+copy() {
+	local out
+
+	attached
+	io random:20:1
+	cowchain copy cct "$T/new.qcow2" --data-file "$T/new.data" --wait --quiet
+	status cct
+	eq "$S_LAYERS" 1 layers
+	io verify random:20:2
+	out=$(cowchain info cct)
+	matches "$out" 'new.qcow2' "info"
+	cowchain detach cct
+	wait_for 30 no_loops
+	cmp new.data model.raw || fail "the data file is not the guest's disk"
+	keep identical new.data model.raw
+	keep check new.qcow2
+	keep compare new.qcow2 model.raw
+	cowchain create "$T/child.qcow2" --backing "$T/new.qcow2" --format qcow2
+	cowchain attach cct "$T/child.qcow2"
+	io verify random:20:3
+	cowchain detach cct
+	keep check child.qcow2
+	keep compare child.qcow2 model.raw
+}
+
+it "status and list, as text and as JSON" output
+output() {
+	local out
+
+	attached
+	out=$(cowchain list --noheadings)
+	matches "$out" '(^|[[:space:]])cct[[:space:]]' list
+	out=$(cowchain status cct --json)
+	perl -MJSON::PP -e 'decode_json($ARGV[0])' "$out" || fail "no JSON: $out"
+	matches "$out" '"cct"' "JSON status"
+	out=$(cowchain list --json)
+	perl -MJSON::PP -e 'decode_json($ARGV[0])' "$out" || fail "no JSON: $out"
+	out=$(cowchain info cct --json)
+	perl -MJSON::PP -e 'decode_json($ARGV[0])' "$out" || fail "no JSON: $out"
+	matches "$out" 'b.qcow2' "JSON info"
+	detached
+}
+
+it "names from images are followed only where they may be" rules
+rules() {
+	need cowchain
+	use abcd
+	mkdir elsewhere inside
+	cp a.raw elsewhere
+	cp d.qcow2 inside/x.qcow2
+	qcow2poke inside/x.qcow2 backing "$T/elsewhere/a.raw" raw
+	tool_fails 1 'allow-dir|elsewhere' attach cct "$T/inside/x.qcow2"
+	cowchain attach cct "$T/inside/x.qcow2" --allow-dir "$T/elsewhere"
+	cowchain detach cct
+	qcow2poke inside/x.qcow2 backing ../elsewhere/a.raw raw
+	tool_fails 1 'allow-dir|elsewhere' attach cct "$T/inside/x.qcow2"
+	# a link that leads out
+	ln -s "$T/elsewhere/a.raw" inside/link.raw
+	qcow2poke inside/x.qcow2 backing link.raw raw
+	tool_fails 1 'allow-dir|link' attach cct "$T/inside/x.qcow2"
+	for name in 'json:{"driver":"raw"}' nbd://localhost/x 'fat:.' /etc/passwd; do
+		qcow2poke inside/x.qcow2 backing "$name" raw
+		tool_fails 1 . attach cct "$T/inside/x.qcow2"
+	done
+	wait_for 30 no_loops
+	[ ! -e /dev/mapper/cct ] || fail "a device was made"
+}
+
+it "the format is never probed" no_probing
+no_probing() {
+	need cowchain
+	use abcd
+	# a guest wrote a qcow2 header onto its raw disk
+	dd if=c.qcow2 of=a.raw bs=64k count=1 conv=notrunc status=none
+	cp a.raw model.raw
+	cp "$FIXTURES/abcd/d.qcow2" d.qcow2
+	qcow2poke d.qcow2 backing a.raw raw
+	cowchain attach cct "$T/d.qcow2"
+	io_verify
+	cowchain detach cct
+	# without a format in the header the user has to say it
+	qcow2poke d.qcow2 backing a.raw raw
+	without_format d.qcow2
+	tool_fails 1 'format' attach cct "$T/d.qcow2"
+	cowchain attach cct "$T/d.qcow2" --backing-format raw
+	io_verify
+}
+
+io_verify() { cowio -m "$T/model.raw" /dev/mapper/cct verify; }
+
+# The format extension becomes one that nobody knows.
+without_format() {
+	local off
+
+	off=$(grep -obUaP '\xe2\x79\x2a\xca' "$1" | head -n 1)
+	qcow2poke "$1" u32 "${off%%:*}" 0x11111111
+}
+
+it "errors name the file and the remedy, with the right status" errors
+errors() {
+	need cowchain
+	use abcd
+	use refused compressed.qcow2 luks.qcow2
+	use spare unprepared.qcow2
+	tool_fails 2 'usage|Usage'
+	tool_fails 2 . frobnicate
+	tool_fails 2 . attach
+	tool_fails 2 . attach cct "$T/d.qcow2" --no-such-option
+	tool_fails 1 'nothing.qcow2' attach cct "$T/nothing.qcow2"
+	tool_fails 1 'luks.qcow2' attach cct "$T/luks.qcow2"
+	qcow2poke unprepared.qcow2 backing a.raw raw
+	tool_fails 1 'unprepared.qcow2|prepared' attach cct "$T/unprepared.qcow2"
+	mv b.qcow2 gone.qcow2
+	tool_fails 1 'b.qcow2' attach cct "$T/d.qcow2"
+	tool_fails 1 'cct' detach cct
+	tool_fails 1 'cct' stream cct
+	tool_fails 1 'cct' status cct
+	wait_for 30 no_loops
+}
+
+it "an image in use is refused" in_use
+in_use() {
+	attached
+	tool_fails 1 'd.qcow2|use|busy' attach cct2 "$T/d.qcow2"
+	tool_fails 1 . attach cct "$T/d.qcow2"
+	detached
+}
+
+run_cases
