@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/loop.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,18 +18,18 @@
 #define LOOP_CONTROL "/dev/loop-control"
 /* A free number is not reserved: others can take it between the two ioctls. */
 #define MAX_RACES 64
+/* A device that is being let go, or that udev looks at, is gone in moments. */
+#define MAX_LOOKS 20
+#define LOOK_AGAIN_US 50000
 
-/* Reads a sysfs file of the block device without the newline. Caller frees; NULL if it is not there. */
-static char *sysfs_read(dev_t dev, const char *attribute)
+/* The first line of a file without its newline. Caller frees; NULL if it is not there. */
+static char *read_line(const char *path)
 {
-	char *path = xasprintf("/sys/dev/block/%u:%u/%s", major(dev), minor(dev), attribute);
+	FILE *f = fopen(path, "re");
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t len;
-	FILE *f;
 
-	f = fopen(path, "re");
-	free(path);
 	if (!f)
 		return NULL;
 	len = getline(&line, &room, f);
@@ -45,9 +46,12 @@ static char *sysfs_read(dev_t dev, const char *attribute)
 char *loop_backing_file(dev_t dev)
 {
 	static const char deleted[] = " (deleted)";
-	char *path = sysfs_read(dev, "loop/backing_file");
+	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/backing_file", major(dev),
+				    minor(dev));
+	char *path = read_line(attribute);
 	size_t len = path ? strlen(path) : 0;
 
+	free(attribute);
 	if (len > strlen(deleted) && !strcmp(path + len - strlen(deleted), deleted) &&
 	    access(path, F_OK)) {
 		free(path);
@@ -84,11 +88,30 @@ static bool shows_whole_file(const struct loop_info64 *info)
 }
 
 /*
- * Looks for a loop device of the file. Returns its descriptor, -1 for none, or -2 (said why) if the
- * file must not be used: two loop devices with a writer among them would be invisible to the target's
- * own registry, which knows block devices only.
+ * By its name in sysfs, can the device show the file? Opening a device keeps it from vanishing when
+ * its user lets go, so those of other files are left alone.
  */
-static int find_attached(const struct stat *st, const char *path, bool writable, dev_t *dev)
+static bool may_show_file(const char *name, const struct stat *st)
+{
+	char *attribute = xasprintf("/sys/block/%s/loop/backing_file", name);
+	char *path = read_line(attribute);
+	bool may = false;
+	struct stat own;
+
+	/* A name that leads nowhere may be one of another mount namespace. */
+	if (path)
+		may = stat(path, &own) || (own.st_dev == st->st_dev && own.st_ino == st->st_ino);
+	free(path);
+	free(attribute);
+	return may;
+}
+
+/*
+ * Looks for a loop device of the file. Returns its descriptor, or -1 for none. *conflict gets the name
+ * of a device beside which the file must not be used: two loop devices with a writer among them would
+ * be invisible to the target's own registry, which knows block devices only.
+ */
+static int find_attached(const struct stat *st, bool writable, dev_t *dev, char conflict[NAME_MAX + 1])
 {
 	DIR *dir = opendir("/sys/block");
 	struct loop_info64 info;
@@ -97,32 +120,44 @@ static int find_attached(const struct stat *st, const char *path, bool writable,
 	int found = -1;
 	int fd;
 
-	while (found == -1 && dir && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "loop", 4))
+	conflict[0] = '\0';
+	while (found < 0 && !conflict[0] && dir && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "loop", 4) || !may_show_file(entry->d_name, st))
 			continue;
 		fd = open_status(entry->d_name, &info);
 		if (fd < 0)
 			continue;
 		if (!shows_file(&info, st)) {
 			close(fd);
-			continue;
-		}
-		if (writable || (!(info.lo_flags & LO_FLAGS_READ_ONLY) && !shows_whole_file(&info))) {
-			cc_error("%s: already attached as /dev/%s: detach the chain that uses it ('cowchain list'), or 'losetup -d /dev/%s'",
-				 path, entry->d_name, entry->d_name);
-			close(fd);
-			found = -2;
-		} else if (shows_whole_file(&info) && !fstat(fd, &loop_st)) {
+		} else if (!writable && shows_whole_file(&info) && !fstat(fd, &loop_st)) {
 			*dev = loop_st.st_rdev;
-			cc_debug("%s: sharing /dev/%s", path, entry->d_name);
 			found = fd;
 		} else {
+			if (writable || !(info.lo_flags & LO_FLAGS_READ_ONLY))
+				snprintf(conflict, NAME_MAX + 1, "%s", entry->d_name);
 			close(fd);
 		}
 	}
 	if (dir)
 		closedir(dir);
 	return found;
+}
+
+/* The same with patience. Returns a descriptor, -1 for none, or -2 for a conflict (said which). */
+static int find_or_refuse(const struct stat *st, const char *path, bool writable, dev_t *dev)
+{
+	char conflict[NAME_MAX + 1];
+	int fd, i;
+
+	for (i = 0; i < MAX_LOOKS; i++) {
+		fd = find_attached(st, writable, dev, conflict);
+		if (!conflict[0])
+			return fd;
+		usleep(LOOK_AGAIN_US);
+	}
+	cc_error("%s: already attached as /dev/%s: detach the chain that uses it ('cowchain list'), or 'losetup -d /dev/%s'",
+		 path, conflict, conflict);
+	return -2;
 }
 
 /* Returns a descriptor of the configured device, or -errno; -EBUSY if someone was faster. */
@@ -178,7 +213,7 @@ int loop_attach(int file, const char *path, bool writable, dev_t *dev)
 		cc_error("%s: %s", path, strerror(errno));
 		return -1;
 	}
-	fd = find_attached(&st, path, writable, dev);
+	fd = find_or_refuse(&st, path, writable, dev);
 	if (fd != -1)
 		return fd < 0 ? -1 : fd;
 

@@ -153,22 +153,40 @@ void table_free(struct table *table)
 	memset(table, 0, sizeof(*table));
 }
 
-/* "<allocated>/<total>"; "-" for allocated while the kernel has not counted yet. */
+/* A number, or "-" for one the kernel does not know yet: 0 then. */
+static bool parse_maybe(struct words *w, const char *word, uint64_t *out)
+{
+	*out = 0;
+	if (!strcmp(word, "-"))
+		return false;
+	if (parse_u64(word, out))
+		w->failed = true;
+	return true;
+}
+
+/*
+ * "<subcluster sectors> <allocated>/<total>". Nothing is allocated for certain while the kernel counts;
+ * nothing at all is known before the first resume.
+ */
 static void parse_allocation(struct words *w, struct target_status *st)
 {
-	char *word = (char *)next_word(w);
-	char *slash = word ? strchr(word, '/') : NULL;
+	const char *word = next_word(w);
+	char *counts, *slash;
 
+	if (word)
+		parse_maybe(w, word, &st->subcluster);
+	if (st->subcluster > UINT32_MAX)
+		w->failed = true;
+	st->subcluster *= SECTOR_SIZE;
+	counts = (char *)next_word(w);
+	slash = counts ? strchr(counts, '/') : NULL;
 	if (!slash) {
 		w->failed = true;
 		return;
 	}
 	*slash = '\0';
-	st->counted = strcmp(word, "-");
-	if (st->counted && parse_u64(word, &st->allocated))
-		w->failed = true;
-	if (parse_u64(slash + 1, &st->total))
-		w->failed = true;
+	st->counted = parse_maybe(w, counts, &st->allocated);
+	parse_maybe(w, slash + 1, &st->total);
 }
 
 static void parse_job(struct words *w, struct target_job *job)
@@ -203,7 +221,6 @@ int status_parse(const char *text, struct target_status *st)
 	words_init(&w, text);
 	next_string(&w, st->mode, sizeof(st->mode));
 	st->nr_layers = (unsigned int)next_number(&w, TARGET_MAX_LAYERS);
-	st->subcluster = next_number(&w, UINT32_MAX) * SECTOR_SIZE;
 	parse_allocation(&w, st);
 	job_words = next_number(&w, 64);
 	if (!w.failed && job_words >= 8)

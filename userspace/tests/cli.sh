@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The command line where no device-mapper is needed: usage, create, info of images, and what attach
+# refuses before it asks the kernel. TAP; COWCHAIN names the program.
+set -u
+cowchain=${COWCHAIN:?the program to test}
+dir=$(mktemp -d /tmp/cowchain-cli-XXXXXX) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+
+n=0
+failed=0
+result() {
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		failed=1
+		echo "not ok $n - $2"
+		sed 's/^/# /' out
+	fi
+}
+
+# expect STATUS TEXT ARG...: exit status and a part of what is printed.
+expect() {
+	local status=$1 text=$2 got
+
+	shift 2
+	"$cowchain" "$@" >out 2>&1 </dev/null
+	got=$?
+	echo "exit status $got" >>out
+	[ "$got" = "$status" ] && grep -q -F -e "$text" out
+	result $? "cowchain $* -> $status $text"
+}
+
+# check TEXT COMMAND...: the command succeeds.
+check() {
+	local text=$1
+
+	shift
+	"$@" >out 2>&1
+	result $? "$text"
+}
+
+# shell TEXT COMMAND: the same for a line of shell.
+shell() { check "$1" bash -o pipefail -c "$2"; }
+
+# Usage
+expect 2 'usage: cowchain'
+expect 0 'usage: cowchain' --help
+expect 0 'cowchain ' --version
+expect 2 "no verb 'frobnicate'" frobnicate
+expect 2 "no verb 'frobnicate'" help frobnicate
+for verb in create attach detach snapshot base stream copy wait job status list info; do
+	expect 0 "usage: cowchain $verb" help "$verb"
+	expect 0 "usage: cowchain $verb" "$verb" --help
+	expect 2 "cowchain help $verb" "$verb" --no-such-option
+done
+for verb in create attach detach snapshot base stream copy wait job info; do
+	expect 2 "cowchain help $verb" "$verb"
+done
+expect 2 'takes no names' list x
+expect 2 '--format' create x --backing base.raw
+expect 2 '--size' create x
+expect 2 'multiple' create x --size 100
+expect 2 'cluster-size' create x --size 1M --cluster-size 64K
+expect 2 'cannot be the name' attach a/b top.qcow2
+expect 2 'one word' attach x y --feature 'a b'
+expect 2 'number' attach x y --commit-ms soon
+expect 2 'raw:FILE' --debug attach --layer base.raw x
+expect 2 'raw:FILE or qcow2:FILE' attach --layer vmdk:base.raw x
+expect 2 'raw:FILE or qcow2:FILE' attach --layer raw:base.raw,data=x x
+expect 2 'give one' stream x --speed 1 --bandwidth 1
+expect 2 '--bytes' stream x --bytes
+expect 2 '--speed' stream x --speed fast
+expect 2 '--on-error' stream x --on-error panic
+expect 2 '--timeout' wait x --timeout 0
+expect 2 'go together' stream x --backing-file y
+expect 2 'pause' job x explode
+expect 2 'speed needs a number' job x speed
+expect 2 'too many words' job x pause now
+
+# create
+truncate -s 100M base.raw
+expect 0 '' create b.qcow2 --backing base.raw --format raw
+mkdir sub
+expect 0 '' create sub/c.qcow2 --backing b.qcow2 --format qcow2
+expect 0 '' create 'd,x:y.qcow2' -b b.qcow2 -F qcow2 --data-file 'sub/d,d:1.raw'
+expect 0 '' create e.qcow2 --size 1G --cluster-size 2M
+expect 1 'take another name' create b.qcow2 --size 1M
+expect 0 '' create e.qcow2 --size 2M --force
+expect 1 'not a qcow2 image' create f.qcow2 --backing base.raw --format qcow2
+expect 1 'No such file' create f.qcow2 --backing missing --format raw
+expect 1 'No such file' create missing/f.qcow2 --size 1M
+check 'nothing is left of a failed create' test ! -e f.qcow2
+shell 'a failed qemu-img leaves nothing' \
+	"mkdir bin; printf '#!/bin/sh\nexit 1\n' >bin/qemu-img; chmod +x bin/qemu-img
+	! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw &&
+		[ ! -e f.qcow2 ] && [ ! -e f.raw ]"
+shell 'a name next to the image is stored relative' \
+	'qemu-img info --output=json b.qcow2 | grep "\"backing-filename\": \"base.raw\""'
+shell 'another one absolute' \
+	"qemu-img info --output=json sub/c.qcow2 | grep '\"backing-filename\": \"$dir/b.qcow2\"'"
+shell 'a data file below the image is stored relative' \
+	"qemu-img info 'file:d,x:y.qcow2' | grep 'data file: sub/d,d:1.raw'"
+shell 'and is as long as the disk' "test \$(stat -c %s 'sub/d,d:1.raw') = 104857600"
+for image in b.qcow2 sub/c.qcow2 e.qcow2 'file:d,x:y.qcow2'; do
+	check "qemu-img check $image" qemu-img check -q "$image"
+done
+
+# info of images
+expect 0 'base.raw' info b.qcow2
+expect 1 '--allow-dir' info sub/c.qcow2
+expect 0 'base.raw' info sub/c.qcow2 --allow-dir .
+expect 0 '"layers":' info --json sub/c.qcow2 --allow-dir .
+shell 'info --json is JSON, the base first' \
+	"'$cowchain' info --json sub/c.qcow2 --allow-dir . | python3 -c '
+import json, sys
+layers = json.load(sys.stdin)[\"layers\"]
+assert [l[\"kind\"] for l in layers] == [\"raw\", \"qcow2\", \"qcow2\"]
+assert [l[\"layer\"] for l in layers] == [0, 1, 2]
+assert layers[0][\"size\"] == 104857600
+assert layers[2][\"backing-file\"].endswith(\"/b.qcow2\")
+assert layers[0][\"backing-file\"] is None'"
+shell '--noheadings leaves the rows' \
+	"[ \$('$cowchain' info --noheadings b.qcow2 | wc -l) = 2 ]"
+
+# What attach refuses
+qemu-img create -q -f qcow2 plain.qcow2 1M
+qemu-img create -q -f qcow2 -u -b base.raw noformat.qcow2 1M 2>/dev/null ||
+	{ cp b.qcow2 noformat.qcow2; qemu-img rebase -u -b '' noformat.qcow2; }
+qemu-img create -q -f qcow2 -u -b json:{} -F raw json.qcow2 1M
+qemu-img create -q -f qcow2 -u -b loop2.qcow2 -F qcow2 loop1.qcow2 1M
+qemu-img create -q -f qcow2 -u -b loop1.qcow2 -F qcow2 loop2.qcow2 1M
+qemu-img create -q -f qcow2 -u -b x.vmdk -F vmdk vmdk.qcow2 1M
+qemu-img create -q -f qcow2 -u -b fifo -F raw fifo.qcow2 1M
+qemu-img create -q -f qcow2 -u -b /dev/zero -F raw zero.qcow2 1M
+mkfifo fifo
+truncate -s %512 ./*.qcow2
+expect 1 'not prepared for writing' attach x plain.qcow2
+expect 1 'never followed' attach x json.qcow2
+expect 1 'twice' attach x loop1.qcow2
+expect 1 "format 'vmdk'" attach x vmdk.qcow2
+expect 1 'neither a regular file nor a block device' attach x fifo.qcow2
+expect 1 'is not followed' attach x zero.qcow2
+expect 1 'neither a regular file nor a block device' attach x zero.qcow2 --allow-dir /dev
+expect 1 'No such file' attach x missing.qcow2
+expect 1 'raw image cannot be the writable top' attach x --format raw base.raw
+expect 1 'only be the base' attach x --layer qcow2:b.qcow2 --layer raw:base.raw
+expect 1 'twice' attach x --layer qcow2:b.qcow2 --layer qcow2:./b.qcow2
+expect 1 'no external data file' attach x --layer qcow2:b.qcow2,data=base.raw
+expect 1 'No such file' attach x b.qcow2 --allow-dir missing
+rm 'sub/d,d:1.raw'
+expect 1 'data file' attach x 'd,x:y.qcow2'
+truncate -s 1M 'sub/d,d:1.raw'
+expect 1 'shorter than the disk' attach x 'd,x:y.qcow2'
+echo x >>base.raw
+expect 1 '--pad' attach x b.qcow2
+shell 'a refused image is not padded' \
+	"printf x >>plain.qcow2; size=\$(stat -c %s plain.qcow2)
+	! '$cowchain' attach x plain.qcow2 --pad && [ \$(stat -c %s plain.qcow2) = \$size ]"
+
+# The format of a backing file is never guessed.
+python3 - noformat.qcow2 <<'END'
+import struct, sys
+with open(sys.argv[1], "r+b") as f:
+    # A version 2 header has no extensions; this one names a backing file.
+    f.seek(0)
+    header = bytearray(f.read(104))
+    f.seek(8)
+    f.write(struct.pack(">QI", 4096, 8))
+    f.seek(4096)
+    f.write(b"base.raw")
+    f.seek(struct.unpack(">I", header[100:104])[0])
+    f.write(bytes(64))
+END
+truncate -s 100M base.raw
+expect 1 '--backing-format' info noformat.qcow2
+expect 0 'base.raw' info noformat.qcow2 --backing-format raw
+
+echo "1..$n"
+exit "$failed"

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What cmocka wants before its own header, and a scratch directory.
+ */
+#ifndef COWCHAIN_TEST_H
+#define COWCHAIN_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+/* Messages of expected failures would only be noise between the lines of TAP. */
+void quiet_begin(void);
+/* Ends it; what was written to stderr meanwhile, valid until the next call. */
+const char *quiet_end(void);
+
+/* Group fixtures: chdir into an empty directory, and remove it. */
+int scratch_setup(void **state);
+int scratch_teardown(void **state);
+void write_file(const char *path, const void *data, size_t len);
+
+#endif

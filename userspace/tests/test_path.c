@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which names in headers are followed, and which are written into them.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "path.h"
+#include "test.h"
+#include "util.h"
+
+static void parts(void **state)
+{
+	char *dir;
+
+	(void)state;
+	dir = path_dir("/a/b/c");
+	assert_string_equal(dir, "/a/b");
+	free(dir);
+	dir = path_dir("/c");
+	assert_string_equal(dir, "/");
+	free(dir);
+	dir = path_dir("c");
+	assert_string_equal(dir, ".");
+	free(dir);
+	assert_string_equal(path_base("/a/b"), "b");
+	assert_string_equal(path_base("b"), "b");
+	assert_true(path_below("/a/b", "/a"));
+	assert_true(path_below("/a/b/c", "/a"));
+	assert_true(path_below("/a", "/"));
+	assert_false(path_below("/ab/c", "/a"));
+	assert_false(path_below("/a", "/a"));
+	assert_false(path_below("/b/a/c", "/a"));
+}
+
+static void protocols(void **state)
+{
+	(void)state;
+	assert_true(path_has_protocol("json:{}"));
+	assert_true(path_has_protocol("nbd://host/x"));
+	assert_true(path_has_protocol("file:/a"));
+	assert_true(path_has_protocol("file:a"));
+	assert_true(path_has_protocol("a:b"));
+	assert_true(path_has_protocol(":"));
+	assert_false(path_has_protocol("./a:b"));
+	assert_false(path_has_protocol("/a:b"));
+	assert_false(path_has_protocol("a"));
+	assert_false(path_has_protocol(""));
+}
+
+static void check_stored(const char *dir, const char *target, const char *want)
+{
+	char *name = path_stored_name(dir, target);
+
+	assert_string_equal(name, want);
+	free(name);
+}
+
+static void stored_names(void **state)
+{
+	(void)state;
+	check_stored("/imgs", "/imgs/base.raw", "base.raw");
+	check_stored("/imgs", "/imgs/old/base.raw", "old/base.raw");
+	check_stored("/imgs", "/imgs2/base.raw", "/imgs2/base.raw");
+	check_stored("/imgs/new", "/imgs/base.raw", "/imgs/base.raw");
+	check_stored("/", "/base.raw", "base.raw");
+	check_stored("/imgs", "/imgs/a:b", "./a:b");
+	check_stored("/imgs", "/imgs/d/a:b", "d/a:b");
+	check_stored("/imgs", "/dev/vda", "/dev/vda");
+}
+
+/* Follows name from the image; NULL for a refusal that says the word why. */
+static void check_follow(const char *image, const char *name, const struct allow_dirs *allow,
+			 const char *want, const char *why)
+{
+	const char *text;
+	char *path;
+
+	quiet_begin();
+	path = path_follow(image, name, "backing file", allow);
+	text = quiet_end();
+	if (want) {
+		assert_non_null(path);
+		assert_string_equal(path_base(path), want);
+	} else {
+		assert_null(path);
+		assert_non_null(strstr(text, why));
+		assert_non_null(strstr(text, image));
+	}
+	free(path);
+}
+
+static void followed_names(void **state)
+{
+	struct allow_dirs none = { 0 }, other = { 0 };
+	char *abs;
+
+	(void)state;
+	assert_int_equal(mkdir("imgs", 0755), 0);
+	assert_int_equal(mkdir("imgs/sub", 0755), 0);
+	assert_int_equal(mkdir("imgsX", 0755), 0);
+	assert_int_equal(mkdir("other", 0755), 0);
+	write_file("imgs/base", "", 0);
+	write_file("imgs/sub/base2", "", 0);
+	write_file("imgs/a:b", "", 0);
+	write_file("imgsX/evil", "", 0);
+	write_file("other/far", "", 0);
+	assert_int_equal(symlink("../other/far", "imgs/link"), 0);
+	assert_int_equal(symlink("sub", "imgs/inner"), 0);
+	assert_int_equal(symlink("imgs", "alias"), 0);
+
+	check_follow("imgs/top", "base", &none, "base", NULL);
+	check_follow("imgs/top", "sub/base2", &none, "base2", NULL);
+	check_follow("imgs/top", "inner/base2", &none, "base2", NULL);
+	check_follow("imgs/top", "../imgs/base", &none, "base", NULL);
+	check_follow("imgs/top", "./a:b", &none, "a:b", NULL);
+	check_follow("alias/top", "base", &none, "base", NULL);
+	abs = path_absolute("imgs/base");
+	check_follow("imgs/top", abs, &none, "base", NULL);
+	/* Below the directory of the image that names it, not of the one above. */
+	check_follow("imgs/sub/mid", abs, &none, NULL, "--allow-dir");
+	free(abs);
+
+	check_follow("imgs/top", "../other/far", &none, NULL, "--allow-dir");
+	check_follow("imgs/top", "link", &none, NULL, "--allow-dir");
+	check_follow("imgs/top", "../imgsX/evil", &none, NULL, "--allow-dir");
+	check_follow("imgs/top", "/etc/passwd", &none, NULL, "--allow-dir");
+	check_follow("imgs/top", "a:b", &none, NULL, "never followed");
+	check_follow("imgs/top", "json:{\"driver\":\"raw\"}", &none, NULL, "never followed");
+	check_follow("imgs/top", "nbd://localhost/x", &none, NULL, "never followed");
+	check_follow("imgs/top", "missing", &none, NULL, "No such file");
+	check_follow("imgs/top", "", &none, NULL, "empty");
+
+	assert_int_equal(allow_dirs_add(&other, "other"), 0);
+	check_follow("imgs/top", "../other/far", &other, "far", NULL);
+	check_follow("imgs/top", "link", &other, "link", NULL);
+	check_follow("imgs/top", "../imgsX/evil", &other, NULL, "--allow-dir");
+	check_follow("imgs/top", "json:other/far", &other, NULL, "never followed");
+	allow_dirs_free(&other);
+}
+
+static void allowed_dirs_must_exist(void **state)
+{
+	struct allow_dirs allow = { 0 };
+
+	(void)state;
+	quiet_begin();
+	assert_int_not_equal(allow_dirs_add(&allow, "no/such"), 0);
+	assert_non_null(strstr(quiet_end(), "no/such"));
+	assert_int_equal(allow.nr, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parts),
+		cmocka_unit_test(protocols),
+		cmocka_unit_test(stored_names),
+		cmocka_unit_test(followed_names),
+		cmocka_unit_test(allowed_dirs_must_exist),
+	};
+
+	return cmocka_run_group_tests_name("path", tests, scratch_setup, scratch_teardown);
+}
