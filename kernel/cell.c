@@ -97,6 +97,20 @@ void cc_cells_unlock_shared(struct cowchain *cc, u64 first, u64 last)
 		cc_cell_release(cc_cell(cc, i), false, 0);
 }
 
+/* Exclusive wait: first come, first served. */
+static void cc_cell_wait_excl(struct cc_cell *c)
+{
+	DEFINE_WAIT(wait);
+
+	while (!cc_cell_try_excl(c)) {
+		prepare_to_wait_exclusive(&c->wait, &wait, TASK_UNINTERRUPTIBLE);
+		if (cc_cell_try_excl(c))
+			break;
+		io_schedule();
+	}
+	finish_wait(&c->wait, &wait);
+}
+
 void cc_cells_lock_excl(struct cowchain *cc, u64 first, u64 last)
 {
 	u64 i;
@@ -107,8 +121,7 @@ void cc_cells_lock_excl(struct cowchain *cc, u64 first, u64 last)
 		spin_lock_irq(&c->lock);
 		c->excl_waiting++;
 		spin_unlock_irq(&c->lock);
-		/* Exclusive wait: first come, first served. */
-		wait_event_exclusive_cmd(c->wait, cc_cell_try_excl(c), , );
+		cc_cell_wait_excl(c);
 	}
 }
 

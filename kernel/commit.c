@@ -114,9 +114,9 @@ static void cc_take_words(struct cc_block *b, u64 *words)
 
 	/* @taken is set before the mark goes: the block can't be evicted. */
 	WRITE_ONCE(b->taken, words);
-	smp_mb__before_atomic();
+	smp_mb__before_atomic();	/* pairs with cc_block_evict() */
 	clear_bit(0, &b->dirty);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic();		/* pairs with cc_block_dirty() */
 	for (i = 0; i < CC_BLOCK_CLUSTERS; i++)
 		words[i] = atomic64_read(&b->bm[i]);
 }

@@ -11,7 +11,7 @@
 #include <linux/err.h>
 #include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#if KERNEL_VERSION(6, 1, 0) > LINUX_VERSION_CODE
 #error "dm-cowchain needs Linux 6.1 or later"
 #endif
 

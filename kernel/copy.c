@@ -17,7 +17,8 @@ bool cc_copy_idle(struct cc_job *job)
 	unsigned int i;
 
 	for (i = 0; i < CC_NR_COPIES; i++)
-		if (READ_ONCE(job->copy[i].busy))
+		/* Pairs with cc_copy_work(). */
+		if (smp_load_acquire(&job->copy[i].busy))
 			return false;
 	return true;
 }
@@ -32,13 +33,17 @@ static struct cc_copy *cc_copy_find(struct cc_job *job)
 	return NULL;
 }
 
+static bool cc_copy_must_end(struct cc_job *job)
+{
+	return READ_ONCE(job->error) || READ_ONCE(job->cancel);
+}
+
 struct cc_copy *cc_copy_get(struct cc_job *job)
 {
 	struct cc_copy *copy = NULL;
 
-	wait_event(job->wait, (copy = cc_copy_find(job)) || READ_ONCE(job->error) ||
-			      READ_ONCE(job->cancel));
-	return READ_ONCE(job->error) || READ_ONCE(job->cancel) ? NULL : copy;
+	wait_event(job->wait, (copy = cc_copy_find(job)) || cc_copy_must_end(job));
+	return cc_copy_must_end(job) ? NULL : copy;
 }
 
 /*
@@ -185,6 +190,7 @@ static void cc_copy_work(struct work_struct *work)
 	cc_block_unpin(b);
 	if (r)
 		cc_job_failed(job, pos, r);
+	/* Pairs with cc_copy_idle(): who sees it idle sees what it did. */
 	smp_store_release(&c->busy, false);
 	wake_up(&job->wait);
 }

@@ -49,10 +49,10 @@
  * have, so that such a bio never spans clusters, even if a snapshot changes
  * the top while it waits.
  */
-#define CC_DEFER_SECTORS	(1U << (17 - SECTOR_SHIFT))
+#define CC_DEFER_SECTORS	((1U << 17) / SECTOR_SIZE)
 #define CC_DISCARD_SECTORS	(CC_DEFER_SECTORS * CC_BLOCK_CLUSTERS)
 #define CC_CHUNK_SHIFT		13	/* sectors: a chunk is 4 MiB */
-#define CC_CHUNK_SECTORS	(1U << CC_CHUNK_SHIFT)
+#define CC_CHUNK_SECTORS	BIT(CC_CHUNK_SHIFT)
 #define CC_NR_CELLS		1024
 
 struct cowchain;
@@ -227,7 +227,7 @@ struct cc_top {
 	unsigned int sub_shift;
 	unsigned int block_shift;
 	u32 nr_blocks;
-	struct mutex lock;
+	struct mutex lock;		/* loading, evicting, @counted */
 	struct cc_block __rcu **blocks;
 	u32 nr_loaded;
 	u32 hand;
@@ -434,7 +434,7 @@ enum cc_mode { CC_RW, CC_RO, CC_FAIL };
  * @excl_waiting: new shared holders queue up behind them.
  */
 struct cc_cell {
-	spinlock_t lock;
+	spinlock_t lock;		/* the two counts; irq-safe */
 	int holders;
 	unsigned int excl_waiting;
 	wait_queue_head_t wait;
@@ -467,7 +467,7 @@ struct cowchain {
 	struct cc_layer **opened;
 
 	struct cc_view __rcu *view;
-	struct mutex ctl;
+	struct mutex ctl;		/* see the lock order above */
 	bool suspended;
 	int base;
 	struct cc_job *job;
@@ -484,7 +484,7 @@ struct cowchain {
 	mempool_t words_pool;
 	struct cc_cell *cells;
 
-	spinlock_t lock;
+	spinlock_t lock;		/* innermost, irq-safe */
 	/* Protected by @lock: */
 	bool paused;
 	struct bio_list paused_bios;
@@ -512,10 +512,10 @@ void cc_stop_scan(struct cowchain *cc);
 /* ------------------------------------------------- the way of a bio: map.c */
 
 /* Bits of cc_io.flags */
-#define CC_IO_BITS	1	/* set bits of @block when the write succeeded */
-#define CC_IO_CELLS	2	/* shared cells are held for that range */
-#define CC_IO_COMMIT	4	/* FUA: wait for a commit before it ends */
-#define CC_IO_COMMITTED	8	/* ... which has been done */
+#define CC_IO_BITS	BIT(0)	/* set bits of @block when the write succeeded */
+#define CC_IO_CELLS	BIT(1)	/* shared cells are held for that range */
+#define CC_IO_COMMIT	BIT(2)	/* FUA: wait for a commit before it ends */
+#define CC_IO_COMMITTED	BIT(3)	/* ... which has been done */
 
 /**
  * struct cc_io - per bio.

@@ -47,8 +47,9 @@ void cc_batch_add(struct cowchain *cc, struct cc_batch *batch, struct block_devi
 
 	while (left) {
 		unsigned int vecs = DIV_ROUND_UP((offset & ~PAGE_MASK) + left, PAGE_SIZE);
-		struct bio *bio = bio_alloc_bioset(bdev, bio_max_segs(vecs), opf, GFP_NOIO, &cc->bs);
+		struct bio *bio;
 
+		bio = bio_alloc_bioset(bdev, bio_max_segs(vecs), opf, GFP_NOIO, &cc->bs);
 		bio->bi_iter.bi_sector = sector;
 		bio->bi_end_io = cc_batch_end_io;
 		bio->bi_private = batch;

@@ -63,7 +63,7 @@ struct cc_job {
 	wait_queue_head_t wait;
 	ktime_t next;
 
-	spinlock_t lock;
+	spinlock_t lock;		/* what follows */
 	enum cc_job_state state;
 	enum cc_io_status io_status;
 	u64 speed;

@@ -11,8 +11,10 @@
 
 #include "cowchain.h"
 
-#define cc_layer_err(layer, fmt, ...) \
-	cc_err((layer)->cc, "layer %s: " fmt, (layer)->dev->name, ##__VA_ARGS__)
+#define cc_layer_err(l, fmt, ...) ({ \
+	struct cc_layer *__l = (l); \
+	cc_err(__l->cc, "layer %s: " fmt, __l->dev->name, ##__VA_ARGS__); \
+})
 
 static void cc_layer_put_dev(struct cc_layer *layer, struct dm_dev *dev)
 {
@@ -170,9 +172,9 @@ static int cc_layer_load_header(struct cc_layer *layer)
 	if (!buf)
 		return -ENOMEM;
 	r = cc_layer_copy(layer, 0, buf, 512);
-	if (r)
+	if (r) {
 		cc_layer_err(layer, "cannot read the header: error %d", r);
-	else {
+	} else {
 		r = q2_header_bytes(buf, &err);
 		if (r < 0)
 			cc_layer_err(layer, "%s", err.text);
@@ -443,7 +445,8 @@ int cc_layer_backing(struct cc_layer *layer, char *name, char *format)
 	const struct q2_info *q2 = &layer->q2;
 	int r = 0;
 
-	name[0] = format[0] = '\0';
+	name[0] = '\0';
+	format[0] = '\0';
 	if (layer->kind == CC_RAW)
 		return 0;
 	if (q2->backing_len) {

@@ -238,7 +238,7 @@ static void cc_prepare_fua(struct cc_io *io, struct bio *bio, bool sets_bits)
 	io->flags |= CC_IO_COMMIT;
 }
 
-/**
+/*
  * struct cc_span - what a write covers in its block.
  * @rel, @end: sectors; @first, @last: subclusters, [first, last).
  * @head, @tail: covers its first or last subcluster only in part.

@@ -8,7 +8,7 @@
 
 #include "cowchain.h"
 
-/**
+/*
  * struct cc_verb - one message.
  * @min, @max: number of words behind the verb.
  * @locked: runs under cc->ctl.

@@ -13,7 +13,8 @@
 #define q2_fail(err, code, fmt, ...) \
 	(snprintf((err)->text, sizeof((err)->text), fmt, ##__VA_ARGS__), (code))
 
-const char q2_not_prepared[] = "cluster is not preallocated, layer is not prepared for writing";
+const char * const q2_not_prepared =
+	"cluster is not preallocated, layer is not prepared for writing";
 
 int q2_header_bytes(const void *sector, struct q2_error *err)
 {
@@ -148,9 +149,11 @@ static int q2_parse_tables(const struct qcow2_header *h, u64 dev_size, struct q2
 			       info->l1_entries, need);
 	if (info->l1_entries &&
 	    !q2_table_ok(info, info->l1_offset, info->l1_entries * 8ULL, dev_size))
-		return q2_fail(err, -EINVAL, "L1 table lies outside the device or is not aligned (image truncated?)");
+		return q2_fail(err, -EINVAL,
+			       "L1 table is not inside the device (image truncated?)");
 	if (!rt_clusters || !q2_table_ok(info, info->rt_offset, info->rt_bytes, dev_size))
-		return q2_fail(err, -EINVAL, "refcount table lies outside the device or is not aligned (image truncated?)");
+		return q2_fail(err, -EINVAL,
+			       "refcount table is not inside the device (image truncated?)");
 	return 0;
 }
 
@@ -196,10 +199,11 @@ int q2_check_writable(const struct q2_info *info, struct q2_error *err)
 	if (info->incompatible & QCOW2_INCOMPAT_DIRTY)
 		return q2_fail(err, -EMEDIUMTYPE, "image is dirty, run qemu-img check -r all");
 	if (info->incompatible & QCOW2_INCOMPAT_CORRUPT)
-		return q2_fail(err, -EMEDIUMTYPE, "image is marked corrupt, run qemu-img check -r all");
+		return q2_fail(err, -EMEDIUMTYPE,
+			       "image is marked corrupt, run qemu-img check -r all");
 	if (info->version != 3 || (info->incompatible & ~QCOW2_INCOMPAT_DATA_FILE) != want)
 		return q2_fail(err, -EMEDIUMTYPE,
-			       "not prepared for writing: needs extended L2 entries (version %u, incompatible features 0x%llx)",
+			       "not prepared for writing: no extended L2 (version %u, features 0x%llx)",
 			       info->version, (unsigned long long)info->incompatible);
 	if (info->autoclear)
 		return q2_fail(err, -EMEDIUMTYPE,

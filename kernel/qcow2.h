@@ -174,7 +174,7 @@ const char *q2_decode_top(const struct q2_info *info, u64 cluster, __be64 w0,
 			  __be64 w1, u64 data_size, struct q2_cluster *c);
 
 /* The one reason q2_decode_top() gives for a cluster QEMU has freed. */
-extern const char q2_not_prepared[];
+extern const char * const q2_not_prepared;
 
 /**
  * q2_sub_mask() - subclusters of a cluster that lie inside the image.

@@ -97,7 +97,7 @@ void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece
 
 /* ---------------------------------------------------------------- resolving */
 
-/**
+/*
  * struct cc_resolver - the state of one walk over a chunk.
  * @run: for each layer below, the run last read; asked again where it ends.
  */

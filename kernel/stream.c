@@ -51,7 +51,7 @@ static int cc_below_at(struct cc_job *job, sector_t pos, u32 max, struct cc_piec
 	return r;
 }
 
-/**
+/*
  * struct cc_todo - the next thing to copy, inside one block of the top.
  * @b: pinned.
  * @first, @end: subclusters; equal if there is nothing up to @next.

@@ -134,7 +134,9 @@ static int cc_check_duplicates(struct cowchain *cc)
 
 int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv)
 {
-	static const struct dm_arg layers_arg = { 1, CC_MAX_LAYERS, "number of layers must be 1 to 255" };
+	static const struct dm_arg layers_arg = {
+		1, CC_MAX_LAYERS, "number of layers must be 1 to 255"
+	};
 	struct dm_arg_set as = { .argc = argc, .argv = argv };
 	unsigned int i, nr;
 	int r;
@@ -208,10 +210,10 @@ int cc_find_layer(struct cowchain *cc, const char *word)
 	int r;
 
 	lockdep_assert_held(&cc->ctl);
+	if (!kstrtouint(word, 10, &n))
+		return n < view->nr ? (int)n : -ENOENT;
 	if (sscanf(word, "%u:%u%c", &major, &minor, &dummy) == 2) {
 		dev = MKDEV(major, minor);
-	} else if (!kstrtouint(word, 10, &n)) {
-		return n < view->nr ? (int)n : -ENOENT;
 	} else {
 		r = lookup_bdev(word, &dev);
 		if (r)

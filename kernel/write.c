@@ -10,7 +10,7 @@
 
 #include "cowchain.h"
 
-/**
+/*
  * struct cc_write - a range inside one block, and where it lies.
  * @rel, @end: sectors from the start of the block.
  * @limit: sectors of the block that lie inside the image.
@@ -154,9 +154,10 @@ void cc_write_deferred(struct cc_io *io)
 
 /* ---------------------------------------------------- discard, write zeroes */
 
+typedef int (*cc_extent_fn)(struct cc_write *w, sector_t sector, u32 len);
+
 /* Issue @fn for each contiguous piece of [rel, end) on the data device. */
-static int cc_for_each_extent(struct cc_write *w, u32 rel, u32 end,
-			      int (*fn)(struct cc_write *w, sector_t sector, u32 len))
+static int cc_do_extents(struct cc_write *w, u32 rel, u32 end, cc_extent_fn fn)
 {
 	int r = 0;
 
@@ -186,7 +187,7 @@ static int cc_pass_zeroes(struct cc_write *w, sector_t sector, u32 len)
 /* Sectors of data in the top become zeros: a part of an allocated subcluster. */
 static int cc_write_zeros(struct cc_write *w, u32 from, u32 to)
 {
-	return cc_for_each_extent(w, from, to, cc_pass_zeroes);
+	return cc_do_extents(w, from, to, cc_pass_zeroes);
 }
 
 /* Zero [from, to), a part of one subcluster, so that it reads as zeros. */
@@ -270,12 +271,12 @@ static int cc_zero_whole(struct cc_write *w, bool discard)
 	if (cc_block_run(w->b, first, last, CC_ZERO) < last - first)
 		cc_block_set(w->cc, w->b, first, last, CC_ZERO);
 	if (layer->data)
-		return cc_for_each_extent(w, w->rel, w->end, cc_pass_zeroes);
+		return cc_do_extents(w, w->rel, w->end, cc_pass_zeroes);
 	if (discard && data && !w->cc->no_discard_passdown &&
 	    bdev_max_discard_sectors(cc_data_bdev(layer))) {
 		r = cc_commit_wait(w->cc);
 		if (!r)
-			cc_for_each_extent(w, w->rel, w->end, cc_pass_discard);
+			cc_do_extents(w, w->rel, w->end, cc_pass_discard);
 	}
 	return r;
 }
