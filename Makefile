@@ -43,16 +43,11 @@ modules_install: modules
 	+@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
 		'$(kernel)' $(if $(DESTDIR),INSTALL_MOD_PATH='$(DESTDIR)')
 
-# KERNEL, TESTS, SEEDS and OPS select; see selftests/.
-check:
+# KERNEL, TESTS, CASES, SEEDS, OPS and SEED on make's command line reach these
+# scripts in the environment; scripts/check explains them.
+check check-random:
 	@scripts/setup check
-	@$(MAKE) --no-print-directory userspace
-	@KERNEL='$(KERNEL)' TESTS='$(TESTS)' SEEDS='$(SEEDS)' OPS='$(OPS)' scripts/check
-
-SEEDS_random = $(or $(SEEDS),20)
-OPS_random = $(or $(OPS),2000)
-check-random:
-	@$(MAKE) --no-print-directory check TESTS=random SEEDS='$(SEEDS_random)' OPS='$(OPS_random)'
+	@scripts/$@
 
 demo:
 	@scripts/setup check
