@@ -19,7 +19,7 @@
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TEST=${0##*/}
 TEST=${TEST%.sh}
-PATH=$HERE:${COWCHAIN_BIN:-$HERE/../build/selftests}:$HERE/../userspace:$PATH
+PATH=$HERE:${COWCHAIN_BIN:-$HERE/../build/selftests}:$HERE/../build/userspace:$PATH
 export DM_DISABLE_UDEV=1 LC_ALL=C
 
 : "${REQUIRE_ALL:=0}" "${CASE_TIMEOUT:=300}" "${COWCHAIN_TMP:=/dev/shm}"
@@ -93,26 +93,27 @@ need_target() {
 
 # ---- running cases ----
 
+# Begins a part of the kernel log; logged looks at the last one only.
 mark() {
 	MARK="cowchain-test $TEST $1 $$.$RANDOM"
 	echo "$MARK" >/dev/kmsg
 }
 
-# The kernel log since the case began.
+# Gets the kernel log since the last mark into KLOG.
 klog() {
-	local log
-
-	log=$(dmesg)
-	echo "${log##*"$MARK"}"
+	KLOG_ALL+=$(klogread)$'\n'
+	KLOG=${KLOG_ALL##*"$MARK"}
 }
 
-# logged REGEX: a line of the kernel log since the case began
+# logged REGEX: a line of the kernel log since the last mark
 logged() {
-	local log
+	local line
 
-	log=$(klog)
-	grep -q -E -- "$1" <<<"$log" || fail "the kernel log has no line for /$1/:
-$log"
+	klog
+	while IFS= read -r line; do
+		[[ ! $line =~ $1 ]] || return 0
+	done <<<"$KLOG"
+	fail "the kernel log has no line for /$1/:$KLOG"
 }
 
 # All mapped devices of the tests are named cct-something: DM_LEFT gets those that are there.
@@ -179,6 +180,9 @@ case_body() {
 	# shellcheck disable=SC2154	# rc is set by the trap itself
 	trap 'rc=$?; trap - EXIT; case_cleanup; echo $rc >&"$RESULT"; exit $rc' EXIT
 	trap 'exit 143' TERM
+	# a position of its own in the kernel log
+	exec 9</dev/kmsg
+	klogread -s
 	set -eE
 	trap 'echo "FAILED: \"$BASH_COMMAND\" (status $?)"' ERR
 	cd "$T"
@@ -188,12 +192,10 @@ case_body() {
 
 # Prints how the kernel log speaks against the case.
 scan_log() {
-	local log
-
-	log=$(klog)
-	[[ ! $log =~ ($LOG_BAD) ]] || {
+	klog
+	[[ ! $KLOG =~ ($LOG_BAD) ]] || {
 		echo "FAILED: the kernel complained (${BASH_REMATCH[1]}):"
-		echo "$log"
+		echo "$KLOG"
 	}
 }
 
@@ -211,6 +213,7 @@ run_case() {
 	T=$WORK/$func
 	mkdir "$T"
 	rm -f "$WORK/skip"
+	KLOG_ALL=
 	mark "$func"
 	case_body "$func" >"$WORK/out" 2>&1 </dev/null &
 	pid=$!
@@ -259,7 +262,7 @@ test_cleanup() {
 
 prepare() {
 	[ "$(id -u)" = 0 ] || { echo "1..0 # SKIP needs root"; exit "$REQUIRE_ALL"; }
-	command -v cowio mkloop qcow2poke chainstress >/dev/null ||
+	command -v cowio mkloop qcow2poke klogread chainstress >/dev/null ||
 		{ echo "Bail out! the helpers are not built"; exit 1; }
 	modprobe -q dm-cowchain 2>/dev/null || true
 	dmsetup targets 2>/dev/null | grep -q '^cowchain ' || {
@@ -276,6 +279,8 @@ prepare() {
 	mkdir -p "$EXPORT"
 	mkfifo "$WORK/result"
 	exec {RESULT}<>"$WORK/result"
+	exec 9</dev/kmsg
+	klogread -s
 }
 
 run_cases() {
@@ -395,13 +400,13 @@ remove() {
 	dmsetup remove "$@"
 }
 
-# refuse_create ERRNO[|ERRNO...] [REGEX]: TABLE is refused, wherever, with a clear line in the
-# kernel log, and nothing is left
+# refuse_create ERRNO[|ERRNO...] [REGEX [OPTION...]]: TABLE is refused, wherever, with a clear line in
+# the kernel log, and nothing is left
 refuse_create() {
 	local out rc=0
 
 	mark refuse
-	out=$(dmsetup create cct-no --table "$TABLE" 2>&1) || rc=$?
+	out=$(dmsetup create cct-no "${@:3}" --table "$TABLE" 2>&1) || rc=$?
 	[ $rc -ne 0 ] || fail "accepted: $TABLE"
 	expect_errno "$1" "$out" "$TABLE"
 	[ ! -e /dev/mapper/cct-no ] || fail "the device is there after all"

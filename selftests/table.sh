@@ -4,17 +4,18 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-it "a raw layer alone" raw_alone
+it "a raw layer alone can be read only" raw_alone
 raw_alone() {
 	use abcd a.raw
-	mkchain cct a.raw
+	layers a.raw
+	refuse_create EINVAL raw
+	create cct --readonly
 	status cct
-	eq "$S_MODE" rw mode
+	eq "$S_MODE" ro mode
 	eq "$S_LAYERS" 1 layers
-	cp a.raw model.raw
-	io verify write:4k:8k:5 write:1000k:512:6 verify
-	keep identical a.raw model.raw
+	cowio -m a.raw /dev/mapper/cct verify
 	remove cct
+	untouched abcd a.raw
 }
 
 it "status has its words" status_words
@@ -144,7 +145,7 @@ unusable() {
 
 	use abcd a.raw d.qcow2
 	layers a.raw d.qcow2
-	for dev in /dev/no-such-device 7:1048000 /dev/null "$T/a.raw" /; do
+	for dev in /dev/no-such-device 249:1048000 /dev/null "$T/a.raw" /; do
 		TABLE="0 $SECTORS cowchain 0 2 raw $dev - qcow2 ${LOOP[d.qcow2]} -"
 		refuse_create "ENODEV|ENXIO|ENOENT|ENOTBLK|EINVAL"
 		TABLE="0 $SECTORS cowchain 0 2 raw ${LOOP[a.raw]} - qcow2 $dev -"
@@ -152,6 +153,14 @@ unusable() {
 		TABLE="0 $SECTORS cowchain 0 2 raw ${LOOP[a.raw]} - qcow2 ${LOOP[d.qcow2]} $dev"
 		refuse_create "ENODEV|ENXIO|ENOENT|ENOTBLK|EINVAL"
 	done
+}
+
+it "a loop device without a file is no layer of a writable chain" unbound
+unbound() {
+	use abcd a.raw d.qcow2
+	layers a.raw d.qcow2
+	detach d.qcow2
+	refuse_create any
 }
 
 it "one device cannot be two layers" twice
