@@ -145,7 +145,9 @@ static int lock_file(int fd, bool readonly)
 		.l_len = readonly ? 100 : 0,
 	};
 
-	return fcntl(fd, F_OFD_SETLK, &l) ? -errno : 0;
+	if (!fcntl(fd, F_OFD_SETLK, &l))
+		return 0;
+	return errno == EAGAIN ? -EBUSY : -errno;
 }
 
 static int open_disk(const char *path, bool readonly, bool *direct)

@@ -82,14 +82,17 @@ int vq_init(struct virtqueue *vq, const struct guest_mem *mem, const struct vq_c
 	return 0;
 }
 
-static struct vring_desc load_desc(const struct vring_desc *d)
+/*
+ * A copy, which nothing behind the barrier can be reloaded from. By bytes: indirect tables come
+ * with no promise of alignment.
+ */
+static struct vring_desc load_desc(const uint8_t *table, uint32_t i)
 {
-	return (struct vring_desc) {
-		.addr = load(&d->addr),
-		.len = load(&d->len),
-		.flags = load(&d->flags),
-		.next = load(&d->next),
-	};
+	struct vring_desc d;
+
+	memcpy(&d, table + i * sizeof(d), sizeof(d));
+	__asm__ volatile("" : : : "memory");
+	return d;
 }
 
 static int add_segment(struct virtqueue *vq, struct vq_chain *c, const struct vring_desc *d)
@@ -121,7 +124,7 @@ static int add_segment(struct virtqueue *vq, struct vq_chain *c, const struct vr
  * Follows a chain from entry `i` of a table of `n`. Each step adds a segment or ends the walk, and
  * add_segment() takes at most vq->size of them: no loop can hold us.
  */
-static int walk(struct virtqueue *vq, struct vq_chain *c, const struct vring_desc *table,
+static int walk(struct virtqueue *vq, struct vq_chain *c, const uint8_t *table,
 		uint32_t n, uint32_t i, bool in_indirect)
 {
 	for (;;) {
@@ -130,7 +133,7 @@ static int walk(struct virtqueue *vq, struct vq_chain *c, const struct vring_des
 
 		if (i >= n)
 			return broken(vq, "descriptor index out of range");
-		d = load_desc(&table[i]);
+		d = load_desc(table, i);
 
 		if (d.flags & VRING_DESC_F_INDIRECT) {
 			if (!vq->indirect || in_indirect)

@@ -19,8 +19,6 @@
 
 #define VQ_MAX_SIZE 256
 
-struct vring_desc;
-
 /* Where the driver says the queue is, exactly as it wrote it. */
 struct vq_config {
 	uint16_t size;
@@ -31,7 +29,7 @@ struct vq_config {
 
 struct virtqueue {
 	const struct guest_mem *mem;
-	const struct vring_desc *desc;
+	const uint8_t *desc;		/* struct vring_desc[size] */
 	const uint16_t *avail;		/* flags, idx, ring[size], used_event */
 	uint8_t *used;			/* flags, idx, { id, len }[size], avail_event */
 	uint16_t size;

@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The command line, as far as it needs no KVM: statuses and what is said.
+set -u
+: "${COWCHAIN_VM:?the program to test}"
+
+n=0
+failed=0
+
+# expect STATUS REGEX WHAT ARG...
+expect() {
+	local want=$1 regex=$2 what=$3 out rc=0
+
+	shift 3
+	n=$((n + 1))
+	out=$("$COWCHAIN_VM" "$@" 2>&1 </dev/null) || rc=$?
+	if [ "$rc" = "$want" ] && [[ $out =~ $regex ]]; then
+		echo "ok $n - $what"
+	else
+		echo "# status $rc, expected $want; output: ${out:0:300}"
+		echo "not ok $n - $what"
+		failed=1
+	fi
+}
+
+disks=()
+for i in 1 2 3 4 5 6 7 8 9; do
+	disks+=(--disk "d$i")
+done
+
+echo 1..12
+expect 0 '^Usage: cowchain-vm' 'help' --help
+expect 0 '^cowchain-vm ' 'version' --version
+expect 2 'kernel is needed' 'no kernel'
+expect 2 'Try ' 'unknown option' --kernel k --frobnicate
+expect 2 "what is 'x'" 'stray argument' --kernel k x
+expect 2 'from 32 to' 'too little memory' --kernel k --memory 8
+expect 2 'from 1 to 16' 'no processors' --kernel k --cpus 0
+expect 2 'from 1 to 16' 'not a number' --kernel k --cpus 2x
+expect 2 'from 1 to' 'negative' --kernel k --timeout -3
+expect 2 'stdio or file' 'no such console' --kernel k --console vga
+expect 2 'there can be 8' 'too many disks' --kernel k "${disks[@]}"
+expect 1 'cannot open /nonexistent/log' 'a console file that cannot be' \
+	--kernel k --console file:/nonexistent/log
+exit $failed

@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The whole disk but for the transport: its threads, its io_uring and a file, driven through a ring
+ * in memory and two eventfds, as a guest and KVM would.
+ */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blk.h"
+#include "driver.h"
+#include "util.h"
+
+#define NEXT		VRING_DESC_F_NEXT
+#define WRITE		VRING_DESC_F_WRITE
+#define DISK_BYTES	(4UL << 20)
+#define RING		64
+#define TIMEOUT_MS	20000
+/* Per slot: header at 0, answer at 16; data lies in the big area behind. */
+#define SLOT(i)		(TABLE_GPA + (i) * 32UL)
+#define DATA(i)		(DATA_GPA + (i) * 8192UL)
+
+/*
+ * valgrind runs one thread at a time and does not know that io_uring_enter() may block: with the
+ * disk's thread in there nobody else would ever run. So for valgrind that thread looks and sleeps
+ * in turns (the linker leads the device's own call here).
+ */
+int __real_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n);
+int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n);
+
+int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n)
+{
+	int ret;
+
+	if (!getenv("TEST_UNDER_VALGRIND"))
+		return __real_io_uring_submit_and_wait(ring, n);
+	ret = io_uring_submit(ring);
+	while (ret >= 0 && io_uring_cq_ready(ring) < n) {
+		usleep(500);
+		ret = io_uring_get_events(ring);
+	}
+	return ret;
+}
+
+struct fixture {
+	struct driver d;
+	struct blk_device blk;
+	int call, config_call;
+	char path[64];
+	int fd;				/* the file, beside the device */
+};
+
+static void write_status(struct fixture *f, uint8_t status)
+{
+	pthread_mutex_lock(&f->blk.vdev.lock);
+	virtio_write_status(&f->blk.vdev, status);
+	pthread_mutex_unlock(&f->blk.vdev.lock);
+}
+
+static uint8_t read_status(struct fixture *f)
+{
+	uint8_t s;
+
+	pthread_mutex_lock(&f->blk.vdev.lock);
+	s = virtio_status(&f->blk.vdev);
+	pthread_mutex_unlock(&f->blk.vdev.lock);
+	return s;
+}
+
+/* What a driver does to bring the device up. */
+static void bring_up(struct fixture *f, uint64_t features)
+{
+	struct virtio_device *v = &f->blk.vdev;
+
+	write_status(f, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	v->accepted = features | FEATURE(VIRTIO_F_VERSION_1);
+	write_status(f, VIRTIO_CONFIG_S_FEATURES_OK);
+	assert_true(read_status(f) & VIRTIO_CONFIG_S_FEATURES_OK);
+	v->queue[0].cfg = driver_config(&f->d);
+	v->queue[0].enabled = true;
+	atomic_store(&v->queue[0].call_fd, f->call);
+	atomic_store(&v->config_call_fd, f->config_call);
+	write_status(f, VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+static int start_device(struct fixture *f, bool readonly)
+{
+	return blk_open(&f->blk, f->path, readonly, "unit-test") ||
+	       blk_init(&f->blk, &f->d.mem, 1) || blk_start(&f->blk);
+}
+
+static int setup_files(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	*state = f;
+	driver_init(&f->d, RING);
+	snprintf(f->path, sizeof(f->path), "%s/test-blk.XXXXXX", getenv("TMPDIR") ?: "/var/tmp");
+	f->fd = mkstemp(f->path);
+	f->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	f->config_call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return f->fd < 0 || ftruncate(f->fd, DISK_BYTES);
+}
+
+static int setup(void **state)
+{
+	int err = setup_files(state);
+	struct fixture *f = *state;
+
+	if (!err)
+		err = start_device(f, false);
+	if (!err)
+		bring_up(f, f->blk.vdev.offered);
+	return err;
+}
+
+static int teardown_files(void **state)
+{
+	struct fixture *f = *state;
+
+	close(f->fd);
+	close(f->call);
+	close(f->config_call);
+	unlink(f->path);
+	driver_free(&f->d);
+	free(f);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	blk_stop(&f->blk);
+	return teardown_files(state);
+}
+
+/* Fills slot i: header, data of `len` bytes at `gpa`, answer. Descriptors 3i.. are used. */
+static void fill(struct fixture *f, unsigned int i, uint32_t type, uint64_t sector, uint64_t gpa,
+		 uint32_t len)
+{
+	struct virtio_blk_outhdr *hdr = at(&f->d, SLOT(i));
+	bool in = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
+	uint16_t n = 3 * i;
+
+	*hdr = (struct virtio_blk_outhdr) { .type = type, .sector = sector };
+	*(uint8_t *)at(&f->d, SLOT(i) + 16) = 0xff;
+	set_desc(&f->d, n, SLOT(i), sizeof(*hdr), NEXT, len ? n + 1 : n + 2);
+	set_desc(&f->d, n + 1, gpa, len, NEXT | (in ? WRITE : 0), n + 2);
+	set_desc(&f->d, n + 2, SLOT(i) + 16, 1, WRITE, 0);
+}
+
+static void kick(struct fixture *f)
+{
+	event_signal(f->blk.vdev.queue[0].kick_fd);
+}
+
+static void wait_event(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	assert_int_equal(poll(&p, 1, TIMEOUT_MS), 1);
+	event_clear(fd);
+}
+
+/* Until `n` more requests are done. The driver asks for an interrupt after each. */
+static void wait_used(struct fixture *f, unsigned int n)
+{
+	uint16_t *event = &f->d.avail[2 + RING];
+	uint16_t want = f->d.seen + n;
+
+	for (;;) {
+		uint16_t now = used_count(&f->d);
+
+		if ((uint16_t)(now - f->d.seen) >= n)
+			break;
+		__atomic_store_n(event, now, __ATOMIC_SEQ_CST);
+		if (used_count(&f->d) == now)
+			wait_event(f->call);
+	}
+	f->d.seen = want;
+}
+
+static uint8_t answer(struct fixture *f, unsigned int i)
+{
+	return *(volatile uint8_t *)at(&f->d, SLOT(i) + 16);
+}
+
+static uint8_t request(struct fixture *f, uint32_t type, uint64_t sector, uint64_t gpa,
+		       uint32_t len)
+{
+	fill(f, 0, type, sector, gpa, len);
+	offer(&f->d, 0);
+	kick(f);
+	wait_used(f, 1);
+	return answer(f, 0);
+}
+
+static void pattern(uint8_t *p, size_t len, unsigned int seed)
+{
+	for (size_t i = 0; i < len; i++)
+		p[i] = seed + i * 7 + (i >> 9);
+}
+
+static void writes_and_reads(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t want[8192], got[8192];
+
+	pattern(want, sizeof(want), 1);
+	memcpy(at(&f->d, DATA(0)), want, sizeof(want));
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 10, DATA(0), 8192), VIRTIO_BLK_S_OK);
+	assert_int_equal(used_at(&f->d, 0).len, 1);
+	assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, 0, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(pread(f->fd, got, sizeof(got), 10 * 512), sizeof(got));
+	assert_memory_equal(got, want, sizeof(got));
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 10, DATA(1), 8192), VIRTIO_BLK_S_OK);
+	assert_int_equal(used_at(&f->d, 2).len, 8193);
+	assert_memory_equal(at(&f->d, DATA(1)), want, sizeof(want));
+}
+
+static void answers_what_it_does_not_do(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(request(f, 77, 0, DATA(0), 512), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, DISK_BYTES / 512, DATA(0), 512),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(f, VIRTIO_BLK_T_GET_ID, 0, DATA(0), 20), VIRTIO_BLK_S_OK);
+	assert_memory_equal(at(&f->d, DATA(0)), "unit-test\0\0\0\0\0\0\0\0\0\0\0", 20);
+}
+
+/* Memory that O_DIRECT refuses, and requests larger than a bounce buffer. */
+static void misaligned_buffers(void **state)
+{
+	struct fixture *f = *state;
+	const uint32_t len = BOUNCE_BYTES * 2 + 1024;
+	uint8_t *want = malloc(len);
+
+	pattern(want, len, 5);
+	memcpy(at(&f->d, DATA_GPA + 13), want, len);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, DATA_GPA + 13, len), VIRTIO_BLK_S_OK);
+	memset(at(&f->d, DATA_GPA), 0, MEM_BYTES - DATA_GPA);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA_GPA + 1, len), VIRTIO_BLK_S_OK);
+	assert_memory_equal(at(&f->d, DATA_GPA + 1), want, len);
+	assert_int_equal(*(uint8_t *)at(&f->d, DATA_GPA + 1 + len), 0);
+	assert_int_equal(f->blk.io.nbounce, BOUNCE_BUFFERS);
+	free(want);
+}
+
+/* More of those at once than there are bounce buffers. */
+static void many_misaligned(void **state)
+{
+	struct fixture *f = *state;
+	const unsigned int n = 20;
+
+	for (unsigned int i = 0; i < n; i++) {
+		pattern(at(&f->d, DATA(i) + 3), 4096, i);
+		fill(f, i, VIRTIO_BLK_T_OUT, i * 8, DATA(i) + 3, 4096);
+		offer(&f->d, 3 * i);
+	}
+	kick(f);
+	wait_used(f, n);
+	for (unsigned int i = 0; i < n; i++) {
+		uint8_t got[4096];
+
+		assert_int_equal(answer(f, i), VIRTIO_BLK_S_OK);
+		assert_int_equal(pread(f->fd, got, 4096, i * 4096), 4096);
+		assert_memory_equal(got, at(&f->d, DATA(i) + 3), 4096);
+	}
+	assert_int_equal(f->blk.io.nbounce, BOUNCE_BUFFERS);
+}
+
+static uint8_t range_request(struct fixture *f, uint32_t type, uint64_t sector, uint32_t n,
+			     uint32_t flags)
+{
+	*(struct virtio_blk_discard_write_zeroes *)at(&f->d, DATA(0)) =
+		(struct virtio_blk_discard_write_zeroes) { sector, n, flags };
+	return request(f, type, 0, DATA(0), 16);
+}
+
+static void expect_bytes(struct fixture *f, uint64_t off, size_t len, uint8_t c)
+{
+	uint8_t *got = malloc(len);
+
+	assert_int_equal(pread(f->fd, got, len, off), len);
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(got[i], c);
+	free(got);
+}
+
+static uint64_t allocated(struct fixture *f)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(f->fd, &st), 0);
+	return st.st_blocks * 512ULL;
+}
+
+static void discards_and_zeroes(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *buf = malloc(1 << 20);
+	uint64_t full;
+
+	if (!f->blk.lim.max_discard) {
+		free(buf);
+		skip();		/* a file system without holes */
+	}
+	memset(buf, 0xaa, 1 << 20);
+	assert_int_equal(pwrite(f->fd, buf, 1 << 20, 0), 1 << 20);
+	assert_int_equal(fsync(f->fd), 0);
+	full = allocated(f);
+
+	assert_int_equal(range_request(f, VIRTIO_BLK_T_DISCARD, 0, 1024, 0), VIRTIO_BLK_S_OK);
+	assert_true(allocated(f) <= full - 1024 * 512);
+	expect_bytes(f, 0, 1024 * 512, 0);
+	expect_bytes(f, 1024 * 512, 512 * 512, 0xaa);
+	assert_int_equal(range_request(f, VIRTIO_BLK_T_WRITE_ZEROES, 1024, 3, 0), VIRTIO_BLK_S_OK);
+	expect_bytes(f, 1024 * 512, 3 * 512, 0);
+	expect_bytes(f, 1027 * 512, 512, 0xaa);
+	assert_int_equal(range_request(f, VIRTIO_BLK_T_WRITE_ZEROES, 1032, 8, 1), VIRTIO_BLK_S_OK);
+	expect_bytes(f, 1032 * 512, 8 * 512, 0);
+	assert_int_equal(range_request(f, VIRTIO_BLK_T_DISCARD, DISK_BYTES / 512, 1, 0),
+			 VIRTIO_BLK_S_IOERR);
+	free(buf);
+}
+
+static void whole_ring(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int round = 0; round < 200; round++) {
+		for (unsigned int i = 0; i < RING / 3; i++) {
+			bool in = (i + round) % 2;
+
+			fill(f, i, in ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT, i * 8, DATA(i), 4096);
+			offer(&f->d, 3 * i);
+			if (i % 5 == 0)
+				kick(f);
+		}
+		kick(f);
+		wait_used(f, RING / 3);
+		for (unsigned int i = 0; i < RING / 3; i++)
+			assert_int_equal(answer(f, i), VIRTIO_BLK_S_OK);
+	}
+}
+
+/* The status reads 0 only when nothing can touch the guest's memory any more. */
+static void reset_in_flight(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int round = 0; round < 50; round++) {
+		int polls = 0;
+
+		for (unsigned int i = 0; i < RING / 3; i++) {
+			fill(f, i, VIRTIO_BLK_T_IN, i * 8, DATA(i) + i % 2, 4096);
+			offer(&f->d, 3 * i);
+		}
+		kick(f);
+		if (round % 2)
+			usleep(round * 10);
+		write_status(f, 0);
+		while (read_status(f)) {
+			assert_true(polls++ < TIMEOUT_MS);
+			usleep(1000);
+		}
+		assert_int_equal(f->blk.in_flight, 0);
+		memset(f->d.avail, 0, 4096);
+		memset(f->d.used, 0, 4096);
+		memset(at(&f->d, DATA_GPA), 0xcc, MEM_BYTES - DATA_GPA);
+		f->d.seen = 0;
+		event_clear(f->call);
+		bring_up(f, f->blk.vdev.offered);
+		assert_int_equal(*(uint8_t *)at(&f->d, DATA(0)), 0xcc);
+	}
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 512), VIRTIO_BLK_S_OK);
+}
+
+static void expect_needs_reset(struct fixture *f)
+{
+	kick(f);
+	wait_event(f->config_call);
+	assert_true(read_status(f) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_true(atomic_load(&f->blk.vdev.isr) & 2);
+}
+
+static void broken_rule_and_recovery(void **state)
+{
+	struct fixture *f = *state;
+	uint16_t used;
+
+	fill(f, 0, VIRTIO_BLK_T_IN, 0, DATA(0), 512);
+	f->d.desc[1].next = 0;		/* a loop */
+	offer(&f->d, 0);
+	expect_needs_reset(f);
+
+	/* Deaf and dumb until the reset. */
+	used = used_count(&f->d);
+	f->d.desc[1].next = 2;
+	offer(&f->d, 0);
+	kick(f);
+	usleep(50000);
+	assert_int_equal(used_count(&f->d), used);
+
+	write_status(f, 0);
+	for (int i = 0; read_status(f) && i < TIMEOUT_MS; i++)
+		usleep(1000);
+	assert_int_equal(read_status(f), 0);
+	memset(f->d.avail, 0, 4096);
+	memset(f->d.used, 0, 4096);
+	f->d.seen = 0;
+	bring_up(f, f->blk.vdev.offered);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 512), VIRTIO_BLK_S_OK);
+}
+
+static void request_without_answer(void **state)
+{
+	struct fixture *f = *state;
+
+	fill(f, 0, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+	f->d.desc[0].flags = 0;
+	offer(&f->d, 0);
+	expect_needs_reset(f);
+}
+
+static void ring_outside_memory(void **state)
+{
+	struct fixture *f = *state;
+	uint16_t size = f->d.size;
+
+	write_status(f, 0);
+	for (int i = 0; read_status(f) && i < TIMEOUT_MS; i++)
+		usleep(1000);
+	f->d.size = 3;
+	bring_up(f, f->blk.vdev.offered);
+	f->d.size = size;
+	wait_event(f->config_call);
+	assert_true(read_status(f) & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+static void features_need_version_1(void **state)
+{
+	struct fixture *f = *state;
+
+	write_status(f, 0);
+	for (int i = 0; read_status(f) && i < TIMEOUT_MS; i++)
+		usleep(1000);
+	f->blk.vdev.accepted = FEATURE(VIRTIO_BLK_F_FLUSH);
+	write_status(f, VIRTIO_CONFIG_S_FEATURES_OK);
+	assert_int_equal(read_status(f), 0);
+	f->blk.vdev.accepted = FEATURE(VIRTIO_F_VERSION_1) | FEATURE(60);
+	write_status(f, VIRTIO_CONFIG_S_FEATURES_OK);
+	assert_int_equal(read_status(f), 0);
+}
+
+static void write_through_by_configuration(void **state)
+{
+	const uint32_t wce = offsetof(struct virtio_blk_config, wce);
+	struct fixture *f = *state;
+	uint8_t off = 0, now = 1;
+
+	f->blk.vdev.ops->config_write(&f->blk.vdev, wce, &off, 1);
+	f->blk.vdev.ops->config_read(&f->blk.vdev, wce, &now, 1);
+	assert_int_equal(now, 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, DATA(0), 4096), VIRTIO_BLK_S_OK);
+	assert_true(f->blk.queue[0].free->through);
+}
+
+static void configuration(void **state)
+{
+	struct fixture *f = *state;
+	struct virtio_blk_config c;
+
+	f->blk.vdev.ops->config_read(&f->blk.vdev, 0, &c, f->blk.vdev.config_len);
+	assert_int_equal(c.capacity, DISK_BYTES / 512);
+	assert_int_equal(c.blk_size, 512);
+	assert_int_equal(c.seg_max, 254);
+	assert_int_equal(c.num_queues, 1);
+	assert_int_equal(c.wce, 1);
+}
+
+static void readonly_disk(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(start_device(f, true), 0);
+	assert_true(f->blk.vdev.offered & FEATURE(VIRTIO_BLK_F_RO));
+	assert_false(f->blk.vdev.offered & FEATURE(VIRTIO_BLK_F_DISCARD));
+	bring_up(f, f->blk.vdev.offered);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, DATA(0), 512), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 512), VIRTIO_BLK_S_OK);
+	blk_stop(&f->blk);
+}
+
+static void file_gets_shorter(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(ftruncate(f->fd, DISK_BYTES / 2), 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, DISK_BYTES / 512 - 8, DATA(0), 4096),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, DISK_BYTES / 1024 - 8, DATA(0), 8192),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 4096), VIRTIO_BLK_S_OK);
+}
+
+static void locks_and_refusals(void **state)
+{
+	struct fixture *f = *state;
+	static struct blk_device other;
+
+	assert_int_equal(blk_open(&other, f->path, false, NULL), -EBUSY);
+	assert_int_equal(blk_open(&other, f->path, true, NULL), -EBUSY);
+	assert_int_equal(blk_open(&other, "/dev/null", true, NULL), -ENOTBLK);
+	assert_int_equal(blk_open(&other, "/nonexistent", true, NULL), -ENOENT);
+	assert_int_equal(blk_open(&other, "/", true, NULL), -ENOTBLK);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(writes_and_reads), T(answers_what_it_does_not_do), T(misaligned_buffers),
+		T(many_misaligned), T(discards_and_zeroes), T(whole_ring), T(reset_in_flight),
+		T(broken_rule_and_recovery), T(request_without_answer), T(ring_outside_memory),
+		T(features_need_version_1), T(write_through_by_configuration), T(configuration),
+		cmocka_unit_test_setup_teardown(readonly_disk, setup_files, teardown_files),
+		T(file_gets_shorter), T(locks_and_refusals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The serial port, the ways to end, the escape key, and what --disk takes. */
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "fake-irq.h"
+#include "options.h"
+#include "platform.h"
+#include "power.h"
+#include "term.h"
+#include "uart.h"
+#include "vm.h"
+
+static struct vm vm;
+static struct uart uart;
+static struct power power;
+static int out[2];
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&vm, 0, sizeof(vm));
+	irq_init(&vm.irq, -1);
+	atomic_init(&vm.end, END_NONE);
+	vm.end_fd = eventfd(0, EFD_NONBLOCK);
+	if (pipe2(out, O_NONBLOCK))
+		return -1;
+	uart_init(&uart, &vm, out[1]);
+	uart_attach(&uart);
+	power_attach(&power, &vm, &uart);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	close(out[0]);
+	close(out[1]);
+	close(vm.end_fd);
+	return 0;
+}
+
+static uint8_t inb(uint16_t port)
+{
+	uint8_t v;
+
+	bus_access(&vm.pio, port, &v, 1, false);
+	return v;
+}
+
+static void outb(uint16_t port, uint8_t v)
+{
+	bus_access(&vm.pio, port, &v, 1, true);
+}
+
+static void outw(uint16_t port, uint16_t v)
+{
+	bus_access(&vm.pio, port, &v, 2, true);
+}
+
+static void print(const char *s)
+{
+	char buf[4096];
+
+	while (*s)
+		outb(UART_PORT, *s++);
+	while (read(out[0], buf, sizeof(buf)) > 0)
+		;
+}
+
+static void prints(void **state)
+{
+	char buf[8] = { 0 };
+
+	(void)state;
+	assert_int_equal(inb(UART_PORT + 5), 0x60);
+	outb(UART_PORT, 'h');
+	outb(UART_PORT, 'i');
+	assert_int_equal(read(out[0], buf, sizeof(buf)), 2);
+	assert_string_equal(buf, "hi");
+}
+
+static void transmit_interrupts(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	assert_int_equal(inb(UART_PORT + 2), 0x01);
+	outb(UART_PORT + 1, 2);
+	assert_true(fake.line[UART_IRQ]);
+	assert_int_equal(inb(UART_PORT + 2), 0x02);
+	assert_false(fake.line[UART_IRQ]);
+	assert_int_equal(inb(UART_PORT + 2), 0x01);
+	outb(UART_PORT, 'x');
+	assert_true(fake.line[UART_IRQ]);
+	/* each byte an edge */
+	before = fake.line_changes;
+	outb(UART_PORT, 'y');
+	assert_int_equal(fake.line_changes, before + 2);
+	outb(UART_PORT + 1, 0);
+	assert_false(fake.line[UART_IRQ]);
+}
+
+static void receives(void **state)
+{
+	uint8_t many[UART_FIFO + 10];
+
+	(void)state;
+	outb(UART_PORT + 2, 1);
+	outb(UART_PORT + 1, 1);
+	assert_int_equal(uart_input(&uart, (const uint8_t *)"ab", 2), 2);
+	assert_true(fake.line[UART_IRQ]);
+	assert_int_equal(inb(UART_PORT + 2), 0xc4);
+	assert_int_equal(inb(UART_PORT + 5), 0x61);
+	assert_int_equal(inb(UART_PORT), 'a');
+	assert_true(fake.line[UART_IRQ]);
+	assert_int_equal(inb(UART_PORT), 'b');
+	assert_false(fake.line[UART_IRQ]);
+	assert_int_equal(inb(UART_PORT), 0);
+
+	memset(many, 'z', sizeof(many));
+	assert_int_equal(uart_input(&uart, many, sizeof(many)), UART_FIFO);
+	assert_int_equal(uart_input(&uart, many, 1), 0);
+	outb(UART_PORT + 2, 3);
+	assert_int_equal(inb(UART_PORT + 5), 0x60);
+}
+
+static void registers(void **state)
+{
+	(void)state;
+	outb(UART_PORT + 7, 0xa5);
+	assert_int_equal(inb(UART_PORT + 7), 0xa5);
+	outb(UART_PORT + 3, 0x83);
+	outb(UART_PORT, 12);
+	outb(UART_PORT + 1, 1);
+	assert_int_equal(inb(UART_PORT), 12);
+	assert_int_equal(inb(UART_PORT + 1), 1);
+	outb(UART_PORT + 3, 0x03);
+	assert_int_equal(inb(UART_PORT + 1), 0);
+	/* how kernels find out that it is real */
+	outb(UART_PORT + 4, 0x1a);
+	assert_int_equal(inb(UART_PORT + 6) & 0xf0, 0x90);
+	outb(UART_PORT, 'l');
+	assert_int_equal(inb(UART_PORT), 'l');
+	outb(UART_PORT + 4, 0x08);
+	assert_int_equal(inb(UART_PORT + 6), 0xb0);
+}
+
+static void powers_off(void **state)
+{
+	uint16_t v;
+
+	(void)state;
+	bus_access(&vm.pio, PM1_CNT_PORT, &v, 2, false);
+	assert_int_equal(v, 1);
+	outw(PM1_EVT_PORT + 2, 0x100);
+	outw(PM1_CNT_PORT, 5 << 10);		/* type without "now" */
+	outw(PM1_CNT_PORT, 1 << 13 | 3 << 10);	/* a state that doesn't exist */
+	assert_false(vm_ending(&vm));
+	outw(PM1_CNT_PORT, 1 << 13 | 5 << 10);
+	assert_int_equal(vm.end, END_POWEROFF);
+}
+
+static void reboots(void **state)
+{
+	(void)state;
+	assert_int_equal(inb(RESET_PORT), 0);
+	outb(RESET_PORT, 0xd1);
+	assert_false(vm_ending(&vm));
+	outb(RESET_PORT, 0xfe);
+	assert_int_equal(vm.end, END_REBOOT);
+	/* the first end counts */
+	outw(PM1_CNT_PORT, 1 << 13 | 5 << 10);
+	assert_int_equal(vm.end, END_REBOOT);
+}
+
+static void reports_panic(void **state)
+{
+	(void)state;
+	assert_int_equal(inb(PANIC_PORT), 1);
+	outb(PANIC_PORT, 2);
+	assert_false(vm_ending(&vm));
+	outb(PANIC_PORT, 1);
+	assert_int_equal(vm.end, END_PANIC);
+}
+
+static void panic_on_the_console(void **state)
+{
+	(void)state;
+	print("[    1.0] KernelKernel panic - not syncing: because\r\n");
+	assert_true(uart_saw_panic(&uart));
+	outb(RESET_PORT, 0xfe);
+	assert_int_equal(vm.end, END_PANIC);
+}
+
+static void panic_long_ago(void **state)
+{
+	(void)state;
+	print("Kernel panic - not sync");
+	assert_false(uart_saw_panic(&uart));
+	print("hing\nKernel panic - not syncing");
+	assert_true(uart_saw_panic(&uart));
+	for (int i = 0; i < 2000; i++)
+		print("something else");
+	assert_false(uart_saw_panic(&uart));
+	outb(RESET_PORT, 0xfe);
+	assert_int_equal(vm.end, END_REBOOT);
+}
+
+static void nobody_there(void **state)
+{
+	uint32_t v = 0;
+
+	(void)state;
+	assert_int_equal(inb(0x80), 0xff);
+	outb(0x80, 1);
+	/* across the end of a device */
+	bus_access(&vm.pio, UART_PORT + 6, &v, 4, false);
+	assert_int_equal(v, 0xffffffff);
+}
+
+static void expect_filtered(const char *in, const char *want, bool want_quit)
+{
+	struct term_escape e = { false };
+	uint8_t buf[32];
+	size_t n = 0;
+	bool quit = false;
+
+	/* one by one, as a person types, and at once */
+	for (const char *p = in; *p; p++) {
+		buf[n] = *p;
+		n += term_filter(&e, buf + n, 1, &quit);
+	}
+	assert_int_equal(n, strlen(want));
+	assert_memory_equal(buf, want, n);
+	assert_int_equal(quit, want_quit);
+	memcpy(buf, in, strlen(in));
+	n = term_filter(&e, buf, strlen(in), &quit);
+	assert_int_equal(n, strlen(want));
+	assert_memory_equal(buf, want, n);
+}
+
+static void escapes(void **state)
+{
+	(void)state;
+	expect_filtered("plain x", "plain x", false);
+	expect_filtered("a\001xb", "ab", true);
+	expect_filtered("a\001\001x", "a\001x", false);
+	expect_filtered("\001yx", "x", false);
+}
+
+static void expect_disk(const char *arg, const char *path, const char *serial, bool readonly)
+{
+	struct disk_option d;
+	char *copy = strdup(arg);
+
+	assert_int_equal(parse_disk(&d, copy), 0);
+	assert_string_equal(d.path, path);
+	assert_int_equal(d.readonly, readonly);
+	if (serial)
+		assert_string_equal(d.serial, serial);
+	else
+		assert_null(d.serial);
+	free(copy);
+}
+
+static void disks(void **state)
+{
+	static const char *const bad[] = {
+		"", ",readonly", "x,serial=", "x,serial=123456789012345678901",
+	};
+	struct disk_option d;
+
+	(void)state;
+	expect_disk("/dev/sda", "/dev/sda", NULL, false);
+	expect_disk("/dev/sda,readonly", "/dev/sda", NULL, true);
+	expect_disk("a,serial=S1,readonly", "a", "S1", true);
+	expect_disk("a,readonly,serial=S1", "a", "S1", true);
+	expect_disk("a,b.img", "a,b.img", NULL, false);
+	expect_disk("a,readonly,b", "a,readonly,b", NULL, false);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char *copy = strdup(bad[i]);
+
+		assert_int_not_equal(parse_disk(&d, copy), 0);
+		free(copy);
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(prints), T(transmit_interrupts), T(receives), T(registers), T(powers_off),
+		T(reboots), T(reports_panic), T(panic_on_the_console), T(panic_long_ago),
+		T(nobody_there), cmocka_unit_test(escapes), cmocka_unit_test(disks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
