@@ -24,6 +24,20 @@ static void cc_layer_put_dev(struct cc_layer *layer, struct dm_dev *dev)
 	dm_put_device(layer->cc->ti, dev);
 }
 
+static int cc_layer_check_dev(struct cc_layer *layer, const char *path, struct dm_dev *dev)
+{
+	if (!bdev_nr_sectors(dev->bdev)) {
+		cc_err(layer->cc, "%s is empty: nothing is attached to it", path);
+		return -ENXIO;
+	}
+	/* Not every kernel refuses to open it. */
+	if (layer->writer && bdev_read_only(dev->bdev)) {
+		cc_err(layer->cc, "%s is read-only, but the top is written", path);
+		return -EROFS;
+	}
+	return 0;
+}
+
 static int cc_layer_get_dev(struct cc_layer *layer, const char *path, struct dm_dev **out)
 {
 	struct cowchain *cc = layer->cc;
@@ -37,10 +51,14 @@ static int cc_layer_get_dev(struct cc_layer *layer, const char *path, struct dm_
 		       layer->writer ? " for writing" : "", r);
 		return r;
 	}
-	r = cc_claim(cc->md, dev->bdev->bd_dev, layer->writer);
+	r = cc_layer_check_dev(layer, path, dev);
+	if (!r) {
+		r = cc_claim(cc->md, dev->bdev->bd_dev, layer->writer);
+		if (r == -EBUSY)
+			cc_err(cc, "%s is in use by another chain: %s", path,
+			       layer->writer ? "it would be written" : "that chain writes to it");
+	}
 	if (r) {
-		cc_err(cc, "%s is in use by another chain: %s", path,
-		       layer->writer ? "it would be written" : "that chain writes to it");
 		dm_put_device(cc->ti, dev);
 		return r;
 	}
