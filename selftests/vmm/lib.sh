@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What the launcher's tests share, on top of the other tests' lib.sh: making a guest's initramfs,
+# running it, reading its console. They run inside scripts/vm-run --nested-kvm; "run" here starts
+# them so, with these in the environment:
+#	COWCHAIN_VM	the launcher
+#	GUEST_KERNEL	a bzImage
+#	GUEST_INITRD	what make-initrd made for it
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+: "${COWCHAIN_VM:?}" "${GUEST_KERNEL:?}" "${GUEST_INITRD:?}"
+: "${GUEST_TIMEOUT:=120}"	# seconds; an emulated guest's guest needs about ten to boot
+
+GUEST_END=(0:poweroff 3:reboot 4:panic 5:crash 6:stopped 124:timeout)
+PID=				# of a launcher in the background
+
+# Replaces the one that wants the cowchain target: most of these tests do without.
+prepare() {
+	[ "$(id -u)" = 0 ] || { echo "1..0 # SKIP needs root"; exit "$REQUIRE_ALL"; }
+	[ -c /dev/kvm ] || { echo "1..0 # SKIP no /dev/kvm"; exit "$REQUIRE_ALL"; }
+	echo on >/proc/sys/kernel/printk_devkmsg 2>/dev/null || true
+	WORK=$(mktemp -d "$COWCHAIN_TMP/cowchain-vm-$TEST.XXXXXX")
+	trap test_cleanup EXIT
+	EXPORT=$WORK/export
+	mkdir "$EXPORT"
+	mkfifo "$WORK/result"
+	exec {RESULT}<>"$WORK/result"
+	exec 9</dev/kmsg
+	klogread -s
+}
+
+# guest_part: the commands on stdin are what the guest runs
+guest_part() {
+	mkdir -p "$T/part"
+	cat >"$T/part/guest"
+	cp "$GUEST_INITRD" "$T/initrd"
+	(cd "$T/part" && echo guest | cpio --quiet -o -H newc -R 0:0) >>"$T/initrd"
+}
+
+# launcher OPTION... : the command line that all runs share
+launcher() {
+	exec "$COWCHAIN_VM" --kernel "$GUEST_KERNEL" --initrd "$T/initrd" --memory 192 \
+		--timeout "$GUEST_TIMEOUT" "$@"
+}
+
+# launch END OPTION... : runs a guest to its end, which must be that one
+launch() {
+	local end=$1 rc=0
+
+	shift
+	(launcher --append "quiet ${APPEND:-}" "$@") </dev/null >"$T/console" 2>&1 || rc=$?
+	check_end "$end" "$rc"
+}
+
+# launch_bg OPTION... : the same in the background, stdin from the pipe $T/in
+launch_bg() {
+	mkfifo "$T/in"
+	exec {INPUT}<>"$T/in"
+	(launcher --append "quiet ${APPEND:-}" "$@") <"$T/in" >"$T/console" 2>&1 &
+	PID=$!
+}
+
+# finish END : waits for the one in the background
+finish() {
+	local rc=0
+
+	wait "$PID" || rc=$?
+	check_end "$1" "$rc"
+}
+
+check_end() {
+	local e name=$2
+
+	for e in "${GUEST_END[@]}"; do
+		[ "${e%%:*}" != "$2" ] || name=${e#*:}
+	done
+	[ "$name" = "$1" ] || {
+		tail -n 40 "$T/console" | tr -d '\r'
+		fail "the guest's end: $name, expected $1"
+	}
+}
+
+# said REGEX : the guest printed a line "guest: REGEX"
+said() {
+	tr -d '\r' <"$T/console" | grep -q -a -E -- "guest: $1" || {
+		tail -n 40 "$T/console" | tr -d '\r'
+		fail "the guest did not say /$1/"
+	}
+}
+
+# wait_said REGEX [SECONDS]
+wait_said() {
+	local i
+
+	for ((i = 0; i < ${2:-60} * 5; i++)); do
+		if grep -q -a -E -- "guest: $1" "$T/console"; then
+			return
+		fi
+		kill -0 "$PID" 2>/dev/null || break
+		sleep 0.2
+	done
+	said "$1"
+}
+
+# tell TEXT... : types a line into the guest
+tell() {
+	echo "$*" >&"$INPUT"
+}
