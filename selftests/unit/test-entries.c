@@ -81,6 +81,9 @@ static void standard(void)
 	CHECK(decode(3, HOST | QCOW2_COMPRESSED, 0, &c), "compressed");
 	CHECK(decode(3, (HOST + 512) | COPIED, 0, &c), "unaligned");
 	CHECK(decode(3, DEV_SIZE | COPIED, 0, &c), "beyond the device");
+	CHECK(decode(3, (HOST + 512) | COPIED | 1, 0, &c), "unaligned, and zero");
+	info.version = 2;
+	CHECK(decode(3, HOST | COPIED | 1, 0, &c), "a zero cluster in version 2");
 }
 
 static void external(void)
@@ -117,6 +120,9 @@ static void top(void)
 	CHECK(decode_top(3, DEV_SIZE | COPIED, 0, &c), "beyond the device");
 	CHECK(decode_top(3, (DEV_SIZE - CLUSTER / 2) | COPIED, 0, &c), "half of it beyond");
 	CHECK(decode_top(3, HOST | COPIED | 2, 0, &c), "reserved bit");
+	CHECK(decode_top(3, CLUSTER | COPIED, 0, &c), "onto the refcount table");
+	CHECK(decode_top(3, 3 * CLUSTER | COPIED, 0, &c), "onto the L1 table");
+	CHECK(decode_top(3, COPIED, 0, &c), "onto the header");
 }
 
 static void masks(void)
@@ -126,6 +132,7 @@ static void masks(void)
 	setup(0x10);
 	CHECK(q2_sub_mask(&info, 0) == 0xffffffff);
 	CHECK(q2_sub_mask(&info, last) == 0xffffffff);
+	CHECK(!q2_sub_mask(&info, last + 1), "beyond the end");
 	make_header(buf);
 	put64(buf, H_SIZE, GUEST_SIZE - CLUSTER + 512);
 	CHECK(!parse(buf, &info));
@@ -181,6 +188,13 @@ static void l1_tables(void)
 	CHECK(check_l1(a, 3ull * CLUSTER | COPIED), "onto the L1 table");
 	CHECK(check_l1(a, ~0ull), "nonsense");
 	CHECK(last_error.text[0], "without a reason");
+	/* an entry that the size does not need may be empty, but not bad */
+	put64(buf, H_SIZE, 1ull << 30);
+	CHECK(!parse(buf, &info) && info.l1_entries == 2);
+	CHECK(!check_l1(a, 0));
+	CHECK(check_l1(0, a), "the one that is needed");
+	CHECK(check_l1(a, a), "one table twice");
+	CHECK(check_l1(a, DEV_SIZE | COPIED), "beyond the device");
 }
 
 const struct test entry_tests[] = {

@@ -66,17 +66,19 @@ static void bad_fields(void)
 		{ 0, 4, 0x514649fa }, { H_VERSION, 4, 0 }, { H_VERSION, 4, 1 }, { H_VERSION, 4, 4 },
 		{ H_CLUSTER_BITS, 4, 8 }, { H_CLUSTER_BITS, 4, 22 }, { H_CLUSTER_BITS, 4, 0 },
 		{ H_CLUSTER_BITS, 4, 0xffffffff }, { H_CLUSTER_BITS, 4, 13 /* extended L2: 14 */ },
+		{ H_REFCOUNT_ORDER, 4, 7 }, { H_REFCOUNT_ORDER, 4, ~0u },
+		{ H_SIZE, 8, 0 }, { H_SIZE, 8, GUEST_SIZE + 100 }, { H_SIZE, 8, 1ull << 56 },
 		{ H_CRYPT, 4, 3 }, { H_SIZE, 8, 1ull << 62 }, { H_SIZE, 8, ~0ull },
 		{ H_SIZE, 8, (1ull << 30) + 512 /* beyond the L1 table's reach */ },
 		{ H_L1_SIZE, 4, 0 }, { H_L1_SIZE, 4, (32u << 20) / 8 + 1 }, { H_L1_SIZE, 4, ~0u },
 		{ H_L1, 8, 0 }, { H_L1, 8, 3 * CLUSTER + 512 }, { H_L1, 8, DEV_SIZE },
 		{ H_L1, 8, 1ull << 63 }, { H_L1, 8, ~0ull << 17 },
 		{ H_RT, 8, CLUSTER + 512 }, { H_RT, 8, DEV_SIZE }, { H_RT, 8, ~0ull << 17 },
-		{ H_RT_CLUSTERS, 4, (8u << 20) / CLUSTER + 1 }, { H_RT_CLUSTERS, 4, ~0u },
+		{ H_RT_CLUSTERS, 4, 0 }, { H_RT_CLUSTERS, 4, (8u << 20) / CLUSTER + 1 }, { H_RT_CLUSTERS, 4, ~0u },
 		{ H_LENGTH, 4, 0 }, { H_LENGTH, 4, 96 }, { H_LENGTH, 4, 108 },
 		{ H_LENGTH, 4, CLUSTER + 8 }, { H_LENGTH, 4, 0xfffffff8 },
 		{ H_BACKING_LEN, 4, 1024 }, { H_BACKING_LEN, 4, ~0u },
-		{ H_BACKING, 8, CLUSTER - 2 }, { H_BACKING, 8, CLUSTER }, { H_BACKING, 8, ~0ull },
+		{ H_BACKING, 8, 4 }, { H_BACKING, 8, 108 }, { H_BACKING, 8, CLUSTER - 2 }, { H_BACKING, 8, CLUSTER }, { H_BACKING, 8, ~0ull },
 		{ H_INCOMPAT, 8, 0x30 }, { H_INCOMPAT, 8, 1ull << 63 | 0x10 },
 		{ 116, 4, CLUSTER }, { 116, 4, ~0u }, { 132, 4, CLUSTER - 136 }, { 132, 4, ~0u - 6 },
 	};
@@ -129,6 +131,14 @@ static void writable(void)
 			err = q2_check_writable(&i, &last_error);
 		CHECK(err < 0 && last_error.text[0], "case %zu", n);
 	}
+	/* the reason is the true one */
+	make_header(buf);
+	put64(buf, H_INCOMPAT, 0x11);
+	CHECK(!parse(buf, &i) && q2_check_writable(&i, &last_error));
+	CHECK(strstr(last_error.text, "dirty"));
+	put64(buf, H_INCOMPAT, 0x12);
+	CHECK(!parse(buf, &i) && q2_check_writable(&i, &last_error));
+	CHECK(strstr(last_error.text, "corrupt"));
 	/* with snapshots in it an image can only be read */
 	make_header(buf);
 	put32(buf, H_SNAPSHOTS, 1);
