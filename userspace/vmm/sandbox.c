@@ -107,9 +107,11 @@ static int load_filter(enum sandbox_role role)
 		err = allow_calls(ctx, roles[role].calls, roles[role].ncalls);
 	if (!err)
 		err = allow_memory(ctx);
-	/* For that handler. */
+	/* For that handler, which has libc's tcsetattr() give the terminal back. */
 	if (!err)
 		err = allow_ioctl(ctx, TCSETSF);
+	if (!err)
+		err = allow_ioctl(ctx, TCGETS);
 	for (size_t i = 0; i < roles[role].nioctls && !err; i++)
 		err = allow_ioctl(ctx, roles[role].ioctls[i]);
 	if (!err)
