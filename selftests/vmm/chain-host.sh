@@ -4,6 +4,7 @@
 # The chain test outside of its virtual machine; "run" sources this. Makes the layers, has chain.sh
 # drive a guest on them, then lets QEMU judge: image checks, and the same image booted once more.
 
+: "${here:?}" "${initrd:?}" "${dir:?}"
 ROOT_MIB=512
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/cowchain-vmm.XXXXXX")
 [ "${DM_COWCHAIN_KEEP:-}" = 1 ] || trap 'rm -rf "$work"' EXIT
@@ -53,19 +54,23 @@ take_out() {
 	done
 }
 
+# shellcheck disable=SC2317	# called by judge
 base_untouched() {
 	[ "$(sha256sum "$work/out.d/a.raw" | cut -d ' ' -f 1)" = "$(<"$work/base.sum")" ]
 }
 
 # The copy needs nobody: it is opened alone in a directory of its own.
+# shellcheck disable=SC2317	# called by judge
 self_contained() {
 	mkdir "$work/alone"
 	mv "$work/out.d/e.qcow2" "$work/alone"
-	! qemu-img info --output=json "$work/alone/e.qcow2" | grep -q backing-filename
+	[ "$(qemu-img info --output=json "$work/alone/e.qcow2" | jq -r '."backing-filename"')" = null ] ||
+		return
 	qemu-img convert -f qcow2 -O raw "$work/alone/e.qcow2" "$work/alone/e.raw"
 	e2fsck -fn "$work/alone/e.raw"
 }
 
+# shellcheck disable=SC2317	# called by judge
 boot_in_qemu() {
 	cp "$initrd" "$work/initrd"
 	(cd "$here" && mkdir "$work/part" && cp guest-to-debian "$work/part/guest" &&

@@ -13,6 +13,12 @@ SECTORS=$CHAIN_SECTORS
 
 mount /dev/vda "$COWCHAIN_TMP" || { echo "Bail out! no disk with the layers"; exit 1; }
 
+# Replaces lib.sh's: the layers have to be on the disk when the machine goes.
+test_cleanup() {
+	rm -rf "$WORK"
+	umount "$COWCHAIN_TMP"
+}
+
 # The layers stay in the disk's top directory, where chain-host.sh finds them again.
 attach_layers() {
 	T=$COWCHAIN_TMP attach "$@"
@@ -108,6 +114,7 @@ again() {
 }
 
 it "errors under the top reach the guest, the launcher and the chain live" top_fails
+# shellcheck disable=SC2034	# TABLE is for create
 top_fails() {
 	attach_layers ro:a.raw f.qcow2
 	T=$COWCHAIN_TMP over f.qcow2 "0 $(T=$COWCHAIN_TMP sectors f.qcow2) linear @ 0"
@@ -125,7 +132,6 @@ top_fails() {
 	EOF
 	launch_bg --disk /dev/mapper/cct-root
 	wait_said good 120
-	need_target error
 	change f.qcow2 "0 $(T=$COWCHAIN_TMP sectors f.qcow2) error"
 	tell go on
 	finish poweroff
@@ -137,6 +143,3 @@ top_fails() {
 }
 
 run_cases
-rc=$?
-umount "$COWCHAIN_TMP"
-exit $rc

@@ -27,6 +27,7 @@ prepare() {
 	EXPORT=$WORK/export
 	mkdir "$EXPORT"
 	mkfifo "$WORK/result"
+	# shellcheck disable=SC2034	# for run_case
 	exec {RESULT}<>"$WORK/result"
 	exec 9</dev/kmsg
 	klogread -s
