@@ -44,7 +44,8 @@ struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 		view->below = cc_below_create(view->sectors);
 	}
 	if (!view->below ||
-	    percpu_ref_init(&view->ref, cc_view_release, 0, GFP_KERNEL)) {
+	    percpu_ref_init(&view->ref, cc_view_release, PERCPU_REF_ALLOW_REINIT,
+			    GFP_KERNEL)) {
 		cc_below_put(view->below);
 		kvfree(view);
 		return NULL;

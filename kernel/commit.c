@@ -28,19 +28,32 @@ struct cc_commit_waiter {
 	int error;
 };
 
+/*
+ * The mark is set and cleared together with the place on the list, so that a
+ * flush that finds the list empty has nothing to wait for.
+ */
+static void cc_dirty_add(struct cowchain *cc, struct cc_block *b)
+{
+	lockdep_assert_held(&cc->lock);
+	if (b->dirty)
+		return;
+	list_add_tail(&b->list, &cc->dirty);
+	cc->nr_dirty++;
+	WRITE_ONCE(b->dirty, true);
+}
+
 void cc_block_dirty(struct cowchain *cc, struct cc_block *b)
 {
 	unsigned long flags;
 	bool first;
 
-	/* Pairs with cc_take_words(): the words are set before the mark. */
-	smp_mb__before_atomic();
-	if (test_and_set_bit(0, &b->dirty))
+	/* Who sees the mark holds b->lock: the words are taken after that. */
+	lockdep_assert_held(&b->lock);
+	if (READ_ONCE(b->dirty))
 		return;
 	spin_lock_irqsave(&cc->lock, flags);
 	first = list_empty(&cc->dirty);
-	list_add_tail(&b->list, &cc->dirty);
-	cc->nr_dirty++;
+	cc_dirty_add(cc, b);
 	spin_unlock_irqrestore(&cc->lock, flags);
 	if (first)
 		queue_delayed_work(cc->commit_wq, &cc->commit_work,
@@ -83,7 +96,8 @@ int cc_commit_wait(struct cowchain *cc)
 
 /* ------------------------------------------------------------- the phases */
 
-static struct cc_block *cc_dirty_pop(struct cowchain *cc)
+/* From dirty to taken in one step: the block can't be evicted in between. */
+static struct cc_block *cc_dirty_pop(struct cowchain *cc, u64 *words)
 {
 	struct cc_block *b;
 
@@ -92,19 +106,20 @@ static struct cc_block *cc_dirty_pop(struct cowchain *cc)
 	if (b) {
 		list_del_init(&b->list);
 		cc->nr_dirty--;
+		b->taken = words;
+		WRITE_ONCE(b->dirty, false);
 	}
 	spin_unlock_irq(&cc->lock);
 	return b;
 }
 
-/* Put a block back whose bits could not be committed. */
-static void cc_dirty_push(struct cowchain *cc, struct cc_block *b)
+/* The block is committed, or dirty once more if that has failed. */
+static void cc_untake(struct cowchain *cc, struct cc_block *b, bool again)
 {
 	spin_lock_irq(&cc->lock);
-	if (!test_and_set_bit(0, &b->dirty)) {
-		list_add_tail(&b->list, &cc->dirty);
-		cc->nr_dirty++;
-	}
+	if (again)
+		cc_dirty_add(cc, b);
+	b->taken = NULL;
 	spin_unlock_irq(&cc->lock);
 }
 
@@ -112,13 +127,11 @@ static void cc_take_words(struct cc_block *b, u64 *words)
 {
 	u32 i;
 
-	/* @taken is set before the mark goes: the block can't be evicted. */
-	WRITE_ONCE(b->taken, words);
-	smp_mb__before_atomic();	/* pairs with cc_block_evict() */
-	clear_bit(0, &b->dirty);
-	smp_mb__after_atomic();		/* pairs with cc_block_dirty() */
+	/* The mark has been cleared: see cc_block_set(). */
+	spin_lock_irq(&b->lock);
 	for (i = 0; i < CC_BLOCK_CLUSTERS; i++)
 		words[i] = atomic64_read(&b->bm[i]);
+	spin_unlock_irq(&b->lock);
 }
 
 /*
@@ -138,7 +151,7 @@ static u32 cc_take_dirty(struct cowchain *cc, struct list_head *taken, u32 max)
 			words = kmalloc(CC_WORDS_BYTES, GFP_NOWAIT | __GFP_NOWARN);
 		if (!words)
 			break;
-		b = cc_dirty_pop(cc);
+		b = cc_dirty_pop(cc, words);
 		if (!b) {
 			mempool_free(words, &cc->words_pool);
 			break;
@@ -157,9 +170,7 @@ static void cc_put_taken(struct cowchain *cc, struct list_head *taken, bool agai
 		u64 *words = b->taken;
 
 		list_del(&b->commit_list);
-		if (again)
-			cc_dirty_push(cc, b);
-		WRITE_ONCE(b->taken, NULL);
+		cc_untake(cc, b, again);
 		/* Refills the reserve first; the words are plain kmalloc memory. */
 		mempool_free(words, &cc->words_pool);
 	}
@@ -185,24 +196,33 @@ static void cc_store_words(struct cc_block *b, struct qcow2_l2_ext_entry *e)
 	}
 }
 
+/*
+ * After an error, too, all that was stored is written: the bits are good, and
+ * no dirty buffer may be left for when the client is destroyed, since another
+ * table may use the layer by then.
+ */
 static int cc_write_taken(struct list_head *taken)
 {
-	struct dm_bufio_client *client = NULL;
-	struct cc_block *b;
+	struct cc_block *b = list_first_entry(taken, struct cc_block, commit_list);
+	struct cc_layer *layer = b->top->layer;
+	struct dm_buffer *buffer;
+	int r = 0, r2;
+	void *p;
 
+	mutex_lock(&layer->meta_lock);
 	list_for_each_entry(b, taken, commit_list) {
-		struct dm_buffer *buffer;
-		void *p;
-
-		client = b->top->layer->bufio;
-		p = dm_bufio_read(client, cc_top_disk_block(b->top, b->index), &buffer);
-		if (IS_ERR(p))
-			return PTR_ERR(p);
+		p = dm_bufio_read(layer->bufio, cc_top_disk_block(b->top, b->index), &buffer);
+		if (IS_ERR(p)) {
+			r = PTR_ERR(p);
+			break;
+		}
 		cc_store_words(b, p);
 		dm_bufio_mark_buffer_dirty(buffer);
 		dm_bufio_release(buffer);
 	}
-	return client ? dm_bufio_write_dirty_buffers(client) : 0;
+	r2 = dm_bufio_write_dirty_buffers(layer->bufio);
+	mutex_unlock(&layer->meta_lock);
+	return r ? r : r2;
 }
 
 /*
@@ -245,7 +265,7 @@ static int cc_commit(struct cowchain *cc, bool flush)
 	LIST_HEAD(taken);
 	int r = 0;
 
-	if (READ_ONCE(cc->mode) != CC_RW)
+	if (cc->commit_failed)
 		return -EIO;
 	while (!r && (left || flush)) {
 		n = cc_take_dirty(cc, &taken, left);
@@ -264,6 +284,7 @@ static void cc_commit_failed(struct cowchain *cc, int error)
 {
 	char why[64];
 
+	cc->commit_failed = true;
 	snprintf(why, sizeof(why), "cannot commit metadata: error %d", error);
 	cc_set_mode(cc, CC_RO, why);
 }
@@ -289,7 +310,7 @@ static void cc_commit_work(struct work_struct *work)
 	struct cowchain *cc = container_of(to_delayed_work(work), struct cowchain, commit_work);
 	struct bio_list bios;
 	LIST_HEAD(waiters);
-	bool failed, again;
+	bool again;
 	int r;
 
 	bio_list_init(&bios);
@@ -301,8 +322,7 @@ static void cc_commit_work(struct work_struct *work)
 	spin_unlock_irq(&cc->lock);
 
 	r = cc_commit(cc, !bio_list_empty(&bios) || !list_empty(&waiters));
-	failed = r && READ_ONCE(cc->mode) == CC_RW;
-	if (failed)
+	if (r && !cc->commit_failed)
 		cc_commit_failed(cc, r);
 
 	spin_lock_irq(&cc->lock);

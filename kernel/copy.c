@@ -83,9 +83,10 @@ static bool cc_sub_is_zero(struct cc_copy *c, u32 sub)
 	unsigned int left = cc_sub_sectors(c->b, sub, sub + 1) << SECTOR_SHIFT;
 
 	while (left) {
-		unsigned int n = min_t(unsigned int, left, PAGE_SIZE);
+		unsigned int in_page = offset_in_page(offset);
+		unsigned int n = min_t(unsigned int, left, PAGE_SIZE - in_page);
 
-		if (memchr_inv(page_address(c->pages[offset >> PAGE_SHIFT]), 0, n))
+		if (memchr_inv(page_address(c->pages[offset >> PAGE_SHIFT]) + in_page, 0, n))
 			return false;
 		offset += n;
 		left -= n;
@@ -106,7 +107,8 @@ static int cc_copy_zeros(struct cc_copy *c, u32 first, u32 end)
 		sector_t sector = cc_block_sector(c->b, rel, &len);
 
 		r = blkdev_issue_zeroout(cc_data_bdev(c->b->top->layer), sector, len,
-					 GFP_NOIO, 0);
+					 GFP_NOIO,
+					 cc->no_discard_passdown ? BLKDEV_ZERO_NOUNMAP : 0);
 		rel += len;
 		left -= len;
 	}
@@ -180,16 +182,15 @@ static void cc_copy_work(struct work_struct *work)
 	u64 base = (u64)b->index * CC_BLOCK_CLUSTERS;
 	u64 first = base + c->first / QCOW2_SUBCLUSTERS;
 	u64 last = base + (c->end - 1) / QCOW2_SUBCLUSTERS;
-	sector_t pos = ((sector_t)b->index << b->top->block_shift) +
-		       (c->first << b->top->sub_shift);
 	int r;
 
 	cc_cells_lock_excl(job->cc, first, last);
-	r = cc_copy_subs(c);
+	/* A bad cluster's place is unknown: never write there. */
+	r = cc_block_bad(b, c->first, c->end) ? -EIO : cc_copy_subs(c);
 	cc_cells_unlock_excl(job->cc, first, last);
 	cc_block_unpin(b);
 	if (r)
-		cc_job_failed(job, pos, r);
+		cc_job_failed(job, c->pos, r);
 	/* Pairs with cc_copy_idle(): who sees it idle sees what it did. */
 	smp_store_release(&c->busy, false);
 	wake_up(&job->wait);
@@ -200,7 +201,9 @@ void cc_copy_start(struct cc_copy *c, struct cc_block *b, u32 first, u32 end)
 	c->b = b;
 	c->first = first;
 	c->end = end;
-	c->busy = true;
+	c->pos = ((sector_t)b->index << b->top->block_shift) + (first << b->top->sub_shift);
+	/* The status line reads @pos of a busy copy. */
+	smp_store_release(&c->busy, true);
 	INIT_WORK(&c->work, cc_copy_work);
 	queue_work(c->job->wq, &c->work);
 }

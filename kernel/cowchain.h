@@ -10,7 +10,8 @@
  *       top->lock		loads and evicts blocks of the top map
  *         dm-bufio's client lock
  *       cells			in ascending cluster order, one block at a time
- *         cc->lock		small lists and states, irq-safe, innermost
+ *         b->lock		words of one block of the top map, irq-safe
+ *           cc->lock		small lists and states, irq-safe, innermost
  *
  * A message handler runs inside dm's SRCU read section of the live table, so
  * nothing in here may ever wait for dm's own suspend.
@@ -54,6 +55,8 @@
 #define CC_CHUNK_SHIFT		13	/* sectors: a chunk is 4 MiB */
 #define CC_CHUNK_SECTORS	BIT(CC_CHUNK_SHIFT)
 #define CC_NR_CELLS		1024
+/* 64 TiB: the maps are arrays over the guest, 9 bytes of them a MiB. */
+#define CC_MAX_SECTORS		(1ULL << 37)
 
 struct cowchain;
 struct cc_view;
@@ -101,6 +104,7 @@ struct cc_layer {
 	u64 data_bytes;
 	__be64 *l1;
 	struct dm_bufio_client *bufio;
+	struct mutex meta_lock;		/* dirty buffers and their write errors */
 	unsigned int bufio_bits;	/* log2 of the block size in bytes */
 	struct cc_top *top;
 };
@@ -135,14 +139,32 @@ static inline struct block_device *cc_data_bdev(const struct cc_layer *layer)
 struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 			       const char *path, const char *data_path, bool writer);
 
+/*
+ * Subcluster size in bytes, which never changes, as a hint for the limits: dm
+ * asks for these before the first resume.  Process.
+ */
+u32 cc_layer_peek_sub(struct cc_layer *layer);
+
+/* The device that MAJ:MIN or a path names.  Process.  Return: 0 or -errno. */
+int cc_path_dev(const char *path, dev_t *dev);
+
 /* Read and validate header and L1 table.  Process.  Return: 0 or -errno. */
 int cc_layer_load(struct cc_layer *layer);
+
+/* Undo cc_layer_load(), so that it can be tried again.  Process. */
+void cc_layer_unload(struct cc_layer *layer);
 
 /* Give everything back.  Tolerates NULL and half-opened layers.  Process. */
 void cc_layer_close(struct cc_layer *layer);
 
-/* The top has become a lower layer: other chains may read it now. */
-void cc_layer_seal(struct cc_layer *layer);
+/**
+ * cc_layer_seal() - the top becomes a lower layer, which other chains may read.
+ *
+ * Process.  Return: 0, or -EBUSY if a table that is loaded but not resumed
+ * would write to it.  cc_layer_unseal() takes it back.
+ */
+int cc_layer_seal(struct cc_layer *layer);
+void cc_layer_unseal(struct cc_layer *layer);
 
 /**
  * cc_layer_run() - the longest run of one state from @pos on.
@@ -161,6 +183,9 @@ int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit,
  * Process.  Return: 0 or -errno.
  */
 int cc_layer_backing(struct cc_layer *layer, char *name, char *format);
+
+/* Would cc_layer_set_backing() find room?  Process.  Return: 0 or -errno. */
+int cc_layer_check_backing(struct cc_layer *layer, const char *name, const char *format);
 
 /**
  * cc_layer_set_backing() - rewrite the header (DESIGN: what a writer must
@@ -181,7 +206,8 @@ int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *f
  */
 int cc_claim(struct mapped_device *md, dev_t dev, bool writer);
 void cc_unclaim(struct mapped_device *md, dev_t dev, bool writer);
-void cc_claim_downgrade(struct mapped_device *md, dev_t dev);
+int cc_claim_downgrade(struct mapped_device *md, dev_t dev);
+void cc_claim_upgrade(struct mapped_device *md, dev_t dev);
 
 /* ----------------------------------------------------------------- top map */
 
@@ -192,18 +218,21 @@ void cc_claim_downgrade(struct mapped_device *md, dev_t dev);
  * @base: data sector of the first cluster if all follow each other.
  * @host: else the data sector of each cluster.
  * @bad: clusters whose entry is wrong, NULL if none; I/O to them fails.
- * @dirty: bit 0: has bits that no commit has taken; then on cc->dirty.
+ * @dirty: on cc->dirty: has bits that no commit has taken.
  * @list: in cc->dirty.  @commit_list: the blocks of the commit in progress.
- * @taken: words of the commit in progress; only the committer touches it.
+ * @taken: words of the commit in progress.
+ *
+ * @dirty, @list and @taken change under cc->lock.
  *
  * Looked up under RCU.  A bit that says "allocated" is set after the data has
  * been written, so whoever sees it may read the data.
  */
 struct cc_block {
 	atomic64_t bm[CC_BLOCK_CLUSTERS];
+	spinlock_t lock;		/* changes of @bm, irq-safe */
 	atomic_t pins;
 	bool referenced;
-	unsigned long dirty;
+	bool dirty;
 	u32 index;
 	sector_t base;
 	sector_t *host;
@@ -304,14 +333,16 @@ u32 cc_block_run(const struct cc_block *b, u32 first, u32 end, enum cc_state sta
  */
 sector_t cc_block_sector(const struct cc_block *b, u32 rel, u32 *len);
 
+/* The first subcluster of [first, end) in a bad cluster, or @end.  Any. */
+u32 cc_block_next_bad(const struct cc_block *b, u32 first, u32 end);
 /* Any cluster of this subcluster range bad?  Any. */
 bool cc_block_bad(const struct cc_block *b, u32 first, u32 end);
 
 /**
  * cc_block_set() - change the state of a range to CC_DATA or CC_ZERO.
  *
- * One 64-bit exchange per cluster, so that no entry is ever both allocated
- * and zero.  Marks the block dirty and starts the commit timer.  Any; the
+ * One 64-bit store per cluster, so that no entry is ever both allocated and
+ * zero.  Marks the block dirty and starts the commit timer.  Any; the
  * block is pinned and, for CC_ZERO, its cells are held exclusively.
  */
 void cc_block_set(struct cowchain *cc, struct cc_block *b, u32 first, u32 end,
@@ -331,11 +362,17 @@ struct cc_extent {
 	u8 state;
 };
 
-/* 4 MiB of the below map, immutable once published, looked up under RCU. */
+/*
+ * 4 MiB of the below map, immutable once published, looked up under RCU.  If
+ * some metadata was @unreadable, that part is CC_BAD, and all is resolved
+ * again after @retry (jiffies).
+ */
 struct cc_chunk {
 	struct rcu_head rcu;
 	u32 nr;
 	bool referenced;
+	bool unreadable;
+	unsigned long retry;
 	struct cc_extent ext[];
 };
 
@@ -362,6 +399,7 @@ void cc_below_put(struct cc_below *below);
 struct cc_piece {
 	enum cc_state state;
 	bool cold;			/* not resolved yet: cc_view_warm() */
+	bool below;			/* the below map says so */
 	u8 slot;
 	struct block_device *bdev;
 	sector_t sector;
@@ -453,6 +491,7 @@ struct cc_cell {
  * @commit_busy: a commit is in progress.
  * @commit_bios: wait for the next commit, then end.
  * @commit_waiters: the same for sleepers.
+ * @commit_failed: nothing is committed any more; only the committer sets it.
  * @mode: never goes back without a reload.
  * @base: slot of the layer selected as base, -1 for none.  Under @ctl.
  * @job: the running or the last job, NULL at first.  Under @ctl; @lock to read.
@@ -463,6 +502,7 @@ struct cowchain {
 	bool read_only;
 	bool no_discard_passdown;
 	unsigned int commit_ms;
+	u32 discard_granularity;
 	unsigned int nr_opened;
 	struct cc_layer **opened;
 
@@ -476,8 +516,8 @@ struct cowchain {
 	struct workqueue_struct *commit_wq;
 	struct delayed_work commit_work;
 	struct work_struct scan_work;
-	bool stopping;
 	bool scan_stop;
+	bool commit_failed;
 	struct bio_set bs;
 	struct bio_set split_bs;
 	mempool_t page_pool;
@@ -596,7 +636,7 @@ int cc_write_top(struct cowchain *cc, struct cc_block *b, u32 rel, unsigned int 
 /* ------------------------------------------------------- durability: commit.c */
 
 void cc_commit_init(struct cowchain *cc);
-/* Mark a pinned block dirty.  Any. */
+/* Mark a pinned block dirty; b->lock is held.  Any. */
 void cc_block_dirty(struct cowchain *cc, struct cc_block *b);
 /* Is there anything that a flush has to commit?  Any. */
 bool cc_commit_needed(struct cowchain *cc);
@@ -639,6 +679,8 @@ struct cc_view *cc_view_without(struct cc_view *view, int base);
 /* Close the layers that @old has and @now has not; nobody uses them. */
 void cc_view_close_dropped(struct cc_view *old, struct cc_view *now);
 
+/* Is the layer fit to be the active one?  0 or -EFBIG. */
+int cc_check_size(struct cowchain *cc, struct cc_layer *layer);
 int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 		const char *data_path);
 
@@ -646,6 +688,7 @@ int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv);
 unsigned int cc_table_print(struct cowchain *cc, char *result, unsigned int maxlen);
 int cc_parse_kind(const char *word, enum cc_kind *kind);
+const char *cc_kind_name(enum cc_kind kind);
 /* The layer slot a word names: number, MAJ:MIN or path; or -errno. */
 int cc_find_layer(struct cowchain *cc, const char *word);
 

@@ -36,25 +36,31 @@ static bool cc_job_alloc_pages(struct cc_job *job)
 	return job->copy;
 }
 
-static void cc_job_free_pages(struct cc_job *job)
+static void cc_job_free_pages(struct cc_copy *copy)
 {
 	unsigned int i, j;
 
-	for (i = 0; job->copy && i < CC_NR_COPIES; i++)
+	for (i = 0; copy && i < CC_NR_COPIES; i++)
 		for (j = 0; j < CC_COPY_PAGES; j++)
-			if (job->copy[i].pages[j])
-				__free_page(job->copy[i].pages[j]);
-	kvfree(job->copy);
-	job->copy = NULL;
+			if (copy[i].pages[j])
+				__free_page(copy[i].pages[j]);
+	kvfree(copy);
 }
 
 /* A concluded job is kept for its status only. */
 static void cc_job_release_work(struct cc_job *job)
 {
+	struct cc_copy *copy;
+
 	if (job->wq)
 		destroy_workqueue(job->wq);
 	job->wq = NULL;
-	cc_job_free_pages(job);
+	/* The status line looks at what is in flight. */
+	spin_lock_irq(&job->lock);
+	copy = job->copy;
+	job->copy = NULL;
+	spin_unlock_irq(&job->lock);
+	cc_job_free_pages(copy);
 }
 
 struct cc_job *cc_job_create(struct cowchain *cc)
@@ -162,11 +168,12 @@ static void cc_job_park(struct cc_job *job)
 	wait_event(job->wait, cc_copy_idle(job));
 	spin_lock_irq(&job->lock);
 	job->quiet = true;
-	if (job->pause)
+	if (job->pause && !job->cancel)
 		job->state = CC_JOB_PAUSED;
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
-	wait_event(job->wait, !cc_job_must_park(job) || READ_ONCE(job->cancel));
+	/* For as long as somebody likes: no hung task, no load. */
+	wait_event_idle(job->wait, !cc_job_must_park(job) || READ_ONCE(job->cancel));
 	spin_lock_irq(&job->lock);
 	job->quiet = job->frozen;
 	if (!job->pause && job->state == CC_JOB_PAUSED)
@@ -219,7 +226,8 @@ void cc_job_stop_on_error(struct cc_job *job, int error)
 {
 	spin_lock_irq(&job->lock);
 	job->pause = true;
-	job->state = CC_JOB_PAUSED;
+	if (!job->cancel)
+		job->state = CC_JOB_PAUSED;
 	job->io_status = cc_error_status(error);
 	job->shown_error = -error;
 	spin_unlock_irq(&job->lock);
@@ -237,7 +245,7 @@ void cc_job_throttle(struct cc_job *job, u64 bytes)
 	       !READ_ONCE(job->cancel) && !cc_job_must_park(job)) {
 		u64 ms = ktime_to_ms(ktime_sub(READ_ONCE(job->next), now));
 
-		wait_event_timeout(job->wait, READ_ONCE(job->cancel) || cc_job_must_park(job) ||
+		wait_event_idle_timeout(job->wait, READ_ONCE(job->cancel) || cc_job_must_park(job) ||
 				   READ_ONCE(job->speed) != speed,
 				   msecs_to_jiffies(min_t(u64, ms + 1, 1000)));
 		if (READ_ONCE(job->speed) != speed)
@@ -296,6 +304,13 @@ static struct cc_job *cc_job_get_active(struct cowchain *cc)
 	return ERR_PTR(-ENOENT);
 }
 
+/* Or somebody has resumed it meanwhile, or it has ended. */
+static bool cc_job_pause_done(struct cc_job *job)
+{
+	return READ_ONCE(job->state) == CC_JOB_PAUSED || !READ_ONCE(job->pause) ||
+	       READ_ONCE(job->cancel) || !cc_job_is_active(job);
+}
+
 int cc_job_pause(struct cowchain *cc)
 {
 	struct cc_job *job = cc_job_get_active(cc);
@@ -307,13 +322,15 @@ int cc_job_pause(struct cowchain *cc)
 	if (job->pause)
 		r = -EINVAL;
 	job->pause = true;
+	/* Parked already, for a suspend: it will not look again by itself. */
+	if (job->quiet && job->state == CC_JOB_RUNNING)
+		job->state = CC_JOB_PAUSED;
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
 	if (r)
 		cc_err(cc, "the job is paused already");
 	else
-		r = wait_event_killable(job->wait, job->state == CC_JOB_PAUSED ||
-					!cc_job_is_active(job));
+		r = wait_event_killable(job->wait, cc_job_pause_done(job));
 	if (!r)
 		dm_table_event(cc->ti->table);
 	cc_job_put(job);
@@ -330,7 +347,8 @@ int cc_job_resume(struct cowchain *cc)
 	spin_lock_irq(&job->lock);
 	if (job->pause) {
 		job->pause = false;
-		job->state = CC_JOB_RUNNING;
+		if (job->state == CC_JOB_PAUSED)
+			job->state = CC_JOB_RUNNING;
 		job->io_status = CC_IO_OK;
 		job->shown_error = 0;
 	} else {
@@ -360,6 +378,10 @@ int cc_job_cancel(struct cowchain *cc)
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
 	r = wait_event_killable(job->wait, !cc_job_is_active(job));
+	if (!r && READ_ONCE(job->shown_error) != ECANCELED) {
+		cc_err(cc, "the job had ended already");
+		r = -ENOENT;
+	}
 	cc_job_put(job);
 	return r;
 }
@@ -414,7 +436,14 @@ void cc_job_unfreeze(struct cowchain *cc)
 /* Sectors before the first that is still being copied. */
 static sector_t cc_job_offset(struct cc_job *job)
 {
-	return min(READ_ONCE(job->pos), job->len);
+	sector_t pos = min(READ_ONCE(job->pos), job->len);
+	unsigned int i;
+
+	lockdep_assert_held(&job->lock);
+	for (i = 0; job->copy && i < CC_NR_COPIES; i++)
+		if (READ_ONCE(job->copy[i].busy))
+			pos = min(pos, READ_ONCE(job->copy[i].pos));
+	return pos;
 }
 
 unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxlen)

@@ -22,7 +22,7 @@ enum cc_io_status { CC_IO_OK, CC_IO_FAILED, CC_IO_NOSPACE };
 /**
  * struct cc_copy - a range of one block that is being copied into the top.
  * @b: pinned while @busy.
- * @first, @end: subclusters of @b.
+ * @first, @end: subclusters of @b.  @pos: where that begins, sectors.
  */
 struct cc_copy {
 	struct cc_job *job;
@@ -30,6 +30,7 @@ struct cc_copy {
 	bool busy;
 	struct cc_block *b;
 	u32 first, end;
+	sector_t pos;
 	struct page *pages[CC_COPY_PAGES];
 };
 

@@ -24,6 +24,51 @@ static void cc_layer_put_dev(struct cc_layer *layer, struct dm_dev *dev)
 	dm_put_device(layer->cc->ti, dev);
 }
 
+int cc_path_dev(const char *path, dev_t *dev)
+{
+	unsigned int major, minor;
+	char dummy;
+
+	if (sscanf(path, "%u:%u%c", &major, &minor, &dummy) == 2) {
+		*dev = MKDEV(major, minor);
+		return 0;
+	}
+	return lookup_bdev(path, dev);
+}
+
+static bool cc_layer_uses(const struct cc_layer *layer, dev_t dev)
+{
+	return (layer->dev && layer->dev->bdev->bd_dev == dev) ||
+	       (layer->data && layer->data->bdev->bd_dev == dev);
+}
+
+/*
+ * Before it is opened: dm would upgrade the mode of a device that this table
+ * has already, and free the one that the other layer uses.
+ */
+static int cc_layer_check_unused(struct cc_layer *layer, const char *path)
+{
+	struct cowchain *cc = layer->cc;
+	struct cc_view *view = cc_view_current(cc);
+	unsigned int i, nr = view ? view->nr : cc->nr_opened;
+	struct cc_layer **layers = view ? view->layer : cc->opened;
+	bool used;
+	dev_t dev;
+	int r = cc_path_dev(path, &dev);
+
+	if (r) {
+		cc_err(cc, "%s is no block device: error %d", path, r);
+		return r;
+	}
+	used = cc_layer_uses(layer, dev);
+	for (i = 0; i < nr && !used; i++)
+		used = cc_layer_uses(layers[i], dev);
+	if (!used)
+		return 0;
+	cc_err(cc, "%s is part of the chain already", path);
+	return view ? -EBUSY : -EINVAL;
+}
+
 static int cc_layer_check_dev(struct cc_layer *layer, const char *path, struct dm_dev *dev)
 {
 	if (!bdev_nr_sectors(dev->bdev)) {
@@ -45,6 +90,9 @@ static int cc_layer_get_dev(struct cc_layer *layer, const char *path, struct dm_
 	struct dm_dev *dev;
 	int r;
 
+	r = cc_layer_check_unused(layer, path);
+	if (r)
+		return r;
 	r = dm_get_device(cc->ti, path, mode, &dev);
 	if (r) {
 		cc_err(cc, "cannot open %s%s: error %d", path,
@@ -77,13 +125,10 @@ struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 	layer->cc = cc;
 	layer->kind = kind;
 	layer->writer = writer;
+	mutex_init(&layer->meta_lock);
 	r = cc_layer_get_dev(layer, path, &layer->dev);
 	if (!r && data_path)
 		r = cc_layer_get_dev(layer, data_path, &layer->data);
-	if (!r && layer->data && layer->data->bdev == layer->dev->bdev) {
-		cc_layer_err(layer, "metadata and data are the same device");
-		r = -EINVAL;
-	}
 	if (r) {
 		cc_layer_close(layer);
 		return ERR_PTR(r);
@@ -95,28 +140,69 @@ void cc_layer_close(struct cc_layer *layer)
 {
 	if (IS_ERR_OR_NULL(layer))
 		return;
-	cc_top_destroy(layer->top);
-	if (layer->bufio)
-		dm_bufio_client_destroy(layer->bufio);
-	kvfree(layer->l1);
+	cc_layer_unload(layer);
+	mutex_destroy(&layer->meta_lock);
 	cc_layer_put_dev(layer, layer->data);
 	cc_layer_put_dev(layer, layer->dev);
 	kfree(layer);
 }
 
-void cc_layer_seal(struct cc_layer *layer)
+void cc_layer_unload(struct cc_layer *layer)
 {
-	if (!layer->writer)
-		return;
-	cc_claim_downgrade(layer->cc->md, layer->dev->bdev->bd_dev);
+	cc_top_destroy(layer->top);
+	layer->top = NULL;
+	if (layer->bufio)
+		dm_bufio_client_destroy(layer->bufio);
+	layer->bufio = NULL;
+	kvfree(layer->l1);
+	layer->l1 = NULL;
+	layer->ready = false;
+}
+
+int cc_layer_seal(struct cc_layer *layer)
+{
+	struct mapped_device *md = layer->cc->md;
+	int r = cc_claim_downgrade(md, layer->dev->bdev->bd_dev);
+
+	if (!r && layer->data) {
+		r = cc_claim_downgrade(md, layer->data->bdev->bd_dev);
+		if (r)
+			cc_claim_upgrade(md, layer->dev->bdev->bd_dev);
+	}
+	if (r)
+		cc_layer_err(layer, "an inactive table would write to it: clear that first");
+	else
+		layer->writer = false;
+	return r;
+}
+
+void cc_layer_unseal(struct cc_layer *layer)
+{
+	struct mapped_device *md = layer->cc->md;
+
+	cc_claim_upgrade(md, layer->dev->bdev->bd_dev);
 	if (layer->data)
-		cc_claim_downgrade(layer->cc->md, layer->data->bdev->bd_dev);
-	layer->writer = false;
+		cc_claim_upgrade(md, layer->data->bdev->bd_dev);
+	layer->writer = true;
 }
 
 /* -------------------------------------------------------------- loading */
 
-/* Blocks no larger than a cluster, so that no table ends in mid-block. */
+/*
+ * Blocks no larger than a cluster, so that no table ends in mid-block, and
+ * such that the device ends with a block; but never below what the device can
+ * do.  A top has the 4 KiB blocks that the top map counts in.
+ */
+static unsigned int cc_layer_bufio_bits(struct cc_layer *layer, unsigned int cluster_bits)
+{
+	unsigned int min_bits = ilog2(bdev_logical_block_size(layer->dev->bdev));
+	unsigned int bits = min_t(unsigned int, ilog2(CC_L2_BLOCK_BYTES), cluster_bits);
+
+	if (!layer->writer)
+		bits = min_t(unsigned int, bits, __ffs64(layer->dev_bytes));
+	return max(bits, min_bits);
+}
+
 static int cc_layer_bufio(struct cc_layer *layer, unsigned int bits)
 {
 	struct dm_bufio_client *client;
@@ -153,7 +239,7 @@ static int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len)
 }
 
 /* The header cluster in a buffer of its own; the caller frees it. */
-static void *cc_layer_header(struct cc_layer *layer, u32 *len)
+static u8 *cc_layer_header(struct cc_layer *layer, u32 *len)
 {
 	u32 bytes = min_t(u64, q2_cluster_size(&layer->q2), layer->dev_bytes);
 	void *buf = kvmalloc(bytes, GFP_KERNEL);
@@ -183,7 +269,7 @@ static int cc_layer_load_header(struct cc_layer *layer)
 		cc_layer_err(layer, "device is too small for a qcow2 header");
 		return -EMEDIUMTYPE;
 	}
-	r = cc_layer_bufio(layer, 9);
+	r = cc_layer_bufio(layer, cc_layer_bufio_bits(layer, QCOW2_MIN_CLUSTER_BITS));
 	if (r)
 		return r;
 	buf = kmalloc(512, GFP_KERNEL);
@@ -204,7 +290,7 @@ static int cc_layer_load_header(struct cc_layer *layer)
 		return r;
 
 	layer->q2.cluster_bits = ilog2(r);
-	r = cc_layer_bufio(layer, min_t(u32, 12, layer->q2.cluster_bits));
+	r = cc_layer_bufio(layer, cc_layer_bufio_bits(layer, layer->q2.cluster_bits));
 	if (r)
 		return r;
 	buf = cc_layer_header(layer, &len);
@@ -215,6 +301,29 @@ static int cc_layer_load_header(struct cc_layer *layer)
 	if (r)
 		cc_layer_err(layer, "%s", err.text);
 	return r;
+}
+
+u32 cc_layer_peek_sub(struct cc_layer *layer)
+{
+	u32 bytes = 4096;
+	struct q2_error err;
+	u8 *buf = kmalloc(512, GFP_KERNEL);
+	int r;
+
+	if (!buf)
+		return bytes;
+	layer->dev_bytes = bdev_nr_bytes(layer->dev->bdev);
+	r = cc_layer_bufio(layer, cc_layer_bufio_bits(layer, QCOW2_MIN_CLUSTER_BITS));
+	if (!r && layer->dev_bytes >= 512)
+		r = cc_layer_copy(layer, 0, buf, 512);
+	if (!r) {
+		r = q2_header_bytes(buf, &err);
+		if (r >> QCOW2_SUBCLUSTER_BITS > 4096)
+			bytes = r >> QCOW2_SUBCLUSTER_BITS;
+	}
+	cc_layer_unload(layer);
+	kfree(buf);
+	return bytes;
 }
 
 static int cc_layer_load_l1(struct cc_layer *layer)
@@ -282,6 +391,8 @@ int cc_layer_load(struct cc_layer *layer)
 		layer->sectors = layer->data_bytes >> SECTOR_SHIFT;
 	else
 		r = cc_layer_load_qcow2(layer);
+	if (r)
+		cc_layer_unload(layer);
 	layer->ready = !r;
 	return r;
 }
@@ -478,8 +589,7 @@ int cc_layer_backing(struct cc_layer *layer, char *name, char *format)
 	return r;
 }
 
-/* Write [offset, offset + len) of @header through bufio and flush. */
-static int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
+static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {
 	u32 size = 1U << layer->bufio_bits;
 
@@ -497,7 +607,22 @@ static int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 o
 		offset += n;
 		len -= n;
 	}
-	return dm_bufio_write_dirty_buffers(layer->bufio);
+	return 0;
+}
+
+/*
+ * Write [offset, offset + len) of @header through bufio and flush.  A commit
+ * may go on beside it; each has to see its own write errors.
+ */
+static int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
+{
+	int r, r2;
+
+	mutex_lock(&layer->meta_lock);
+	r = cc_layer_store_header(layer, header, offset, len);
+	r2 = dm_bufio_write_dirty_buffers(layer->bufio);
+	mutex_unlock(&layer->meta_lock);
+	return r ? r : r2;
 }
 
 /* Only what has changed: readers use the other fields without a lock. */
@@ -511,6 +636,40 @@ static void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fr
 	layer->q2.ext_end = fresh->ext_end;
 }
 
+/* The changed header in a buffer, which the caller frees. */
+static u8 *cc_layer_new_header(struct cc_layer *layer, const char *name, const char *format,
+			       struct q2_header_update *up, struct q2_info *fresh)
+{
+	struct q2_error err;
+	u32 len;
+	u8 *buf = cc_layer_header(layer, &len);
+	int r;
+
+	if (IS_ERR(buf))
+		return buf;
+	r = q2_set_backing(&layer->q2, buf, name, format, up, &err);
+	if (!r)
+		r = q2_parse_header(buf, len, layer->dev_bytes, fresh, &err);
+	if (r) {
+		cc_layer_err(layer, "cannot change the backing file: %s", err.text);
+		kvfree(buf);
+		return ERR_PTR(r);
+	}
+	return buf;
+}
+
+int cc_layer_check_backing(struct cc_layer *layer, const char *name, const char *format)
+{
+	struct q2_header_update up;
+	struct q2_info fresh;
+	u8 *buf = cc_layer_new_header(layer, name, format, &up, &fresh);
+
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	kvfree(buf);
+	return 0;
+}
+
 /*
  * If there is a crash before the write of the first sector is durable, the
  * header still names the old file: the slot of the new name lies in no
@@ -521,20 +680,11 @@ int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *f
 {
 	struct q2_header_update up;
 	struct q2_info fresh;
-	struct q2_error err;
-	u32 len;
-	u8 *buf = cc_layer_header(layer, &len);
-	int r;
+	u8 *buf = cc_layer_new_header(layer, name, format, &up, &fresh);
+	int r = 0;
 
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
-	r = q2_set_backing(&layer->q2, buf, name, format, &up, &err);
-	if (!r)
-		r = q2_parse_header(buf, len, layer->dev_bytes, &fresh, &err);
-	if (r) {
-		cc_layer_err(layer, "cannot change the backing file: %s", err.text);
-		goto out;
-	}
 	if (up.slot_len)
 		r = cc_layer_write_header(layer, buf, up.slot_offset, up.slot_len);
 	if (!r)
@@ -543,7 +693,6 @@ int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *f
 		cc_layer_err(layer, "cannot write the header: error %d", r);
 	else
 		cc_layer_take_names(layer, &fresh);
-out:
 	kvfree(buf);
 	return r;
 }

@@ -99,7 +99,8 @@ static void cc_top_piece(struct cc_view *view, struct cc_block *b, sector_t pos,
 
 	p->cold = false;
 	p->state = cc_block_state(b, first);
-	run = cc_block_run(b, first, last, p->state);
+	/* The state may change between the two looks; the first is an answer. */
+	run = max(cc_block_run(b, first, last, p->state), 1U);
 	p->len = min(end, (first + run) << top->sub_shift) - rel;
 	if (unlikely(cc_block_bad(b, first, first + run))) {
 		p->state = CC_BAD;
@@ -109,14 +110,11 @@ static void cc_top_piece(struct cc_view *view, struct cc_block *b, sector_t pos,
 	}
 }
 
-void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
+/* False: the block of the top is not loaded. */
+static bool cc_read_top(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
 {
 	struct cc_block *b;
 
-	if (!view->top) {
-		cc_below_piece(view, pos, max, p);
-		return;
-	}
 	rcu_read_lock();
 	b = cc_top_block(view->top, pos >> view->top->block_shift);
 	if (b) {
@@ -127,21 +125,72 @@ void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece 
 		p->cold = true;
 	}
 	rcu_read_unlock();
-	if (b && p->state == CC_NONE)
+	if (b && p->state == CC_NONE) {
 		cc_below_piece(view, pos, p->len, p);
+		p->below = true;
+	}
+	return b;
+}
+
+/* Does the top still leave what @p covers to the layers below? */
+static bool cc_piece_stands(struct cc_view *view, sector_t pos, const struct cc_piece *p)
+{
+	struct cc_top *top = view->top;
+	u32 rel = pos & ((1U << top->block_shift) - 1);
+	u32 first = rel >> top->sub_shift;
+	u32 last = (rel + p->len + (1U << top->sub_shift) - 1) >> top->sub_shift;
+	struct cc_block *b;
+	bool stands;
+
+	rcu_read_lock();
+	b = cc_top_block(top, pos >> top->block_shift);
+	stands = b && cc_block_run(b, first, last, CC_NONE) == last - first;
+	rcu_read_unlock();
+	return stands;
+}
+
+/*
+ * The below map is shared with the view that a finished stream publishes.  A
+ * chunk that is resolved anew after that knows the dropped layers no more, so
+ * an answer of the below map only counts if the top had nothing to say after
+ * it was given.
+ */
+void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
+{
+	if (!view->top) {
+		cc_below_piece(view, pos, max, p);
+		return;
+	}
+	for (;;) {
+		p->below = false;
+		if (!cc_read_top(view, pos, max, p) || !p->below || p->cold)
+			return;
+		/* The below map is read before the top is looked at again. */
+		smp_rmb();
+		if (cc_piece_stands(view, pos, p))
+			return;
+	}
 }
 
 int cc_view_warm(struct cc_view *view, sector_t pos)
 {
 	struct cc_block *b;
 
-	if (view->top) {
-		b = cc_top_load(view->top, pos >> view->top->block_shift);
-		if (IS_ERR(b))
-			return PTR_ERR(b);
-		cc_block_unpin(b);
-	}
-	return cc_below_load(view, pos);
+	bool loaded;
+
+	if (!view->top)
+		return cc_below_load(view, pos);
+	rcu_read_lock();
+	loaded = cc_top_block(view->top, pos >> view->top->block_shift);
+	rcu_read_unlock();
+	if (loaded)
+		return cc_below_load(view, pos);
+	/* Then ask again: the top may have it all. */
+	b = cc_top_load(view->top, pos >> view->top->block_shift);
+	if (IS_ERR(b))
+		return PTR_ERR(b);
+	cc_block_unpin(b);
+	return 0;
 }
 
 static int cc_map_read(struct cc_io *io, struct bio *bio)
@@ -301,6 +350,10 @@ static void cc_write_remap(struct cc_io *io, struct cc_block *b, struct bio *bio
  * Whole subclusters, not all of them allocated yet: written in place under
  * shared cells, and their bits set once the data has arrived.  The states are
  * looked at again under the cells, since only these keep a discard away.
+ *
+ * Rewrites of an external data file come here, too: a discard really zeroes
+ * the data there, and a write that it overtakes would undo that.
+ *
  * Return: false if it has to be deferred.
  */
 static bool cc_write_whole(struct cc_io *io, struct cc_block *b, struct bio *bio,
@@ -336,7 +389,7 @@ static int cc_map_write_block(struct cc_io *io, struct cc_block *b, struct bio *
 	if (unlikely(cc_block_bad(b, s.first, s.last)))
 		return DM_MAPIO_KILL;
 	bits = cc_block_run(b, s.first, s.last, CC_DATA) < s.last - s.first;
-	if (!bits) {
+	if (!bits && likely(!b->top->layer->data)) {
 		cc_write_remap(io, b, bio, &s);
 	} else if (!cc_span_trim(b->top, b, &s) || !cc_write_whole(io, b, bio, &s)) {
 		/* Only the subcluster that needs it takes the slow way. */

@@ -4,6 +4,7 @@
  * may sleep, but never wait for a suspend.
  */
 #include <linux/kernel.h>
+#include <linux/sched/mm.h>
 #include <linux/string.h>
 
 #include "cowchain.h"
@@ -179,6 +180,7 @@ static const struct cc_verb cc_verbs[] = {
 static int cc_run_verb(struct cowchain *cc, const struct cc_verb *verb, unsigned int argc,
 		       char **argv)
 {
+	unsigned int noio;
 	int r;
 
 	if (argc < verb->min || argc > verb->max) {
@@ -189,8 +191,11 @@ static int cc_run_verb(struct cowchain *cc, const struct cc_verb *verb, unsigned
 		return verb->run(cc, argc, argv);
 	if (mutex_lock_killable(&cc->ctl))
 		return -EINTR;
+	/* The device may be suspended: no memory by writing to it. */
+	noio = memalloc_noio_save();
 	/* A table that was never resumed has no chain yet. */
 	r = cc_view_current(cc) ? verb->run(cc, argc, argv) : -ENXIO;
+	memalloc_noio_restore(noio);
 	mutex_unlock(&cc->ctl);
 	return r;
 }

@@ -49,7 +49,8 @@ static int cc_claim_locked(struct mapped_device *md, dev_t dev, bool writer)
 		return -EBUSY;
 	c = cc_claim_find(md, dev);
 	if (!c) {
-		c = kzalloc(sizeof(*c), GFP_KERNEL);
+		/* Whoever holds the lock may be needed to write back. */
+		c = kzalloc(sizeof(*c), GFP_NOIO);
 		if (!c)
 			return -ENOMEM;
 		c->dev = dev;
@@ -92,15 +93,34 @@ void cc_unclaim(struct mapped_device *md, dev_t dev, bool writer)
 	mutex_unlock(&cc_claims_lock);
 }
 
-void cc_claim_downgrade(struct mapped_device *md, dev_t dev)
+int cc_claim_downgrade(struct mapped_device *md, dev_t dev)
+{
+	struct cc_claim *c;
+	int r = 0;
+
+	mutex_lock(&cc_claims_lock);
+	c = cc_claim_find(md, dev);
+	if (WARN_ON_ONCE(!c || !c->writers)) {
+		r = -EINVAL;
+	} else if (c->writers > 1) {
+		r = -EBUSY;
+	} else {
+		c->writers--;
+		c->readers++;
+	}
+	mutex_unlock(&cc_claims_lock);
+	return r;
+}
+
+void cc_claim_upgrade(struct mapped_device *md, dev_t dev)
 {
 	struct cc_claim *c;
 
 	mutex_lock(&cc_claims_lock);
 	c = cc_claim_find(md, dev);
-	if (!WARN_ON_ONCE(!c || !c->writers)) {
-		c->writers--;
-		c->readers++;
+	if (!WARN_ON_ONCE(!c || !c->readers)) {
+		c->readers--;
+		c->writers++;
 	}
 	mutex_unlock(&cc_claims_lock);
 }

@@ -12,7 +12,7 @@
 
 struct cc_below *cc_below_create(sector_t sectors)
 {
-	u32 nr = (sectors + CC_CHUNK_SECTORS - 1) >> CC_CHUNK_SHIFT;
+	u32 nr = DIV_ROUND_UP_SECTOR_T(sectors, CC_CHUNK_SECTORS);
 	struct cc_below *below = kvzalloc(struct_size(below, chunk, nr), GFP_KERNEL);
 
 	if (!below)
@@ -73,6 +73,11 @@ static void cc_extent_piece(struct cc_view *view, const struct cc_extent *e, u32
 	p->sector = e->sector + (rel - e->start);
 }
 
+static bool cc_chunk_expired(const struct cc_chunk *chunk)
+{
+	return unlikely(chunk->unreadable) && time_after(jiffies, chunk->retry);
+}
+
 void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
 {
 	u32 rel = pos & (CC_CHUNK_SECTORS - 1), end;
@@ -81,7 +86,7 @@ void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece
 
 	rcu_read_lock();
 	chunk = rcu_dereference(view->below->chunk[pos >> CC_CHUNK_SHIFT]);
-	if (!chunk) {
+	if (!chunk || cc_chunk_expired(chunk)) {
 		rcu_read_unlock();
 		p->cold = true;
 		p->len = max;
@@ -105,8 +110,22 @@ struct cc_resolver {
 	struct cc_view *view;
 	struct cc_chunk *chunk;
 	u32 room;
+	bool unreadable;
 	struct cc_run run[];
 };
+
+/*
+ * A layer's metadata cannot be read: what it may provide is EIO, a subcluster
+ * at a time, for a second; what lies above it, and the rest, can be read.
+ */
+static void cc_run_unreadable(struct cc_resolver *rs, sector_t pos, sector_t limit,
+			      struct cc_run *run)
+{
+	run->start = pos;
+	run->end = min_t(sector_t, limit, round_up(pos + 1, PAGE_SECTORS));
+	run->state = CC_BAD;
+	rs->unreadable = true;
+}
 
 /*
  * Who provides @pos, and up to where.  The top-most layer that says anything
@@ -126,8 +145,10 @@ static int cc_resolve_at(struct cc_resolver *rs, sector_t pos, sector_t limit,
 
 		if (run->end <= pos) {
 			r = cc_layer_run(rs->view->layer[i], pos, limit, run);
-			if (r)
+			if (r == -ENOMEM)
 				return r;
+			if (r)
+				cc_run_unreadable(rs, pos, limit, run);
 		}
 		out->end = min(out->end, run->end);
 		if (run->state == CC_NONE)
@@ -225,18 +246,22 @@ static void cc_below_evict(struct cc_below *below)
 /* The first one wins; both would say the same. */
 static void cc_below_publish(struct cc_below *below, u32 index, struct cc_chunk *chunk)
 {
-	struct cc_chunk *unused = NULL;
+	struct cc_chunk *old;
 
 	spin_lock(&below->lock);
-	if (rcu_dereference_protected(below->chunk[index], 1)) {
-		unused = chunk;
-	} else {
+	old = rcu_dereference_protected(below->chunk[index], 1);
+	if (!old || cc_chunk_expired(old)) {
 		below->bytes += cc_chunk_bytes(chunk);
-		cc_below_evict(below);
+		if (old)
+			below->bytes -= cc_chunk_bytes(old);
 		rcu_assign_pointer(below->chunk[index], chunk);
+		if (old)
+			kvfree_rcu(old, rcu);
+		chunk = NULL;
+		cc_below_evict(below);
 	}
 	spin_unlock(&below->lock);
-	kvfree(unused);
+	kvfree(chunk);
 }
 
 int cc_below_load(struct cc_view *view, sector_t pos)
@@ -250,10 +275,14 @@ int cc_below_load(struct cc_view *view, sector_t pos)
 	if (rs) {
 		rs->view = view;
 		r = cc_resolve(rs, (sector_t)index << CC_CHUNK_SHIFT);
-		if (!r)
+		if (!r) {
+			rs->chunk->referenced = true;
+			rs->chunk->unreadable = rs->unreadable;
+			rs->chunk->retry = jiffies + HZ;
 			cc_below_publish(view->below, index, rs->chunk);
-		else
+		} else {
 			kvfree(rs->chunk);
+		}
 		kvfree(rs);
 	}
 	memalloc_noio_restore(noio);

@@ -23,48 +23,39 @@ static int cc_snapshot_check(struct cowchain *cc, struct cc_view *view)
 	return 0;
 }
 
-static bool cc_view_has_dev(struct cc_view *view, dev_t dev)
-{
-	unsigned int i;
-
-	for (i = 0; i < view->nr; i++)
-		if (view->layer[i]->dev->bdev->bd_dev == dev ||
-		    (view->layer[i]->data && view->layer[i]->data->bdev->bd_dev == dev))
-			return true;
-	return false;
-}
-
 /* The queue limits were stacked when the table was loaded. */
 static int cc_snapshot_check_limits(struct cowchain *cc, struct cc_layer *layer)
 {
 	struct block_device *whole = dm_disk(cc->md)->part0;
+	struct block_device *bdev = cc_data_bdev(layer);
+	const char *what = NULL;
 
-	if (bdev_logical_block_size(cc_data_bdev(layer)) > bdev_logical_block_size(whole)) {
-		cc_err(cc, "layer %s has larger logical blocks than the chain",
-		       layer->dev->name);
-		return -EINVAL;
-	}
-	return 0;
+	if (bdev_logical_block_size(bdev) > bdev_logical_block_size(whole))
+		what = "has larger logical blocks than the chain";
+	else if (bdev_nowait(whole) && !bdev_nowait(bdev))
+		what = "cannot do nowait I/O, which the chain has promised";
+	else if (bdev_dma_alignment(bdev) & ~bdev_dma_alignment(whole))
+		what = "needs more memory alignment than the chain";
+	else if (bdev_is_zoned(bdev))
+		what = "is a zoned device";
+	if (!what)
+		return 0;
+	cc_err(cc, "layer %s %s: load a table with it instead", layer->dev->name, what);
+	return -EINVAL;
 }
 
-static int cc_snapshot_load(struct cowchain *cc, struct cc_view *view, struct cc_layer *layer)
+static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 {
 	int r;
 
-	if (cc_view_has_dev(view, layer->dev->bdev->bd_dev) ||
-	    (layer->data && cc_view_has_dev(view, layer->data->bdev->bd_dev))) {
-		cc_err(cc, "layer %s is part of the chain already", layer->dev->name);
-		return -EBUSY;
-	}
 	r = cc_snapshot_check_limits(cc, layer);
 	if (!r)
 		r = cc_layer_load(layer);
 	if (r)
 		return r;
-	if (layer->sectors < cc->ti->len) {
-		cc_err(cc, "layer %s is smaller than the device", layer->dev->name);
-		return -EFBIG;
-	}
+	r = cc_check_size(cc, layer);
+	if (r)
+		return r;
 	layer->top = cc_top_create(layer);
 	if (!layer->top)
 		return -ENOMEM;
@@ -138,8 +129,6 @@ static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct c
 		cc_err(cc, "cannot commit the old top: error %d", r);
 	} else {
 		rcu_assign_pointer(cc->view, new);
-		/* From here on nobody writes to the old top. */
-		cc_layer_seal(cc_view_active(old));
 	}
 	cc_unpause_bios(cc);
 	return r;
@@ -149,7 +138,7 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 {
 	struct cc_layer *sealed = cc_view_active(old);
 	struct cc_view *new;
-	int r = cc_snapshot_load(cc, old, layer);
+	int r = cc_snapshot_load(cc, layer);
 
 	if (r)
 		return r;
@@ -157,11 +146,18 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 	new = cc_snapshot_view(cc, old, layer);
 	if (!new)
 		return -ENOMEM;
+	/* Before, and not while bios wait: it takes a lock of all chains. */
+	r = cc_layer_seal(sealed);
+	if (r) {
+		cc_view_destroy(new);
+		return r;
+	}
 	/* It would hold up the drain; the new top has been counted already. */
 	cc_stop_scan(cc);
 	r = cc_snapshot_switch(cc, old, new);
 	if (r) {
 		cc_start_scan(cc);
+		cc_layer_unseal(sealed);
 		cc_view_destroy(new);
 		return r;
 	}
@@ -193,7 +189,6 @@ int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 		cc_layer_close(layer);
 		return r;
 	}
-	cc->base = -1;
 	dm_table_event(cc->ti->table);
 	return 0;
 }

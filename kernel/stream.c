@@ -138,7 +138,10 @@ static int cc_find_todo(struct cc_job *job, struct cc_todo *t)
 	enum cc_state state;
 	u32 run;
 
-	if (cc_block_bad(t->b, first, first + 1))
+	/* Up to a bad cluster; at one, there is nothing that could be done. */
+	last = cc_block_next_bad(t->b, first, last);
+	limit = min(limit, last << top->sub_shift);
+	if (first == last)
 		return -EIO;
 	state = cc_block_state(t->b, first);
 	run = cc_block_run(t->b, first, last, state);
@@ -230,7 +233,7 @@ static int cc_stream_copy(struct cc_job *job)
 				return 0;
 			continue;
 		}
-		r = cc_stream_step(job);
+		r = READ_ONCE(job->cc->mode) == CC_RW ? cc_stream_step(job) : -EROFS;
 		if (r)
 			cc_job_failed(job, job->pos, r);
 	}
@@ -238,19 +241,35 @@ static int cc_stream_copy(struct cc_job *job)
 
 /* ---------------------------------------------------------------- completion */
 
-/* The header's new backing file; name NULL: none. */
+/* Is there anything to change in the header? */
+static bool cc_stream_changes_header(struct cc_job *job)
+{
+	if (job->base < 0)
+		return cc_view_active(job->view)->q2.backing_len;
+	return job->base < (int)job->view->nr - 2 || job->backing_given;
+}
+
 static int cc_stream_set_header(struct cc_job *job)
 {
 	struct cc_layer *top = cc_view_active(job->view);
 
-	if (job->base < 0) {
-		if (!top->q2.backing_len)
-			return 0;
-		return cc_layer_set_backing(top, NULL, NULL);
-	}
-	if (job->base == (int)job->view->nr - 2 && !job->backing_given)
+	if (!cc_stream_changes_header(job))
 		return 0;
+	if (job->base < 0)
+		return cc_layer_set_backing(top, NULL, NULL);
 	return cc_layer_set_backing(top, job->backing_name, job->backing_format);
+}
+
+/* What would fail in the end shall not take hours to find out. */
+static int cc_stream_check_header(struct cc_job *job)
+{
+	struct cc_layer *top = cc_view_active(job->view);
+
+	if (!cc_stream_changes_header(job))
+		return 0;
+	if (job->base < 0)
+		return cc_layer_check_backing(top, NULL, NULL);
+	return cc_layer_check_backing(top, job->backing_name, job->backing_format);
 }
 
 /*
@@ -287,7 +306,10 @@ static int cc_stream_finish(struct cc_job *job)
 		cc_view_destroy(now);
 		return r;
 	}
+	/* The scan holds a view, too; it goes on with the new one. */
+	cc_stop_scan(cc);
 	rcu_assign_pointer(cc->view, now);
+	cc_start_scan(cc);
 	cc->base = -1;
 	WRITE_ONCE(job->quiet, true);
 	mutex_unlock(&cc->ctl);
@@ -309,8 +331,13 @@ static int cc_stream_run(struct cc_job *job)
 
 	do {
 		r = cc_stream_copy(job);
-		if (!r)
-			r = cc_stream_finish(job);
+		if (r)
+			return r;
+		r = cc_stream_finish(job);
+		if (r && r != -EAGAIN && cc_stops_on(job, r)) {
+			cc_job_stop_on_error(job, r);
+			r = -EAGAIN;
+		}
 	} while (r == -EAGAIN);
 	return r;
 }
@@ -340,18 +367,26 @@ int cc_stream_thread(void *data)
 static int cc_stream_names(struct cc_job *job, const struct cc_stream_args *args)
 {
 	struct cc_layer *above;
+	const char *kind;
+	char said[16];
 	int r;
 
+	if (job->base < 0)
+		return 0;
+	/* Never another than what the base is: QEMU would believe it. */
+	kind = cc_kind_name(job->view->layer[job->base]->kind);
+	strscpy(job->backing_format, kind, sizeof(job->backing_format));
 	if (args->backing_name) {
+		if (strcmp(args->backing_format, kind)) {
+			cc_err(job->cc, "the base is %s, not %s", kind, args->backing_format);
+			return -EINVAL;
+		}
 		strscpy(job->backing_name, args->backing_name, QCOW2_MAX_BACKING_NAME + 1);
-		strscpy(job->backing_format, args->backing_format, sizeof(job->backing_format));
 		job->backing_given = true;
 		return 0;
 	}
-	if (job->base < 0)
-		return 0;
 	above = job->view->layer[job->base + 1];
-	r = cc_layer_backing(above, job->backing_name, job->backing_format);
+	r = cc_layer_backing(above, job->backing_name, said);
 	if (r)
 		return r;
 	if (!job->backing_name[0] && job->base < (int)job->view->nr - 2) {
@@ -359,9 +394,6 @@ static int cc_stream_names(struct cc_job *job, const struct cc_stream_args *args
 		       above->dev->name);
 		return -EINVAL;
 	}
-	if (!job->backing_format[0])
-		strscpy(job->backing_format, job->view->layer[job->base]->kind == CC_RAW ?
-			"raw" : "qcow2", sizeof(job->backing_format));
 	return 0;
 }
 
@@ -379,6 +411,7 @@ static int cc_base_index(struct cowchain *cc, struct cc_view *view)
 static int cc_stream_prepare(struct cc_job *job, const struct cc_stream_args *args)
 {
 	struct cowchain *cc = job->cc;
+	int r;
 
 	job->view = cc_view_get(cc);
 	if (!job->view)
@@ -388,7 +421,8 @@ static int cc_stream_prepare(struct cc_job *job, const struct cc_stream_args *ar
 	job->speed = args->speed;
 	job->on_error = args->on_error;
 	job->frozen = cc->suspended;
-	return cc_stream_names(job, args);
+	r = cc_stream_names(job, args);
+	return r ? r : cc_stream_check_header(job);
 }
 
 int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)

@@ -16,6 +16,11 @@
 
 static const char * const cc_kinds[] = { [CC_RAW] = "raw", [CC_QCOW2] = "qcow2" };
 
+const char *cc_kind_name(enum cc_kind kind)
+{
+	return cc_kinds[kind];
+}
+
 int cc_parse_kind(const char *word, enum cc_kind *kind)
 {
 	int i = match_string(cc_kinds, ARRAY_SIZE(cc_kinds), word);
@@ -108,27 +113,8 @@ static int cc_parse_layer(struct cowchain *cc, struct dm_arg_set *as, unsigned i
 	}
 	layer->slot = i;
 	cc->opened[cc->nr_opened++] = layer;
-	return 0;
-}
-
-static bool cc_layer_uses(const struct cc_layer *layer, const struct dm_dev *dev)
-{
-	return dev && (layer->dev->bdev == dev->bdev ||
-		       (layer->data && layer->data->bdev == dev->bdev));
-}
-
-static int cc_check_duplicates(struct cowchain *cc)
-{
-	unsigned int i, j;
-
-	for (i = 0; i < cc->nr_opened; i++)
-		for (j = 0; j < i; j++)
-			if (cc_layer_uses(cc->opened[j], cc->opened[i]->dev) ||
-			    cc_layer_uses(cc->opened[j], cc->opened[i]->data)) {
-				cc_err(cc, "device %s is listed twice", cc->opened[i]->dev->name);
-				cc->ti->error = "a device is listed twice";
-				return -EINVAL;
-			}
+	if (layer->writer)
+		cc->discard_granularity = cc_layer_peek_sub(layer);
 	return 0;
 }
 
@@ -155,7 +141,7 @@ int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv)
 		return cc_table_fail(cc, -ENOMEM, "out of memory");
 	for (i = 0; i < nr && !r; i++)
 		r = cc_parse_layer(cc, &as, i, nr);
-	return r ? r : cc_check_duplicates(cc);
+	return r;
 }
 
 /* ----------------------------------------------------------------- printing */
@@ -204,21 +190,16 @@ static bool cc_layer_is(const struct cc_layer *layer, dev_t dev)
 int cc_find_layer(struct cowchain *cc, const char *word)
 {
 	struct cc_view *view = cc_view_current(cc);
-	unsigned int n, major, minor;
+	unsigned int n;
 	dev_t dev;
-	char dummy;
 	int r;
 
 	lockdep_assert_held(&cc->ctl);
 	if (!kstrtouint(word, 10, &n))
 		return n < view->nr ? (int)n : -ENOENT;
-	if (sscanf(word, "%u:%u%c", &major, &minor, &dummy) == 2) {
-		dev = MKDEV(major, minor);
-	} else {
-		r = lookup_bdev(word, &dev);
-		if (r)
-			return r;
-	}
+	r = cc_path_dev(word, &dev);
+	if (r)
+		return r;
 	for (n = 0; n < view->nr; n++)
 		if (cc_layer_is(view->layer[n], dev))
 			return n;

@@ -5,6 +5,7 @@
  * Glue to device-mapper: construct, suspend, resume, destroy, limits.
  */
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "cowchain.h"
@@ -51,7 +52,6 @@ static void cc_close_layers(struct cowchain *cc)
 			cc_layer_close(cc->opened[i]);
 		return;
 	}
-	cc_view_drain(view);
 	for (i = 0; i < view->nr; i++)
 		cc_layer_close(view->layer[i]);
 	RCU_INIT_POINTER(cc->view, NULL);
@@ -101,6 +101,8 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	cc->md = dm_table_get_md(ti->table);
 	cc->read_only = !(dm_table_get_mode(ti->table) & CC_OPEN_WRITE);
 	cc->base = -1;
+	cc->suspended = true;
+	cc->discard_granularity = 4096;
 	mutex_init(&cc->ctl);
 	spin_lock_init(&cc->lock);
 	bio_list_init(&cc->paused_bios);
@@ -156,31 +158,31 @@ void cc_stop_scan(struct cowchain *cc)
 static void cc_dtr(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
+	struct cc_view *view;
 
-	cc_job_destroy(cc);
 	cc_stop_scan(cc);
-	if (cc_view_current(cc))
+	cc_job_destroy(cc);
+	view = cc_view_current(cc);
+	if (view) {
+		/* A forced removal does not wait for bios; their bits count. */
+		cc_view_drain(view);
 		cc_commit_stop(cc);
+	}
 	cc_destroy(cc);
 }
 
 /* ---------------------------------------------------------- suspend and resume */
-
-static void cc_set_suspended(struct cowchain *cc, bool suspended)
-{
-	mutex_lock(&cc->ctl);
-	cc->suspended = suspended;
-	mutex_unlock(&cc->ctl);
-}
 
 /* The job does I/O of its own that dm does not know of. */
 static void cc_presuspend(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
 
-	cc_set_suspended(cc, true);
-	cc_job_freeze(cc);
+	mutex_lock(&cc->ctl);
+	cc->suspended = true;
 	cc_stop_scan(cc);
+	mutex_unlock(&cc->ctl);
+	cc_job_freeze(cc);
 }
 
 void cc_start_scan(struct cowchain *cc)
@@ -193,8 +195,10 @@ void cc_start_scan(struct cowchain *cc)
 
 static void cc_go_on(struct cowchain *cc)
 {
-	cc_set_suspended(cc, false);
+	mutex_lock(&cc->ctl);
+	cc->suspended = false;
 	cc_start_scan(cc);
+	mutex_unlock(&cc->ctl);
 	cc_job_unfreeze(cc);
 }
 
@@ -208,8 +212,11 @@ static void cc_postsuspend(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
 
+	/* A snapshot that is being taken waits for a commit, too. */
+	mutex_lock(&cc->ctl);
 	if (cc_view_current(cc) && cc_commit_stop(cc))
 		cc_err(cc, "metadata could not be committed on suspend");
+	mutex_unlock(&cc->ctl);
 }
 
 static int cc_load_layers(struct cowchain *cc)
@@ -235,6 +242,20 @@ static int cc_load_top(struct cowchain *cc, struct cc_layer *active)
 						 CC_SCAN_SYNC_BLOCKS), false);
 }
 
+int cc_check_size(struct cowchain *cc, struct cc_layer *layer)
+{
+	if (layer->sectors < cc->ti->len) {
+		cc_err(cc, "layer %s has %llu sectors, the table wants %llu", layer->dev->name,
+		       (u64)layer->sectors, (u64)cc->ti->len);
+		return -EFBIG;
+	}
+	if (layer->sectors > CC_MAX_SECTORS) {
+		cc_err(cc, "layer %s is larger than 64 TiB", layer->dev->name);
+		return -EFBIG;
+	}
+	return 0;
+}
+
 static int cc_activate(struct cowchain *cc)
 {
 	struct cc_layer *active = cc->opened[cc->nr_opened - 1];
@@ -242,14 +263,10 @@ static int cc_activate(struct cowchain *cc)
 	int r;
 
 	r = cc_load_layers(cc);
-	if (r)
-		return r;
-	if (active->sectors < cc->ti->len) {
-		cc_err(cc, "layer %s has %llu sectors, the table wants %llu", active->dev->name,
-		       (u64)active->sectors, (u64)cc->ti->len);
-		return -EFBIG;
-	}
-	r = cc_load_top(cc, active);
+	if (!r)
+		r = cc_check_size(cc, active);
+	if (!r)
+		r = cc_load_top(cc, active);
 	if (r)
 		return r;
 	view = cc_view_create(cc, cc->opened, cc->nr_opened, NULL);
@@ -266,11 +283,18 @@ static int cc_activate(struct cowchain *cc)
 static int cc_preresume(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
+	unsigned int i, noio;
 	int r = 0;
 
 	mutex_lock(&cc->ctl);
+	/* Memory must not be sought by writing to this very device. */
+	noio = memalloc_noio_save();
 	if (!cc_view_current(cc))
 		r = cc_activate(cc);
+	/* All anew if it is tried again: the images may have been mended. */
+	for (i = 0; r && i < cc->nr_opened; i++)
+		cc_layer_unload(cc->opened[i]);
+	memalloc_noio_restore(noio);
 	mutex_unlock(&cc->ctl);
 	return r;
 }
@@ -314,16 +338,12 @@ static int cc_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn f
 	return r;
 }
 
-/* 4 KiB is the subcluster of the usual 128 KiB cluster; headers come later. */
 static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct cowchain *cc = ti->private;
-	struct cc_view *view = cc_view_current(cc);
-	u32 sub = 4096;
 
-	if (view && view->top)
-		sub = 1U << (view->top->sub_shift + SECTOR_SHIFT);
-	limits->discard_granularity = max(limits->logical_block_size, sub);
+	limits->discard_granularity = max_t(u32, limits->logical_block_size,
+					    cc->discard_granularity);
 	limits->discard_alignment = 0;
 	limits->max_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
 	limits->max_hw_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
@@ -333,7 +353,8 @@ static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 static struct target_type cowchain_target = {
 	.name = "cowchain",
 	.version = { 1, 0, 0 },
-	.features = DM_TARGET_NOWAIT,
+	/* One target a table: two could write to one layer. */
+	.features = DM_TARGET_SINGLETON | DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = cc_ctr,
 	.dtr = cc_dtr,

@@ -190,6 +190,7 @@ static struct cc_block *cc_block_read(struct cc_top *top, u32 index)
 	b->top = top;
 	b->referenced = true;
 	INIT_LIST_HEAD(&b->list);
+	spin_lock_init(&b->lock);
 	p = dm_bufio_read(top->layer->bufio, cc_top_disk_block(top, index), &buffer);
 	if (IS_ERR(p)) {
 		r = PTR_ERR(p);
@@ -210,6 +211,16 @@ out:
 
 /* --------------------------------------------------------------- eviction */
 
+static bool cc_block_uncommitted(struct cowchain *cc, struct cc_block *b)
+{
+	bool uncommitted;
+
+	spin_lock_irq(&cc->lock);
+	uncommitted = b->dirty || b->taken;
+	spin_unlock_irq(&cc->lock);
+	return uncommitted;
+}
+
 /*
  * A bio that will set bits holds a pin from map to end_io; a block with bits
  * that are not on disk is dirty or taken.  Setting pins to -1 first makes the
@@ -224,7 +235,7 @@ static bool cc_block_evict(struct cc_top *top, struct cc_block *b)
 	}
 	if (atomic_cmpxchg(&b->pins, 0, -1))
 		return false;
-	if (test_bit(0, &b->dirty) || READ_ONCE(b->taken)) {
+	if (cc_block_uncommitted(top->layer->cc, b)) {
 		atomic_set(&b->pins, 0);
 		return false;
 	}
@@ -394,12 +405,19 @@ sector_t cc_block_sector(const struct cc_block *b, u32 rel, u32 *len)
 	return sector;
 }
 
+u32 cc_block_next_bad(const struct cc_block *b, u32 first, u32 end)
+{
+	u32 cluster;
+
+	if (likely(!b->bad))
+		return end;
+	cluster = find_next_bit(b->bad, CC_BLOCK_CLUSTERS, first / QCOW2_SUBCLUSTERS);
+	return clamp_t(u32, cluster * QCOW2_SUBCLUSTERS, first, end);
+}
+
 bool cc_block_bad(const struct cc_block *b, u32 first, u32 end)
 {
-	if (likely(!b->bad))
-		return false;
-	return find_next_bit(b->bad, CC_BLOCK_CLUSTERS, first / QCOW2_SUBCLUSTERS) <=
-	       (end - 1) / QCOW2_SUBCLUSTERS;
+	return cc_block_next_bad(b, first, end) < end;
 }
 
 /* Bits of the word of @cluster (in the block) that [first, end) covers. */
@@ -412,26 +430,42 @@ static u32 cc_range_mask(u32 cluster, u32 first, u32 end)
 	return (u32)(((1ULL << hi) - 1) & ~((1ULL << lo) - 1));
 }
 
+static u64 cc_word_set(u64 word, u32 mask, enum cc_state state)
+{
+	u32 alloc = word, zero = word >> 32;
+
+	alloc = state == CC_DATA ? alloc | mask : alloc & ~mask;
+	zero = state == CC_ZERO ? zero | mask : zero & ~mask;
+	return (u64)zero << 32 | alloc;
+}
+
+/*
+ * The block is dirty before the first bit can be seen, and the committer takes
+ * the words under the same lock after it has cleared the mark.  So whoever
+ * sees a bit, writes there and then flushes finds something to commit, or the
+ * bit is durable already.
+ */
 void cc_block_set(struct cowchain *cc, struct cc_block *b, u32 first, u32 end,
 		  enum cc_state state)
 {
+	bool marked = false;
+	unsigned long flags;
 	u32 i;
 
+	spin_lock_irqsave(&b->lock, flags);
 	for (i = first / QCOW2_SUBCLUSTERS; i * QCOW2_SUBCLUSTERS < end; i++) {
 		u32 mask = cc_range_mask(i, first, end);
-		u64 old = atomic64_read(&b->bm[i]), new;
-		u32 before;
+		u64 old = atomic64_read(&b->bm[i]);
+		u64 new = cc_word_set(old, mask, state);
+		u32 before = (u32)old | (u32)(old >> 32);
 
-		do {
-			u32 alloc = old, zero = old >> 32;
-
-			alloc = state == CC_DATA ? alloc | mask : alloc & ~mask;
-			zero = state == CC_ZERO ? zero | mask : zero & ~mask;
-			new = (u64)zero << 32 | alloc;
-		} while (!atomic64_try_cmpxchg(&b->bm[i], (s64 *)&old, new));
-		before = (u32)old | (u32)(old >> 32);
-		if (mask & ~before)
-			atomic64_add(hweight32(mask & ~before), &b->top->provided);
+		if (new == old)
+			continue;
+		if (!marked)
+			cc_block_dirty(cc, b);
+		marked = true;
+		atomic64_set(&b->bm[i], new);
+		atomic64_add(hweight32(mask & ~before), &b->top->provided);
 	}
-	cc_block_dirty(cc, b);
+	spin_unlock_irqrestore(&b->lock, flags);
 }
