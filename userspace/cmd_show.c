@@ -176,6 +176,14 @@ static int parse(int argc, char **argv, struct out_options *opt)
 
 typedef int (*add_fn)(struct out_table *out, const char *name);
 
+/* Nothing but a heading is no answer to a question that failed. */
+static void print(struct out_table *out, const char *name, const struct out_options *opt, int ret)
+{
+	if (ret == CC_OK || out->nr_cells)
+		out_print(out, name, opt);
+	out_free(out);
+}
+
 /* All of them. One that vanishes while we look is no failure of the others. */
 static int add_all(struct out_table *out, add_fn add)
 {
@@ -206,8 +214,7 @@ int cmd_status(int argc, char **argv)
 	for (; optind < argc; optind++)
 		if (add_status(&out, dm_name(argv[optind])))
 			ret = CC_FAILED;
-	out_print(&out, "status", &opt);
-	out_free(&out);
+	print(&out, "status", &opt, ret);
 	return ret;
 }
 
@@ -223,7 +230,6 @@ int cmd_list(int argc, char **argv)
 		return cc_usage("list", "takes no names: see status and info");
 	out_init(&out, list_columns, ARRAY_SIZE(list_columns));
 	ret = add_all(&out, add_list);
-	out_print(&out, "chains", &opt);
-	out_free(&out);
+	print(&out, "chains", &opt, ret);
 	return ret;
 }

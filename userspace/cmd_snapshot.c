@@ -214,6 +214,11 @@ static int take_snapshot(const struct snapshot_args *args, const struct live *li
 
 	if (!top && !args->backing_file)
 		return -1;
+	if (existed && live_has_file(live, args->image)) {
+		cc_error("%s: is a layer of %s already: name a new file", args->image,
+			 live->dev.name);
+		goto out;
+	}
 	if (!existed && make_image(args, live, top, &made))
 		goto out;
 	if (!open_new(args, live, top, existed, &layer)) {

@@ -92,29 +92,31 @@ static int run_qemu_img(const char *dir, char *const argv[])
 	return -1;
 }
 
-static char *make_options(const struct create_request *req, const char *dir)
+static char *make_options(const struct create_request *req)
 {
 	struct strbuf sb = { 0 };
-	char *real, *name, *quoted;
+	char *real, *quoted;
 
 	strbuf_addf(&sb, "extended_l2=on,preallocation=metadata,cluster_size=%" PRIu64,
 		    req->cluster_size);
 	if (!req->data_file)
 		return sb.text;
-	/* It was reserved: it is there. No data_file_raw, an autoclear bit that the target refuses. */
+	/*
+	 * It was reserved, so it is there. Always absolute: QEMU takes a relative one (other than that
+	 * of a backing file) from its working directory. No data_file_raw, an autoclear bit that the
+	 * target refuses.
+	 */
 	real = realpath(req->data_file, NULL);
-	name = path_stored_name(dir, real ? real : req->data_file);
-	quoted = quote_commas(name);
+	quoted = quote_commas(real ? real : req->data_file);
 	strbuf_addf(&sb, ",data_file=%s", quoted);
 	free(quoted);
-	free(name);
 	free(real);
 	return sb.text;
 }
 
 static int run_create(const struct create_request *req, const char *dir)
 {
-	char *options = make_options(req, dir);
+	char *options = make_options(req);
 	char *size = xasprintf("%" PRIu64, req->size);
 	/* A name with a colon is a protocol to qemu-img unless a slash comes first. */
 	char *file = xasprintf("./%s", path_base(req->path));

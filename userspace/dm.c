@@ -279,7 +279,8 @@ int dm_message(const char *name, const char *const *words)
 	else
 		ret = run_task(task);
 	if (ret) {
-		cc_error("%s: '%s' failed: %s%s", name, message, strerror(-ret), remedy(ret));
+		cc_error("%s: '%s' failed: %s%s", name, message, strerror(-ret),
+			 ret == -EPERM || ret == -EACCES ? remedy(ret) : "");
 		klog_report(klog);
 	} else {
 		cc_debug("%s: message '%s'", name, message);

@@ -120,6 +120,11 @@ static int find_path(const struct live *live, const char *arg)
 	return -1;
 }
 
+bool live_has_file(const struct live *live, const char *path)
+{
+	return find_path(live, path) >= 0;
+}
+
 int live_find(const struct live *live, const char *arg)
 {
 	int layer = find_number(live, arg);

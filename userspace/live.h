@@ -33,4 +33,7 @@ char *live_file_needed(const struct live *live, unsigned int layer);
  */
 int live_find(const struct live *live, const char *arg);
 
+/* Is the file or block device one of its layers (not: a data file of one)? */
+bool live_has_file(const struct live *live, const char *path);
+
 #endif

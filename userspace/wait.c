@@ -63,7 +63,10 @@ static void print_progress(struct progress *p, const struct target_job *job)
 	update_rate(p, job);
 	human_size(job->offset, done);
 	human_size(job->len, len);
-	human_size((uint64_t)p->rate, rate);
+	if (p->rate >= 1)
+		human_size((uint64_t)p->rate, rate);
+	else
+		strcpy(rate, "--");
 	if (job->offset >= job->len)
 		human_time(0, left);
 	else if (p->rate >= 1)
@@ -155,7 +158,7 @@ static int wait_loop(const char *name, int watch, const struct wait_options *opt
 			return ret;
 		if (opt->timeout && now() >= deadline) {
 			end_line(p);
-			cc_error("%s: the job is still %s after %u s; it goes on", name,
+			cc_error("%s: the job is still %s after %u s and is left alone", name,
 				 status.job.state, opt->timeout);
 			return CC_FAILED;
 		}
