@@ -171,9 +171,6 @@ int vq_pop(struct virtqueue *vq, struct vq_chain *c)
 	if (vq->in_flight >= vq->size)
 		return broken(vq, "more buffers available than the ring has");
 	head = load(avail_entry(vq, vq->last_avail));
-	if (head >= vq->size)
-		return broken(vq, "available entry out of range");
-
 	c->head = head;
 	c->out = (struct iov_list) { .v = c->iov };
 	c->in = (struct iov_list) { .v = c->iov };

@@ -32,6 +32,7 @@ struct driver {
 	uint16_t *avail;
 	uint8_t *used;
 	uint16_t seen;			/* used entries looked at */
+	uint16_t kicked;		/* available index when the device was last notified */
 };
 
 static inline void *at(struct driver *d, uint64_t gpa)

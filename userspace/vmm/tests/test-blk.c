@@ -50,6 +50,24 @@ int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n)
 	return ret;
 }
 
+/* A gate before fallocate(), which is what a discard of a file is: keeps one in flight. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic int at_gate;
+
+int __real_fallocate64(int fd, int mode, off_t off, off_t len);
+int __wrap_fallocate64(int fd, int mode, off_t off, off_t len);
+
+int __wrap_fallocate64(int fd, int mode, off_t off, off_t len)
+{
+	int ret;
+
+	atomic_fetch_add(&at_gate, 1);
+	pthread_mutex_lock(&gate);
+	ret = __real_fallocate64(fd, mode, off, len);
+	pthread_mutex_unlock(&gate);
+	return ret;
+}
+
 struct fixture {
 	struct driver d;
 	struct blk_device blk;
@@ -158,9 +176,16 @@ static void fill(struct fixture *f, unsigned int i, uint32_t type, uint64_t sect
 	set_desc(&f->d, n + 2, SLOT(i) + 16, 1, WRITE, 0);
 }
 
+/* Only if the device asked for it, as drivers do: a device that forgets to ask is found out. */
 static void kick(struct fixture *f)
 {
-	event_signal(f->blk.vdev.queue[0].kick_fd);
+	uint16_t *event = (uint16_t *)(f->d.used + 4 + RING * sizeof(struct vring_used_elem));
+	uint16_t now = f->d.avail[1];
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (vring_need_event(__atomic_load_n(event, __ATOMIC_RELAXED), now, f->d.kicked))
+		event_signal(f->blk.vdev.queue[0].kick_fd);
+	f->d.kicked = now;
 }
 
 static void wait_event(int fd)
@@ -378,12 +403,59 @@ static void reset_in_flight(void **state)
 		memset(f->d.avail, 0, 4096);
 		memset(f->d.used, 0, 4096);
 		memset(at(&f->d, DATA_GPA), 0xcc, MEM_BYTES - DATA_GPA);
-		f->d.seen = 0;
+		f->d.seen = f->d.kicked = 0;
 		event_clear(f->call);
 		bring_up(f, f->blk.vdev.offered);
 		assert_int_equal(*(uint8_t *)at(&f->d, DATA(0)), 0xcc);
 	}
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 512), VIRTIO_BLK_S_OK);
+}
+
+/* Leaves a discard in flight, at the gate; false: this file system has no holes. */
+static bool hold_discard(struct fixture *f)
+{
+	if (!f->blk.lim.max_discard)
+		return false;
+	*(struct virtio_blk_discard_write_zeroes *)at(&f->d, DATA(19)) =
+		(struct virtio_blk_discard_write_zeroes) { 0, 8, 0 };
+	fill(f, 19, VIRTIO_BLK_T_DISCARD, 0, DATA(19), 16);
+	pthread_mutex_lock(&gate);
+	atomic_store(&at_gate, 0);
+	offer(&f->d, 3 * 19);
+	event_signal(f->blk.vdev.queue[0].kick_fd);
+	while (!atomic_load(&at_gate))
+		usleep(1000);
+	return true;
+}
+
+static void reset_waits(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!hold_discard(f))
+		skip();
+	write_status(f, 0);
+	usleep(100000);
+	assert_int_not_equal(read_status(f), 0);
+	assert_int_equal(used_count(&f->d), 0);
+	pthread_mutex_unlock(&gate);
+	for (int i = 0; read_status(f) && i < TIMEOUT_MS; i++)
+		usleep(1000);
+	assert_int_equal(read_status(f), 0);
+	assert_int_equal(f->blk.in_flight, 0);
+}
+
+static void offered_before_the_start(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(start_device(f, false), 0);
+	fill(f, 0, VIRTIO_BLK_T_IN, 0, DATA(0), 512);
+	offer(&f->d, 0);
+	bring_up(f, f->blk.vdev.offered);
+	wait_used(f, 1);
+	assert_int_equal(answer(f, 0), VIRTIO_BLK_S_OK);
+	blk_stop(&f->blk);
 }
 
 static void expect_needs_reset(struct fixture *f)
@@ -418,9 +490,27 @@ static void broken_rule_and_recovery(void **state)
 	assert_int_equal(read_status(f), 0);
 	memset(f->d.avail, 0, 4096);
 	memset(f->d.used, 0, 4096);
-	f->d.seen = 0;
+	f->d.seen = f->d.kicked = 0;
 	bring_up(f, f->blk.vdev.offered);
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 512), VIRTIO_BLK_S_OK);
+}
+
+/* What was in flight when the rule was broken ends, but the ring is not touched any more. */
+static void broken_with_one_in_flight(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!hold_discard(f))
+		skip();
+	offer(&f->d, RING);
+	expect_needs_reset(f);
+	pthread_mutex_unlock(&gate);
+	usleep(100000);
+	assert_int_equal(used_count(&f->d), 0);
+	write_status(f, 0);
+	for (int i = 0; read_status(f) && i < TIMEOUT_MS; i++)
+		usleep(1000);
+	assert_int_equal(f->blk.in_flight, 0);
 }
 
 static void request_without_answer(void **state)
@@ -533,7 +623,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(writes_and_reads), T(answers_what_it_does_not_do), T(misaligned_buffers),
 		T(many_misaligned), T(discards_and_zeroes), T(whole_ring), T(reset_in_flight),
-		T(broken_rule_and_recovery), T(request_without_answer), T(ring_outside_memory),
+		T(reset_waits), T(broken_with_one_in_flight), T(broken_rule_and_recovery),
+		cmocka_unit_test_setup_teardown(offered_before_the_start, setup_files,
+						teardown_files),
+		 T(request_without_answer), T(ring_outside_memory),
 		T(features_need_version_1), T(write_through_by_configuration), T(configuration),
 		cmocka_unit_test_setup_teardown(readonly_disk, setup_files, teardown_files),
 		T(file_gets_shorter), T(locks_and_refusals),

@@ -30,8 +30,8 @@ static int setup(void **state)
 	return 0;
 }
 
-/* header, `nout` bytes to read, `nin` bytes to write, status: each in a buffer of its own. */
-static int parse(uint32_t type, uint64_t sector, size_t nout, size_t nin)
+/* header, `n_out` bytes to read, `n_in` bytes to write, status: each in a buffer of its own. */
+static int parse(uint32_t type, uint64_t sector, size_t n_out, size_t n_in)
 {
 	unsigned int n = 0;
 
@@ -39,12 +39,12 @@ static int parse(uint32_t type, uint64_t sector, size_t nout, size_t nin)
 	hdr.sector = sector;
 	chain.out = (struct iov_list) { .v = chain.iov };
 	chain.iov[n++] = (struct iovec) { &hdr, sizeof(hdr) };
-	if (nout)
-		chain.iov[n++] = (struct iovec) { out, nout };
+	if (n_out)
+		chain.iov[n++] = (struct iovec) { out, n_out };
 	chain.out.n = n;
 	chain.in = (struct iov_list) { .v = &chain.iov[n] };
-	if (nin)
-		chain.iov[n++] = (struct iovec) { in, nin };
+	if (n_in)
+		chain.iov[n++] = (struct iovec) { in, n_in };
 	chain.iov[n++] = (struct iovec) { &status, 1 };
 	chain.in.n = n - chain.out.n;
 	return blk_parse(&rq, &lim, &chain);

@@ -42,12 +42,19 @@ static void reinit(struct fixture *f, bool indirect, bool event_idx)
 	assert_int_equal(vq_init(&f->vq, &f->d.mem, &cfg, indirect, event_idx), 0);
 }
 
-/* Whatever is offered as chain 0 must break the queue, with a rule, for good. */
-static void expect_broken(struct fixture *f)
+static void expect_rule(struct fixture *f, const char *rule)
 {
-	offer(&f->d, 0);
 	assert_int_equal(vq_pop(&f->vq, &f->c), -EPROTO);
 	assert_non_null(f->vq.broken);
+	if (!strstr(f->vq.broken, rule))
+		fail_msg("broken is '%s', not '%s'", f->vq.broken, rule);
+}
+
+/* What is offered as chain 0 must break the queue, by that rule, for good. */
+static void expect_broken(struct fixture *f, const char *rule)
+{
+	offer(&f->d, 0);
+	expect_rule(f, rule);
 	set_desc(&f->d, 0, DATA_GPA, 16, 0, 0);
 	assert_int_equal(vq_pop(&f->vq, &f->c), -EPROTO);
 	assert_int_equal(used_count(&f->d), 0);
@@ -143,7 +150,7 @@ static void whole_ring_in_flight(void **state)
 		assert_int_equal(vq_pop(&f->vq, &f->c), 1);
 	assert_int_equal(vq_pop(&f->vq, &f->c), 0);
 	offer(&f->d, 3);
-	assert_int_equal(vq_pop(&f->vq, &f->c), -EPROTO);
+	expect_rule(f, "more buffers");
 }
 
 static void index_runs_ahead(void **state)
@@ -151,7 +158,7 @@ static void index_runs_ahead(void **state)
 	struct fixture *f = *state;
 
 	f->d.avail[1] = 9;
-	assert_int_equal(vq_pop(&f->vq, &f->c), -EPROTO);
+	expect_rule(f, "runs ahead");
 }
 
 static void available_entry_out_of_range(void **state)
@@ -159,7 +166,7 @@ static void available_entry_out_of_range(void **state)
 	struct fixture *f = *state;
 
 	offer(&f->d, 8);
-	assert_int_equal(vq_pop(&f->vq, &f->c), -EPROTO);
+	expect_rule(f, "index out of range");
 }
 
 static void next_out_of_range(void **state)
@@ -167,7 +174,7 @@ static void next_out_of_range(void **state)
 	struct fixture *f = *state;
 
 	set_desc(&f->d, 0, DATA_GPA, 16, NEXT, 8);
-	expect_broken(f);
+	expect_broken(f, "index out of range");
 }
 
 static void loop_of_one(void **state)
@@ -175,7 +182,7 @@ static void loop_of_one(void **state)
 	struct fixture *f = *state;
 
 	set_desc(&f->d, 0, DATA_GPA, 16, NEXT, 0);
-	expect_broken(f);
+	expect_broken(f, "loops");
 }
 
 static void loop_of_three(void **state)
@@ -185,7 +192,7 @@ static void loop_of_three(void **state)
 	set_desc(&f->d, 0, DATA_GPA, 16, NEXT, 5);
 	set_desc(&f->d, 5, DATA_GPA, 16, NEXT, 2);
 	set_desc(&f->d, 2, DATA_GPA, 16, NEXT, 0);
-	expect_broken(f);
+	expect_broken(f, "loops");
 }
 
 static void chain_as_long_as_the_ring(void **state)
@@ -205,7 +212,7 @@ static void readable_behind_writable(void **state)
 
 	set_desc(&f->d, 0, DATA_GPA, 16, NEXT | WRITE, 1);
 	set_desc(&f->d, 1, DATA_GPA, 16, 0, 0);
-	expect_broken(f);
+	expect_broken(f, "readable buffer behind");
 }
 
 static void empty_buffer(void **state)
@@ -213,7 +220,7 @@ static void empty_buffer(void **state)
 	struct fixture *f = *state;
 
 	set_desc(&f->d, 0, DATA_GPA, 0, 0, 0);
-	expect_broken(f);
+	expect_broken(f, "buffer is empty or lies outside");
 }
 
 static void buffer_past_the_end(void **state)
@@ -221,7 +228,7 @@ static void buffer_past_the_end(void **state)
 	struct fixture *f = *state;
 
 	set_desc(&f->d, 0, MEM_BYTES - 15, 16, 0, 0);
-	expect_broken(f);
+	expect_broken(f, "lies outside");
 }
 
 static void buffer_wraps_around(void **state)
@@ -229,7 +236,7 @@ static void buffer_wraps_around(void **state)
 	struct fixture *f = *state;
 
 	set_desc(&f->d, 0, UINT64_MAX - 7, 16, 0, 0);
-	expect_broken(f);
+	expect_broken(f, "lies outside");
 }
 
 static void buffer_of_4gib(void **state)
@@ -237,7 +244,7 @@ static void buffer_of_4gib(void **state)
 	struct fixture *f = *state;
 
 	set_desc(&f->d, 0, DATA_GPA, UINT32_MAX, 0, 0);
-	expect_broken(f);
+	expect_broken(f, "lies outside");
 }
 
 static struct vring_desc *table(struct fixture *f)
@@ -261,6 +268,18 @@ static void indirect(void **state)
 	assert_int_equal(iov_bytes(&f->c.out), 48);
 }
 
+/* Eight in the table and one before it: more than a ring of eight can have. */
+static void indirect_and_direct_too_long(void **state)
+{
+	struct fixture *f = *state;
+
+	set_desc(&f->d, 0, DATA_GPA, 16, NEXT, 1);
+	set_desc(&f->d, 1, TABLE_GPA, 8 * 16, INDIR, 0);
+	for (uint16_t i = 0; i < 8; i++)
+		table(f)[i] = (struct vring_desc) { DATA_GPA, 16, i < 7 ? NEXT : 0, i + 1 };
+	expect_broken(f, "too long");
+}
+
 static void indirect_not_negotiated(void **state)
 {
 	struct fixture *f = *state;
@@ -268,7 +287,7 @@ static void indirect_not_negotiated(void **state)
 	reinit(f, false, false);
 	set_desc(&f->d, 0, TABLE_GPA, 16, INDIR, 0);
 	table(f)[0] = (struct vring_desc) { DATA_GPA, 16, 0, 0 };
-	expect_broken(f);
+	expect_broken(f, "where none may be");
 }
 
 static void indirect_in_indirect(void **state)
@@ -277,7 +296,7 @@ static void indirect_in_indirect(void **state)
 
 	set_desc(&f->d, 0, TABLE_GPA, 16, INDIR, 0);
 	table(f)[0] = (struct vring_desc) { TABLE_GPA, 16, INDIR, 0 };
-	expect_broken(f);
+	expect_broken(f, "where none may be");
 }
 
 static void indirect_with_successor(void **state)
@@ -287,7 +306,7 @@ static void indirect_with_successor(void **state)
 	set_desc(&f->d, 0, TABLE_GPA, 16, INDIR | NEXT, 1);
 	set_desc(&f->d, 1, DATA_GPA, 16, 0, 0);
 	table(f)[0] = (struct vring_desc) { DATA_GPA, 16, 0, 0 };
-	expect_broken(f);
+	expect_broken(f, "with a successor");
 }
 
 static void indirect_lengths(void **state)
@@ -300,7 +319,7 @@ static void indirect_lengths(void **state)
 		f->d.avail[1] = 0;
 		set_desc(&f->d, 0, TABLE_GPA, bad[i], INDIR, 0);
 		table(f)[0] = (struct vring_desc) { DATA_GPA, 16, 0, 0 };
-		expect_broken(f);
+		expect_broken(f, "bad length");
 	}
 }
 
@@ -309,7 +328,7 @@ static void indirect_outside(void **state)
 	struct fixture *f = *state;
 
 	set_desc(&f->d, 0, MEM_BYTES - 16, 32, INDIR, 0);
-	expect_broken(f);
+	expect_broken(f, "table lies outside");
 }
 
 static void indirect_loop(void **state)
@@ -319,7 +338,7 @@ static void indirect_loop(void **state)
 	set_desc(&f->d, 0, TABLE_GPA, 32, INDIR, 0);
 	table(f)[0] = (struct vring_desc) { DATA_GPA, 16, NEXT, 1 };
 	table(f)[1] = (struct vring_desc) { DATA_GPA, 16, NEXT, 0 };
-	expect_broken(f);
+	expect_broken(f, "loops");
 }
 
 static void indirect_next_out_of_range(void **state)
@@ -329,7 +348,7 @@ static void indirect_next_out_of_range(void **state)
 	set_desc(&f->d, 0, TABLE_GPA, 32, INDIR, 0);
 	table(f)[0] = (struct vring_desc) { DATA_GPA, 16, NEXT, 2 };
 	table(f)[2] = (struct vring_desc) { DATA_GPA, 16, 0, 0 };
-	expect_broken(f);
+	expect_broken(f, "index out of range");
 }
 
 static void serve(struct fixture *f)
@@ -410,7 +429,7 @@ int main(void)
 		T(index_runs_ahead), T(available_entry_out_of_range), T(next_out_of_range),
 		T(loop_of_one), T(loop_of_three), T(chain_as_long_as_the_ring),
 		T(readable_behind_writable), T(empty_buffer), T(buffer_past_the_end),
-		T(buffer_wraps_around), T(buffer_of_4gib), T(indirect),
+		T(buffer_wraps_around), T(buffer_of_4gib), T(indirect), T(indirect_and_direct_too_long),
 		T(indirect_not_negotiated), T(indirect_in_indirect), T(indirect_with_successor),
 		T(indirect_lengths), T(indirect_outside), T(indirect_loop),
 		T(indirect_next_out_of_range), T(interrupts_by_flag),
