@@ -139,11 +139,13 @@ static inline struct block_device *cc_data_bdev(const struct cc_layer *layer)
 struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 			       const char *path, const char *data_path, bool writer);
 
-/*
- * Subcluster size in bytes, which never changes, as a hint for the limits: dm
- * asks for these before the first resume.  Process.
+/**
+ * cc_layer_probe() - validate what a table that is being replaced never changes
+ * so that it would matter: sizes and the header, but for the backing name.
+ *
+ * Process.  cc_layer_unload() it afterwards.  Return: 0 or -errno.
  */
-u32 cc_layer_peek_sub(struct cc_layer *layer);
+int cc_layer_probe(struct cc_layer *layer);
 
 /* The device that MAJ:MIN or a path names.  Process.  Return: 0 or -errno. */
 int cc_path_dev(const char *path, dev_t *dev);

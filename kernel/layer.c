@@ -303,29 +303,6 @@ static int cc_layer_load_header(struct cc_layer *layer)
 	return r;
 }
 
-u32 cc_layer_peek_sub(struct cc_layer *layer)
-{
-	u32 bytes = 4096;
-	struct q2_error err;
-	u8 *buf = kmalloc(512, GFP_KERNEL);
-	int r;
-
-	if (!buf)
-		return bytes;
-	layer->dev_bytes = bdev_nr_bytes(layer->dev->bdev);
-	r = cc_layer_bufio(layer, cc_layer_bufio_bits(layer, QCOW2_MIN_CLUSTER_BITS));
-	if (!r && layer->dev_bytes >= 512)
-		r = cc_layer_copy(layer, 0, buf, 512);
-	if (!r) {
-		r = q2_header_bytes(buf, &err);
-		if (r >> QCOW2_SUBCLUSTER_BITS > 4096)
-			bytes = r >> QCOW2_SUBCLUSTER_BITS;
-	}
-	cc_layer_unload(layer);
-	kfree(buf);
-	return bytes;
-}
-
 static int cc_layer_load_l1(struct cc_layer *layer)
 {
 	u32 bytes = layer->q2.l1_entries * sizeof(__be64);
@@ -340,32 +317,31 @@ static int cc_layer_load_l1(struct cc_layer *layer)
 	return r;
 }
 
-static int cc_layer_check_writable(struct cc_layer *layer)
+static int cc_layer_check_l1(struct cc_layer *layer)
 {
+	u32 nr = max_t(u32, layer->q2.l1_entries, 1);
+	u64 *scratch = kvmalloc_array(nr, sizeof(*scratch), GFP_KERNEL);
 	struct q2_error err;
-	u64 *scratch;
 	int r;
 
-	r = q2_check_writable(&layer->q2, &err);
-	if (!r) {
-		scratch = kvmalloc_array(max_t(u32, layer->q2.l1_entries, 1), sizeof(*scratch),
-					 GFP_KERNEL);
-		if (!scratch)
-			return -ENOMEM;
-		r = q2_check_l1(&layer->q2, layer->l1, scratch, layer->dev_bytes, &err);
-		kvfree(scratch);
-	}
+	if (!scratch)
+		return -ENOMEM;
+	r = q2_check_l1(&layer->q2, layer->l1, scratch, layer->dev_bytes, &err);
+	kvfree(scratch);
 	if (r)
 		cc_layer_err(layer, "%s", err.text);
 	return r;
 }
 
-static int cc_layer_load_qcow2(struct cc_layer *layer)
+/* The header, and whether the table line fits it. */
+static int cc_layer_load_info(struct cc_layer *layer)
 {
+	struct q2_error err;
 	int r = cc_layer_load_header(layer);
 
 	if (r)
 		return r;
+	layer->sectors = layer->q2.size >> SECTOR_SHIFT;
 	if (layer->q2.data_file && !layer->data) {
 		cc_layer_err(layer, "image has an external data file: name its device in the table");
 		return -EINVAL;
@@ -374,23 +350,28 @@ static int cc_layer_load_qcow2(struct cc_layer *layer)
 		cc_layer_err(layer, "image has no external data file: use - for the data device");
 		return -EINVAL;
 	}
-	r = cc_layer_load_l1(layer);
-	if (!r && layer->writer)
-		r = cc_layer_check_writable(layer);
-	layer->sectors = layer->q2.size >> SECTOR_SHIFT;
+	r = layer->writer ? q2_check_writable(&layer->q2, &err) : 0;
+	if (r)
+		cc_layer_err(layer, "%s", err.text);
 	return r;
+}
+
+int cc_layer_probe(struct cc_layer *layer)
+{
+	layer->dev_bytes = bdev_nr_bytes(layer->dev->bdev);
+	layer->data_bytes = bdev_nr_bytes(cc_data_bdev(layer));
+	layer->sectors = layer->data_bytes >> SECTOR_SHIFT;
+	return layer->kind == CC_RAW ? 0 : cc_layer_load_info(layer);
 }
 
 int cc_layer_load(struct cc_layer *layer)
 {
-	int r = 0;
+	int r = cc_layer_probe(layer);
 
-	layer->dev_bytes = bdev_nr_bytes(layer->dev->bdev);
-	layer->data_bytes = bdev_nr_bytes(cc_data_bdev(layer));
-	if (layer->kind == CC_RAW)
-		layer->sectors = layer->data_bytes >> SECTOR_SHIFT;
-	else
-		r = cc_layer_load_qcow2(layer);
+	if (!r && layer->kind != CC_RAW)
+		r = cc_layer_load_l1(layer);
+	if (!r && layer->writer)
+		r = cc_layer_check_l1(layer);
 	if (r)
 		cc_layer_unload(layer);
 	layer->ready = !r;

@@ -86,6 +86,14 @@ static int cc_check_kind(struct cowchain *cc, enum cc_kind kind, unsigned int i,
 	return 0;
 }
 
+/* What can be found out before the old table stops, and saves a failed resume. */
+static int cc_check_top(struct cowchain *cc, struct cc_layer *layer)
+{
+	if (layer->writer)
+		cc->discard_granularity = 1U << layer->q2.sub_bits;
+	return cc_check_size(cc, layer);
+}
+
 static int cc_parse_layer(struct cowchain *cc, struct dm_arg_set *as, unsigned int i,
 			  unsigned int nr)
 {
@@ -113,9 +121,13 @@ static int cc_parse_layer(struct cowchain *cc, struct dm_arg_set *as, unsigned i
 	}
 	layer->slot = i;
 	cc->opened[cc->nr_opened++] = layer;
-	if (layer->writer)
-		cc->discard_granularity = cc_layer_peek_sub(layer);
-	return 0;
+	r = cc_layer_probe(layer);
+	if (!r && i == nr - 1)
+		r = cc_check_top(cc, layer);
+	cc_layer_unload(layer);
+	if (r)
+		cc->ti->error = "a layer cannot be used";
+	return r;
 }
 
 int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv)
@@ -196,12 +208,14 @@ int cc_find_layer(struct cowchain *cc, const char *word)
 
 	lockdep_assert_held(&cc->ctl);
 	if (!kstrtouint(word, 10, &n))
-		return n < view->nr ? (int)n : -ENOENT;
+		return n < view->nr ? (int)n : -EINVAL;
+	if (word[0] != '/' && !strchr(word, ':'))
+		return -EINVAL;
 	r = cc_path_dev(word, &dev);
 	if (r)
 		return r;
 	for (n = 0; n < view->nr; n++)
 		if (cc_layer_is(view->layer[n], dev))
 			return n;
-	return -ENOENT;
+	return -ENODEV;
 }
