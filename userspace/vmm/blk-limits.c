@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "../lock.h"
 #include "blk.h"
 #include "util.h"
 
@@ -132,24 +133,28 @@ static int check_limits(struct blk_limits *lim, const char *path)
 	return 0;
 }
 
-/*
- * Block devices are opened exclusively, so that what is mounted here cannot be written by a guest.
- * Files get a lock: one writer, or readers; the byte ranges are chosen so that a running QEMU, which
- * locks bytes from 100 on, and a writer of ours refuse each other.
- */
-static int lock_file(int fd, bool readonly)
-{
-	struct flock l = {
-		.l_type = readonly ? F_RDLCK : F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_len = readonly ? 100 : 0,
-	};
+#define QEMU_BYTE_WRITES	101
 
-	if (!fcntl(fd, F_OFD_SETLK, &l))
-		return 0;
-	return errno == EAGAIN ? -EBUSY : -errno;
+/*
+ * The tool's image_lock() is made for layers, which may become read-only while they are open, and so
+ * doesn't say "I write". Our disks are written as long as they are open.
+ */
+static int lock_file(int fd, const char *path, bool readonly)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_start = QEMU_BYTE_WRITES, .l_len = 1 };
+
+	if (image_lock(fd, path, !readonly))
+		return -EBUSY;
+	/* Fails where the file system has no locks: then there was nothing to check, either. */
+	if (!readonly)
+		fcntl(fd, F_OFD_SETLK, &l);
+	return 0;
 }
 
+/*
+ * Block devices are opened exclusively, so that what is mounted here cannot be written by a guest;
+ * files get QEMU's locks, see blk_open().
+ */
 static int open_disk(const char *path, bool readonly, bool *direct)
 {
 	int flags = O_CLOEXEC | (readonly ? O_RDONLY : O_RDWR);
@@ -187,8 +192,10 @@ int blk_open(struct blk_device *dev, const char *path, bool readonly, const char
 		return say_errno(-dev->fd, "cannot open disk %s", path);
 	err = fstat(dev->fd, &st) ? -errno : 0;
 	dev->is_blockdev = S_ISBLK(st.st_mode);
-	if (!err && !dev->is_blockdev)
-		err = lock_file(dev->fd, readonly);
+	if (!err && !dev->is_blockdev && lock_file(dev->fd, path, readonly)) {
+		close(dev->fd);		/* said why */
+		return -EBUSY;
+	}
 	if (!err)
 		err = dev->is_blockdev ? blockdev_limits(dev, st.st_rdev, direct)
 				       : file_limits(dev, &st, direct);
