@@ -66,8 +66,6 @@ void cc_view_drain(struct cc_view *view)
 {
 	percpu_ref_kill(&view->ref);
 	wait_for_completion(&view->drained);
-	/* Nobody may still be looking at the pointer under RCU. */
-	synchronize_rcu();
 }
 
 /*

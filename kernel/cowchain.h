@@ -461,7 +461,10 @@ static inline void cc_view_put(struct cc_view *view)
 	percpu_ref_put(&view->ref);
 }
 
-/* Kill @view's reference and wait until no bio uses it.  Process. */
+/*
+ * Kill @view's reference and wait until no bio uses it.  Status may still look
+ * at it under RCU: synchronize_rcu() before anything is freed.  Process.
+ */
 void cc_view_drain(struct cc_view *view);
 
 /* ------------------------------------------------------------- the target */

@@ -109,6 +109,22 @@ static void cc_unpause_bios(struct cowchain *cc)
 }
 
 /*
+ * What can be done before bios have to wait: most of the commit, and leaving
+ * the percpu mode of the reference, which takes an RCU grace period.
+ */
+static int cc_snapshot_prepare(struct cowchain *cc, struct cc_view *old)
+{
+	percpu_ref_switch_to_atomic_sync(&old->ref);
+	return cc_commit_wait(cc);
+}
+
+static void cc_snapshot_revive(struct cowchain *cc, struct cc_view *old)
+{
+	reinit_completion(&old->drained);
+	percpu_ref_resurrect(&old->ref);
+}
+
+/*
  * 1. New bios wait.  2. Those under way end.  3. Their bits become durable:
  * the old top is complete, and no writer is left.  4. The new view is
  * published.  5. What waited goes on.
@@ -118,19 +134,22 @@ static void cc_unpause_bios(struct cowchain *cc)
  */
 static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct cc_view *new)
 {
-	int r;
+	int r = cc_snapshot_prepare(cc, old);
 
-	cc_pause_bios(cc);
-	cc_view_drain(old);
-	r = cc_commit_wait(cc);
-	if (r) {
-		reinit_completion(&old->drained);
-		percpu_ref_resurrect(&old->ref);
-		cc_err(cc, "cannot commit the old top: error %d", r);
-	} else {
-		rcu_assign_pointer(cc->view, new);
+	if (!r) {
+		cc_pause_bios(cc);
+		cc_view_drain(old);
+		r = cc_commit_wait(cc);
+		if (r)
+			cc_snapshot_revive(cc, old);
+		else
+			rcu_assign_pointer(cc->view, new);
+		cc_unpause_bios(cc);
 	}
-	cc_unpause_bios(cc);
+	if (r) {
+		percpu_ref_switch_to_percpu(&old->ref);
+		cc_err(cc, "cannot commit the old top: error %d", r);
+	}
 	return r;
 }
 

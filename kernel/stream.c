@@ -318,6 +318,7 @@ static int cc_stream_finish(struct cc_job *job)
 	cc_view_put(job->view);
 	job->view = NULL;
 	cc_view_drain(old);
+	synchronize_rcu();
 	cc_view_close_dropped(old, now);
 	cc_view_destroy(old);
 	/* A kthread's fput() is deferred; an autoclear loop goes with it. */
