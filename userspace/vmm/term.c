@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "term.h"
+#include "util.h"
 
 #define ESCAPE 0x01
 
@@ -30,6 +31,22 @@ void term_fatal(void)
 	_exit(1);
 }
 
+/* The default action follows: a fault happens again, abort() raises its signal once more. */
+static void on_crash(int sig)
+{
+	(void)sig;
+	term_restore();
+}
+
+static void restore_on_crash(void)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+	struct sigaction sa = { .sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &sa, NULL);
+}
+
 void term_raw(void)
 {
 	struct termios t;
@@ -44,6 +61,7 @@ void term_raw(void)
 	if (!tcsetattr(STDIN_FILENO, TCSAFLUSH, &t)) {
 		is_raw = 1;
 		atexit(term_restore);
+		restore_on_crash();
 	}
 }
 
