@@ -20,6 +20,7 @@ static const struct option options[] = {
 	{ "data-file", required_argument, NULL, 'd' },
 	{ "cluster-size", required_argument, NULL, 'c' },
 	{ "force", no_argument, NULL, 'f' },
+	{ "reserve", no_argument, NULL, 'r' },
 	{ 0 },
 };
 
@@ -50,6 +51,9 @@ static int parse_option(int c, struct args *args)
 			return 0;
 		return cc_usage("create", "--cluster-size %s: must be 128K, 256K, 512K, 1M or 2M",
 				optarg);
+	case 'r':
+		args->req.reserve = true;
+		return 0;
 	case 'f':
 		args->req.overwrite = true;
 		return 0;

@@ -18,6 +18,7 @@
 #define SNAPSHOT_LONG_OPTIONS \
 	{ "data-file", required_argument, NULL, 'd' }, \
 	{ "cluster-size", required_argument, NULL, 'c' }, \
+	{ "reserve", no_argument, NULL, 'r' }, \
 	{ "backing-file", required_argument, NULL, 'N' }, \
 	{ "allow-dir", required_argument, NULL, 'a' }, \
 	{ "no-lock", no_argument, NULL, 'L' }
@@ -39,6 +40,7 @@ struct snapshot_args {
 	const char *data_file;
 	const char *backing_file;
 	uint64_t cluster_size;
+	bool reserve;
 	const char *name;
 	const char *image;
 	bool is_copy;
@@ -56,6 +58,9 @@ static int parse_option(int c, struct snapshot_args *args)
 			return 0;
 		return cc_usage(args->verb, "--cluster-size %s: must be 128K, 256K, 512K, 1M or 2M",
 				optarg);
+	case 'r':
+		args->reserve = true;
+		return 0;
 	case 'N':
 		args->backing_file = optarg;
 		return 0;
@@ -115,6 +120,7 @@ static int make_image(const struct snapshot_args *args, const struct live *live,
 		.backing_kind = live->table.layers[live_top(live)].kind,
 		.size = live->dev.sectors * SECTOR_SIZE,
 		.cluster_size = args->cluster_size,
+		.reserve = args->reserve,
 	};
 
 	return create_image(&req, made);

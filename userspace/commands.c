@@ -20,7 +20,8 @@
 #define HELP_NEW_IMAGE \
 	"  --data-file F    keep the guest's data in F, which is a plain raw disk once all is\n" \
 	"                   streamed in\n" \
-	"  --cluster-size N 128K (default) to 2M\n"
+	"  --cluster-size N 128K (default) to 2M\n" \
+	"  --reserve        allocate all of its space on the file system now\n"
 
 const struct command commands[] = {
 	{

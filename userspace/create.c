@@ -154,6 +154,38 @@ static int run_create(const struct create_request *req, const char *dir)
 	return ret;
 }
 
+/*
+ * Makes sure that the file system cannot run out of space under a file: contents and length stay as
+ * they are. (Loop devices acknowledge a write of which only the first part found space.)
+ */
+static int reserve_space(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+	int ret = -1;
+
+	if (fd >= 0 && !fstat(fd, &st)) {
+		if (S_ISBLK(st.st_mode) || !st.st_size)
+			ret = 0;
+		else
+			ret = fallocate(fd, 0, 0, st.st_size);
+	}
+	if (ret)
+		cc_error("%s: cannot reserve its space: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+static int reserve_all(const struct create_request *req)
+{
+	if (!req->reserve)
+		return 0;
+	if (reserve_space(req->path))
+		return -1;
+	return req->data_file ? reserve_space(req->data_file) : 0;
+}
+
 int create_image(const struct create_request *req, struct created *made)
 {
 	char *dir = real_parent(req->path);
@@ -165,6 +197,8 @@ int create_image(const struct create_request *req, struct created *made)
 	if (!reserve(req->path, req->overwrite, &made->image) &&
 	    (!req->data_file || !reserve(req->data_file, req->overwrite, &made->data)))
 		ret = run_create(req, dir);
+	if (!ret)
+		ret = reserve_all(req);
 	free(dir);
 	if (ret)
 		create_undo(made);

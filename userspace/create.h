@@ -22,6 +22,7 @@ struct create_request {
 	uint64_t size;			/* bytes */
 	uint64_t cluster_size;		/* bytes */
 	bool overwrite;			/* existing files or block devices */
+	bool reserve;			/* the space on the file system, too */
 };
 
 /* What create_image() made and create_undo() removes. */
