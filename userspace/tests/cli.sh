@@ -106,6 +106,7 @@ shell 'a data file absolute: QEMU takes a relative one from its working director
 	"cd /; qemu-img info '$dir/d,x:y.qcow2' | grep 'data file: $dir/sub/d,d:1.raw'"
 shell 'and is as long as the disk' "test \$(stat -c %s 'sub/d,d:1.raw') = 104857600"
 expect 0 '' create r.qcow2 -b base.raw -F raw --data-file r.raw --reserve
+# shellcheck disable=SC2016
 shell '--reserve takes the space' '[ $(($(stat -c %b r.raw) * 512)) -ge 104857600 ]'
 rm r.raw
 for image in b.qcow2 sub/c.qcow2 e.qcow2 'file:d,x:y.qcow2'; do
