@@ -69,6 +69,10 @@ uint64_t parse_size(const char *s, uint64_t end)
 		v <<= 30;
 		e++;
 		break;
+	case 'T':
+		v <<= 40;
+		e++;
+		break;
 	}
 	if (*e)
 		die("not a size: %s", s);

@@ -2,10 +2,10 @@
 /*
  * cowio: do I/O on a block device and the same on a model file, and compare the two.
  *
- *	cowio [-m MODEL] DEV OP...
+ *	cowio [-m MODEL] [-u BYTES] DEV OP...
  *
  * OP is [ERRNO!]NAME[:OFFSET:LENGTH[:SEED]]; with ERRNO! the operation has to fail with that
- * errno, and the model stays as it is. One process does many operations: processes are dear in
+ * errno, and the model stays as it is. -u tells the subcluster, which random discards respect. One process does many operations: processes are dear in
  * an emulated machine.
  */
 #include <errno.h>
@@ -26,7 +26,7 @@ struct ctx {
 	int dev;
 	int model;		/* -1: none */
 	uint64_t size;
-	const char *op;		/* for messages */
+	uint64_t unit;		/* of discards: less than a subcluster need not act */
 };
 
 struct op {
@@ -39,7 +39,7 @@ struct op {
 
 static void usage(void)
 {
-	fputs("usage: cowio [-m MODEL] DEV OP...\n"
+	fputs("usage: cowio [-m MODEL] [-u BYTES] DEV OP...\n"
 	      "  OP: [ERRNO!]NAME:OFFSET:LENGTH[:SEED], sizes with k, M, G, offsets -N from the end\n"
 	      "  write fua zero discard read zeros   with offset and length\n"
 	      "  verify flush sleep:0:MS random:COUNT:SEED\n", stderr);
@@ -159,8 +159,7 @@ static void random_op(struct ctx *c, struct rng *r, struct op *op)
 
 	memset(op, 0, sizeof(*op));
 	strcpy(op->name, names[rng_below(r, ARRAY_SIZE(names))]);
-	/* a discard need not act on parts of a subcluster, so that a model can't say what is read */
-	unit = !strcmp(op->name, "discard") ? 4096 : SECTOR;
+	unit = !strcmp(op->name, "discard") ? c->unit : SECTOR;
 	op->len = (1 + rng_below(r, max)) * unit;
 	if (op->len > c->size)
 		op->len = c->size / unit * unit;
@@ -264,12 +263,16 @@ static bool check_op(struct ctx *c, const char *text)
 
 int main(int argc, char **argv)
 {
-	struct ctx c = { .model = -1 };
+	struct ctx c = { .model = -1, .unit = 4096 };
 	bool write_ops = false;
 	int i;
 	int o;
 
-	while ((o = getopt(argc, argv, "m:")) != -1) {
+	while ((o = getopt(argc, argv, "m:u:")) != -1) {
+		if (o == 'u') {
+			c.unit = parse_size(optarg, 0);
+			continue;
+		}
 		if (o != 'm')
 			usage();
 		c.model = open(optarg, O_RDWR);

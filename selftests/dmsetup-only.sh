@@ -57,7 +57,7 @@ copy() {
 		-b d.qcow2 -F qcow2 e.qcow2
 	e=$(losetup --find --show e.qcow2)
 	dmsetup message cct 0 snapshot qcow2 "$e" -
-	dmsetup message cct 0 stream
+	dmsetup message cct 0 stream speed 1048576
 	dmsetup message cct 0 job-pause
 	dmsetup message cct 0 job-set-speed 0
 	dmsetup message cct 0 job-resume

@@ -126,7 +126,7 @@ compressed() {
 	layers compressed.qcow2
 	mark bad
 	if dmsetup create cct --readonly --table "$TABLE"; then
-		cowio /dev/mapper/cct EIO!read:0:64k
+		cowio /dev/mapper/cct EIO!read:64k:64k
 		remove cct
 	fi
 	logged "cowchain: .*compress"

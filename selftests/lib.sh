@@ -10,8 +10,8 @@
 # Environment:
 #	REQUIRE_ALL=1	a case that cannot run is a failure
 #	FIXTURES	images made by make-fixtures; made now if not there
-#	EXPORT		directory for layers and models that qemu-img shall judge later; without it
-#			they are judged at the end of each test
+#	EXPORT		directory for layers and models that qemu-img shall judge later, beside that of
+#			the fixtures; without it they are judged at the end of each test
 #	CASES		regular expression: run these cases only (function names)
 #	COWCHAIN_TMP	where the layers live, a tmpfs by preference
 #	CASE_TIMEOUT	seconds until a case counts as hanging
@@ -46,12 +46,17 @@ declare -A ERRNO_TEXT=(
 	[ENXIO]='No such device or address' [EFBIG]='File too large' [EMEDIUMTYPE]='Wrong medium type'
 	[EOPNOTSUPP]='Operation not supported' [EIO]='Input/output error' [E2BIG]='Argument list too long'
 	[ENOSPC]='No space left on device' [ERANGE]='Numerical result out of range'
+	[ENAMETOOLONG]='File name too long' [ENOTEMPTY]='Directory not empty'
 	[EACCES]='Permission denied' [EPERM]='Operation not permitted' [ENOMEM]='Cannot allocate memory'
 )
 
 # ---- results ----
 
-it() { CASE_LIST+=("$1" "$2"); }
+# it DESCRIPTION FUNCTION: a case; its function comes after this
+it() {
+	! declare -F "$2" >/dev/null || { echo "Bail out! there is a function $2 already"; exit 1; }
+	CASE_LIST+=("$1" "$2")
+}
 
 note() { echo "$*"; }
 
@@ -228,11 +233,11 @@ run_case() {
 	wait "$pid" || true
 	scan_log >>"$WORK/out"
 	[[ $(<"$WORK/out") != *FAILED:* ]] || rc=1
-	report "$n" "$desc" "$func" "$rc"
+	tap_line "$n" "$desc" "$func" "$rc"
 	export_case "$func" "$rc"
 }
 
-report() {
+tap_line() {
 	local n=$1 desc=$2 func=$3 rc=$4
 
 	if [ "$rc" -eq 0 ]; then
@@ -250,6 +255,7 @@ report() {
 # What was kept goes to where qemu-img will see it.
 export_case() {
 	if [ "$2" -eq 0 ] && [ -e "$T/manifest" ]; then
+		[ -n "$LOCAL_EXPORT" ] || dedupe "$T" "$FIXTURES"
 		mv "$T" "$EXPORT/$TEST.$1"
 	else
 		rm -rf "$T"
@@ -431,7 +437,7 @@ msg() {
 	local name=$1
 
 	shift
-	dmsetup message "$name" 0 "$@"
+	dmsetup message -- "$name" 0 "$@"
 }
 
 # refuse_msg ERRNO[|ERRNO...] NAME WORD... : refused with that errno and a line in the log
@@ -440,7 +446,7 @@ refuse_msg() {
 
 	shift 2
 	mark refuse
-	out=$(dmsetup message "$name" 0 "$@" 2>&1) || rc=$?
+	out=$(dmsetup message -- "$name" 0 "$@" 2>&1) || rc=$?
 	[ $rc -ne 0 ] || fail "accepted: $*"
 	expect_errno "$errno" "$out" "message $*"
 	logged "cowchain: .{8}"

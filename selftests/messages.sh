@@ -68,7 +68,7 @@ long_name() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct base 0
 	printf -v name '%01024d' 7
-	refuse_msg "EINVAL|EFBIG" cct stream backing-file "$name" raw
+	refuse_msg "EINVAL|EFBIG|ENAMETOOLONG" cct stream backing-file "$name" raw
 	status cct
 	eq "$S_STATE" "" "job"
 }

@@ -34,12 +34,26 @@ static void usage(void)
 	exit(2);
 }
 
+/* The shell's arithmetic is signed: words with the highest bit set come as negative numbers. */
+static uint64_t parse_word(const char *s)
+{
+	char *end;
+	uint64_t v;
+
+	if (*s != '-')
+		return parse_size(s, 0);
+	v = strtoull(s, &end, 10);
+	if (*end)
+		die("not a number: %s", s);
+	return v;
+}
+
 static void word(struct qimg *q, uint64_t off, unsigned int bytes, const char *value)
 {
 	if (!value)
 		printf("0x%0*llx\n", 2 * (int)bytes, (ull)qimg_get(q, off, bytes));
 	else if (strcmp(value, "-"))
-		qimg_put(q, off, bytes, parse_size(value, 0));
+		qimg_put(q, off, bytes, parse_word(value));
 }
 
 static void cmd_header(struct qimg *q)

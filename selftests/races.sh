@@ -280,7 +280,7 @@ two_streams() {
 
 	abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-	msg cct stream speed 65536 2>/dev/null &
+	{ msg cct stream speed 65536 2>/dev/null || exit 1; } &
 	pid=$!
 	msg cct stream speed 65536 2>/dev/null || a=1
 	wait $pid || b=1
@@ -297,7 +297,7 @@ two_snapshots() {
 	spare e d.qcow2
 	spare f d.qcow2
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	{ msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - || exit 1; } &
 	pid=$!
 	msg cct snapshot qcow2 "${LOOP[f.qcow2]}" - || a=1
 	wait $pid || b=1

@@ -46,7 +46,6 @@ reader_beside_writer() {
 it "a writer beside readers is refused" writer_beside_reader
 writer_beside_reader() {
 	two_chains
-	detach c.qcow2 2>/dev/null && fail "a layer in use was detached"
 	remove cct
 	# c.qcow2's loop device has to be writable for this
 	detach c.qcow2
@@ -131,6 +130,7 @@ claimed() {
 	create cct
 	exec 8>&-
 	remove cct
+	modprobe -q ext4 || skip "needs ext4"
 	mkfs.ext4 -q -F "${LOOP[d.qcow2]}" 16000 2>/dev/null || skip "needs mkfs.ext4"
 	mkdir mnt
 	mount "${LOOP[d.qcow2]}" mnt

@@ -136,7 +136,8 @@ resize_refused() {
 	if [ $rc -eq 0 ]; then
 		dmsetup suspend cct
 		! dmsetup resume cct || fail "a device larger than its top"
-		dmsetup clear cct
+		# the bad table has replaced the good one by now, that is how device-mapper works
+		dmsetup load cct --table "$table"
 		dmsetup resume cct
 	fi
 	logged "cowchain: .{8}"

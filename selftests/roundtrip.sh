@@ -35,7 +35,7 @@ rounds() {
 		LOOP=()
 		sound d.qcow2
 		qemu d.qcow2 "write -P $i $((i * 700))k 100k" "write -P 9 $((i * 3001))k 1k" \
-			"write -z ${i}M 64k" "write -z $((i * 4000))k 5k" "write -P 7 ${i}0M 512k" \
+			"write -z ${i}M 64k" "write -z $((i * 4000))k 5k" "write -P 7 $((i * 4))M 512k" \
 			"write -P 8 $((i * 13 * 512)) 512"
 	done
 	mkchain cct a.raw b.qcow2 c.qcow2 "$2"

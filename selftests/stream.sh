@@ -159,14 +159,16 @@ shorter_between() {
 
 it "tops of every subcluster size" sizes
 sizes() {
-	local bits
+	local pair bits
 
-	for bits in 128k 512k 2M; do
+	# cluster and subcluster
+	for pair in 128k:4k 512k:16k 2M:64k; do
+		bits=${pair%:*}
 		use tops "top-$bits.qcow2" base.raw
 		cp base.raw "model-$bits.raw"
 		layers base.raw "top-$bits.qcow2"
 		create cct
-		cowio -m "model-$bits.raw" /dev/mapper/cct random:30:9
+		cowio -u "${pair#*:}" -m "model-$bits.raw" /dev/mapper/cct random:30:9
 		msg cct stream
 		job_done cct
 		cowio -m "model-$bits.raw" /dev/mapper/cct verify
