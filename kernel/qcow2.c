@@ -59,6 +59,9 @@ static int q2_parse_v3(const struct qcow2_header *h, u32 len, struct q2_info *in
 			bit++;
 		return q2_fail(err, -EOPNOTSUPP, "unknown incompatible feature bit %u", bit);
 	}
+	/* Only set for another type than zlib, by images that have such clusters. */
+	if (info->incompatible & QCOW2_INCOMPAT_COMPRESSION)
+		return q2_fail(err, -EOPNOTSUPP, "compressed images are not supported");
 	if (be32_to_cpu(h->refcount_order) > 6)
 		return q2_fail(err, -EINVAL, "bad refcount order %u",
 			       be32_to_cpu(h->refcount_order));
