@@ -17,13 +17,14 @@ say() { echo "$me: $*"; }
 warn() { echo "$me: $*" >&2; }
 die() { warn "$@"; exit 1; }
 
-# The Debian suite a kernel of ours comes from.
+# The Debian suite a kernel of ours comes from. For scripts/kernel-debug's, which
+# are built here, that of their source.
 kernel_suite() {
 	case $1 in
-	6.1) echo bookworm ;;
-	6.12) echo bookworm-backports ;;
+	6.1 | debug-*-6.1) echo bookworm ;;
+	6.12 | debug-kasan | debug-kcsan | debug-gcov) echo bookworm-backports ;;
 	newest) echo testing ;;
-	*) die "no such kernel: $1 (6.1, 6.12, newest)" ;;
+	*) die "no such kernel: $1 (6.1, 6.12, newest, debug-kasan, debug-kcsan, debug-gcov)" ;;
 	esac
 }
 
