@@ -1,0 +1,232 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Stress: one round. Verified chains under load, a victim whose table is pulled away, no memory.
+#
+# SEED decides everything that is decided here: OPS (400) operations on each of 1 to 3 chains by
+# chainstress, which checks each byte; beside them a chain that is removed, suspended and has its
+# table swapped while I/O and jobs are in flight, and that must be whole afterwards.
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+: "${SEED:=1}" "${OPS:=400}" "${STALL:=200}"
+SECTORS=72216
+STRESS=()	# pids of the runs of chainstress
+HELPERS=()	# pids of what goes on until those have ended
+RANDOM=$SEED
+
+say() { echo "# [$SECONDS s] $*"; }
+
+# ---- the verified chains ----
+
+# spares CHAIN COUNT: prepared layers of both forms; ARGS gets the options that name them
+spares() {
+	local dir=$1 i
+
+	ARGS=()
+	for ((i = 0; i < $2; i++)); do
+		if [ $(((SEED + i) % 3)) -eq 0 ]; then
+			cp "$FIXTURES/stress/spare-ext.qcow2" "$T/$dir/s$i.qcow2"
+			truncate -s $((SECTORS * 512)) "$T/$dir/s$i.data"
+			qcow2poke "$T/$dir/s$i.qcow2" ext 0x44415441 "s$i.data"
+			ARGS+=(--spare "$T/$dir/s$i.qcow2,$T/$dir/s$i.data")
+		else
+			cp "$FIXTURES/stress/spare.qcow2" "$T/$dir/s$i.qcow2"
+			ARGS+=(--spare "$T/$dir/s$i.qcow2")
+		fi
+	done
+}
+
+new_chain() {
+	mkdir "$T/$1"
+	cp "$FIXTURES"/stress/{a.raw,b.qcow2,c.qcow2,model.raw} "$T/$1"
+	mkchain "cct$1" "$1/a.raw" "$1/b.qcow2" "$1/c.qcow2"
+}
+
+# start_chain NAME NUMBER
+start_chain() {
+	new_chain "$1"
+	spares "$1" $((OPS / 50 + 5))
+	chainstress --name "cct$1" --model "$T/$1/model.raw" --out "$T/$1" --seed $((SEED * 10 + $2)) \
+		--ops "$OPS" --threads $((2 + RANDOM % 4)) --stall "$STALL" "${ARGS[@]}" &
+	STRESS+=($!)
+	limit "$!"
+}
+
+# What chainstress says about the last top is for qemu-img; it saw the others itself.
+finish_chain() {
+	local dir=$1
+
+	remove "cct$dir"
+	cmp "$FIXTURES/stress/a.raw" "$dir/a.raw"
+	cmp "$FIXTURES/stress/b.qcow2" "$dir/b.qcow2"
+	tail -n 2 "$dir/manifest" | sed -E "s, ([^ ]+), $dir/\1,g" >>"$T/manifest"
+}
+
+# ---- memory ----
+
+# In a cgroup that allows little: what is read and written through the page cache gives way.
+limit() {
+	[ -e "$CGROUP/cgroup.procs" ] || return 0
+	echo "$1" >"$CGROUP/cgroup.procs" 2>/dev/null || true
+}
+
+make_cgroup() {
+	CGROUP=/sys/fs/cgroup/cct-stress
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 none /sys/fs/cgroup || return 0
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || return 0
+	mkdir -p $CGROUP
+	echo $((48 + RANDOM % 64))M >$CGROUP/memory.high
+}
+
+# One that eats most of what is free, and gives it back, and drops what is cached.
+squeeze() {
+	local free
+
+	trap 'exit 0' TERM
+	while :; do
+		free=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)
+		# dd touches its whole buffer
+		[ "$free" -lt 160 ] ||
+			dd if=/dev/zero of=/dev/null bs=$((free - 128))M count=1 status=none 2>/dev/null || true
+		echo $((1 + RANDOM % 3)) >/proc/sys/vm/drop_caches
+		echo 1 >/proc/sys/vm/compact_memory 2>/dev/null || true
+		sleep 1.$((RANDOM % 9))
+	done
+}
+
+# ---- the victim ----
+
+# I/O whose failure is expected: the chain is pulled away under it.
+victim_io() {
+	local i
+
+	trap 'exit 0' TERM
+	for ((i = 0; i < 10000; i++)); do
+		cowio /dev/mapper/cctv "random:$((20 + RANDOM % 100)):$RANDOM" 2>/dev/null || sleep 0.2
+	done
+}
+
+# Another table for a moment, with or without a flush; what was in flight ends either way.
+swap_table() {
+	local flags=()
+
+	[ $((RANDOM % 2)) -eq 0 ] || flags=(--noflush --nolockfs)
+	dmsetup suspend "${flags[@]}" cctv
+	dmsetup load cctv --table "0 $SECTORS $1"
+	dmsetup resume cctv
+	sleep 0.$((RANDOM % 5))
+	dmsetup load cctv --table "$TABLE"
+	dmsetup suspend "${flags[@]}" cctv
+	dmsetup resume cctv
+}
+
+# A removal while it is in use: now by force, or when the last one closes it.
+pull_away() {
+	dmsetup resume cctv 2>/dev/null || true
+	if [ $((RANDOM % 2)) -eq 0 ]; then
+		dmsetup remove --force cctv 2>/dev/null || true
+	else
+		dmsetup remove --deferred cctv
+	fi
+	# who still has it open gets to the end at some time
+	wait_for "$STALL" victim_gone
+}
+
+victim_gone() {
+	[ -e /dev/mapper/cctv ] || return 0
+	[ "$(dmsetup info -c --noheadings -o open cctv 2>/dev/null)" != 0 ] ||
+		dmsetup remove cctv 2>/dev/null || true
+	[ ! -e /dev/mapper/cctv ]
+}
+
+victim_step() {
+	local i
+
+	case $((RANDOM % 7)) in
+	0) msg cctv base $((RANDOM % 2)) && msg cctv stream speed $((RANDOM % 4 << 22)) ;;
+	1) msg cctv job-pause ;;
+	2) msg cctv job-cancel ;;
+	3) swap_table error ;;
+	4) swap_table zero ;;
+	5) dmsetup suspend --noflush --nolockfs cctv && dmsetup resume cctv ;;
+	6)
+		for i in 1 2 3 4 5 6; do
+			dmsetup status cctv && dmsetup table cctv
+		done
+		;;
+	esac >/dev/null 2>&1 || true	# for what is too late or too early
+}
+
+# The chain as it was left: its layers load again and all of it can be read.
+victim_whole() {
+	local want=$1
+
+	layers v/a.raw v/b.qcow2 v/c.qcow2
+	wait_for 30 create cctv
+	cowio /dev/mapper/cctv read:0:$((SECTORS * 512))
+	remove cctv
+	cmp "$FIXTURES/stress/a.raw" v/a.raw
+	cmp "$FIXTURES/stress/b.qcow2" v/b.qcow2
+	eq "$(mkloop -l "$T/v" | wc -l)" "$want" "loop devices of the victim"
+}
+
+# Goes on until the others have ended.
+victim() {
+	local io i
+
+	mkdir "$T/v"
+	cp "$FIXTURES"/stress/{a.raw,b.qcow2,c.qcow2} "$T/v"
+	while :; do
+		layers v/a.raw v/b.qcow2 v/c.qcow2
+		wait_for 30 create cctv
+		victim_io &
+		io=$!
+		for ((i = RANDOM % 8; i > 0; i--)); do
+			sleep 0.$((RANDOM % 8))
+			victim_step
+		done
+		kill "$io"
+		pull_away
+		wait "$io" || true
+		victim_whole 3
+		stress_running || break
+	done
+	echo "check v/c.qcow2" >>"$T/manifest"
+}
+
+# ---- all of it ----
+
+stress_running() {
+	local pid
+
+	for pid in "${STRESS[@]}"; do
+		[ ! -e "/proc/$pid" ] || return 0
+	done
+	return 1
+}
+
+it "seed $SEED" one_round
+one_round() {
+	local n=$((1 + RANDOM % 3)) i pid
+
+	modprobe -q -a dm-zero 2>/dev/null || true
+	make_cgroup
+	say "seed $SEED: $n chains, $OPS operations each"
+	for ((i = 0; i < n; i++)); do
+		start_chain "p$i" "$i"
+	done
+	squeeze &
+	HELPERS+=($!)
+	victim
+	for pid in "${STRESS[@]}"; do
+		wait "$pid"
+	done
+	kill "${HELPERS[@]}"
+	say "verified, now looking at what is left"
+	for ((i = 0; i < n; i++)); do
+		finish_chain "p$i"
+	done
+	eq "$(dmsetup ls | awk '/^cct/ { n++ } END { print n + 0 }')" 0 "devices that are left"
+}
+
+run_cases
