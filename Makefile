@@ -45,7 +45,7 @@ modules_install: modules
 
 # KERNEL, TESTS, CASES, SEEDS, OPS and SEED on make's command line reach these
 # scripts in the environment; scripts/check explains them.
-check check-random:
+check check-random check-debug coverage stress:
 	@scripts/setup check
 	@scripts/$@
 
@@ -69,7 +69,7 @@ clean:
 distclean: clean
 	@bash -c '. scripts/lib.sh && cd "$$cache" 2>/dev/null || exit 0; \
 		echo "rm -rf $$cache/..."; \
-		rm -rf kernels apt checkpatch initramfs chroot images *.lock'
+		rm -rf kernels source-* apt checkpatch initramfs chroot images *.lock'
 
 help:
 	@echo 'all              the module and the tools (default)'
@@ -80,6 +80,9 @@ help:
 	@echo 'check            all tests on 6.1 and 6.12 in virtual machines;'
 	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
 	@echo 'check-random     random operations: SEEDS=20 OPS=2000'
+	@echo 'check-debug      tests and stress with KASAN, lockdep, kmemleak, KCSAN'
+	@echo 'coverage         lines and branches of kernel/ that the tests run'
+	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
 	@echo 'demo             the whole story on a real file system'
 	@echo 'lint             style, static analysis, spelling; STEPS="..." selects'
 	@echo 'build-newest     build against the newest kernel Debian has'
@@ -87,5 +90,6 @@ help:
 	@echo
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
-.PHONY: all modules userspace install modules_install check check-random demo \
+.PHONY: all modules userspace install modules_install check check-random \
+	check-debug coverage stress demo \
 	lint build-newest clean distclean help
