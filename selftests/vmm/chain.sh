@@ -85,7 +85,6 @@ live() {
 	before=$(size_of e.qcow2)
 	tell drop
 	wait_said trimmed 120
-	msg cct-root job-cancel 2>/dev/null || true
 	works_on
 	after=$(size_of e.qcow2)
 	note "e.qcow2: $before KiB, then $after KiB"
@@ -141,6 +140,9 @@ top_fails() {
 	status cct-root
 	note "the chain's mode: $S_MODE"
 	remove cct-root
+	remove cct-over-f-qcow2
+	LOOP[f.qcow2]=${UNDER[f.qcow2]}
+	detach_layers a.raw f.qcow2
 }
 
 run_cases
