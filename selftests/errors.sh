@@ -41,6 +41,7 @@ break_at() {
 break_writes() {
 	local lines
 
+	need_target flakey
 	mapfile -t lines < <(no_writes "$@")
 	change "$1" "${lines[@]}"
 }
