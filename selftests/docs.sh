@@ -27,7 +27,13 @@ cut_examples() {
 
 # Other names for devices, so that the cleanup finds them; other numbers of loop devices, so that the
 # output can be compared.
-rename() { sed -i -E 's/\bvm1\b/cct-vm1/g; s/\bvm-\$/cct-vm-$/g' example.* output.*; }
+rename() {
+	local f
+
+	for f in example.* output.*; do
+		[ ! -e "$f" ] || sed -i -E 's/\bvm1\b/cct-vm1/g; s/\bvm-\$/cct-vm-$/g' "$f"
+	done
+}
 numbers() { sed -E 's/\b7:[0-9]+/7:N/g' "$1"; }
 
 # Blocks go on where the last one ended: same shell, same directory.

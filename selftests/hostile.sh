@@ -31,7 +31,7 @@ header() {
 	bad_header 'cluster' set cluster_bits 8
 	bad_header 'cluster' set cluster_bits 22
 	bad_header 'cluster' set cluster_bits 0xffffffff
-	bad_header 'size' set size 1T
+	bad_header 'size|L1' set size 1T
 	bad_header 'size|disk|length' set size 8M
 	bad_header 'size' set size 0xffffffffffffffff
 	bad_header 'crypt' set crypt_method 1
@@ -296,6 +296,7 @@ l1_below() {
 		layers a.raw b.qcow2 c.qcow2 d.qcow2
 		mark bad
 		if dmsetup create cct --table "$TABLE"; then
+			wait_out_ratelimit
 			cowio /dev/mapper/cct EIO!read:128k:4k
 			remove cct
 		fi
@@ -340,6 +341,7 @@ cut_below() {
 		layers a.raw b.qcow2 c.qcow2 d.qcow2
 		mark bad
 		if dmsetup create cct --table "$TABLE"; then
+			wait_out_ratelimit
 			cowio /dev/mapper/cct EIO!read:12M:4k
 			remove cct
 		fi
@@ -380,6 +382,9 @@ snapshot() {
 	msg cct snapshot qcow2 "${LOOP[single.qcow2]}" -
 	io random:20:1 verify
 }
+
+# The target says the same thing only so many times in five seconds.
+wait_out_ratelimit() { sleep 6; }
 
 # flip FILE SEED COUNT LENGTH: random bytes within the first LENGTH
 flip() {
