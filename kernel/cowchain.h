@@ -366,15 +366,14 @@ struct cc_extent {
 
 /*
  * 4 MiB of the below map, immutable once published, looked up under RCU.  If
- * some metadata was @unreadable, that part is CC_BAD, and all is resolved
- * again after @retry (jiffies).
+ * some metadata was @unreadable, that part is CC_BAD, and is cold for whoever
+ * asks: errors are not cached.
  */
 struct cc_chunk {
 	struct rcu_head rcu;
 	u32 nr;
 	bool referenced;
 	bool unreadable;
-	unsigned long retry;
 	struct cc_extent ext[];
 };
 
@@ -402,6 +401,7 @@ struct cc_piece {
 	enum cc_state state;
 	bool cold;			/* not resolved yet: cc_view_warm() */
 	bool below;			/* the below map says so */
+	bool fresh;			/* in: just loaded, so errors are true */
 	u8 slot;
 	struct block_device *bdev;
 	sector_t sector;
@@ -594,7 +594,10 @@ void cc_remap_top(struct cc_io *io, struct cc_block *b, struct bio *bio, u32 rel
  */
 void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p);
 
-/* Load what cc_read_piece() found cold at @pos.  Process.  0 or -errno. */
+/*
+ * Load what cc_read_piece() found cold at @pos: the top's block (0), or with
+ * that the below map (1), or -errno.  Process.
+ */
 int cc_view_warm(struct cc_view *view, sector_t pos);
 
 /* -------------------------------------------------- slow paths: write.c, .. */

@@ -84,7 +84,7 @@ int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
 		  struct page **pages, unsigned int offset)
 {
 	struct cc_batch batch;
-	struct cc_piece p;
+	struct cc_piece p = { .fresh = false };
 	int r = 0, r2;
 
 	cc_batch_init(&batch);
@@ -92,8 +92,10 @@ int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
 		cc_below_piece(view, pos, sectors, &p);
 		if (p.cold) {
 			r = cc_below_load(view, pos);
+			p.fresh = true;
 			continue;
 		}
+		p.fresh = false;
 		if (p.state == CC_BAD)
 			r = -EIO;
 		else if (p.state == CC_DATA)

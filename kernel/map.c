@@ -177,14 +177,15 @@ int cc_view_warm(struct cc_view *view, sector_t pos)
 	struct cc_block *b;
 
 	bool loaded;
+	int r;
 
-	if (!view->top)
-		return cc_below_load(view, pos);
 	rcu_read_lock();
-	loaded = cc_top_block(view->top, pos >> view->top->block_shift);
+	loaded = !view->top || cc_top_block(view->top, pos >> view->top->block_shift);
 	rcu_read_unlock();
-	if (loaded)
-		return cc_below_load(view, pos);
+	if (loaded) {
+		r = cc_below_load(view, pos);
+		return r ? r : 1;
+	}
 	/* Then ask again: the top may have it all. */
 	b = cc_top_load(view->top, pos >> view->top->block_shift);
 	if (IS_ERR(b))
@@ -195,7 +196,7 @@ int cc_view_warm(struct cc_view *view, sector_t pos)
 
 static int cc_map_read(struct cc_io *io, struct bio *bio)
 {
-	struct cc_piece p;
+	struct cc_piece p = { .fresh = false };
 
 	cc_read_piece(io->view, bio->bi_iter.bi_sector, bio_sectors(bio), &p);
 	if (unlikely(p.cold))
@@ -236,19 +237,21 @@ static void cc_read_deferred(struct cc_io *io)
 {
 	struct bio *bio = io->bio;
 	struct bio *split;
-	struct cc_piece p;
+	struct cc_piece p = { .fresh = false };
 	int r;
 
 	for (;;) {
 		cc_read_piece(io->view, bio->bi_iter.bi_sector, bio_sectors(bio), &p);
 		if (p.cold) {
 			r = cc_view_warm(io->view, bio->bi_iter.bi_sector);
-			if (!r)
+			p.fresh = r > 0;
+			if (r >= 0)
 				continue;
 			bio->bi_status = errno_to_blk_status(r);
 			bio_endio(bio);
 			return;
 		}
+		p.fresh = false;
 		if (p.len >= bio_sectors(bio)) {
 			cc_submit_piece(bio, &p);
 			return;

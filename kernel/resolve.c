@@ -73,11 +73,6 @@ static void cc_extent_piece(struct cc_view *view, const struct cc_extent *e, u32
 	p->sector = e->sector + (rel - e->start);
 }
 
-static bool cc_chunk_expired(const struct cc_chunk *chunk)
-{
-	return unlikely(chunk->unreadable) && time_after(jiffies, chunk->retry);
-}
-
 void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
 {
 	u32 rel = pos & (CC_CHUNK_SECTORS - 1), end;
@@ -86,7 +81,7 @@ void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece
 
 	rcu_read_lock();
 	chunk = rcu_dereference(view->below->chunk[pos >> CC_CHUNK_SHIFT]);
-	if (!chunk || cc_chunk_expired(chunk)) {
+	if (!chunk) {
 		rcu_read_unlock();
 		p->cold = true;
 		p->len = max;
@@ -96,6 +91,8 @@ void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece
 		WRITE_ONCE(chunk->referenced, true);
 	e = cc_chunk_find(chunk, rel, &end);
 	cc_extent_piece(view, e, rel, p);
+	if (unlikely(p->state == CC_BAD) && chunk->unreadable && !p->fresh)
+		p->cold = true;
 	p->len = min(max, end - rel);
 	rcu_read_unlock();
 }
@@ -116,7 +113,7 @@ struct cc_resolver {
 
 /*
  * A layer's metadata cannot be read: what it may provide is EIO, a subcluster
- * at a time, for a second; what lies above it, and the rest, can be read.
+ * at a time; what lies above it, and the rest, can be read.
  */
 static void cc_run_unreadable(struct cc_resolver *rs, sector_t pos, sector_t limit,
 			      struct cc_run *run)
@@ -250,7 +247,7 @@ static void cc_below_publish(struct cc_below *below, u32 index, struct cc_chunk 
 
 	spin_lock(&below->lock);
 	old = rcu_dereference_protected(below->chunk[index], 1);
-	if (!old || cc_chunk_expired(old)) {
+	if (!old || old->unreadable) {
 		below->bytes += cc_chunk_bytes(chunk);
 		if (old)
 			below->bytes -= cc_chunk_bytes(old);
@@ -278,7 +275,6 @@ int cc_below_load(struct cc_view *view, sector_t pos)
 		if (!r) {
 			rs->chunk->referenced = true;
 			rs->chunk->unreadable = rs->unreadable;
-			rs->chunk->retry = jiffies + HZ;
 			cc_below_publish(view->below, index, rs->chunk);
 		} else {
 			kvfree(rs->chunk);

@@ -43,9 +43,11 @@ static int cc_below_at(struct cc_job *job, sector_t pos, u32 max, struct cc_piec
 {
 	int r = 0;
 
+	p->fresh = false;
 	cc_below_piece(job->view, pos, max, p);
 	while (p->cold && !r) {
 		r = cc_below_load(job->view, pos);
+		p->fresh = true;
 		cc_below_piece(job->view, pos, max, p);
 	}
 	return r;
