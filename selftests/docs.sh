@@ -67,6 +67,10 @@ readme() {
 	cut_examples "$HERE/../README.md"
 	rename
 	run_examples 2
+	[ ! -e /dev/mapper/cct-vm1 ] || fail "the device is still there"
+	# a complete copy of a disk that nobody has written to
+	keep check new.qcow2
+	keep compare new.qcow2 a.raw
 }
 
 run_cases
