@@ -56,7 +56,7 @@
 #define CC_CHUNK_SECTORS	BIT(CC_CHUNK_SHIFT)
 #define CC_NR_CELLS		1024
 /* 64 TiB: the maps are arrays over the guest, 9 bytes of them a MiB. */
-#define CC_MAX_SECTORS		(1ULL << 37)
+#define CC_MAX_SECTORS		BIT_ULL(37)
 
 struct cowchain;
 struct cc_view;
@@ -657,18 +657,7 @@ int cc_commit_stop(struct cowchain *cc);
 
 /* -------------------------------------------------------- jobs and messages */
 
-enum cc_on_error { CC_ON_ERROR_REPORT, CC_ON_ERROR_STOP, CC_ON_ERROR_ENOSPC };
-
-struct cc_stream_args {
-	u64 speed;			/* bytes per second, 0 unlimited */
-	enum cc_on_error on_error;
-	const char *backing_name;	/* NULL: what the layer above the base says */
-	const char *backing_format;
-};
-
-/* Process, cc->ctl held.  0 or -errno. */
-int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args);
-/* The rest: process, cc->ctl not held unless said otherwise.  0 or -errno. */
+/* Process, cc->ctl not held unless said otherwise.  0 or -errno. */
 /* Any lock. */
 bool cc_job_active(struct cowchain *cc);
 int cc_job_pause(struct cowchain *cc);

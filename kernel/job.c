@@ -236,6 +236,11 @@ void cc_job_stop_on_error(struct cc_job *job, int error)
 	dm_table_event(job->cc->ti->table);
 }
 
+static bool cc_job_must_wake(struct cc_job *job, u64 speed)
+{
+	return READ_ONCE(job->cancel) || cc_job_must_park(job) || READ_ONCE(job->speed) != speed;
+}
+
 void cc_job_throttle(struct cc_job *job, u64 bytes)
 {
 	u64 speed = READ_ONCE(job->speed);
@@ -245,9 +250,8 @@ void cc_job_throttle(struct cc_job *job, u64 bytes)
 	       !READ_ONCE(job->cancel) && !cc_job_must_park(job)) {
 		u64 ms = ktime_to_ms(ktime_sub(READ_ONCE(job->next), now));
 
-		wait_event_idle_timeout(job->wait, READ_ONCE(job->cancel) || cc_job_must_park(job) ||
-				   READ_ONCE(job->speed) != speed,
-				   msecs_to_jiffies(min_t(u64, ms + 1, 1000)));
+		wait_event_idle_timeout(job->wait, cc_job_must_wake(job, speed),
+					msecs_to_jiffies(min_t(u64, ms + 1, 1000)));
 		if (READ_ONCE(job->speed) != speed)
 			WRITE_ONCE(job->next, ktime_get());
 		speed = READ_ONCE(job->speed);

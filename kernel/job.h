@@ -11,6 +11,15 @@
 #define CC_COPY_PAGES		(CC_COPY_SECTORS / PAGE_SECTORS)
 #define CC_NR_COPIES		4		/* in flight */
 
+enum cc_on_error { CC_ON_ERROR_REPORT, CC_ON_ERROR_STOP, CC_ON_ERROR_ENOSPC };
+
+struct cc_stream_args {
+	u64 speed;			/* bytes per second, 0 unlimited */
+	enum cc_on_error on_error;
+	const char *backing_name;	/* NULL: what the layer above the base says */
+	const char *backing_format;
+};
+
 /* QMP's JobStatus, as far as a stream goes through it. */
 enum cc_job_state {
 	CC_JOB_CREATED, CC_JOB_RUNNING, CC_JOB_PAUSED, CC_JOB_ABORTING, CC_JOB_CONCLUDED,
@@ -94,7 +103,8 @@ void cc_job_stop_on_error(struct cc_job *job, int error);
 /* The end: status, event.  The thread does nothing after it. */
 void cc_job_conclude(struct cc_job *job, int error);
 
-/* stream.c */
+/* stream.c.  Process, cc->ctl held.  0 or -errno. */
+int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args);
 int cc_stream_thread(void *data);
 
 /* copy.c */

@@ -7,7 +7,7 @@
 #include <linux/sched/mm.h>
 #include <linux/string.h>
 
-#include "cowchain.h"
+#include "job.h"
 
 /*
  * struct cc_verb - one message.
