@@ -54,6 +54,22 @@ demo:
 	@$(MAKE) --no-print-directory userspace
 	@scripts/demo
 
+# The launcher's own tests: natively, then guests in a VM with nested KVM.
+check-launcher:
+	@scripts/setup check
+	@$(MAKE) --no-print-directory -C userspace/vmm check
+	@selftests/vmm/run
+
+# A fuzz target over the launcher's virtqueue and request parser.
+fuzz-vmm:
+	@scripts/setup check
+	@$(MAKE) --no-print-directory -C userspace/vmm fuzz $(if $(RUNS),RUNS=$(RUNS))
+
+bench:
+	@scripts/setup check
+	@$(MAKE) --no-print-directory userspace
+	@scripts/bench
+
 lint:
 	@scripts/setup lint
 	@scripts/lint $(STEPS)
@@ -83,6 +99,9 @@ help:
 	@echo 'check-debug      tests and stress with KASAN, lockdep, kmemleak, KCSAN'
 	@echo 'coverage         lines and branches of kernel/ that the tests run'
 	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
+	@echo 'check-launcher   the launcher: unit tests, guests in nested KVM'
+	@echo 'fuzz-vmm         RUNS=10000000 on the launcher'"'"'s parsers'
+	@echo 'bench            speed as ratios to dm-linear, dd and suspend'
 	@echo 'demo             the whole story on a real file system'
 	@echo 'lint             style, static analysis, spelling; STEPS="..." selects'
 	@echo 'build-newest     build against the newest kernel Debian has'
@@ -91,5 +110,5 @@ help:
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
 .PHONY: all modules userspace install modules_install check check-random \
-	check-debug coverage stress demo \
+	check-debug coverage stress check-launcher fuzz-vmm bench demo \
 	lint build-newest clean distclean help
