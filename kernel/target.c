@@ -245,12 +245,12 @@ static int cc_load_top(struct cowchain *cc, struct cc_layer *active)
 int cc_check_size(struct cowchain *cc, struct cc_layer *layer)
 {
 	if (layer->sectors < cc->ti->len) {
-		cc_err(cc, "layer %s has %llu sectors, the table wants %llu", layer->dev->name,
-		       (u64)layer->sectors, (u64)cc->ti->len);
+		cc_err(cc, "layer %s: size is %llu sectors, the table wants %llu",
+		       layer->dev->name, (u64)layer->sectors, (u64)cc->ti->len);
 		return -EFBIG;
 	}
 	if (layer->sectors > CC_MAX_SECTORS) {
-		cc_err(cc, "layer %s is larger than 64 TiB", layer->dev->name);
+		cc_err(cc, "layer %s: size is larger than 64 TiB", layer->dev->name);
 		return -EFBIG;
 	}
 	return 0;
