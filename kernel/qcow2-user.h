@@ -3,9 +3,11 @@
 #ifndef COWCHAIN_QCOW2_USER_H
 #define COWCHAIN_QCOW2_USER_H
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

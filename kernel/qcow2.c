@@ -10,9 +10,6 @@
 #endif
 #include "qcow2.h"
 
-#define q2_fail(err, code, fmt, ...) \
-	(snprintf((err)->text, sizeof((err)->text), fmt, ##__VA_ARGS__), (code))
-
 const char * const q2_not_prepared =
 	"cluster is not preallocated, layer is not prepared for writing";
 
@@ -101,6 +98,10 @@ static int q2_parse_extensions(const u8 *buf, u32 len, struct q2_info *info,
 			info->format_offset = pos;
 			info->format_len = bytes;
 			info->format_room = room;
+		}
+		if (type == QCOW2_EXT_IDENT && !info->ident_offset) {
+			info->ident_offset = pos;
+			info->ident_len = bytes;
 		}
 		if (room > end - pos)
 			break;
@@ -394,17 +395,17 @@ u32 q2_sub_mask(const struct q2_info *info, u64 cluster)
 	return subs >= 32 ? ~0U : (1U << subs) - 1;
 }
 
-/*
- * A slot for the new name: clear of the extensions, of the old name and of
- * the first sector, so that writing it changes nothing that counts yet.
- */
-static u32 q2_find_slot(const struct q2_info *info, u32 bytes)
+/* What q2_ident_update() inserts: two extensions, one with data of 8 bytes. */
+#define Q2_IDENT_ROOM	(2 * sizeof(struct qcow2_ext_header) + 8 + QCOW2_IDENT_BYTES)
+
+u32 q2_find_slot(const struct q2_info *info, u32 bytes)
 {
 	u32 size = q2_cluster_size(info);
+	u32 end = info->ext_end + (info->ident_offset ? 0 : Q2_IDENT_ROOM);
 	u32 pos;
 
 	for (pos = 1024; pos + 1024 <= size; pos += 1024) {
-		if (pos < info->ext_end)
+		if (pos < end)
 			continue;
 		if (info->backing_offset &&
 		    q2_overlaps(pos, bytes, info->backing_offset, info->backing_len))

@@ -15,11 +15,15 @@
 #include "qcow2-user.h"
 #endif
 #include "qcow2-format.h"
+#include "identity-format.h"
 
 /* What is wrong with an image, in words a user understands. */
 struct q2_error {
 	char text[160];
 };
+
+#define q2_fail(err, code, fmt, ...) \
+	(snprintf((err)->text, sizeof((err)->text), fmt, ##__VA_ARGS__), (code))
 
 /**
  * struct q2_info - a validated header, in host byte order.
@@ -31,6 +35,7 @@ struct q2_error {
  * @backing_offset, @backing_len: the backing file name; 0 if there is none.
  * @format_offset, @format_len: data of the backing format extension, or 0.
  * @format_room: bytes of @format_offset's slot, with the padding.
+ * @ident_offset, @ident_len: data of the identity extension (q2_ident.h), or 0.
  * @l2_bits: log2 of the number of entries of one L2 table.
  * @sub_bits: log2 of the subcluster size in bytes (extended L2), or
  *	@cluster_bits.
@@ -55,6 +60,8 @@ struct q2_info {
 	u32 format_offset;
 	u32 format_len;
 	u32 format_room;
+	u32 ident_offset;
+	u32 ident_len;
 	u32 l2_bits;
 	u32 sub_bits;
 	bool ext_l2;
@@ -213,5 +220,17 @@ struct q2_header_update {
 int q2_set_backing(const struct q2_info *info, void *buf, const char *name,
 		   const char *format, struct q2_header_update *up,
 		   struct q2_error *err);
+
+/**
+ * q2_find_slot() - a place in the header cluster for a backing file name.
+ * @bytes: length of the name.
+ *
+ * Clear of the extensions, and of the identity if that is still to come, of
+ * the name that counts now and of the first sector, so that writing it changes
+ * nothing that counts yet.
+ *
+ * Return: its offset, or 0 if there is no room.
+ */
+u32 q2_find_slot(const struct q2_info *info, u32 bytes);
 
 #endif /* COWCHAIN_QCOW2_H */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The identity of a layer, on disk: a header extension of our own.
+ *
+ * QEMU keeps extensions it does not know when it rewrites a header, but moves
+ * them.  The data are three slots of one size; the one with the highest
+ * sequence number whose checksum is right counts.  They are so small that at
+ * most one of them lies across a sector boundary, wherever the extension
+ * begins, so that there is always a slot that is neither across one nor the
+ * one that counts: an update is one write inside one sector, and a torn one
+ * leaves what was there before.
+ *
+ * Everything is big endian.  Shared with userspace.
+ */
+#ifndef COWCHAIN_IDENTITY_FORMAT_H
+#define COWCHAIN_IDENTITY_FORMAT_H
+
+#include <linux/types.h>
+
+#define QCOW2_EXT_IDENT			0x43774964U	/* "CwId" */
+
+#define QCOW2_IDENT_MAGIC		0x6377696dU
+#define QCOW2_IDENT_VERSION		1
+#define QCOW2_IDENT_SLOTS		3
+#define QCOW2_UUID_BYTES		16
+
+/* qcow2_ident.flags */
+#define QCOW2_IDENT_SEALED		(1U << 0)
+#define QCOW2_IDENT_JOB_PAUSED		(1U << 1)
+#define QCOW2_IDENT_JOB_COPIED		(1U << 2)	/* all is in the top */
+#define QCOW2_IDENT_OTHER		(1U << 3)	/* other_uuid counts */
+
+/* qcow2_ident.job_type */
+#define QCOW2_IDENT_JOB_NONE		0
+#define QCOW2_IDENT_JOB_STREAM		1
+
+#define QCOW2_IDENT_NO_BASE		0xffffffffU
+
+/*
+ * The fields from job_type to job_name_crc say what a stream was asked to do,
+ * from its start to its end.  Its backing file name lies outside of the
+ * extension in the header cluster; who rewrites the header wholly loses it.
+ *
+ * A stream leaves a layer that has everything between two possible parents:
+ * both are right, the other one is the one that the header does not name.
+ */
+struct qcow2_ident {
+	__be32 magic;
+	__be32 version;
+	__be64 sequence;
+	__u8 uuid[QCOW2_UUID_BYTES];
+	__u8 parent_uuid[QCOW2_UUID_BYTES];	/* zeros: has no identity */
+	__be64 generation;		/* times that it was made writable */
+	__be64 parent_generation;
+	__be32 flags;
+	__be32 job_type;
+	__be32 job_base;		/* number of the layer, or NO_BASE */
+	__be32 job_on_error;
+	__be64 job_speed;		/* bytes per second, 0 unlimited */
+	__u8 job_base_uuid[QCOW2_UUID_BYTES];
+	__be64 job_base_generation;
+	__be32 job_name_offset;
+	__be32 job_name_len;		/* 0: none was given */
+	__be32 job_name_crc;
+	__u8 other_uuid[QCOW2_UUID_BYTES];
+	__be64 other_generation;
+	__u8 reserved[8];
+	__be32 crc;			/* CRC32C of all before it */
+} __attribute__((packed));
+
+/* Data of the extension, a multiple of 8. */
+#define QCOW2_IDENT_BYTES	(QCOW2_IDENT_SLOTS * (__u32)sizeof(struct qcow2_ident))
+
+#endif /* COWCHAIN_IDENTITY_FORMAT_H */

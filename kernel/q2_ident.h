@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Pure code for the identity of a layer: reads and changes the extension that
+ * identity-format.h describes.  As in qcow2.h: no I/O, any context.
+ */
+#ifndef COWCHAIN_Q2_IDENT_H
+#define COWCHAIN_Q2_IDENT_H
+
+#include "identity-format.h"
+#include "qcow2.h"
+
+/**
+ * struct q2_ident_job - what a stream was asked to do.
+ * @type: QCOW2_IDENT_JOB_NONE if there is none.
+ * @paused: by the user.
+ * @copied: the top has all that it needs; only the header is to be changed.
+ * @base: number of the base layer, -1 for none, less for what cannot be.
+ * @on_error, @speed: as asked for; the policy in the order of the messages.
+ * @base_uuid, @base_generation: identity of the base, zeros if it has none.
+ * @name_offset, @name_len: backing file name in the header cluster; 0 for none.
+ */
+struct q2_ident_job {
+	u32 type;
+	bool paused;
+	bool copied;
+	int base;
+	u32 on_error;
+	u64 speed;
+	u8 base_uuid[QCOW2_UUID_BYTES];
+	u64 base_generation;
+	u32 name_offset;
+	u32 name_len;
+	u32 name_crc;
+};
+
+/**
+ * struct q2_ident - who a layer is.
+ * @present: the layer has an identity; else nothing else here counts.
+ * @foreign: it has one, but written by a later version.
+ * @slot, @sequence: where it was found.
+ * @uuid: of this layer.
+ * @generation: how often it was made writable.
+ * @parent, @parent_generation: the layer below at that time; zeros if there
+ *	was none, or one without an identity.
+ * @has_other, @other, @other_generation: a layer that is right as the one below
+ *	as well, since a stream has copied what lies between the two.
+ * @sealed: it is the backing file of another layer; whoever writes to it
+ *	breaks that one.
+ * @job: a stream into this layer that has not ended.
+ */
+struct q2_ident {
+	bool present;
+	bool foreign;
+	u32 slot;
+	u64 sequence;
+	u8 uuid[QCOW2_UUID_BYTES];
+	u64 generation;
+	u8 parent[QCOW2_UUID_BYTES];
+	u64 parent_generation;
+	bool has_other;
+	u8 other[QCOW2_UUID_BYTES];
+	u64 other_generation;
+	bool sealed;
+	struct q2_ident_job job;
+};
+
+/**
+ * q2_ident_parse() - find the identity in a header cluster.
+ * @info: what q2_parse_header() said about @buf.
+ * @buf: the whole header cluster.
+ * @id: filled in.
+ */
+void q2_ident_parse(const struct q2_info *info, const void *buf, struct q2_ident *id);
+
+/**
+ * q2_ident_job_name() - the backing file name that was recorded for the job.
+ *
+ * Return: a pointer into @buf to id->job.name_len bytes, or NULL if none was
+ * recorded or it was overwritten since.
+ */
+const char *q2_ident_job_name(const struct q2_info *info, const void *buf,
+			      const struct q2_ident *id);
+
+/**
+ * q2_ident_is_parent() - is @parent what @child remembers as the layer below?
+ * @parent: NULL if there is none, or one without an identity.
+ */
+bool q2_ident_is_parent(const struct q2_ident *child, const struct q2_ident *parent);
+
+/**
+ * q2_ident_set_parent() - make @parent (NULL: none) the layer below @child.
+ *
+ * If it was the other one that is right, the two change places; if it was
+ * neither, it is the only one.
+ */
+void q2_ident_set_parent(struct q2_ident *child, const struct q2_ident *parent);
+
+/* From now on @other (NULL: none) is right, too, as the layer below @child. */
+void q2_ident_set_other(struct q2_ident *child, const struct q2_ident *other);
+
+#define Q2_IDENT_STEPS 4
+
+/**
+ * struct q2_ident_update - writes that bring a new identity to the disk.
+ * @step: byte ranges of the header cluster, each to be durable before the next
+ *	is begun, and each to be written as it is there in the end.
+ *
+ * Only the last one changes what counts, and lies inside one sector.  (The
+ * second of four moves the backing file name, to the same text elsewhere.)
+ */
+struct q2_ident_update {
+	struct {
+		u32 offset;
+		u32 len;
+	} step[Q2_IDENT_STEPS];
+	u32 nr;
+};
+
+/**
+ * q2_ident_update() - change the identity in a copy of the header cluster.
+ * @info: what q2_parse_header() said about @buf.
+ * @buf: the whole header cluster; modified.
+ * @len: its bytes.
+ * @id: the new identity; @slot and @sequence are those of the old one and
+ *	brought up to date.
+ * @up: what to write.
+ * @err: says what is wrong.
+ *
+ * Inserts the extension if there is none yet.  An image that has no backing
+ * file format then gets a place for one, too, since what follows the identity
+ * lies too far behind for a later q2_set_backing().
+ *
+ * Return: 0, -EMEDIUMTYPE or -ENOSPC (no room in the header); @buf is
+ * unchanged then.
+ */
+int q2_ident_update(const struct q2_info *info, void *buf, u32 len, struct q2_ident *id,
+		    struct q2_ident_update *up, struct q2_error *err);
+
+/**
+ * q2_ident_place_name() - put a backing file name aside for the job.
+ * @name: NUL-terminated, or NULL for none.
+ * @job: says where it was put; to be written before the identity is.
+ * @err: says what is wrong.
+ *
+ * Return: 0, -ENAMETOOLONG or -ENOSPC (no room in the header).
+ */
+int q2_ident_place_name(const struct q2_info *info, void *buf, const char *name,
+			struct q2_ident_job *job, struct q2_error *err);
+
+#endif /* COWCHAIN_Q2_IDENT_H */
