@@ -37,6 +37,7 @@
 #include <linux/workqueue.h>
 
 #include "compat.h"
+#include "q2_ident.h"
 #include "qcow2.h"
 
 #define DM_MSG_PREFIX "cowchain"
@@ -86,9 +87,11 @@ enum cc_kind { CC_RAW, CC_QCOW2 };
  * @dev_bytes, @data_bytes: size of the device with the metadata and of the
  *	one with the data (often the same).
  * @l1: as on disk.
+ * @ident: from the header.  Changes under cc->ctl with cc->lock held, so that
+ *	either is enough to read it.
  * @top: only while this is the active, writable layer.
  *
- * Immutable after cc_layer_load(), but for @top and @writer (cc->ctl).
+ * Immutable after cc_layer_load(), but for @ident, @top and @writer (cc->ctl).
  */
 struct cc_layer {
 	struct cowchain *cc;
@@ -99,6 +102,7 @@ struct cc_layer {
 	bool writer;
 	bool ready;
 	struct q2_info q2;
+	struct q2_ident ident;
 	sector_t sectors;
 	u64 dev_bytes;
 	u64 data_bytes;
@@ -490,6 +494,9 @@ struct cc_cell {
  *	a view of them.
  * @view: the chain as it is.  Written under @ctl, read under RCU.
  * @paused: a snapshot is being taken: bios wait in @paused_bios.
+ * @allow_sealed, @ignore_identity: see cc_ident_check().
+ * @no_auto_resume: do not continue a job that was recorded.
+ * @continue_job: the first resume has one to continue.  Under @ctl.
  * @ctl: messages, suspend and the end of a job exclude each other.
  * @suspended: between postsuspend and resume.  Protected by @ctl.
  * @dirty, @nr_dirty: blocks with bits that no commit has taken yet.
@@ -506,6 +513,9 @@ struct cowchain {
 	struct mapped_device *md;
 	bool read_only;
 	bool no_discard_passdown;
+	bool allow_sealed;
+	bool ignore_identity;
+	bool no_auto_resume;
 	unsigned int commit_ms;
 	u32 discard_granularity;
 	unsigned int nr_opened;
@@ -514,6 +524,7 @@ struct cowchain {
 	struct cc_view __rcu *view;
 	struct mutex ctl;		/* see the lock order above */
 	bool suspended;
+	bool continue_job;
 	int base;
 	struct cc_job *job;
 
@@ -655,22 +666,8 @@ int cc_commit_wait(struct cowchain *cc);
 /* Stop the timer after a last commit.  Process. */
 int cc_commit_stop(struct cowchain *cc);
 
-/* -------------------------------------------------------- jobs and messages */
+/* --------------------------------- what jobs (job.h) and messages do to a chain */
 
-/* Process, cc->ctl not held unless said otherwise.  0 or -errno. */
-/* Any lock. */
-bool cc_job_active(struct cowchain *cc);
-int cc_job_pause(struct cowchain *cc);
-int cc_job_resume(struct cowchain *cc);
-int cc_job_cancel(struct cowchain *cc);
-int cc_job_set_speed(struct cowchain *cc, u64 speed);
-/* No I/O by the job from here on, until cc_job_unfreeze(). */
-void cc_job_freeze(struct cowchain *cc);
-void cc_job_unfreeze(struct cowchain *cc);
-/* Cancel if need be, wait and free. */
-void cc_job_destroy(struct cowchain *cc);
-/* Words of the status line, from "#job words" on.  Returns bytes; any lock. */
-unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxlen);
 /* A view without the layers between @base (index, -1: none) and the top. */
 struct cc_view *cc_view_without(struct cc_view *view, int base);
 /* Close the layers that @old has and @now has not; nobody uses them. */

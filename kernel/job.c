@@ -3,9 +3,11 @@
  * Jobs: life, control, status.  What a stream does is in stream.c.
  */
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
+#include "identity.h"
 #include "job.h"
 
 static const char * const cc_job_states[] = {
@@ -315,6 +317,22 @@ static bool cc_job_pause_done(struct cc_job *job)
 	       READ_ONCE(job->cancel) || !cc_job_is_active(job);
 }
 
+/* What a user has changed holds for a later continuation, too. */
+static void cc_job_save(struct cowchain *cc, struct cc_job *job)
+{
+	struct cc_layer *top;
+	unsigned int noio;
+
+	mutex_lock(&cc->ctl);
+	noio = memalloc_noio_save();
+	if (cc_job_is_active(job) && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW) {
+		top = cc_view_active(cc_view_current(cc));
+		cc_ident_save_job(top, job->speed, job->pause);
+	}
+	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
+}
+
 int cc_job_pause(struct cowchain *cc)
 {
 	struct cc_job *job = cc_job_get_active(cc);
@@ -335,8 +353,10 @@ int cc_job_pause(struct cowchain *cc)
 		cc_err(cc, "the job is paused already");
 	else
 		r = wait_event_killable(job->wait, cc_job_pause_done(job));
-	if (!r)
+	if (!r) {
+		cc_job_save(cc, job);
 		dm_table_event(cc->ti->table);
+	}
 	cc_job_put(job);
 	return r;
 }
@@ -360,10 +380,12 @@ int cc_job_resume(struct cowchain *cc)
 	}
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
-	if (r)
+	if (r) {
 		cc_err(cc, "the job is not paused");
-	else
+	} else {
+		cc_job_save(cc, job);
 		dm_table_event(cc->ti->table);
+	}
 	cc_job_put(job);
 	return r;
 }
@@ -398,6 +420,7 @@ int cc_job_set_speed(struct cowchain *cc, u64 speed)
 		return PTR_ERR(job);
 	WRITE_ONCE(job->speed, speed);
 	wake_up_all(&job->wait);
+	cc_job_save(cc, job);
 	cc_job_put(job);
 	return 0;
 }
@@ -450,16 +473,43 @@ static sector_t cc_job_offset(struct cc_job *job)
 	return pos;
 }
 
+/* One that is recorded but was not continued. */
+static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsigned int maxlen)
+{
+	struct q2_ident_job record = { .type = QCOW2_IDENT_JOB_NONE };
+	unsigned int sz = 0;
+	char base[12] = "-";
+	u64 len = 0;
+	struct cc_view *view;
+
+	rcu_read_lock();
+	view = rcu_dereference(cc->view);
+	if (view && view->top) {
+		spin_lock_irq(&cc->lock);
+		record = cc_view_active(view)->ident.job;
+		spin_unlock_irq(&cc->lock);
+		len = (u64)view->sectors << SECTOR_SHIFT;
+	}
+	rcu_read_unlock();
+	if (!record.type) {
+		DMEMIT(" 0");
+		return sz;
+	}
+	if (record.base >= 0)
+		snprintf(base, sizeof(base), "%d", record.base);
+	DMEMIT(" 8 stream %s %s 0 %llu %llu ok 0", cc_job_states[CC_JOB_CREATED], base, len,
+	       record.speed);
+	return sz;
+}
+
 unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxlen)
 {
 	struct cc_job *job = cc_job_get(cc);
 	unsigned int sz = 0;
 	char base[12] = "-";
 
-	if (!job) {
-		DMEMIT(" 0");
-		return sz;
-	}
+	if (!job)
+		return cc_recorded_status(cc, result, maxlen);
 	if (job->base >= 0)
 		snprintf(base, sizeof(base), "%d", job->base);
 	spin_lock_irq(&job->lock);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A job: the kthread's state, what controls it, what copies for it.
+ * A job: what others ask of it; then the kthread's state, what controls it,
+ * what copies for it.
  */
 #ifndef COWCHAIN_JOB_H
 #define COWCHAIN_JOB_H
 
 #include "cowchain.h"
-
-#define CC_COPY_SECTORS		2048U		/* 1 MiB in one copy */
-#define CC_COPY_PAGES		(CC_COPY_SECTORS / PAGE_SECTORS)
-#define CC_NR_COPIES		4		/* in flight */
 
 enum cc_on_error { CC_ON_ERROR_REPORT, CC_ON_ERROR_STOP, CC_ON_ERROR_ENOSPC };
 
@@ -18,7 +15,38 @@ struct cc_stream_args {
 	enum cc_on_error on_error;
 	const char *backing_name;	/* NULL: what the layer above the base says */
 	const char *backing_format;
+	bool paused;
 };
+
+/* stream.c.  Process, cc->ctl held.  0 or -errno. */
+int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args);
+/* Start what the top's header has recorded; the same otherwise. */
+int cc_stream_continue(struct cowchain *cc);
+/* Is there something to continue, or to cancel?  Process, cc->ctl held. */
+bool cc_stream_recorded(struct cowchain *cc);
+/* End a recorded job that does not run; -ENOENT if there is none.  As above. */
+int cc_stream_drop(struct cowchain *cc);
+
+/* job.c.  Process, cc->ctl not held unless said otherwise.  0 or -errno. */
+/* Any lock. */
+bool cc_job_active(struct cowchain *cc);
+int cc_job_pause(struct cowchain *cc);
+int cc_job_resume(struct cowchain *cc);
+int cc_job_cancel(struct cowchain *cc);
+int cc_job_set_speed(struct cowchain *cc, u64 speed);
+/* No I/O by the job from here on, until cc_job_unfreeze(). */
+void cc_job_freeze(struct cowchain *cc);
+void cc_job_unfreeze(struct cowchain *cc);
+/* Cancel if need be, wait and free. */
+void cc_job_destroy(struct cowchain *cc);
+/* Words of the status line, from "#job words" on.  Returns bytes; any lock. */
+unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxlen);
+
+/* ------------------------------------------------------------ inside of a job */
+
+#define CC_COPY_SECTORS		2048U		/* 1 MiB in one copy */
+#define CC_COPY_PAGES		(CC_COPY_SECTORS / PAGE_SECTORS)
+#define CC_NR_COPIES		4		/* in flight */
 
 /* QMP's JobStatus, as far as a stream goes through it. */
 enum cc_job_state {
@@ -103,8 +131,7 @@ void cc_job_stop_on_error(struct cc_job *job, int error);
 /* The end: status, event.  The thread does nothing after it. */
 void cc_job_conclude(struct cc_job *job, int error);
 
-/* stream.c.  Process, cc->ctl held.  0 or -errno. */
-int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args);
+/* stream.c */
 int cc_stream_thread(void *data);
 
 /* copy.c */

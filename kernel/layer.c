@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include "cowchain.h"
+#include "identity.h"
 
 #define cc_layer_err(l, fmt, ...) ({ \
 	struct cc_layer *__l = (l); \
@@ -238,8 +239,7 @@ static int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len)
 	return 0;
 }
 
-/* The header cluster in a buffer of its own; the caller frees it. */
-static u8 *cc_layer_header(struct cc_layer *layer, u32 *len)
+u8 *cc_layer_header(struct cc_layer *layer, u32 *len)
 {
 	u32 bytes = min_t(u64, q2_cluster_size(&layer->q2), layer->dev_bytes);
 	void *buf = kvmalloc(bytes, GFP_KERNEL);
@@ -297,6 +297,8 @@ static int cc_layer_load_header(struct cc_layer *layer)
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 	r = q2_parse_header(buf, len, layer->dev_bytes, &layer->q2, &err);
+	if (!r)
+		cc_ident_load(layer, buf);
 	kvfree(buf);
 	if (r)
 		cc_layer_err(layer, "%s", err.text);
@@ -595,7 +597,7 @@ static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 o
  * Write [offset, offset + len) of @header through bufio and flush.  A commit
  * may go on beside it; each has to see its own write errors.
  */
-static int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
+int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {
 	int r, r2;
 
@@ -607,13 +609,15 @@ static int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 o
 }
 
 /* Only what has changed: readers use the other fields without a lock. */
-static void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh)
+void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh)
 {
 	layer->q2.backing_offset = fresh->backing_offset;
 	layer->q2.backing_len = fresh->backing_len;
 	layer->q2.format_offset = fresh->format_offset;
 	layer->q2.format_len = fresh->format_len;
 	layer->q2.format_room = fresh->format_room;
+	layer->q2.ident_offset = fresh->ident_offset;
+	layer->q2.ident_len = fresh->ident_len;
 	layer->q2.ext_end = fresh->ext_end;
 }
 

@@ -149,14 +149,42 @@ static int cc_verb_pause(struct cowchain *cc, unsigned int argc, char **argv)
 	return cc_job_pause(cc);
 }
 
-static int cc_verb_resume(struct cowchain *cc, unsigned int argc, char **argv)
+/* Do it to a job that is recorded in the top's header but does not run. */
+static int cc_with_recorded(struct cowchain *cc, int (*fn)(struct cowchain *cc))
 {
-	return cc_job_resume(cc);
+	unsigned int noio;
+	int r;
+
+	mutex_lock(&cc->ctl);
+	noio = memalloc_noio_save();
+	r = cc_stream_recorded(cc) ? fn(cc) : -ENOENT;
+	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
+	return r;
 }
 
+static int cc_verb_resume(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	int r;
+
+	if (cc_job_active(cc))
+		return cc_job_resume(cc);
+	r = cc_with_recorded(cc, cc_stream_continue);
+	return r == -ENOENT ? cc_job_resume(cc) : r;
+}
+
+/* The header is changed here and not by the job, which may find it suspended. */
 static int cc_verb_cancel(struct cowchain *cc, unsigned int argc, char **argv)
 {
-	return cc_job_cancel(cc);
+	int r;
+
+	if (!cc_job_active(cc)) {
+		r = cc_with_recorded(cc, cc_stream_drop);
+		return r == -ENOENT ? cc_job_cancel(cc) : r;
+	}
+	r = cc_job_cancel(cc);
+	cc_with_recorded(cc, cc_stream_drop);
+	return r;
 }
 
 static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv)

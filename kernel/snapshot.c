@@ -5,11 +5,17 @@
 #include <linux/slab.h>
 
 #include "cowchain.h"
+#include "identity.h"
+#include "job.h"
 
 static int cc_snapshot_check(struct cowchain *cc, struct cc_view *view)
 {
 	if (cc_job_active(cc)) {
 		cc_err(cc, "a job is running: wait for it or cancel it first");
+		return -EBUSY;
+	}
+	if (cc_stream_recorded(cc)) {
+		cc_err(cc, "a stream is recorded in the top: continue or cancel it first");
 		return -EBUSY;
 	}
 	if (!view->top || READ_ONCE(cc->mode) != CC_RW) {
@@ -54,6 +60,9 @@ static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 	if (r)
 		return r;
 	r = cc_check_size(cc, layer);
+	/* It may have any parent: nothing of that shines through an empty one. */
+	if (!r)
+		r = cc_ident_check_top(layer);
 	if (r)
 		return r;
 	layer->top = cc_top_create(layer);
@@ -171,14 +180,16 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 		cc_view_destroy(new);
 		return r;
 	}
+	r = cc_ident_snapshot(sealed, layer);
+	if (r)
+		goto unseal;
 	/* It would hold up the drain; the new top has been counted already. */
 	cc_stop_scan(cc);
 	r = cc_snapshot_switch(cc, old, new);
 	if (r) {
 		cc_start_scan(cc);
-		cc_layer_unseal(sealed);
-		cc_view_destroy(new);
-		return r;
+		cc_ident_unseal(sealed);
+		goto unseal;
 	}
 	/* A commit that began earlier may still look at the old view. */
 	synchronize_rcu();
@@ -187,6 +198,11 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 	cc_top_destroy(sealed->top);
 	sealed->top = NULL;
 	return 0;
+
+unseal:
+	cc_layer_unseal(sealed);
+	cc_view_destroy(new);
+	return r;
 }
 
 int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,

@@ -3,6 +3,7 @@
  * Status, as one can read it; see Documentation/dm-cowchain.rst.
  */
 #include "cowchain.h"
+#include "job.h"
 
 static const char *cc_mode_name(enum cc_mode mode)
 {

@@ -7,6 +7,7 @@
 #include <linux/file.h>
 #include <linux/slab.h>
 
+#include "identity.h"
 #include "job.h"
 
 /* ------------------------------------------------------- what has to be done */
@@ -262,6 +263,19 @@ static int cc_stream_set_header(struct cc_job *job)
 	return cc_layer_set_backing(top, job->backing_name, job->backing_format);
 }
 
+static int cc_stream_end_header(struct cc_job *job)
+{
+	struct cc_layer *top = cc_view_active(job->view);
+	struct cc_layer *base = job->base < 0 ? NULL : job->view->layer[job->base];
+	int r = cc_ident_job_copied(top, base);
+
+	if (!r)
+		r = cc_stream_set_header(job);
+	if (!r)
+		cc_ident_job_done(top, base);
+	return r;
+}
+
 /* What would fail in the end shall not take hours to find out. */
 static int cc_stream_check_header(struct cc_job *job)
 {
@@ -280,7 +294,9 @@ static int cc_stream_check_header(struct cc_job *job)
  * 1. Data and bits of the top.
  * 2. The header names the base.  After a crash before this the chain is as it
  *    was, after it as it shall be; the guest reads the same either way, since
- *    the top shadows all that lies between.
+ *    the top shadows all that lies between.  The identity is written before
+ *    it, to say that the layer below may be the old one or the base, and after
+ *    it, to say that it is the base and that the job has ended.
  * 3. Publish the view without the layers between.
  * 4. Wait for bios that still use the old one (without holding cc->ctl, so
  *    that suspend and messages go on), close the layers.
@@ -302,7 +318,7 @@ static int cc_stream_finish(struct cc_job *job)
 	now = cc_view_without(old, job->base);
 	r = now ? cc_commit_wait(cc) : -ENOMEM;
 	if (!r)
-		r = cc_stream_set_header(job);
+		r = cc_stream_end_header(job);
 	if (r) {
 		mutex_unlock(&cc->ctl);
 		cc_view_destroy(now);
@@ -345,6 +361,31 @@ static int cc_stream_run(struct cc_job *job)
 	return r;
 }
 
+/*
+ * A job that failed is over: the next activation shall not begin it again.
+ * One that was cancelled because its table goes away is not, and the headers
+ * are not ours any more; a user's cancel sees to it in the message.  Nor is one
+ * that could not change the header: nobody knows what is on disk, and the
+ * record says that the old layer below and the base are both right.
+ */
+static void cc_stream_forget(struct cc_job *job)
+{
+	struct cowchain *cc = job->cc;
+	struct cc_layer *top = cc_view_active(job->view);
+	bool frozen;
+
+	do {
+		if (cc_job_gate(job))
+			return;
+		mutex_lock(&cc->ctl);
+		frozen = READ_ONCE(job->frozen);
+		if (!frozen && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW &&
+		    !top->ident.job.copied)
+			cc_ident_job_drop(top);
+		mutex_unlock(&cc->ctl);
+	} while (frozen);
+}
+
 int cc_stream_thread(void *data)
 {
 	struct cc_job *job = data;
@@ -357,6 +398,8 @@ int cc_stream_thread(void *data)
 	spin_unlock_irq(&job->lock);
 	r = cc_stream_run(job);
 	cc_job_drain(job, &pos);
+	if (r && r != -ECANCELED)
+		cc_stream_forget(job);
 	if (job->view)
 		cc_view_put(job->view);
 	job->view = NULL;
@@ -423,13 +466,38 @@ static int cc_stream_prepare(struct cc_job *job, const struct cc_stream_args *ar
 	job->len = job->view->sectors;
 	job->speed = args->speed;
 	job->on_error = args->on_error;
+	job->pause = args->paused;
 	job->frozen = cc->suspended;
 	r = cc_stream_names(job, args);
 	return r ? r : cc_stream_check_header(job);
 }
 
+/* Before anything is copied: what shall be continued after a crash. */
+static int cc_stream_record(struct cc_job *job)
+{
+	struct q2_ident_job record = {
+		.type = QCOW2_IDENT_JOB_STREAM,
+		.paused = job->pause,
+		.base = job->base,
+		.on_error = job->on_error,
+		.speed = job->speed,
+	};
+	struct q2_ident *base;
+
+	if (job->base >= 0) {
+		base = &job->view->layer[job->base]->ident;
+		if (base->present) {
+			memcpy(record.base_uuid, base->uuid, QCOW2_UUID_BYTES);
+			record.base_generation = base->generation;
+		}
+	}
+	return cc_ident_set_job(cc_view_active(job->view), &record,
+				job->backing_given ? job->backing_name : NULL);
+}
+
 int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 {
+	struct cc_layer *top;
 	struct cc_job *job;
 	int r;
 
@@ -443,8 +511,96 @@ int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 		return -ENOMEM;
 	r = cc_stream_prepare(job, args);
 	if (!r)
+		r = cc_stream_record(job);
+	if (!r) {
+		top = cc_view_active(job->view);
 		r = cc_job_start(job);
+		if (r)
+			cc_ident_job_drop(top);
+	}
 	if (r)
 		cc_job_put(job);
 	return r;
+}
+
+/* ---------------------------------------------------------------- continuing */
+
+bool cc_stream_recorded(struct cowchain *cc)
+{
+	struct cc_view *view = cc_view_current(cc);
+
+	lockdep_assert_held(&cc->ctl);
+	return view && view->top && !cc_job_active(cc) && cc_view_active(view)->ident.job.type;
+}
+
+/* The recorded base: by its identity; by its number if it has none.  -1: none. */
+static int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record)
+{
+	const struct q2_ident *id;
+	unsigned int i;
+
+	if (record->base == -1)
+		return -1;
+	if (record->base < 0)
+		return -ENOENT;
+	for (i = 0; i + 1 < view->nr; i++) {
+		id = &view->layer[i]->ident;
+		if (id->present && !memcmp(id->uuid, record->base_uuid, QCOW2_UUID_BYTES))
+			return i;
+	}
+	i = record->base;
+	if (i + 1 < view->nr && !memchr_inv(record->base_uuid, 0, QCOW2_UUID_BYTES) &&
+	    !view->layer[i]->ident.present)
+		return i;
+	return -ENOENT;
+}
+
+int cc_stream_continue(struct cowchain *cc)
+{
+	struct cc_view *view = cc_view_current(cc);
+	struct cc_layer *top = cc_view_active(view);
+	const struct q2_ident_job record = top->ident.job;
+	struct cc_stream_args args = {
+		.speed = record.speed,
+		.on_error = min_t(u32, record.on_error, CC_ON_ERROR_ENOSPC),
+		.paused = record.paused,
+	};
+	int base = cc_recorded_base(view, &record);
+	char *name;
+	int r;
+
+	lockdep_assert_held(&cc->ctl);
+	if (base < -1 || record.type != QCOW2_IDENT_JOB_STREAM) {
+		cc_err(cc, "the interrupted stream cannot be continued: its base is not in the chain");
+		return -ENOENT;
+	}
+	name = base < 0 ? NULL : cc_ident_job_name(top);
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+	if (name) {
+		args.backing_name = name;
+		args.backing_format = cc_kind_name(view->layer[base]->kind);
+	}
+	cc->base = base < 0 ? -1 : (int)view->layer[base]->slot;
+	r = cc_stream_start(cc, &args);
+	kfree(name);
+	if (r) {
+		cc->base = -1;
+		cc_err(cc, "the interrupted stream cannot be continued: error %d", r);
+	} else if (base < 0) {
+		cc_info(cc, "the interrupted stream goes on, without a base");
+	} else {
+		cc_info(cc, "the interrupted stream goes on, base %d", base);
+	}
+	return r;
+}
+
+int cc_stream_drop(struct cowchain *cc)
+{
+	if (!cc_stream_recorded(cc))
+		return -ENOENT;
+	if (READ_ONCE(cc->mode) != CC_RW)
+		return -EROFS;
+	cc_ident_job_drop(cc_view_active(cc_view_current(cc)));
+	return 0;
 }

@@ -10,6 +10,7 @@
 #include <linux/string.h>
 
 #include "cowchain.h"
+#include "identity.h"
 
 #define CC_DEFAULT_COMMIT_MS	1000
 #define CC_MAX_COMMIT_MS	1000	/* "at the latest every second" */
@@ -40,10 +41,42 @@ static int cc_table_fail(struct cowchain *cc, int error, char *why)
 
 /* ------------------------------------------------------------------ parsing */
 
+/* Features without a value. */
+static bool *cc_feature(struct cowchain *cc, unsigned int i, const char **name)
+{
+	static const char * const names[] = {
+		"no_discard_passdown", "allow_sealed", "ignore_identity", "no_auto_resume",
+	};
+	bool *flags[] = {
+		&cc->no_discard_passdown, &cc->allow_sealed, &cc->ignore_identity,
+		&cc->no_auto_resume,
+	};
+
+	if (i >= ARRAY_SIZE(names))
+		return NULL;
+	*name = names[i];
+	return flags[i];
+}
+
+static bool cc_set_feature(struct cowchain *cc, const char *word)
+{
+	const char *name;
+	unsigned int i;
+	bool *flag;
+
+	for (i = 0; (flag = cc_feature(cc, i, &name)); i++) {
+		if (!strcmp(word, name)) {
+			*flag = true;
+			return true;
+		}
+	}
+	return false;
+}
+
 static int cc_parse_features(struct cowchain *cc, struct dm_arg_set *as)
 {
 	static const struct dm_arg args[] = {
-		{ 0, 3, "bad number of features" },
+		{ 0, 6, "bad number of features" },
 		{ 1, CC_MAX_COMMIT_MS, "commit_ms must be 1 to 1000" },
 	};
 	unsigned int nr;
@@ -54,8 +87,8 @@ static int cc_parse_features(struct cowchain *cc, struct dm_arg_set *as)
 	while (nr--) {
 		const char *word = dm_shift_arg(as);
 
-		if (!strcmp(word, "no_discard_passdown")) {
-			cc->no_discard_passdown = true;
+		if (cc_set_feature(cc, word)) {
+			continue;
 		} else if (!strcmp(word, "commit_ms") && nr) {
 			r = dm_read_arg(args + 1, as, &cc->commit_ms, &cc->ti->error);
 			if (r)
@@ -153,6 +186,11 @@ int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv)
 		return cc_table_fail(cc, -ENOMEM, "out of memory");
 	for (i = 0; i < nr && !r; i++)
 		r = cc_parse_layer(cc, &as, i, nr);
+	if (!r && !cc->read_only) {
+		r = cc_ident_check(cc, cc->opened, nr);
+		if (r)
+			cc->ti->error = "a layer cannot be used";
+	}
 	return r;
 }
 
@@ -170,17 +208,29 @@ static unsigned int cc_print_layers(struct cc_layer **layers, unsigned int nr, c
 	return sz;
 }
 
-unsigned int cc_table_print(struct cowchain *cc, char *result, unsigned int maxlen)
+static unsigned int cc_print_features(struct cowchain *cc, char *result, unsigned int maxlen)
 {
-	unsigned int sz = 0;
-	unsigned int nr = cc->no_discard_passdown + 2 * (cc->commit_ms != CC_DEFAULT_COMMIT_MS);
-	struct cc_view *view;
+	unsigned int i, sz = 0;
+	unsigned int nr = 2 * (cc->commit_ms != CC_DEFAULT_COMMIT_MS);
+	const char *name;
+	bool *flag;
 
+	for (i = 0; (flag = cc_feature(cc, i, &name)); i++)
+		nr += *flag;
 	DMEMIT("%u", nr);
-	if (cc->no_discard_passdown)
-		DMEMIT(" no_discard_passdown");
+	for (i = 0; (flag = cc_feature(cc, i, &name)); i++)
+		if (*flag)
+			DMEMIT(" %s", name);
 	if (cc->commit_ms != CC_DEFAULT_COMMIT_MS)
 		DMEMIT(" commit_ms %u", cc->commit_ms);
+	return sz;
+}
+
+unsigned int cc_table_print(struct cowchain *cc, char *result, unsigned int maxlen)
+{
+	unsigned int sz = cc_print_features(cc, result, maxlen);
+	struct cc_view *view;
+
 	rcu_read_lock();
 	view = rcu_dereference(cc->view);
 	if (view)

@@ -9,6 +9,8 @@
 #include <linux/slab.h>
 
 #include "cowchain.h"
+#include "identity.h"
+#include "job.h"
 
 void cc_set_mode(struct cowchain *cc, enum cc_mode mode, const char *why)
 {
@@ -267,6 +269,8 @@ static int cc_activate(struct cowchain *cc)
 		r = cc_check_size(cc, active);
 	if (!r)
 		r = cc_load_top(cc, active);
+	if (!r)
+		r = cc_ident_activate(cc, cc->opened, cc->nr_opened);
 	if (r)
 		return r;
 	view = cc_view_create(cc, cc->opened, cc->nr_opened, NULL);
@@ -301,7 +305,18 @@ static int cc_preresume(struct dm_target *ti)
 
 static void cc_resume(struct dm_target *ti)
 {
-	cc_go_on(ti->private);
+	struct cowchain *cc = ti->private;
+	unsigned int noio;
+
+	cc_go_on(cc);
+	mutex_lock(&cc->ctl);
+	noio = memalloc_noio_save();
+	/* If that fails it has said why; the chain can be used without. */
+	if (cc->continue_job)
+		cc_stream_continue(cc);
+	cc->continue_job = false;
+	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
 }
 
 /* ------------------------------------------------------------------- limits */
@@ -352,7 +367,7 @@ static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 static struct target_type cowchain_target = {
 	.name = "cowchain",
-	.version = { 1, 0, 0 },
+	.version = { 1, 1, 0 },
 	/* One target a table: two could write to one layer. */
 	.features = DM_TARGET_SINGLETON | DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,

@@ -48,6 +48,7 @@ declare -A ERRNO_TEXT=(
 	[ENOSPC]='No space left on device' [ERANGE]='Numerical result out of range'
 	[ENAMETOOLONG]='File name too long' [ENOTEMPTY]='Directory not empty'
 	[EACCES]='Permission denied' [EPERM]='Operation not permitted' [ENOMEM]='Cannot allocate memory'
+	[ESTALE]='Stale file handle'
 )
 
 # ---- results ----
@@ -534,6 +535,13 @@ untouched() {
 	for f; do
 		cmp "$FIXTURES/$dir/$f" "$T/$f" || fail "$f has changed"
 	done
+}
+
+# ident FILE: fills I_UUID, I_GEN, I_PARENT, I_PGEN, I_FLAGS (1: sealed), I_JOB (1: a stream), I_BASE and
+# I_SPEED; I_UUID is "-" without an identity
+# shellcheck disable=SC2034	# for the tests
+ident() {
+	read -r I_UUID I_GEN I_PARENT I_PGEN I_FLAGS I_JOB I_BASE I_SPEED <<<"$(qcow2poke "$1" ident)"
 }
 
 # keep check FILE | compare FILE MODEL | identical FILE FILE: for qemu-img, later

@@ -12,6 +12,7 @@
  *	qcow2poke FILE backing [-|NAME FORMAT]
  *	qcow2poke FILE format			the backing format extension
  *	qcow2poke FILE ext TYPE [TEXT]
+ *	qcow2poke FILE ident			uuid generation parent generation flags job base speed
  *
  * Several commands may follow each other, separated by "--".
  */
@@ -30,7 +31,7 @@ static void usage(void)
 	fputs("usage: qcow2poke FILE COMMAND [ARGUMENT...] [-- COMMAND...]\n"
 	      "  header | get FIELD | set FIELD VALUE | l1 INDEX [VALUE]\n"
 	      "  l2 CLUSTER [WORD0|- [WORD1]] | u32|u64 OFFSET [VALUE] | counts\n"
-	      "  backing [-|NAME FORMAT] | format | ext TYPE [TEXT]\n", stderr);
+	      "  backing [-|NAME FORMAT] | format | ext TYPE [TEXT] | ident\n", stderr);
 	exit(2);
 }
 
@@ -134,6 +135,47 @@ static void cmd_ext(struct qimg *q, int argc, char **argv)
 		qimg_set_ext(q, type, argv[2], strlen(argv[2]));
 }
 
+static uint64_t big(const char *p, unsigned int bytes)
+{
+	uint64_t v = 0;
+
+	while (bytes--)
+		v = v << 8 | (uint8_t)*p++;
+	return v;
+}
+
+static void put_uuid(const char *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < 16; i++)
+		printf("%02x", (uint8_t)p[i]);
+}
+
+/* By the layout in kernel/identity-format.h, but not by that file. */
+static void cmd_ident(struct qimg *q)
+{
+	uint32_t len;
+	const char *data = qimg_ext(q, 0x43774964, &len), *best = NULL;
+	unsigned int i;
+
+	for (i = 0; data && i < 3; i++) {
+		const char *p = data + 160 * i;
+
+		if (big(p, 4) == 0x6377696d && (!best || big(p + 8, 8) > big(best + 8, 8)))
+			best = p;
+	}
+	if (!best) {
+		puts("-");
+		return;
+	}
+	put_uuid(best + 16);
+	printf(" %llu ", (ull)big(best + 48, 8));
+	put_uuid(best + 32);
+	printf(" %llu %llu %llu %d %llu\n", (ull)big(best + 56, 8), (ull)big(best + 64, 4),
+	       (ull)big(best + 68, 4), (int)big(best + 72, 4), (ull)big(best + 80, 8));
+}
+
 static void command(struct qimg *q, int argc, char **argv)
 {
 	const struct qfield *f;
@@ -144,6 +186,8 @@ static void command(struct qimg *q, int argc, char **argv)
 		cmd_counts(q);
 	} else if (argc == 1 && !strcmp(argv[0], "format")) {
 		show_ext(q, QEXT_BACKING_FORMAT);
+	} else if (argc == 1 && !strcmp(argv[0], "ident")) {
+		cmd_ident(q);
 	} else if (!strcmp(argv[0], "backing")) {
 		cmd_backing(q, argc, argv);
 	} else if (argc == 2 && !strcmp(argv[0], "get")) {

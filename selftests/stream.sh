@@ -386,11 +386,11 @@ removed() {
 	eq "$(qcow2poke d.qcow2 backing)" c.qcow2 "backing file"
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	status cct
-	eq "$S_STATE" "" "job of a new device"
+	eq "$S_STATE" running "job of a new device"
 	wait_counted cct
 	[ "$S_ALLOC" -gt 100 ] || fail "only $S_ALLOC subclusters are left of the first run"
 	io verify
-	msg cct stream
+	msg cct job-set-speed 0
 	job_done cct
 	io verify
 	retire cct d.qcow2

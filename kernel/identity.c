@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Identity: who a layer is, which one it was made for, whether another one
+ * stands on it, and which job it is in the middle of.
+ *
+ * All of it is in the header of the layer (identity-format.h).  It cannot know
+ * of writes by others: QEMU keeps the extension, but does not count.
+ */
+#include <linux/slab.h>
+#include <linux/uuid.h>
+
+#include "cowchain.h"
+#include "identity.h"
+
+#define cc_ident_err(l, fmt, ...) ({ \
+	struct cc_layer *__l = (l); \
+	cc_err(__l->cc, "layer %s: " fmt, __l->dev->name, ##__VA_ARGS__); \
+})
+
+void cc_ident_load(struct cc_layer *layer, const void *buf)
+{
+	q2_ident_parse(&layer->q2, buf, &layer->ident);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+/* Make @now the identity.  -ENOSPC and -EMEDIUMTYPE: the header cannot have one. */
+static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
+{
+	struct q2_ident id = *now;
+	struct q2_ident_update up;
+	struct q2_error err;
+	struct q2_info fresh;
+	u32 len, i;
+	u8 *buf = cc_layer_header(layer, &len);
+	int r;
+
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	r = q2_ident_update(&layer->q2, buf, len, &id, &up, &err);
+	if (!r)
+		r = q2_parse_header(buf, len, layer->dev_bytes, &fresh, &err);
+	if (r) {
+		kvfree(buf);
+		cc_ident_err(layer, "it goes without an identity: %s", err.text);
+		return r;
+	}
+	for (i = 0; i < up.nr && !r; i++)
+		r = cc_layer_write_header(layer, buf, up.step[i].offset, up.step[i].len);
+	kvfree(buf);
+	if (r) {
+		cc_ident_err(layer, "cannot write the header: error %d", r);
+		return r;
+	}
+	cc_layer_take_names(layer, &fresh);
+	spin_lock_irq(&layer->cc->lock);
+	layer->ident = id;
+	spin_unlock_irq(&layer->cc->lock);
+	return 0;
+}
+
+/* Images that have worked without an identity go on to do so. */
+static int cc_ident_try_write(struct cc_layer *layer, const struct q2_ident *now)
+{
+	int r = cc_ident_write(layer, now);
+
+	return r == -ENOSPC || r == -EMEDIUMTYPE ? 0 : r;
+}
+
+static void cc_ident_drop_job(struct q2_ident *id)
+{
+	memset(&id->job, 0, sizeof(id->job));
+	id->job.base = -1;
+}
+
+/* ------------------------------------------------------------- checks, use */
+
+/* Is everyone still on whom it was made for? */
+static int cc_ident_check_links(struct cc_layer **layers, unsigned int nr)
+{
+	struct cc_layer *bottom = layers[0];
+	unsigned int i;
+
+	/* Unless its header says that there is none: QEMU can make it so. */
+	if (bottom->q2.backing_len && !q2_ident_is_parent(&bottom->ident, NULL)) {
+		cc_ident_err(bottom,
+			     "the layer below it is missing: name it, or load with the feature ignore_identity");
+		return -ESTALE;
+	}
+	for (i = 1; i < nr; i++) {
+		if (q2_ident_is_parent(&layers[i]->ident, &layers[i - 1]->ident))
+			continue;
+		cc_ident_err(layers[i],
+			     "the layer below it, %s, is another or was written to since: restore that, or load with the feature ignore_identity",
+			     layers[i - 1]->dev->name);
+		return -ESTALE;
+	}
+	return 0;
+}
+
+int cc_ident_check_top(struct cc_layer *top)
+{
+	struct cowchain *cc = top->cc;
+
+	if (top->ident.foreign && !cc->ignore_identity) {
+		cc_ident_err(top,
+			     "its identity is of a later version: load with the feature ignore_identity");
+		return -EMEDIUMTYPE;
+	}
+	if (top->ident.present && top->ident.sealed && !cc->allow_sealed) {
+		cc_ident_err(top,
+			     "it has become a backing file of another: put a new top on it, or load with the feature allow_sealed");
+		return -EMEDIUMTYPE;
+	}
+	return 0;
+}
+
+int cc_ident_check(struct cowchain *cc, struct cc_layer **layers, unsigned int nr)
+{
+	int r = cc_ident_check_top(layers[nr - 1]);
+
+	if (!r && !cc->ignore_identity)
+		r = cc_ident_check_links(layers, nr);
+	return r;
+}
+
+/* This use counts: a layer that stands on it will not be written by mistake. */
+static void cc_ident_use(struct q2_ident *id, const struct q2_ident *parent)
+{
+	if (!id->present)
+		generate_random_uuid(id->uuid);
+	id->generation++;
+	id->sealed = false;
+	q2_ident_set_parent(id, parent);
+}
+
+int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned int nr)
+{
+	struct cc_layer *top = layers[nr - 1];
+	struct q2_ident id;
+	int r;
+
+	lockdep_assert_held(&cc->ctl);
+	if (cc->read_only)
+		return 0;
+	r = cc_ident_check(cc, layers, nr);
+	if (r)
+		return r;
+	id = top->ident;
+	cc_ident_use(&id, nr > 1 ? &layers[nr - 2]->ident : NULL);
+	r = cc_ident_try_write(top, &id);
+	if (r)
+		return r;
+	cc->continue_job = top->ident.job.type && !cc->no_auto_resume;
+	if (top->ident.job.type)
+		cc_info(cc, "layer %s: a stream into it was interrupted%s", top->dev->name,
+			cc->no_auto_resume ? " and waits: job-resume continues it" : "");
+	return 0;
+}
+
+/* ----------------------------------------------------------------- snapshot */
+
+/*
+ * The new top first, then the seal, then (cc_snapshot_switch()) the guest's
+ * writes go to the new top.  If there is a crash
+ *
+ * - before the seal: the old top can be used as before.  If somebody does so,
+ *   its generation grows, and the new one, which is empty, is refused on it.
+ * - after the seal: the old top is complete as after any crash, the new one is
+ *   empty and says that it stands on it.  Who attaches the new top has all that
+ *   was there; who attaches the old one is told about the other.
+ *
+ * So there is no moment in which the new top has data and the old one can be
+ * written without a warning.
+ */
+int cc_ident_snapshot(struct cc_layer *old, struct cc_layer *top)
+{
+	struct q2_ident id = top->ident;
+	int r;
+
+	cc_ident_use(&id, &old->ident);
+	cc_ident_drop_job(&id);
+	r = cc_ident_try_write(top, &id);
+	if (r || !old->ident.present)
+		return r;
+	id = old->ident;
+	id.sealed = true;
+	cc_ident_drop_job(&id);
+	return cc_ident_write(old, &id);
+}
+
+void cc_ident_unseal(struct cc_layer *old)
+{
+	struct q2_ident id = old->ident;
+
+	id.sealed = false;
+	if (id.present && cc_ident_write(old, &id))
+		cc_ident_err(old, "it stays marked as a backing file: allow_sealed lifts that");
+}
+
+/* --------------------------------------------------------------------- jobs */
+
+int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const char *name)
+{
+	struct q2_ident id = top->ident;
+	struct q2_error err;
+	u32 len;
+	u8 *buf;
+	int r;
+
+	if (!id.present) {
+		cc_info(top->cc, "layer %s has no identity: the job is not recorded",
+			top->dev->name);
+		return 0;
+	}
+	id.job = *job;
+	if (!name)
+		return cc_ident_write(top, &id);
+	buf = cc_layer_header(top, &len);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	r = q2_ident_place_name(&top->q2, buf, name, &id.job, &err);
+	if (r)
+		cc_ident_err(top, "%s", err.text);
+	else
+		r = cc_layer_write_header(top, buf, id.job.name_offset, id.job.name_len);
+	kvfree(buf);
+	return r ? r : cc_ident_write(top, &id);
+}
+
+void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused)
+{
+	struct q2_ident id = top->ident;
+
+	if (!id.present || !id.job.type ||
+	    (id.job.speed == speed && id.job.paused == paused))
+		return;
+	id.job.speed = speed;
+	id.job.paused = paused;
+	cc_ident_write(top, &id);
+}
+
+int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base)
+{
+	struct q2_ident id = top->ident;
+
+	if (!id.present)
+		return 0;
+	id.job.copied = true;
+	q2_ident_set_other(&id, base ? &base->ident : NULL);
+	return cc_ident_write(top, &id);
+}
+
+/*
+ * The layer that was below stays right as well: a table that was loaded before
+ * the stream ended still names it.  If this fails, that is what the header
+ * says already, and the next activation ends the job.
+ */
+void cc_ident_job_done(struct cc_layer *top, const struct cc_layer *base)
+{
+	struct q2_ident id = top->ident;
+
+	if (!id.present)
+		return;
+	q2_ident_set_parent(&id, base ? &base->ident : NULL);
+	cc_ident_drop_job(&id);
+	cc_ident_write(top, &id);
+}
+
+void cc_ident_job_drop(struct cc_layer *top)
+{
+	struct q2_ident id = top->ident;
+
+	if (!id.present || !id.job.type)
+		return;
+	cc_ident_drop_job(&id);
+	cc_ident_write(top, &id);
+}
+
+char *cc_ident_job_name(struct cc_layer *top)
+{
+	const char *name;
+	char *copy = NULL;
+	u32 len;
+	u8 *buf;
+
+	if (!top->ident.job.name_len)
+		return NULL;
+	buf = cc_layer_header(top, &len);
+	if (IS_ERR(buf))
+		return ERR_CAST(buf);
+	name = q2_ident_job_name(&top->q2, buf, &top->ident);
+	if (name) {
+		copy = kmemdup_nul(name, top->ident.job.name_len, GFP_KERNEL);
+		if (!copy)
+			copy = ERR_PTR(-ENOMEM);
+	}
+	kvfree(buf);
+	return copy;
+}
