@@ -178,6 +178,56 @@ copy() {
 	keep compare child.qcow2 model.raw
 }
 
+it "a sealed top and a changed layer are refused, with the remedy" identity
+identity() {
+	local out
+
+	attached
+	cowchain snapshot cct "$T/e.qcow2"
+	out=$(cowchain info cct --json)
+	perl -MJSON::PP -e '
+		my $l = decode_json($ARGV[0])->{layers};
+		exit !($l->[4]{"parent-uuid"} eq $l->[3]{uuid} && $l->[3]{sealed} eq "yes" &&
+			$l->[4]{sealed} eq "no" && !defined $l->[2]{uuid});' "$out" ||
+		fail "the identities are wrong: $out"
+	cowchain detach cct
+	wait_for 30 no_loops
+	tool_fails 1 'd.qcow2: .*backing file of another.*--allow-sealed' attach cct "$T/d.qcow2"
+	cowchain attach cct "$T/d.qcow2" --read-only
+	cowchain detach cct
+	wait_for 30 no_loops
+	cowchain attach cct "$T/d.qcow2" --allow-sealed
+	cowchain detach cct
+	wait_for 30 no_loops
+	tool_fails 1 'e.qcow2: .*d.qcow2.*--ignore-identity' attach cct "$T/e.qcow2"
+	cowchain attach cct "$T/e.qcow2" --ignore-identity
+	io verify
+}
+
+it "an interrupted stream goes on, and attach says so" interrupted
+interrupted() {
+	local out
+
+	attached
+	cowchain stream cct --speed 64K
+	cowchain detach cct
+	wait_for 30 no_loops
+	matches "$(cowchain info "$T/d.qcow2" --noheadings)" 'stream' "info"
+	out=$(cowchain attach cct "$T/d.qcow2" --no-auto-resume 2>&1)
+	matches "$out" 'job cct resume' "output of attach"
+	cowchain detach cct
+	wait_for 30 no_loops
+	out=$(cowchain attach cct "$T/d.qcow2" 2>&1)
+	matches "$out" 'goes on' "output of attach"
+	cowchain job cct speed 0
+	cowchain wait cct --quiet
+	status cct
+	eq "$S_LAYERS" 1 layers
+	io verify
+	detached
+	keep compare d.qcow2 model.raw
+}
+
 it "status and list, as text and as JSON" output
 output() {
 	local out

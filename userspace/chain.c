@@ -298,6 +298,37 @@ int chain_add_spec(struct chain *chain, const char *spec, bool is_top,
 	return ret ? ret : check_new(chain);
 }
 
+static bool is_parent(const struct layer *child, const struct layer *parent)
+{
+	/* A header that names no backing file any more needs none. */
+	if (!parent && !child->image.backing_name)
+		return true;
+	return q2_ident_is_parent(&child->image.ident, parent ? &parent->image.ident : NULL);
+}
+
+/* The kernel refuses the same, but knows no names of files and no options. */
+static int check_identity(const struct chain *chain, const struct chain_options *opt)
+{
+	const struct layer *top = chain_top(chain), *layer, *below;
+	unsigned int i;
+
+	if (top->image.ident.sealed && !opt->allow_sealed) {
+		cc_error("%s: has become the backing file of another image, which a write to it would break: put a new top on it with 'cowchain create', or give --allow-sealed if that other one is gone",
+			 top->file.path);
+		return -1;
+	}
+	for (i = 0; i < chain->nr && !opt->ignore_identity; i++) {
+		layer = &chain->layers[i];
+		below = i ? layer - 1 : NULL;
+		if (is_parent(layer, below))
+			continue;
+		cc_error("%s: the layer below it, %s, is another one or was written to since: restore that, or give --ignore-identity if you know better",
+			 layer->file.path, below ? below->file.path : "of which there is none");
+		return -1;
+	}
+	return 0;
+}
+
 int chain_check(const struct chain *chain, const struct chain_options *opt)
 {
 	const struct layer *top = chain_top(chain);
@@ -314,7 +345,9 @@ int chain_check(const struct chain *chain, const struct chain_options *opt)
 		cc_error("%s: is empty", top->file.path);
 		return -1;
 	}
-	return opt->read_only ? 0 : layer_check_writable(top);
+	if (opt->read_only)
+		return 0;
+	return layer_check_writable(top) ? -1 : check_identity(chain, opt);
 }
 
 int chain_attach(struct chain *chain, const struct chain_options *opt)

@@ -34,6 +34,8 @@ struct chain_options {
 	bool pad;			/* see SOURCE_PAD */
 	bool peek;			/* only to show: open nothing for writing, any length */
 	bool no_lock;
+	bool allow_sealed;		/* see the target's features of these names */
+	bool ignore_identity;
 };
 
 /*

@@ -12,7 +12,10 @@
 #include "util.h"
 
 /* Options without a letter. */
-enum { OPT_NO_DISCARD = 256, OPT_COMMIT_MS, OPT_PAD, OPT_NO_LOCK };
+enum {
+	OPT_NO_DISCARD = 256, OPT_COMMIT_MS, OPT_PAD, OPT_NO_LOCK, OPT_ALLOW_SEALED,
+	OPT_IGNORE_IDENTITY, OPT_NO_AUTO_RESUME,
+};
 
 static const struct option options[] = {
 	{ "layer", required_argument, NULL, 'l' },
@@ -26,6 +29,9 @@ static const struct option options[] = {
 	{ "commit-ms", required_argument, NULL, OPT_COMMIT_MS },
 	{ "pad", no_argument, NULL, OPT_PAD },
 	{ "no-lock", no_argument, NULL, OPT_NO_LOCK },
+	{ "allow-sealed", no_argument, NULL, OPT_ALLOW_SEALED },
+	{ "ignore-identity", no_argument, NULL, OPT_IGNORE_IDENTITY },
+	{ "no-auto-resume", no_argument, NULL, OPT_NO_AUTO_RESUME },
 	{ 0 },
 };
 
@@ -104,6 +110,15 @@ static int parse_option(int c, struct args *args)
 	case OPT_NO_LOCK:
 		args->opt.no_lock = true;
 		return 0;
+	case OPT_ALLOW_SEALED:
+		add_feature(args, "allow_sealed");
+		return 0;
+	case OPT_IGNORE_IDENTITY:
+		add_feature(args, "ignore_identity");
+		return 0;
+	case OPT_NO_AUTO_RESUME:
+		add_feature(args, "no_auto_resume");
+		return 0;
 	default:
 		return cc_usage("attach", "see the options of attach");
 	}
@@ -129,6 +144,29 @@ static int parse(int argc, char **argv, struct args *args)
 	return 0;
 }
 
+static bool has_feature(const struct args *args, const char *word)
+{
+	unsigned int i;
+
+	for (i = 0; i < args->table.nr_features; i++)
+		if (!strcmp(args->table.features[i], word))
+			return true;
+	return false;
+}
+
+/* A job that was interrupted goes on in the kernel, unasked. */
+static void tell_job(const struct args *args, const struct chain *chain)
+{
+	if (args->opt.read_only || !chain_top(chain)->image.ident.job.type)
+		return;
+	if (has_feature(args, "no_auto_resume"))
+		cc_note("%s: a stream was interrupted: 'cowchain job %s resume' continues it, 'cowchain job %s cancel' ends it",
+			args->name, args->name, args->name);
+	else
+		cc_note("%s: an interrupted stream goes on: 'cowchain wait %s' shows how far it is",
+			args->name, args->name);
+}
+
 static int build(struct args *args, struct chain *chain)
 {
 	size_t i;
@@ -146,6 +184,8 @@ static int activate(struct args *args, struct chain *chain)
 	char *line;
 	int ret;
 
+	args->opt.allow_sealed = has_feature(args, "allow_sealed");
+	args->opt.ignore_identity = has_feature(args, "ignore_identity");
 	if (chain_check(chain, &args->opt) || chain_attach(chain, &args->opt))
 		return CC_FAILED;
 	chain_to_table(chain, &args->table);
@@ -153,6 +193,8 @@ static int activate(struct args *args, struct chain *chain)
 	ret = dm_create(args->name, layer_size(chain_top(chain)) / SECTOR_SIZE, line,
 			args->opt.read_only);
 	free(line);
+	if (!ret)
+		tell_job(args, chain);
 	return ret ? CC_FAILED : CC_OK;
 }
 

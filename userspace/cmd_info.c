@@ -31,6 +31,11 @@ static const struct out_column columns[] = {
 	{ "DATA-FILE", "data-file", OUT_TEXT },
 	{ "BACKING", "backing-file", OUT_TEXT },
 	{ "FORMAT", "backing-format", OUT_TEXT },
+	{ "UUID", "uuid", OUT_TEXT },
+	{ "GENERATION", "generation", OUT_NUMBER },
+	{ "PARENT", "parent-uuid", OUT_TEXT },
+	{ "SEALED", "sealed", OUT_TEXT },
+	{ "JOB", "recorded-job", OUT_TEXT },
 };
 
 struct args {
@@ -70,6 +75,39 @@ static void add_names(struct out_table *out, const struct layer *layer)
 	out_text(out, layer ? layer->image.backing_format : NULL);
 }
 
+static void add_uuid(struct out_table *out, const u8 *uuid)
+{
+	static const u8 nobody[QCOW2_UUID_BYTES];
+	char text[2 * QCOW2_UUID_BYTES + 5], *p = text;
+	unsigned int i;
+
+	if (!memcmp(uuid, nobody, sizeof(nobody))) {
+		out_none(out);
+		return;
+	}
+	for (i = 0; i < QCOW2_UUID_BYTES; i++)
+		p += sprintf(p, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", uuid[i]);
+	out_text(out, text);
+}
+
+/* Who it is; see identity-format.h. The job may run or wait to be continued. */
+static void add_identity(struct out_table *out, const struct layer *layer)
+{
+	const struct q2_ident *id = layer ? &layer->image.ident : NULL;
+	int i;
+
+	if (!id || !id->present) {
+		for (i = 0; i < 5; i++)
+			out_none(out);
+		return;
+	}
+	add_uuid(out, id->uuid);
+	out_number(out, id->generation);
+	add_uuid(out, id->parent);
+	out_text(out, id->sealed ? "yes" : "no");
+	out_text(out, id->job.type == QCOW2_IDENT_JOB_STREAM ? "stream" : NULL);
+}
+
 static void add_image_layer(struct out_table *out, unsigned int number, const struct layer *layer)
 {
 	char *dev = layer->file.block ? devno_format(layer->file.dev) : NULL;
@@ -83,6 +121,7 @@ static void add_image_layer(struct out_table *out, unsigned int number, const st
 	out_text(out, data);
 	out_text(out, layer->data.path);
 	add_names(out, layer);
+	add_identity(out, layer);
 	free(dev);
 	free(data);
 }
@@ -161,6 +200,7 @@ static int add_live_layer(struct out_table *out, const struct live *live, unsign
 	out_text(out, entry->data);
 	out_text(out, data);
 	add_names(out, read);
+	add_identity(out, read);
 	if (read)
 		layer_close(read);
 	free(file);

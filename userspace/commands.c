@@ -46,6 +46,9 @@ const struct command commands[] = {
 		"  --read-only      nothing is written to any layer\n"
 		"  --feature WORD   a feature of the target, may be repeated\n"
 		"  --no-discard-passdown, --commit-ms N  such features\n"
+		"  --no-auto-resume leave a stream alone that was interrupted\n"
+		"  --allow-sealed   write to TOP although it is the backing file of another image\n"
+		"  --ignore-identity  although a layer is another one than it was, or was written to\n"
 		"  --pad            grow files to a multiple of 512 bytes\n"
 		"  --no-lock        look at no image locks and take none\n",
 	}, {

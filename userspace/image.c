@@ -89,6 +89,7 @@ int image_parse(const uint8_t *buf, size_t len, const char *path, uint64_t file_
 		cc_error("%s: %s", path, err.text);
 		return -1;
 	}
+	q2_ident_parse(&image->info, buf, &image->ident);
 	if (!take_names(buf, path, image))
 		return 0;
 	image_free(image);

@@ -10,10 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "q2_ident.h"
 #include "qcow2.h"
 
 struct image {
 	struct q2_info info;
+	struct q2_ident ident;
 	char *backing_name;		/* NULL: no backing file */
 	char *backing_format;		/* NULL: the header does not say */
 	char *data_name;		/* NULL: the header does not name a data file */
