@@ -32,6 +32,7 @@
 #include <linux/mempool.h>
 #include <linux/mutex.h>
 #include <linux/percpu-refcount.h>
+#include <linux/ratelimit.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -68,8 +69,12 @@ struct cc_job;
 	DMERR("%s: " fmt, dm_table_device_name((cc)->ti->table), ##__VA_ARGS__)
 #define cc_info(cc, fmt, ...) \
 	DMINFO("%s: " fmt, dm_table_device_name((cc)->ti->table), ##__VA_ARGS__)
+/* Limited by device: one with a bad layer does not silence the others. */
 #define cc_err_limit(cc, fmt, ...) \
-	DMERR_LIMIT("%s: " fmt, dm_table_device_name((cc)->ti->table), ##__VA_ARGS__)
+do { \
+	if (__ratelimit(&(cc)->log_limit)) \
+		cc_err(cc, fmt, ##__VA_ARGS__); \
+} while (0)
 
 /* ------------------------------------------------------------------ layers */
 
@@ -518,6 +523,7 @@ struct cowchain {
 	bool no_auto_resume;
 	unsigned int commit_ms;
 	u32 discard_granularity;
+	struct ratelimit_state log_limit;
 	unsigned int nr_opened;
 	struct cc_layer **opened;
 

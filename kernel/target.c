@@ -105,6 +105,7 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	cc->base = -1;
 	cc->suspended = true;
 	cc->discard_granularity = 4096;
+	ratelimit_state_init(&cc->log_limit, DEFAULT_RATELIMIT_INTERVAL, DEFAULT_RATELIMIT_BURST);
 	mutex_init(&cc->ctl);
 	spin_lock_init(&cc->lock);
 	bio_list_init(&cc->paused_bios);

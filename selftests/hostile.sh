@@ -183,6 +183,25 @@ l2_below() {
 	untouched abcd a.raw b.qcow2
 }
 
+it "a device that fails often does not silence another" not_silenced
+not_silenced() {
+	local i
+
+	use abcd
+	qcow2poke c.qcow2 l2 1 0 0x0000000000000001
+	attach ro:c.qcow2
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	create cct
+	for ((i = 0; i < 15; i++)); do
+		cowio /dev/mapper/cct EIO!read:128k:4k
+	done
+	remove cct
+	create cct
+	mark other
+	cowio /dev/mapper/cct EIO!read:128k:4k
+	logged "cowchain: .*guest offset"
+}
+
 it "zero bits count without an offset, too" zero_without_offset
 zero_without_offset() {
 	use abcd
@@ -296,7 +315,6 @@ l1_below() {
 		layers a.raw b.qcow2 c.qcow2 d.qcow2
 		mark bad
 		if dmsetup create cct --table "$TABLE"; then
-			wait_out_ratelimit
 			cowio /dev/mapper/cct EIO!read:128k:4k
 			remove cct
 		fi
@@ -341,7 +359,6 @@ cut_below() {
 		layers a.raw b.qcow2 c.qcow2 d.qcow2
 		mark bad
 		if dmsetup create cct --table "$TABLE"; then
-			wait_out_ratelimit
 			cowio /dev/mapper/cct EIO!read:12M:4k
 			remove cct
 		fi
@@ -384,8 +401,6 @@ snapshot() {
 }
 
 # The target says the same thing only so many times in five seconds.
-wait_out_ratelimit() { sleep 6; }
-
 # flip FILE SEED COUNT LENGTH: random bytes within the first LENGTH
 flip() {
 	perl -e '
