@@ -69,12 +69,8 @@ struct cc_job;
 	DMERR("%s: " fmt, dm_table_device_name((cc)->ti->table), ##__VA_ARGS__)
 #define cc_info(cc, fmt, ...) \
 	DMINFO("%s: " fmt, dm_table_device_name((cc)->ti->table), ##__VA_ARGS__)
-/* Limited by device: one with a bad layer does not silence the others. */
-#define cc_err_limit(cc, fmt, ...) \
-do { \
-	if (__ratelimit(&(cc)->log_limit)) \
-		cc_err(cc, fmt, ##__VA_ARGS__); \
-} while (0)
+/* Limited by device: one with a bad layer does not silence the others.  Any. */
+__printf(2, 3) void cc_err_limit(struct cowchain *cc, const char *fmt, ...);
 
 /* ------------------------------------------------------------------ layers */
 

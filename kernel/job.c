@@ -171,7 +171,7 @@ static void cc_job_park(struct cc_job *job)
 	spin_lock_irq(&job->lock);
 	job->quiet = true;
 	if (job->pause && !job->cancel)
-		job->state = CC_JOB_PAUSED;
+		WRITE_ONCE(job->state, CC_JOB_PAUSED);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
 	/* For as long as somebody likes: no hung task, no load. */
@@ -179,7 +179,7 @@ static void cc_job_park(struct cc_job *job)
 	spin_lock_irq(&job->lock);
 	job->quiet = job->frozen;
 	if (!job->pause && job->state == CC_JOB_PAUSED)
-		job->state = CC_JOB_RUNNING;
+		WRITE_ONCE(job->state, CC_JOB_RUNNING);
 	spin_unlock_irq(&job->lock);
 }
 
@@ -199,7 +199,7 @@ void cc_job_failed(struct cc_job *job, sector_t pos, int error)
 {
 	spin_lock_irq(&job->lock);
 	if (!job->error || pos < job->error_pos) {
-		job->error = error;
+		WRITE_ONCE(job->error, error);
 		job->error_pos = pos;
 	}
 	spin_unlock_irq(&job->lock);
@@ -214,7 +214,7 @@ int cc_job_drain(struct cc_job *job, sector_t *pos)
 	spin_lock_irq(&job->lock);
 	error = job->error;
 	*pos = job->error_pos;
-	job->error = 0;
+	WRITE_ONCE(job->error, 0);
 	spin_unlock_irq(&job->lock);
 	return error;
 }
@@ -227,9 +227,9 @@ static enum cc_io_status cc_error_status(int error)
 void cc_job_stop_on_error(struct cc_job *job, int error)
 {
 	spin_lock_irq(&job->lock);
-	job->pause = true;
+	WRITE_ONCE(job->pause, true);
 	if (!job->cancel)
-		job->state = CC_JOB_PAUSED;
+		WRITE_ONCE(job->state, CC_JOB_PAUSED);
 	job->io_status = cc_error_status(error);
 	job->shown_error = -error;
 	spin_unlock_irq(&job->lock);
@@ -273,7 +273,7 @@ void cc_job_conclude(struct cc_job *job, int error)
 	if (error && error != -ECANCELED)
 		job->io_status = cc_error_status(error);
 	job->shown_error = -error;
-	job->state = CC_JOB_CONCLUDED;
+	WRITE_ONCE(job->state, CC_JOB_CONCLUDED);
 	spin_unlock_irq(&job->lock);
 	if (error)
 		cc_info(cc, "stream ended at offset %llu: error %d",
@@ -343,10 +343,10 @@ int cc_job_pause(struct cowchain *cc)
 	spin_lock_irq(&job->lock);
 	if (job->pause)
 		r = -EINVAL;
-	job->pause = true;
+	WRITE_ONCE(job->pause, true);
 	/* Parked already, for a suspend: it will not look again by itself. */
 	if (job->quiet && job->state == CC_JOB_RUNNING)
-		job->state = CC_JOB_PAUSED;
+		WRITE_ONCE(job->state, CC_JOB_PAUSED);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
 	if (r)
@@ -370,9 +370,9 @@ int cc_job_resume(struct cowchain *cc)
 		return PTR_ERR(job);
 	spin_lock_irq(&job->lock);
 	if (job->pause) {
-		job->pause = false;
+		WRITE_ONCE(job->pause, false);
 		if (job->state == CC_JOB_PAUSED)
-			job->state = CC_JOB_RUNNING;
+			WRITE_ONCE(job->state, CC_JOB_RUNNING);
 		job->io_status = CC_IO_OK;
 		job->shown_error = 0;
 	} else {
@@ -398,9 +398,9 @@ int cc_job_cancel(struct cowchain *cc)
 	if (IS_ERR(job))
 		return PTR_ERR(job);
 	spin_lock_irq(&job->lock);
-	job->cancel = true;
+	WRITE_ONCE(job->cancel, true);
 	if (cc_job_is_active(job))
-		job->state = CC_JOB_ABORTING;
+		WRITE_ONCE(job->state, CC_JOB_ABORTING);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
 	r = wait_event_killable(job->wait, !cc_job_is_active(job));
@@ -436,7 +436,7 @@ void cc_job_freeze(struct cowchain *cc)
 	if (!job)
 		return;
 	spin_lock_irq(&job->lock);
-	job->frozen = true;
+	WRITE_ONCE(job->frozen, true);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
 	mutex_lock(&cc->ctl);
@@ -452,7 +452,7 @@ void cc_job_unfreeze(struct cowchain *cc)
 	if (!job)
 		return;
 	spin_lock_irq(&job->lock);
-	job->frozen = false;
+	WRITE_ONCE(job->frozen, false);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
 	cc_job_put(job);

@@ -229,7 +229,7 @@ static void cc_below_evict(struct cc_below *below)
 	while (below->bytes > CC_BELOW_BYTES && steps--) {
 		struct cc_chunk *chunk = rcu_dereference_protected(below->chunk[below->hand], 1);
 
-		if (chunk && chunk->referenced) {
+		if (chunk && READ_ONCE(chunk->referenced)) {
 			WRITE_ONCE(chunk->referenced, false);
 		} else if (chunk) {
 			RCU_INIT_POINTER(below->chunk[below->hand], NULL);
@@ -273,7 +273,7 @@ int cc_below_load(struct cc_view *view, sector_t pos)
 		rs->view = view;
 		r = cc_resolve(rs, (sector_t)index << CC_CHUNK_SHIFT);
 		if (!r) {
-			rs->chunk->referenced = true;
+			WRITE_ONCE(rs->chunk->referenced, true);
 			rs->chunk->unreadable = rs->unreadable;
 			cc_below_publish(view->below, index, rs->chunk);
 		} else {

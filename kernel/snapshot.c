@@ -100,7 +100,7 @@ static struct cc_view *cc_snapshot_view(struct cowchain *cc, struct cc_view *vie
 static void cc_pause_bios(struct cowchain *cc)
 {
 	spin_lock_irq(&cc->lock);
-	cc->paused = true;
+	WRITE_ONCE(cc->paused, true);
 	spin_unlock_irq(&cc->lock);
 }
 
@@ -110,7 +110,7 @@ static void cc_unpause_bios(struct cowchain *cc)
 
 	bio_list_init(&bios);
 	spin_lock_irq(&cc->lock);
-	cc->paused = false;
+	WRITE_ONCE(cc->paused, false);
 	bio_list_merge(&bios, &cc->paused_bios);
 	bio_list_init(&cc->paused_bios);
 	spin_unlock_irq(&cc->lock);

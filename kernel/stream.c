@@ -394,7 +394,7 @@ int cc_stream_thread(void *data)
 
 	spin_lock_irq(&job->lock);
 	if (job->state == CC_JOB_CREATED)
-		job->state = CC_JOB_RUNNING;
+		WRITE_ONCE(job->state, CC_JOB_RUNNING);
 	spin_unlock_irq(&job->lock);
 	r = cc_stream_run(job);
 	cc_job_drain(job, &pos);

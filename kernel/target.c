@@ -12,6 +12,19 @@
 #include "identity.h"
 #include "job.h"
 
+void cc_err_limit(struct cowchain *cc, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (!__ratelimit(&cc->log_limit))
+		return;
+	va_start(args, fmt);
+	vaf.va = &args;
+	cc_err(cc, "%pV", &vaf);
+	va_end(args);
+}
+
 void cc_set_mode(struct cowchain *cc, enum cc_mode mode, const char *why)
 {
 	bool changed;
@@ -192,7 +205,7 @@ void cc_start_scan(struct cowchain *cc)
 {
 	struct cc_view *view = cc_view_current(cc);
 
-	if (view && view->top && view->top->nr_counted < view->top->nr_blocks)
+	if (view && view->top && READ_ONCE(view->top->nr_counted) < view->top->nr_blocks)
 		queue_work(system_unbound_wq, &cc->scan_work);
 }
 

@@ -102,7 +102,7 @@ static void cc_top_count(struct cc_top *top, u32 index, s64 provided)
 	lockdep_assert_held(&top->lock);
 	if (__test_and_set_bit(index, top->counted))
 		return;
-	top->nr_counted++;
+	WRITE_ONCE(top->nr_counted, top->nr_counted + 1);
 	atomic64_add(provided, &top->provided);
 }
 
@@ -188,7 +188,7 @@ static struct cc_block *cc_block_read(struct cc_top *top, u32 index)
 		goto out;
 	b->index = index;
 	b->top = top;
-	b->referenced = true;
+	WRITE_ONCE(b->referenced, true);
 	INIT_LIST_HEAD(&b->list);
 	spin_lock_init(&b->lock);
 	p = dm_bufio_read(top->layer->bufio, cc_top_disk_block(top, index), &buffer);
@@ -229,8 +229,8 @@ static bool cc_block_uncommitted(struct cowchain *cc, struct cc_block *b)
  */
 static bool cc_block_evict(struct cc_top *top, struct cc_block *b)
 {
-	if (b->referenced) {
-		b->referenced = false;
+	if (READ_ONCE(b->referenced)) {
+		WRITE_ONCE(b->referenced, false);
 		return false;
 	}
 	if (atomic_cmpxchg(&b->pins, 0, -1))
