@@ -158,8 +158,11 @@ copy_write() {
 
 	breakable d.qcow2
 	at=$(data_at d.qcow2 100)
+	msg cct stream speed 65536 on-error stop
+	msg cct job-pause
+	msg cct job-set-speed 0
 	break_writes d.qcow2 "$at" 8
-	msg cct stream on-error stop
+	msg cct job-resume
 	wait_state cct paused
 	eq "$S_IO" failed io-status
 	repair d.qcow2
@@ -273,18 +276,36 @@ metadata_below() {
 it "a header that cannot be written at the end of a stream" header_write
 header_write() {
 	breakable d.qcow2
-	break_writes d.qcow2 0 256
 	msg cct base 0
-	msg cct stream on-error report
+	msg cct stream speed 65536 on-error report
+	msg cct job-pause
+	msg cct job-set-speed 0
+	break_writes d.qcow2 0 256
+	msg cct job-resume
 	wait_state cct concluded
 	[ "$S_ERR" -ne 0 ] || fail "the job concluded without an error"
 	eq "$S_LAYERS" 4 layers
 	cowio -m model.raw "$DEV" verify
 	remove cct
 	repair d.qcow2
+	# it is still recorded, so it goes on
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	job_done cct
+	eq "$S_LAYERS" 2 layers
 	io verify
-	msg cct base 0
+	retire cct d.qcow2
+}
+
+it "a stream that cannot be recorded in the header is refused" record_write
+record_write() {
+	breakable d.qcow2
+	break_writes d.qcow2 0 256
+	refuse_msg EIO cct stream
+	status cct
+	eq "$S_STATE" "" "state of the job"
+	eq "$S_LAYERS" 4 layers
+	cowio -m model.raw "$DEV" verify
+	repair d.qcow2
 	msg cct stream
 	job_done cct
 	io verify
@@ -395,9 +416,11 @@ it "a layer that vanishes altogether in the middle of a job" unplugged
 unplugged() {
 	breakable b.qcow2
 	msg cct base 0
-	msg cct stream speed 2097152 on-error report
-	break_at b.qcow2 0 "$(sectors b.qcow2)"
+	msg cct stream speed 65536 on-error report
+	msg cct job-pause
 	msg cct job-set-speed 0
+	break_at b.qcow2 0 "$(sectors b.qcow2)"
+	msg cct job-resume
 	wait_state cct concluded
 	[ "$S_ERR" -eq 0 ] || eq "$S_LAYERS" 4 layers
 	repair b.qcow2
