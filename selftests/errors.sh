@@ -288,8 +288,10 @@ header_write() {
 	cowio -m model.raw "$DEV" verify
 	remove cct
 	repair d.qcow2
-	# it is still recorded, so it goes on
+	# it is still recorded, as it was before the header broke
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	wait_state cct paused
+	msg cct job-resume
 	job_done cct
 	eq "$S_LAYERS" 2 layers
 	io verify
