@@ -235,3 +235,42 @@ int loop_attach(int file, const char *path, bool writable, dev_t *dev)
 	*dev = st.st_rdev;
 	return fd;
 }
+
+/* "loop3"; NULL if there is no such device. Caller frees. */
+static char *kernel_name(dev_t dev)
+{
+	char *link = xasprintf("/sys/dev/block/%u:%u", major(dev), minor(dev));
+	char *real = realpath(link, NULL);
+	char *name = real ? xstrdup(strrchr(real, '/') + 1) : NULL;
+
+	free(link);
+	free(real);
+	return name;
+}
+
+int loop_open_file(dev_t dev, char **path)
+{
+	char *name = kernel_name(dev);
+	struct loop_info64 info;
+	struct stat st;
+	int loop = -1, fd = -1;
+
+	*path = name ? loop_backing_file(dev) : NULL;
+	if (*path)
+		loop = open_status(name, &info);
+	if (loop >= 0)
+		fd = open(*path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	/* The name may be that of another file by now, or of another mount namespace. */
+	if (fd >= 0 && (fstat(fd, &st) || !shows_file(&info, &st) || !shows_whole_file(&info))) {
+		close(fd);
+		fd = -1;
+	}
+	if (loop >= 0)
+		close(loop);
+	free(name);
+	if (fd < 0) {
+		free(*path);
+		*path = NULL;
+	}
+	return fd;
+}

@@ -100,6 +100,11 @@ static int judge(const char *name, const struct target_job *job, struct progress
 {
 	if (job_concluded(job) || job_stopped_by_error(job))
 		end_line(p);
+	if (job_stopped_by_error(job) && !strcmp(job->io_status, "nospace")) {
+		cc_error("%s: the job waits at offset %" PRIu64 ", no space is left under the top: make room, then 'cowchain job %s resume'",
+			 name, job->offset, name);
+		return CC_FAILED;
+	}
 	if (job_stopped_by_error(job)) {
 		cc_error("%s: the job stopped at offset %" PRIu64 " by an error (%s, %s): mend it, then 'cowchain job %s resume'",
 			 name, job->offset, job->io_status,
