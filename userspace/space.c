@@ -25,7 +25,7 @@ struct window {
 
 /* ---- layers ---- */
 
-/* Reads suit descriptors opened with O_DIRECT; size is a multiple of 512. Caller frees; NULL: said why. */
+/* Reads suit descriptors opened with O_DIRECT. Caller frees; NULL: said why. */
 static void *read_table(int fd, uint64_t offset, size_t size, const char *what)
 {
 	size_t room = (size + READ_ALIGN - 1) & ~(size_t)(READ_ALIGN - 1);

@@ -2,9 +2,9 @@
 /*
  * How much a stream will write into the top, and how much room there is for it.
  *
- * What it will write is an upper bound: zeros that it finds on the way are not written. The room is that
- * of the file system under the file of the top's data, or of the pool of a thin device; any other block
- * device has all of its space already.
+ * What it will write is an upper bound: zeros that it finds on the way are not written. The room is
+ * that of the file system under the file of the top's data, or of the pool of a thin device; any other
+ * block device has all of its space already.
  */
 #ifndef COWCHAIN_SPACE_H
 #define COWCHAIN_SPACE_H
@@ -48,8 +48,8 @@ struct space_need {
 
 /*
  * Counts in units of 1 << unit_bits bytes, of which groups of 1 << group_bits take space together.
- * layers are those from above the base to below the top, from the lowest; top may be NULL for one that
- * holds nothing. Returns 0 or -1 (said why).
+ * layers are those from above the base to below the top, from the lowest; top may be NULL for one
+ * that holds nothing. Returns 0 or -1 (said why).
  */
 int space_count(struct space_layer *layers, unsigned int nr, struct space_layer *top, uint64_t size,
 		unsigned int unit_bits, unsigned int group_bits, struct space_need *need);
@@ -69,11 +69,14 @@ void space_room_device(dev_t dev, struct space_room *room);
 void space_room_free(struct space_room *room);
 
 /*
- * Before a stream: base is a layer or -1 for none; chosen tells if the user has said so now. Returns 0
- * if it fits or if that cannot be known, -1 if it does not fit (said so).
+ * Before a stream: base is a layer or -1 for none; chosen tells if the user has said so now. Returns
+ * 0 if it fits or if that cannot be known, -1 if it does not fit (said so).
  */
 int space_check_stream(const struct live *live, int base, bool chosen);
 /* Before a copy to top, which is not in the chain yet. */
 int space_check_copy(const struct live *live, const struct layer *top);
+
+/* After an error of a job, which may have come as EIO: if there is no room, says so. */
+void space_note_full(const char *name);
 
 #endif

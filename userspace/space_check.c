@@ -14,6 +14,9 @@
 #include "space.h"
 #include "util.h"
 
+/* A job has several pieces of a MiB in flight. */
+#define ALMOST_FULL (16U << 20)
+
 /* ---- room ---- */
 
 void space_room_file(int fd, const char *path, struct space_room *room)
@@ -137,7 +140,8 @@ static void close_layers(struct space_layer *layers, unsigned int nr)
 }
 
 /* Layers first to last of the chain. Returns NULL if not all can be read. */
-static struct space_layer *open_layers(const struct live *live, unsigned int first, unsigned int last)
+static struct space_layer *open_layers(const struct live *live, unsigned int first,
+				       unsigned int last)
 {
 	struct space_layer *layers = xcalloc(last - first + 1, sizeof(*layers));
 	unsigned int i;
@@ -256,4 +260,25 @@ int space_check_copy(const struct live *live, const struct layer *top)
 	}
 	space_room_free(&room);
 	return ret;
+}
+
+void space_note_full(const char *name)
+{
+	const struct table_layer *top;
+	struct space_room room;
+	char have[HUMAN_LEN];
+	struct live live;
+	dev_t dev;
+
+	if (live_open(&live, name))
+		return;
+	top = &live.table.layers[live_top(&live)];
+	if (!devno_parse(top->data ? top->data : top->dev, &dev)) {
+		space_room_device(dev, &room);
+		if (room.known && room.bytes < ALMOST_FULL)
+			cc_note("%s: %s has %s free", name, room.where,
+				human_size(room.bytes, have));
+		space_room_free(&room);
+	}
+	live_close(&live);
 }
