@@ -412,7 +412,7 @@ thin_queue() {
 	keep compare d.qcow2 model.raw
 }
 
-it "a snapshot on a device that cannot take the header" snapshot_full
+it "a device that cannot take the header: no snapshot, no chain" snapshot_full
 snapshot_full() {
 	use abcd
 	use spare single.qcow2
@@ -431,6 +431,9 @@ snapshot_full() {
 	refuse_msg ENOSPC cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	status cct
 	eq "$S_MODE $S_LAYERS" "rw 4" "mode, layers"
+	# nor can it be used by itself, without a trace that it was written to
+	TABLE="0 $SECTORS cowchain 0 1 qcow2 ${LOOP[e.qcow2]} -"
+	refuse_create ENOSPC 'cannot write the header: error -28'
 	io write:1M:64k:2 flush verify
 	grow_pool 32
 	cp model.raw frozen.raw
@@ -486,7 +489,7 @@ tool_stream() {
 	cowchain stream cct --base none --force
 	wait_state cct paused
 	eq "$S_IO" nospace io-status
-	tool_fails 'make room' wait cct --quiet
+	tool_fails 'make room.*small/d.qcow2 has [0-9.]+[BKM] free' wait cct --quiet
 	make_room
 	cowchain job cct resume
 	cowchain wait cct --quiet
