@@ -106,9 +106,7 @@ static int cc_copy_zeros(struct cc_copy *c, u32 first, u32 end)
 		u32 len = left;
 		sector_t sector = cc_block_sector(c->b, rel, &len);
 
-		r = blkdev_issue_zeroout(cc_data_bdev(c->b->top->layer), sector, len,
-					 GFP_NOIO,
-					 cc->no_discard_passdown ? BLKDEV_ZERO_NOUNMAP : 0);
+		r = cc_zero_device(cc, cc_data_bdev(c->b->top->layer), sector, len);
 		rel += len;
 		left -= len;
 	}

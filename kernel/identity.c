@@ -24,7 +24,7 @@ void cc_ident_load(struct cc_layer *layer, const void *buf)
 
 /* ------------------------------------------------------------------ writing */
 
-/* Make @now the identity.  -ENOSPC and -EMEDIUMTYPE: the header cannot have one. */
+/* Make @now the identity.  -EMEDIUMTYPE: the header cannot have one. */
 static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 {
 	struct q2_ident id = *now;
@@ -43,7 +43,7 @@ static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 	if (r) {
 		kvfree(buf);
 		cc_ident_err(layer, "it goes without an identity: %s", err.text);
-		return r;
+		return r == -ENOSPC ? -EMEDIUMTYPE : r;
 	}
 	for (i = 0; i < up.nr && !r; i++)
 		r = cc_layer_write_header(layer, buf, up.step[i].offset, up.step[i].len);
@@ -64,7 +64,7 @@ static int cc_ident_try_write(struct cc_layer *layer, const struct q2_ident *now
 {
 	int r = cc_ident_write(layer, now);
 
-	return r == -ENOSPC || r == -EMEDIUMTYPE ? 0 : r;
+	return r == -EMEDIUMTYPE ? 0 : r;
 }
 
 static void cc_ident_drop_job(struct q2_ident *id)

@@ -129,3 +129,42 @@ int cc_write_top(struct cowchain *cc, struct cc_block *b, u32 rel, unsigned int 
 	}
 	return cc_batch_wait(&batch);
 }
+
+/* Of one bio; the array is on the stack. */
+#define CC_ZERO_PAGES	32
+
+static int cc_write_zero_pages(struct cowchain *cc, struct block_device *bdev, sector_t sector,
+			       u32 sectors)
+{
+	struct page *pages[CC_ZERO_PAGES];
+	struct cc_batch batch;
+	unsigned int i;
+
+	for (i = 0; i < CC_ZERO_PAGES; i++)
+		pages[i] = ZERO_PAGE(0);
+	cc_batch_init(&batch);
+	while (sectors) {
+		u32 n = min_t(u32, sectors, CC_ZERO_PAGES * PAGE_SECTORS);
+
+		cc_batch_add(cc, &batch, bdev, REQ_OP_WRITE, sector, pages, 0, n);
+		sector += n;
+		sectors -= n;
+	}
+	return cc_batch_wait(&batch);
+}
+
+int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sector, u32 sectors)
+{
+	int r;
+
+	r = blkdev_issue_zeroout(bdev, sector, sectors, GFP_NOIO,
+				 cc->no_discard_passdown ? BLKDEV_ZERO_NOUNMAP : 0);
+	/*
+	 * A loop device has but this for a file system without space.  Written
+	 * as data, zeros get the error that is meant.  (6.1's block layer does
+	 * the same by itself, later ones don't.)
+	 */
+	if (r == -EIO)
+		r = cc_write_zero_pages(cc, bdev, sector, sectors);
+	return r;
+}

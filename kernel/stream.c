@@ -196,8 +196,11 @@ static int cc_stream_step(struct cc_job *job)
 	return 0;
 }
 
+/* Not where metadata could not be written: then only another table helps. */
 static bool cc_stops_on(struct cc_job *job, int error)
 {
+	if (READ_ONCE(job->cc->mode) != CC_RW)
+		return false;
 	return job->on_error == CC_ON_ERROR_STOP ||
 	       (job->on_error == CC_ON_ERROR_ENOSPC && error == -ENOSPC);
 }

@@ -180,8 +180,7 @@ static int cc_pass_discard(struct cc_write *w, sector_t sector, u32 len)
 
 static int cc_pass_zeroes(struct cc_write *w, sector_t sector, u32 len)
 {
-	return blkdev_issue_zeroout(cc_data_bdev(w->b->top->layer), sector, len, GFP_NOIO,
-				    w->cc->no_discard_passdown ? BLKDEV_ZERO_NOUNMAP : 0);
+	return cc_zero_device(w->cc, cc_data_bdev(w->b->top->layer), sector, len);
 }
 
 /* Sectors of data in the top become zeros: a part of an allocated subcluster. */

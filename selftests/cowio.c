@@ -4,8 +4,9 @@
  *
  *	cowio [-m MODEL] [-u BYTES] DEV OP...
  *
- * OP is [ERRNO!]NAME[:OFFSET:LENGTH[:SEED]]; with ERRNO! the operation has to fail with that
- * errno, and the model stays as it is. -u tells the subcluster, which random discards respect. One process does many operations: processes are dear in
+ * OP is [ERRNO!|ERRNO?]NAME[:OFFSET:LENGTH[:SEED]]; with ERRNO! the operation has to fail with that
+ * errno, and the model stays as it is; with ERRNO? it may fail with it, and each sector of a write
+ * that did then reads as before or as it would have been, which is what goes to the model. -u tells the subcluster, which random discards respect. One process does many operations: processes are dear in
  * an emulated machine.
  */
 #include <errno.h>
@@ -27,11 +28,13 @@ struct ctx {
 	int model;		/* -1: none */
 	uint64_t size;
 	uint64_t unit;		/* of discards: less than a subcluster need not act */
+	uint64_t failed;	/* operations that failed as they might */
 };
 
 struct op {
 	char name[16];
 	int want;		/* errno that has to come, or 0 */
+	int may;		/* errno that may come, or 0 */
 	uint64_t off;
 	uint64_t len;
 	uint64_t seed;
@@ -40,7 +43,7 @@ struct op {
 static void usage(void)
 {
 	fputs("usage: cowio [-m MODEL] [-u BYTES] DEV OP...\n"
-	      "  OP: [ERRNO!]NAME:OFFSET:LENGTH[:SEED], sizes with k, M, G, offsets -N from the end\n"
+	      "  OP: [ERRNO!|ERRNO?]NAME:OFFSET:LENGTH[:SEED], sizes with k, M, G, offsets -N from the end\n"
 	      "  write fua zero discard read zeros   with offset and length\n"
 	      "  verify flush sleep:0:MS random:COUNT:SEED\n", stderr);
 	exit(2);
@@ -126,13 +129,45 @@ static void model_write(struct ctx *c, const struct op *op, const void *buf)
 		die("model: %s", strerror(err));
 }
 
+/* A write of @want has failed, as it may. Nobody knows how far it got, but a sector is whole. */
+static int settle(struct ctx *c, const struct op *op, const char *want)
+{
+	char *got = xalloc_io(op->len);
+	char *old = xalloc_io(op->len);
+	int err = pread_full(c->dev, got, op->len, op->off);
+	size_t i;
+
+	if (c->model < 0 || pread_full(c->model, old, op->len, op->off))
+		die("%s: a model is needed where a write may fail", op->name);
+	for (i = 0; i < op->len && !err; i += SECTOR) {
+		if (!memcmp(got + i, old + i, SECTOR) || !memcmp(got + i, want + i, SECTOR))
+			continue;
+		first_difference(got + i, old + i, SECTOR, op->off + i);
+		err = EILSEQ;
+	}
+	if (!err)
+		model_write(c, op, got);
+	free(got);
+	free(old);
+	c->failed++;
+	return err;
+}
+
+static int end_write(struct ctx *c, const struct op *op, const void *buf, int err)
+{
+	if (!err)
+		model_write(c, op, buf);
+	else if (err == op->may)
+		err = settle(c, op, buf);
+	return err;
+}
+
 static int run_write(struct ctx *c, const struct op *op, int flags)
 {
 	void *buf = xalloc_io(op->len);
 	int err = do_write(c, op, flags, buf);
 
-	if (!err)
-		model_write(c, op, buf);
+	err = end_write(c, op, buf, err);
 	free(buf);
 	return err;
 }
@@ -142,8 +177,7 @@ static int run_zero(struct ctx *c, const struct op *op, unsigned long req)
 	void *buf = xalloc_io(op->len);
 	int err = do_range(c, req, op);
 
-	if (!err)
-		model_write(c, op, buf);
+	err = end_write(c, op, buf, err);
 	free(buf);
 	return err;
 }
@@ -167,7 +201,7 @@ static void random_op(struct ctx *c, struct rng *r, struct op *op)
 	op->seed = rng_next(r) | 1;
 }
 
-static int run_random(struct ctx *c, uint64_t count, uint64_t seed)
+static int run_random(struct ctx *c, uint64_t count, uint64_t seed, int may)
 {
 	struct rng r = { .state = seed };
 	struct op op;
@@ -175,6 +209,7 @@ static int run_random(struct ctx *c, uint64_t count, uint64_t seed)
 
 	while (count--) {
 		random_op(c, &r, &op);
+		op.may = may;
 		err = run_op(c, &op);
 		if (err) {
 			fprintf(stderr, "# random %s of %llu bytes at %llu (seed %llu)\n", op.name,
@@ -207,7 +242,7 @@ static int run_op(struct ctx *c, const struct op *op)
 	if (!strcmp(op->name, "sleep"))
 		return usleep(op->len * 1000) ? errno : 0;
 	if (!strcmp(op->name, "random"))
-		return run_random(c, op->off, op->len);
+		return run_random(c, op->off, op->len, op->may);
 	die("unknown operation: %s", op->name);
 }
 
@@ -217,16 +252,18 @@ static void parse_op(struct ctx *c, const char *text, struct op *op)
 	char *p = buf;
 	char *save;
 	char *word;
+	bool may;
 
 	memset(op, 0, sizeof(*op));
 	op->seed = 1;
 	if (snprintf(buf, sizeof(buf), "%s", text) >= (int)sizeof(buf))
 		die("too long: %s", text);
-	word = strchr(p, '!');
+	word = strpbrk(p, "!?");
 	if (word) {
+		may = *word == '?';
 		*word = 0;
-		op->want = errno_by_name(p);
-		if (!op->want)
+		*(may ? &op->may : &op->want) = errno_by_name(p);
+		if (!(op->may | op->want))
 			die("unknown errno: %s", p);
 		p = word + 1;
 	}
@@ -291,5 +328,7 @@ int main(int argc, char **argv)
 	for (i = optind + 1; i < argc; i++)
 		if (!check_op(&c, argv[i]))
 			return 1;
+	if (c.failed)
+		printf("%llu failed\n", (unsigned long long)c.failed);
 	return 0;
 }

@@ -53,7 +53,8 @@ declare -A ERRNO_TEXT=(
 
 # ---- results ----
 
-# it DESCRIPTION FUNCTION: a case; its function comes after this
+# it DESCRIPTION FUNCTION: a case; its function comes after this. Several cases can share one that takes
+# arguments, which follow its name.
 it() {
 	! declare -F "$2" >/dev/null || { echo "Bail out! there is a function $2 already"; exit 1; }
 	CASE_LIST+=("$1" "$2")
@@ -175,6 +176,8 @@ case_cleanup() {
 	mapfile -t left < <(mkloop -l "$T")
 	[ ${#left[@]} -gt 0 ] || return 0
 	mkloop -x "${left[@]}"
+	# what these devices were on, and what it was on
+	unmount_all
 	mapfile -t left < <(mkloop -l "$T")
 	[ ${#left[@]} -eq 0 ] || note "FAILED: loop devices still busy: ${left[*]}"
 }
@@ -192,7 +195,8 @@ case_body() {
 	set -eE
 	trap 'echo "FAILED: \"$BASH_COMMAND\" (status $?)"' ERR
 	cd "$T"
-	"$func"
+	# shellcheck disable=SC2086	# a name and perhaps arguments
+	$func
 	trap - ERR
 }
 
@@ -214,14 +218,14 @@ show_output() {
 }
 
 run_case() {
-	local n=$1 desc=$2 func=$3 rc='' pid
+	local n=$1 desc=$2 call=$3 func=${3// /-} rc='' pid
 
 	T=$WORK/$func
 	mkdir "$T"
 	rm -f "$WORK/skip"
 	KLOG_ALL=
 	mark "$func"
-	case_body "$func" >"$WORK/out" 2>&1 </dev/null &
+	case_body "$call" >"$WORK/out" 2>&1 </dev/null &
 	pid=$!
 	if ! read -r -t "$CASE_TIMEOUT" -u "$RESULT" rc; then
 		echo w >/proc/sysrq-trigger 2>/dev/null || true

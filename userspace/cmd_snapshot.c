@@ -13,6 +13,7 @@
 #include "create.h"
 #include "job_args.h"
 #include "live.h"
+#include "space.h"
 #include "util.h"
 
 #define SNAPSHOT_LONG_OPTIONS \
@@ -228,7 +229,12 @@ static int take_snapshot(const struct snapshot_args *args, const struct live *li
 	if (!existed && make_image(args, live, top, &made))
 		goto out;
 	if (!open_new(args, live, top, existed, &layer)) {
-		ret = send_snapshot(args, live, &layer);
+		if (args->is_copy && !args->job.force)
+			ret = space_check_copy(live, &layer);
+		else
+			ret = 0;
+		if (!ret)
+			ret = send_snapshot(args, live, &layer);
 		layer_close(&layer);
 	}
 	if (ret)

@@ -11,6 +11,7 @@
 #include "job_args.h"
 #include "live.h"
 #include "path.h"
+#include "space.h"
 #include "util.h"
 
 static const struct option stream_options[] = {
@@ -71,22 +72,27 @@ static int parse(int argc, char **argv, struct stream_args *args)
 	return job_args_check("stream", &args->job);
 }
 
-/* Sends the choice. Returns the layer, -1 for none, or -2 (said why). */
-static int select_base(const struct live *live, const char *base)
+/* Returns the layer, -1 for none, or -2 (said why). */
+static int find_base(const struct live *live, const char *base)
+{
+	int layer;
+
+	if (!strcmp(base, "none"))
+		return -1;
+	layer = live_find(live, base);
+	return layer < 0 ? -2 : layer;
+}
+
+/* Sends the choice; layer -1: none. Returns 0 or a negative errno (said why). */
+static int select_base(const struct live *live, int layer)
 {
 	char number[16];
-	const char *words[] = { "base", number, NULL };
-	int layer = -1;
+	const char *words[] = { "base", "none", NULL };
 
-	if (strcmp(base, "none")) {
-		layer = live_find(live, base);
-		if (layer < 0)
-			return -2;
-		snprintf(number, sizeof(number), "%d", layer);
-	} else {
-		words[1] = "none";
-	}
-	return dm_message(live->dev.name, words) ? -2 : layer;
+	snprintf(number, sizeof(number), "%d", layer);
+	if (layer >= 0)
+		words[1] = number;
+	return dm_message(live->dev.name, words);
 }
 
 /*
@@ -116,12 +122,12 @@ static int run_stream(const struct live *live, const struct stream_args *args)
 	bool started;
 	int layer = -1, ret;
 
-	if (args->base) {
-		layer = select_base(live, args->base);
-		if (layer == -2) {
-			free(name);
-			return CC_FAILED;
-		}
+	if (args->base)
+		layer = find_base(live, args->base);
+	if (layer == -2 || (!args->job.force && space_check_stream(live, layer, args->base)) ||
+	    (args->base && select_base(live, layer))) {
+		free(name);
+		return CC_FAILED;
 	}
 	if (!name && layer >= 0) {
 		name = name_for_base(live, layer);
@@ -151,13 +157,14 @@ int cmd_base(int argc, char **argv)
 {
 	static const struct option none[] = { { 0 } };
 	struct live live;
-	int ret;
+	int layer, ret;
 
 	if (getopt_long(argc, argv, "", none, NULL) != -1 || argc - optind != 2)
 		return cc_usage("base", "a device and a layer are needed");
 	if (live_open(&live, argv[optind]))
 		return CC_FAILED;
-	ret = select_base(&live, argv[optind + 1]);
+	layer = find_base(&live, argv[optind + 1]);
+	ret = layer == -2 || select_base(&live, layer) ? CC_FAILED : CC_OK;
 	live_close(&live);
-	return ret == -2 ? CC_FAILED : CC_OK;
+	return ret;
 }

@@ -15,7 +15,8 @@
 	"  --on-error P     report, stop, or enospc (stop when space runs out, else report)\n" \
 	"  --wait           until the job is concluded, with a progress line (also: --verbose)\n" \
 	"  --quiet          no progress line\n" \
-	"  --timeout S      wait no longer than S seconds; the job goes on\n"
+	"  --timeout S      wait no longer than S seconds; the job goes on\n" \
+	"  --force          although there may not be room for what is copied\n"
 
 #define HELP_NEW_IMAGE \
 	"  --data-file F    keep the guest's data in F, which is a plain raw disk once all is\n" \

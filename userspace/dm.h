@@ -55,6 +55,16 @@ enum dm_remove_flags {
 
 int dm_remove(const struct dm_device *dev, unsigned int flags);
 
+struct dm_thin {
+	uint64_t size;		/* bytes of the device */
+	uint64_t mapped;	/* of these, with space of the pool */
+	uint64_t free;		/* of the pool */
+	uint64_t block;		/* that the pool gives out at once */
+};
+
+/* Of a thin device. Returns 0; or a negative errno, silently, if it is none or cannot be asked. */
+int dm_thin_room(dev_t dev, struct dm_thin *thin);
+
 /*
  * Waiting for device-mapper events without polling: arm, look at the status, then wait. An event
  * between the look and the wait is not lost. Any device's event wakes the waiter up.

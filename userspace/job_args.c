@@ -44,6 +44,9 @@ int job_args_option(const char *verb, int c, struct job_args *args)
 		return 0;
 	case 'T':
 		return parse_timeout(verb, args);
+	case 'f':
+		args->force = true;
+		return 0;
 	default:
 		return -1;
 	}

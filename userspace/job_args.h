@@ -17,6 +17,7 @@ struct job_args {
 	bool bytes;			/* of --bandwidth */
 	const char *on_error;
 	bool wait;
+	bool force;			/* although it may not fit */
 	struct wait_options wait_options;
 	uint64_t bytes_per_second;	/* set by job_args_check() */
 };
@@ -29,7 +30,8 @@ struct job_args {
 	{ "wait", no_argument, NULL, 'w' }, \
 	{ "verbose", no_argument, NULL, 'v' }, \
 	{ "quiet", no_argument, NULL, 'q' }, \
-	{ "timeout", required_argument, NULL, 'T' }
+	{ "timeout", required_argument, NULL, 'T' }, \
+	{ "force", no_argument, NULL, 'f' }
 
 /* Takes one of these; 0, CC_USAGE (said why), or -1 if it is none of them. */
 int job_args_option(const char *verb, int c, struct job_args *args);

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/loop.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -186,6 +188,25 @@ static int configure(int number, int file, const char *path, bool writable)
 	return ret ? ret : fd;
 }
 
+/*
+ * Through the page cache the driver may report a write as done of which only a first part found space.
+ * tmpfs is one, whatever it says of direct I/O.
+ */
+static void note_short_writes(dev_t dev, int file, const char *path)
+{
+	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/dio", major(dev), minor(dev));
+	char *dio = read_line(attribute);
+	struct statfs fs;
+	struct stat st;
+
+	if (!fstat(file, &st) && st.st_blocks * SECTOR_SIZE < st.st_size && !fstatfs(file, &fs) &&
+	    (fs.f_type == TMPFS_MAGIC || (dio && !strcmp(dio, "0"))))
+		cc_note("%s: its file system does no direct I/O: should that run full, data may be lost without an error",
+			path);
+	free(dio);
+	free(attribute);
+}
+
 static int attach_free(int control, int file, const char *path, bool writable)
 {
 	int number, fd, i;
@@ -233,5 +254,46 @@ int loop_attach(int file, const char *path, bool writable, dev_t *dev)
 		return -1;
 	}
 	*dev = st.st_rdev;
+	if (writable)
+		note_short_writes(*dev, file, path);
+	return fd;
+}
+
+/* "loop3"; NULL if there is no such device. Caller frees. */
+static char *kernel_name(dev_t dev)
+{
+	char *link = xasprintf("/sys/dev/block/%u:%u", major(dev), minor(dev));
+	char *real = realpath(link, NULL);
+	char *name = real ? xstrdup(strrchr(real, '/') + 1) : NULL;
+
+	free(link);
+	free(real);
+	return name;
+}
+
+int loop_open_file(dev_t dev, char **path)
+{
+	char *name = kernel_name(dev);
+	struct loop_info64 info;
+	struct stat st;
+	int loop = -1, fd = -1;
+
+	*path = name ? loop_backing_file(dev) : NULL;
+	if (*path)
+		loop = open_status(name, &info);
+	if (loop >= 0)
+		fd = open(*path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	/* The name may be that of another file by now, or of another mount namespace. */
+	if (fd >= 0 && (fstat(fd, &st) || !shows_file(&info, &st) || !shows_whole_file(&info))) {
+		close(fd);
+		fd = -1;
+	}
+	if (loop >= 0)
+		close(loop);
+	free(name);
+	if (fd < 0) {
+		free(*path);
+		*path = NULL;
+	}
 	return fd;
 }

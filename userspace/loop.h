@@ -22,4 +22,10 @@ int loop_attach(int fd, const char *path, bool writable, dev_t *dev);
  */
 char *loop_backing_file(dev_t dev);
 
+/*
+ * Opens the file behind a loop device for reading, if it can be found and the device shows all of it.
+ * Returns a descriptor and the path, which the caller frees; or -1, silently.
+ */
+int loop_open_file(dev_t dev, char **path);
+
 #endif

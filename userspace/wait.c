@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dm.h"
+#include "space.h"
 #include "util.h"
 #include "wait.h"
 
@@ -100,10 +101,17 @@ static int judge(const char *name, const struct target_job *job, struct progress
 {
 	if (job_concluded(job) || job_stopped_by_error(job))
 		end_line(p);
+	if (job_stopped_by_error(job) && !strcmp(job->io_status, "nospace")) {
+		cc_error("%s: the job waits at offset %" PRIu64 ", no space is left under the top: make room, then 'cowchain job %s resume'",
+			 name, job->offset, name);
+		space_note_full(name);
+		return CC_FAILED;
+	}
 	if (job_stopped_by_error(job)) {
 		cc_error("%s: the job stopped at offset %" PRIu64 " by an error (%s, %s): mend it, then 'cowchain job %s resume'",
 			 name, job->offset, job->io_status,
 			 job->error ? strerror(job->error) : "no errno", name);
+		space_note_full(name);
 		return CC_FAILED;
 	}
 	if (!job_concluded(job))
@@ -116,6 +124,7 @@ static int judge(const char *name, const struct target_job *job, struct progress
 	if (job->error || strcmp(job->io_status, "ok")) {
 		cc_error("%s: the job failed at offset %" PRIu64 ": %s (io-status %s); the chain is as it was",
 			 name, job->offset, strerror(job->error ? job->error : EIO), job->io_status);
+		space_note_full(name);
 		return CC_FAILED;
 	}
 	return CC_OK;

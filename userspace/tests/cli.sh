@@ -74,6 +74,8 @@ expect 2 'raw:FILE or qcow2:FILE' attach --layer raw:base.raw,data=x x
 expect 2 'give one' stream x --speed 1 --bandwidth 1
 expect 2 '--bytes' stream x --bytes
 expect 2 '--speed' stream x --speed fast
+expect 0 '--force' help stream
+expect 0 '--force' help copy
 expect 2 '--on-error' stream x --on-error panic
 expect 2 '--timeout' wait x --timeout 0
 expect 2 'go together' stream x --backing-file y

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "space.h"
+#include "util.h"
+
+/* Units that are looked at together. */
+#define WINDOW_UNITS 32768U
+#define READ_ALIGN 4096U
+
+/* What is known of a unit, coming from the top. */
+enum unit { UNIT_OPEN, UNIT_SKIP, UNIT_NEEDED, UNIT_UNKNOWN };
+
+struct window {
+	uint8_t unit[WINDOW_UNITS];
+	unsigned int bits;
+	uint64_t start;		/* bytes */
+	uint64_t end;
+	uint64_t skip_from;	/* clusters smaller than a unit add up to one */
+	uint64_t skip_to;
+};
+
+/* ---- layers ---- */
+
+/* Reads suit descriptors opened with O_DIRECT. Caller frees; NULL: said why. */
+static void *read_table(int fd, uint64_t offset, size_t size, const char *what)
+{
+	size_t room = (size + READ_ALIGN - 1) & ~(size_t)(READ_ALIGN - 1);
+	ssize_t n;
+	void *buf;
+
+	if (posix_memalign(&buf, READ_ALIGN, room)) {
+		cc_error("out of memory");
+		return NULL;
+	}
+	n = pread_full(fd, buf, room, (off_t)offset);
+	if (n >= 0 && (size_t)n >= size)
+		return buf;
+	cc_error("cannot read the %s table: %s", what, n < 0 ? strerror((int)-n) : "it is cut off");
+	free(buf);
+	return NULL;
+}
+
+int space_layer_open(struct space_layer *layer, int fd, const char *path, enum layer_kind kind,
+		     uint64_t size, uint64_t data_size)
+{
+	struct image image;
+
+	memset(layer, 0, sizeof(*layer));
+	layer->kind = kind;
+	layer->fd = fd;
+	layer->size = size;
+	layer->data_size = data_size;
+	if (kind == KIND_RAW)
+		return 0;
+	if (image_read(fd, path, size, &image)) {
+		space_layer_close(layer);
+		return -1;
+	}
+	layer->info = image.info;
+	image_free(&image);
+	if (!layer->info.l1_entries)
+		return 0;
+	layer->l1 = read_table(fd, layer->info.l1_offset,
+			       (size_t)layer->info.l1_entries * sizeof(__be64), "L1");
+	if (layer->l1)
+		return 0;
+	space_layer_close(layer);
+	return -1;
+}
+
+void space_layer_close(struct space_layer *layer)
+{
+	if (layer->fd >= 0)
+		close(layer->fd);
+	free(layer->l1);
+	free(layer->table);
+	memset(layer, 0, sizeof(*layer));
+	layer->fd = -1;
+}
+
+static uint64_t guest_size(const struct space_layer *layer)
+{
+	return layer->kind == KIND_RAW ? layer->size : layer->info.size;
+}
+
+/* ---- the state of units ---- */
+
+/* Bytes [from, to) have data: whatever unit they touch has to be copied as a whole. */
+static void mark_data(struct window *w, uint64_t from, uint64_t to, enum unit state)
+{
+	uint64_t i;
+
+	if (from < w->start)
+		from = w->start;
+	if (to > w->end)
+		to = w->end;
+	for (i = (from - w->start) >> w->bits; from < to && w->start + (i << w->bits) < to; i++)
+		if (w->unit[i] == UNIT_OPEN)
+			w->unit[i] = (uint8_t)state;
+}
+
+/* They need no copy: but the other bytes of the first and of the last unit may do. */
+static void mark_skip(struct window *w, uint64_t from, uint64_t to)
+{
+	uint64_t unit = 1ULL << w->bits;
+
+	from = (from + unit - 1) & ~(unit - 1);
+	if (to < w->end)
+		to &= ~(unit - 1);
+	mark_data(w, from, to, UNIT_SKIP);
+}
+
+static void end_skip(struct window *w)
+{
+	mark_skip(w, w->skip_from, w->skip_to);
+	w->skip_from = w->skip_to = 0;
+}
+
+static void add_skip(struct window *w, uint64_t from, uint64_t to)
+{
+	if (from != w->skip_to) {
+		end_skip(w);
+		w->skip_from = from;
+	}
+	w->skip_to = to;
+}
+
+static void mark_raw(struct window *w, const struct space_layer *layer)
+{
+	uint64_t end = layer->size < w->end ? layer->size : w->end;
+	off_t data = (off_t)w->start, hole;
+
+	if (!layer->holes) {
+		mark_data(w, w->start, end, UNIT_UNKNOWN);
+		return;
+	}
+	while ((uint64_t)data < end) {
+		data = lseek(layer->fd, data, SEEK_DATA);
+		if (data < 0)
+			break;
+		hole = lseek(layer->fd, data, SEEK_HOLE);
+		/* It was cut off meanwhile, or cannot tell after all. */
+		if (hole <= data)
+			hole = (off_t)end;
+		mark_data(w, (uint64_t)data, (uint64_t)hole, UNIT_NEEDED);
+		data = hole;
+	}
+	/* Nothing is below a raw disk. */
+	mark_skip(w, w->start, w->end);
+}
+
+/* Gets the L2 table; NULL in *table if there is none. Returns 0 or -1 (said why). */
+static int get_table(struct space_layer *layer, uint64_t index, void **table)
+{
+	const struct q2_info *info = &layer->info;
+	uint64_t at;
+
+	*table = NULL;
+	/* A bad entry is the kernel's to report. */
+	if (index >= info->l1_entries || q2_l2_offset(info, layer->l1[index], layer->size, &at) ||
+	    !at)
+		return 0;
+	if (at != layer->table_at) {
+		free(layer->table);
+		layer->table_at = 0;
+		layer->table = read_table(layer->fd, at, (size_t)q2_cluster_size(info), "L2");
+		if (!layer->table)
+			return -1;
+		layer->table_at = at;
+	}
+	*table = layer->table;
+	return 0;
+}
+
+/* Subclusters of one cluster; without extended L2 entries all are alike. */
+static void mark_cluster(struct window *w, const struct q2_info *info, uint64_t cluster,
+			 const struct q2_cluster *c, bool is_top)
+{
+	uint64_t start = cluster << info->cluster_bits;
+	uint64_t sub = 1ULL << info->sub_bits;
+	unsigned int i, nr = 1U << (info->cluster_bits - info->sub_bits);
+
+	for (i = 0; i < nr; i++, start += sub) {
+		if (c->zero >> i & 1 || (is_top && c->alloc >> i & 1))
+			add_skip(w, start, start + sub);
+		else if (c->alloc >> i & 1)
+			mark_data(w, start, start + sub, UNIT_NEEDED);
+	}
+}
+
+static int mark_qcow2(struct window *w, struct space_layer *layer, bool is_top)
+{
+	const struct q2_info *info = &layer->info;
+	uint64_t end = info->size < w->end ? info->size : w->end;
+	uint64_t per_table = 1ULL << info->l2_bits;
+	uint64_t cluster = w->start >> info->cluster_bits;
+	struct q2_cluster c;
+	const __be64 *e;
+	void *table;
+
+	while (cluster << info->cluster_bits < end) {
+		if (get_table(layer, cluster >> info->l2_bits, &table))
+			return -1;
+		if (!table) {
+			cluster = (cluster | (per_table - 1)) + 1;
+			continue;
+		}
+		e = (const __be64 *)table +
+		    (cluster & (per_table - 1)) * (q2_l2_entry_size(info) / sizeof(*e));
+		if (!q2_decode(info, cluster, e[0], info->ext_l2 ? e[1] : 0, layer->data_size, &c))
+			mark_cluster(w, info, cluster, &c, is_top);
+		cluster++;
+	}
+	end_skip(w);
+	return 0;
+}
+
+static int mark_layer(struct window *w, struct space_layer *layer, bool is_top)
+{
+	int ret = 0;
+
+	if (layer->kind == KIND_RAW)
+		mark_raw(w, layer);
+	else
+		ret = mark_qcow2(w, layer, is_top);
+	/* Behind its end a layer reads as zeros, and hides what is below. */
+	if (guest_size(layer) < w->end)
+		mark_skip(w, guest_size(layer) > w->start ? guest_size(layer) : w->start, w->end);
+	return ret;
+}
+
+static void add_up(const struct window *w, unsigned int group_bits, struct space_need *need)
+{
+	unsigned int units = (unsigned int)((w->end - w->start + (1ULL << w->bits) - 1) >> w->bits);
+	unsigned int per_group = group_bits > w->bits ? 1U << (group_bits - w->bits) : 1;
+	uint64_t group = (uint64_t)per_group << w->bits;
+	unsigned int i, j;
+	bool data, unknown;
+
+	for (i = 0; i < units; i += per_group) {
+		data = unknown = false;
+		for (j = i; j < i + per_group && j < units; j++) {
+			data |= w->unit[j] == UNIT_NEEDED;
+			unknown |= w->unit[j] == UNIT_UNKNOWN;
+		}
+		if (data)
+			need->data += group;
+		else if (unknown)
+			need->unknown += group;
+	}
+}
+
+int space_count(struct space_layer *layers, unsigned int nr, struct space_layer *top, uint64_t size,
+		unsigned int unit_bits, unsigned int group_bits, struct space_need *need)
+{
+	struct window *w = xcalloc(1, sizeof(*w));
+	uint64_t step = (uint64_t)WINDOW_UNITS << unit_bits;
+	unsigned int i;
+	int ret = 0;
+
+	memset(need, 0, sizeof(*need));
+	w->bits = unit_bits;
+	/* Groups stay within a window. */
+	if (group_bits > unit_bits + 15)
+		group_bits = unit_bits + 15;
+	for (w->start = 0; w->start < size && !ret; w->start += step) {
+		w->end = size - w->start < step ? size : w->start + step;
+		memset(w->unit, UNIT_OPEN, sizeof(w->unit));
+		if (top)
+			ret = mark_layer(w, top, true);
+		for (i = nr; i-- && !ret;)
+			ret = mark_layer(w, &layers[i], false);
+		add_up(w, group_bits, need);
+	}
+	free(w);
+	return ret;
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "dm.h"
+#include "loop.h"
+#include "space.h"
+#include "util.h"
+
+/* A job has several pieces of a MiB in flight. */
+#define ALMOST_FULL (16U << 20)
+
+/* ---- room ---- */
+
+void space_room_file(int fd, const char *path, struct space_room *room)
+{
+	struct statvfs fs;
+	struct stat st;
+	uint64_t taken;
+
+	memset(room, 0, sizeof(*room));
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || fstatvfs(fd, &fs))
+		return;
+	room->known = true;
+	/* What df shows: the rest is reserved for others. */
+	room->bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	taken = (uint64_t)st.st_blocks * 512;
+	room->holes = (uint64_t)st.st_size > taken ? (uint64_t)st.st_size - taken : 0;
+	room->group = fs.f_frsize;
+	room->where = xasprintf("the file system of %s", path);
+}
+
+void space_room_device(dev_t dev, struct space_room *room)
+{
+	struct dm_thin thin;
+	char *path;
+	int fd = loop_open_file(dev, &path);
+
+	memset(room, 0, sizeof(*room));
+	if (fd >= 0) {
+		space_room_file(fd, path, room);
+		close(fd);
+		free(path);
+		return;
+	}
+	if (dm_thin_room(dev, &thin))
+		return;
+	room->known = true;
+	room->bytes = thin.free;
+	room->holes = thin.size > thin.mapped ? thin.size - thin.mapped : 0;
+	room->group = thin.block;
+	/* Its kernel driver writes zeros as data. */
+	room->zeros = true;
+	path = devno_node(dev);
+	room->where = xasprintf("the pool of %s", path ? path : "the top");
+	free(path);
+}
+
+void space_room_free(struct space_room *room)
+{
+	free(room->where);
+	memset(room, 0, sizeof(*room));
+}
+
+/* ---- the layers of a live chain ---- */
+
+/* Returns a descriptor, or -1, silently: then nothing can be estimated. */
+static int open_device(dev_t dev, uint64_t *size)
+{
+	char *node = devno_node(dev);
+	struct stat st;
+	int fd = -1;
+
+	/* The kernel writes below the page cache of the device. */
+	if (node)
+		fd = open(node, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK);
+	free(node);
+	if (fd < 0)
+		return -1;
+	if (!fstat(fd, &st) && S_ISBLK(st.st_mode) && st.st_rdev == dev &&
+	    !ioctl(fd, BLKGETSIZE64, size))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int device_size(const char *text, uint64_t *size)
+{
+	dev_t dev;
+	int fd = devno_parse(text, &dev) ? -1 : open_device(dev, size);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? -1 : 0;
+}
+
+static int open_layer(const struct table_layer *t, struct space_layer *layer)
+{
+	uint64_t size, data_size;
+	int fd, file;
+	dev_t dev;
+	char *path;
+
+	layer->fd = -1;
+	if (devno_parse(t->dev, &dev))
+		return -1;
+	fd = open_device(dev, &size);
+	if (fd < 0)
+		return -1;
+	data_size = size;
+	if (t->data && device_size(t->data, &data_size)) {
+		close(fd);
+		return -1;
+	}
+	if (space_layer_open(layer, fd, t->dev, t->kind, size, data_size))
+		return -1;
+	/* Only a file can tell where it has holes. */
+	file = t->kind == KIND_RAW ? loop_open_file(dev, &path) : -1;
+	if (file >= 0) {
+		close(layer->fd);
+		free(path);
+		layer->fd = file;
+		layer->holes = true;
+	}
+	return 0;
+}
+
+static void close_layers(struct space_layer *layers, unsigned int nr)
+{
+	while (nr)
+		space_layer_close(&layers[--nr]);
+	free(layers);
+}
+
+/* Layers first to last of the chain. Returns NULL if not all can be read. */
+static struct space_layer *open_layers(const struct live *live, unsigned int first,
+				       unsigned int last)
+{
+	struct space_layer *layers = xcalloc(last - first + 1, sizeof(*layers));
+	unsigned int i;
+
+	for (i = first; i <= last; i++) {
+		if (!open_layer(&live->table.layers[i], &layers[i - first]))
+			continue;
+		close_layers(layers, i - first);
+		return NULL;
+	}
+	return layers;
+}
+
+/* ---- the verdict ---- */
+
+static unsigned int log2_of(uint64_t v)
+{
+	unsigned int bits = 0;
+
+	while (v >> (bits + 1))
+		bits++;
+	return bits;
+}
+
+/* Returns 0 if it fits, or might: the user is told then. */
+static int judge(const char *name, const struct space_need *count, const struct space_room *room,
+		 const char *remedy)
+{
+	struct space_need need = *count;
+	char want[HUMAN_LEN], have[HUMAN_LEN];
+
+	/* It cannot take more than what is missing in it: all of it may be reserved already. */
+	if (need.data > room->holes)
+		need.data = room->holes;
+	if (need.unknown > room->holes - need.data)
+		need.unknown = room->holes - need.data;
+	human_size(room->bytes, have);
+	if (need.data > room->bytes) {
+		cc_error("%s: up to %s will be written, but %s has %s free: make room there, %s--force starts it all the same",
+			 name, human_size(need.data, want), room->where, have, remedy);
+		return -1;
+	}
+	if (need.data + need.unknown > room->bytes)
+		cc_note("%s: up to %s will be written, if all of the raw layer is in use, but %s has %s free",
+			name, human_size(need.data + need.unknown, want), room->where, have);
+	else
+		cc_debug("%s: up to %s will be written, %s has %s free", name,
+			 human_size(need.data + need.unknown, want), room->where, have);
+	return 0;
+}
+
+/* Nothing that is written could be too much: reading all the tables can be spared. */
+static bool fits_anyway(const struct space_room *room)
+{
+	return !room->known || room->holes <= room->bytes;
+}
+
+static void note_unknown(const char *name)
+{
+	cc_note("%s: cannot find out how much will be written, and whether it fits", name);
+}
+
+int space_check_stream(const struct live *live, int base, bool chosen)
+{
+	const struct table_layer *top = &live->table.layers[live_top(live)];
+	struct space_layer *layers;
+	struct space_room room;
+	struct space_need need;
+	unsigned int first = (unsigned int)(base + 1);
+	unsigned int nr = live_top(live) - first;
+	int ret = 0;
+	dev_t dev;
+
+	if (first >= live_top(live) || devno_parse(top->data ? top->data : top->dev, &dev))
+		return 0;
+	space_room_device(dev, &room);
+	layers = fits_anyway(&room) ? NULL : open_layers(live, first, live_top(live));
+	if (layers) {
+		ret = space_count(layers, nr, &layers[nr], layers[nr].info.size,
+				  layers[nr].info.sub_bits, log2_of(room.group), &need);
+		close_layers(layers, nr + 1);
+		if (!ret && room.zeros && top->data && base < 0)
+			need.data = room.holes;
+		ret = ret ? 0 : judge(live->dev.name, &need, &room,
+				      chosen ? "" : "or name a base by --base; ");
+	} else if (!fits_anyway(&room)) {
+		note_unknown(live->dev.name);
+	}
+	space_room_free(&room);
+	return ret;
+}
+
+int space_check_copy(const struct live *live, const struct layer *top)
+{
+	const struct source *src = top->data.path ? &top->data : &top->file;
+	unsigned int nr = live->table.nr_layers;
+	struct space_layer *layers;
+	struct space_room room;
+	struct space_need need;
+	int ret = 0;
+
+	if (src->block)
+		space_room_device(src->dev, &room);
+	else
+		space_room_file(src->fd, src->path, &room);
+	layers = fits_anyway(&room) ? NULL : open_layers(live, 0, nr - 1);
+	if (layers) {
+		ret = space_count(layers, nr, NULL, top->image.info.size, top->image.info.sub_bits,
+				  log2_of(room.group), &need);
+		close_layers(layers, nr);
+		if (!ret && room.zeros && top->data.path)
+			need.data = room.holes;
+		ret = ret ? 0 : judge(live->dev.name, &need, &room, "");
+	} else if (!fits_anyway(&room)) {
+		note_unknown(live->dev.name);
+	}
+	space_room_free(&room);
+	return ret;
+}
+
+void space_note_full(const char *name)
+{
+	const struct table_layer *top;
+	struct space_room room;
+	char have[HUMAN_LEN];
+	struct live live;
+	dev_t dev;
+
+	if (live_open(&live, name))
+		return;
+	top = &live.table.layers[live_top(&live)];
+	if (!devno_parse(top->data ? top->data : top->dev, &dev)) {
+		space_room_device(dev, &room);
+		if (room.known && room.bytes < ALMOST_FULL)
+			cc_note("%s: %s has %s free", name, room.where,
+				human_size(room.bytes, have));
+		space_room_free(&room);
+	}
+	live_close(&live);
+}
