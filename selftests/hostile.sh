@@ -241,6 +241,8 @@ l2_top() {
 	top_entry $((w0 | 1 << 62)) -
 	top_entry $((w0 | 0x2)) -
 	top_entry $(((1 << 63) | (1 << 40))) -
+	# onto the L2 table that says so
+	top_entry "$(qcow2poke d.qcow2 l1 0)" -
 	untouched abcd a.raw b.qcow2 c.qcow2
 }
 

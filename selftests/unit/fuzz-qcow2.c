@@ -232,19 +232,19 @@ static void check_l1(const struct q2_info *info, u64 dev_size, const __be64 *l1,
 		check(sorted[i - 1] < sorted[i]);
 }
 
-static void fuzz_l1(struct q2_info *info, const struct fuzz_input *in, const u8 *bytes)
+/* The tables of an image that may be written, else NULL; for the caller to free. */
+static u64 *fuzz_l1(struct q2_info *info, const struct fuzz_input *in, const u8 *bytes)
 {
 	u32 i, nr = info->l1_entries;
 	struct q2_error err;
+	u64 offset, *tables;
 	__be64 *l1;
-	u64 *scratch;
-	u64 offset;
 
 	if (nr > MAX_L1)
-		return;
+		return NULL;
 	l1 = calloc(nr, sizeof(*l1));
-	scratch = malloc(nr * sizeof(*scratch));
-	check(l1 && scratch);
+	tables = malloc(nr * sizeof(*tables));
+	check(l1 && tables);
 	memcpy(l1, bytes, min_t(u32, nr, in->nr_l1) * 8);
 	for (i = 0; i < min_t(u32, nr, in->nr_l1); i++) {
 		const char *why = q2_l2_offset(info, l1[i], in->dev_size, &offset);
@@ -252,12 +252,15 @@ static void fuzz_l1(struct q2_info *info, const struct fuzz_input *in, const u8 
 		check(why || !offset ||
 		      table_inside(info, offset, 1ULL << info->cluster_bits, in->dev_size));
 	}
-	if (!q2_check_l1(info, l1, scratch, in->dev_size, &err))
-		check_l1(info, in->dev_size, l1, scratch);
-	else
+	if (!q2_check_l1(info, l1, tables, in->dev_size, &err)) {
+		check_l1(info, in->dev_size, l1, tables);
+	} else {
 		check(err.text[0]);
+		free(tables);
+		tables = NULL;
+	}
 	free(l1);
-	free(scratch);
+	return tables;
 }
 
 /* ---------------------------------------------------------------------- entries */
@@ -275,9 +278,10 @@ static void check_entry(const struct q2_info *info, u64 cluster, const struct q2
 }
 
 static void check_top_entry(const struct q2_info *info, u64 cluster, u64 desc,
-			    const struct q2_cluster *c, u64 data_size)
+			    const struct q2_cluster *c, u64 data_size, const u64 *tables)
 {
 	u64 size = 1ULL << info->cluster_bits;
+	u32 i;
 	u64 left = info->size - cluster * size;
 
 	check(c->host % size == 0);
@@ -286,9 +290,12 @@ static void check_top_entry(const struct q2_info *info, u64 cluster, u64 desc,
 		check(c->host == cluster * size && (!desc || desc == (c->host | 1ULL << 63)));
 	else
 		check(desc == (c->host | 1ULL << 63) && !on_metadata(info, c->host));
+	for (i = 0; !info->data_file && i < info->l1_entries; i++)
+		check(tables[i] != c->host);
 }
 
-static void fuzz_entry(const struct q2_info *info, u64 cluster, const __be64 *e, u64 data_size)
+static void fuzz_entry(const struct q2_info *info, const u64 *tables, u64 cluster,
+		       const __be64 *e, u64 data_size)
 {
 	struct q2_cluster c, top;
 	const char *why = q2_decode(info, cluster, e[0], info->ext_l2 ? e[1] : 0, data_size, &c);
@@ -296,18 +303,19 @@ static void fuzz_entry(const struct q2_info *info, u64 cluster, const __be64 *e,
 
 	if (!why)
 		check_entry(info, cluster, &c, data_size);
-	if (!info->ext_l2)
+	if (!info->ext_l2 || !tables)
 		return;
-	top_why = q2_decode_top(info, cluster, e[0], e[1], data_size, &top);
+	top_why = q2_decode_top(info, tables, cluster, e[0], e[1], data_size, &top);
 	if (top_why)
 		return;
 	/* A writer accepts nothing that a reader would not, and sees the same. */
 	check(!why && c.alloc == top.alloc && c.zero == top.zero);
 	check(!c.alloc || c.host == top.host);
-	check_top_entry(info, cluster, be64_to_cpu(e[0]), &top, data_size);
+	check_top_entry(info, cluster, be64_to_cpu(e[0]), &top, data_size, tables);
 }
 
-static void fuzz_entries(const struct q2_info *info, const struct fuzz_input *in, const u8 *bytes)
+static void fuzz_entries(const struct q2_info *info, const u64 *tables,
+			 const struct fuzz_input *in, const u8 *bytes)
 {
 	u64 size = 1ULL << info->cluster_bits;
 	u64 clusters = info->size / size + !!(info->size % size);
@@ -321,7 +329,7 @@ static void fuzz_entries(const struct q2_info *info, const struct fuzz_input *in
 		__be64 e[2];
 
 		memcpy(e, bytes + 16 * i, 16);
-		fuzz_entry(info, at, e, data_size);
+		fuzz_entry(info, tables, at, e, data_size);
 		check(mask && !(mask & (mask + 1)));
 		check(!info->ext_l2 || at + 1 == clusters || !~mask);
 	}
@@ -336,6 +344,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct q2_error err;
 	struct q2_info info;
 	const u8 *l1, *l2;
+	u64 *tables;
 
 	if (size < sizeof(in))
 		return -1;
@@ -356,8 +365,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (!q2_check_writable(&info, &err))
 		check(info.version == 3 && info.ext_l2 && info.cluster_bits >= 17 &&
 		      !info.snapshots && !info.autoclear && !(info.incompatible & 3));
-	fuzz_l1(&info, &in, l1);
-	fuzz_entries(&info, &in, l2);
+	tables = fuzz_l1(&info, &in, l1);
+	fuzz_entries(&info, tables, &in, l2);
+	free(tables);
 	fuzz_updates(img, &in, data);
 	return 0;
 }
