@@ -206,14 +206,19 @@ static bool may_be_written(const struct mutant *m, const struct slice *s)
 	return m->spare_used && (s == m->spare || s == m->spare_data);
 }
 
-static void check_slice(struct worker *w, const struct slice *s)
+/* True if it has to be mended. */
+static bool check_slice(struct worker *w, const struct slice *s)
 {
 	const uint8_t *want = s == w->m.target ? w->shadow : s->pristine;
 	uint64_t at;
 
 	check_guards(w, s);
-	if (!may_be_written(&w->m, s) && differs(s->map, want, s->len, &at))
-		worker_fail(w, "%s was written at 0x%llx", s->file, (unsigned long long)at);
+	if (may_be_written(&w->m, s))
+		return true;
+	if (!differs(s->map, want, s->len, &at))
+		return s == w->m.target;
+	worker_fail(w, "%s was written at 0x%llx", s->file, (unsigned long long)at);
+	return true;
 }
 
 static void mend(struct worker *w, struct slice *s)
@@ -238,10 +243,8 @@ void worker_verify(struct worker *w)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(all); i++) {
-		if (!all[i])
-			continue;
-		check_slice(w, all[i]);
-		mend(w, all[i]);
+		if (all[i] && check_slice(w, all[i]))
+			mend(w, all[i]);
 	}
 }
 

@@ -16,7 +16,7 @@
 
 #define MAX_SLICES	64
 #define MAX_TABLES	32
-#define GUARD_BYTES	65536u
+#define GUARD_BYTES	16384u
 #define DISK_BYTES	(4ull << 20)	/* of the guest; make-fixtures has the same */
 
 /* What the undamaged image says; all 0 for what is no qcow2. */
