@@ -45,7 +45,7 @@ modules_install: modules
 
 # KERNEL, TESTS, CASES, SEEDS, OPS and SEED on make's command line reach these
 # scripts in the environment; scripts/check explains them.
-check check-random check-full-disk check-debug coverage stress:
+check check-random check-full-disk check-hostile check-debug coverage stress:
 	@scripts/setup check
 	@scripts/$@
 
@@ -64,6 +64,12 @@ check-launcher:
 fuzz-vmm:
 	@scripts/setup check
 	@$(MAKE) --no-print-directory -C userspace/vmm fuzz $(if $(RUNS),RUNS=$(RUNS))
+
+# A fuzz target over the kernel's pure qcow2 code; what it found stays for the next time.
+fuzz-qcow2:
+	@scripts/setup check
+	@$(MAKE) --no-print-directory -C selftests/unit OUTPUT=$(B)/unit \
+		CORPUS=$(B)/fuzz-qcow2-corpus $(if $(RUNS),RUNS=$(RUNS)) fuzz
 
 bench:
 	@scripts/setup check
@@ -98,6 +104,8 @@ help:
 	@echo 'check-random     random operations: SEEDS=20 OPS=2000'
 	@echo 'check-full-disk  file systems and thin pools that run full: SEEDS=10'
 	@echo '                 FULL_FS="ext4 xfs"'
+	@echo 'check-hostile    damaged images: MUTANTS=2000 KERNEL="6.12 debug-kasan"'
+	@echo 'fuzz-qcow2       RUNS=10000000 on what reads and changes images'"'"' headers'
 	@echo 'check-debug      tests and stress with KASAN, lockdep, kmemleak, KCSAN'
 	@echo 'coverage         lines and branches of kernel/ that the tests run'
 	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
@@ -112,5 +120,6 @@ help:
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
 .PHONY: all modules userspace install modules_install check check-random \
-	check-full-disk check-debug coverage stress check-launcher fuzz-vmm bench demo \
+	check-full-disk check-hostile fuzz-qcow2 check-debug coverage stress \
+	check-launcher fuzz-vmm bench demo \
 	lint build-newest clean distclean help

@@ -88,6 +88,7 @@ enum cc_kind { CC_RAW, CC_QCOW2 };
  * @dev_bytes, @data_bytes: size of the device with the metadata and of the
  *	one with the data (often the same).
  * @l1: as on disk.
+ * @tables: of a writer: where its L2 tables lie, for q2_decode_top().
  * @ident: from the header.  Changes under cc->ctl with cc->lock held, so that
  *	either is enough to read it.
  * @top: only while this is the active, writable layer.
@@ -108,6 +109,7 @@ struct cc_layer {
 	u64 dev_bytes;
 	u64 data_bytes;
 	__be64 *l1;
+	u64 *tables;
 	struct dm_bufio_client *bufio;
 	struct mutex meta_lock;		/* dirty buffers and their write errors */
 	unsigned int bufio_bits;	/* log2 of the block size in bytes */

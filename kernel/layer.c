@@ -157,6 +157,8 @@ void cc_layer_unload(struct cc_layer *layer)
 	layer->bufio = NULL;
 	kvfree(layer->l1);
 	layer->l1 = NULL;
+	kvfree(layer->tables);
+	layer->tables = NULL;
 	layer->ready = false;
 }
 
@@ -322,14 +324,13 @@ static int cc_layer_load_l1(struct cc_layer *layer)
 static int cc_layer_check_l1(struct cc_layer *layer)
 {
 	u32 nr = max_t(u32, layer->q2.l1_entries, 1);
-	u64 *scratch = kvmalloc_array(nr, sizeof(*scratch), GFP_KERNEL);
 	struct q2_error err;
 	int r;
 
-	if (!scratch)
+	layer->tables = kvmalloc_array(nr, sizeof(*layer->tables), GFP_KERNEL);
+	if (!layer->tables)
 		return -ENOMEM;
-	r = q2_check_l1(&layer->q2, layer->l1, scratch, layer->dev_bytes, &err);
-	kvfree(scratch);
+	r = q2_check_l1(&layer->q2, layer->l1, layer->tables, layer->dev_bytes, &err);
 	if (r)
 		cc_layer_err(layer, "%s", err.text);
 	return r;

@@ -328,6 +328,9 @@ int q2_ident_update(const struct q2_info *info, void *buf, u32 len, struct q2_id
 	up->nr = 0;
 	if (id->foreign)
 		return q2_fail(err, -EMEDIUMTYPE, "the identity is of a later version");
+	/* What is written now would count less than what is there. */
+	if (!~id->sequence)
+		return q2_fail(err, -EMEDIUMTYPE, "the identity has the last number there is");
 	if (!info->ext_end || info->ext_end % 8)
 		return q2_fail(err, -EMEDIUMTYPE, "header extensions have no end marker");
 	id->present = true;

@@ -254,7 +254,7 @@ static u32 q2_l1_used(const struct q2_info *info)
 	return (info->size + (1ULL << shift) - 1) >> shift;
 }
 
-int q2_check_l1(const struct q2_info *info, const __be64 *l1, u64 *scratch,
+int q2_check_l1(const struct q2_info *info, const __be64 *l1, u64 *tables,
 		u64 dev_size, struct q2_error *err)
 {
 	u32 i, n = 0, used = q2_l1_used(info);
@@ -273,15 +273,34 @@ int q2_check_l1(const struct q2_info *info, const __be64 *l1, u64 *scratch,
 		    q2_is_metadata(info, offset))
 			return q2_fail(err, -EMEDIUMTYPE, "L1 entry %u is bad: 0x%llx", i,
 				       (unsigned long long)entry);
-		scratch[n++] = offset;
+		tables[n++] = offset;
 	}
-	sort(scratch, n, sizeof(*scratch), q2_cmp_u64, NULL);
+	sort(tables, n, sizeof(*tables), q2_cmp_u64, NULL);
 	for (i = 1; i < n; i++)
-		if (scratch[i] == scratch[i - 1])
+		if (tables[i] == tables[i - 1])
 			return q2_fail(err, -EMEDIUMTYPE,
 				       "two L1 entries share the L2 table at 0x%llx",
-				       (unsigned long long)scratch[i]);
+				       (unsigned long long)tables[i]);
+	while (n < info->l1_entries)
+		tables[n++] = ~0ULL;
 	return 0;
+}
+
+bool q2_is_table(const struct q2_info *info, const u64 *tables, u64 offset)
+{
+	u32 lo = 0, hi = info->l1_entries;
+
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+
+		if (tables[mid] == offset)
+			return true;
+		if (tables[mid] < offset)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
 }
 
 const char *q2_l2_offset(const struct q2_info *info, __be64 l1_entry,
@@ -354,8 +373,8 @@ const char *q2_decode(const struct q2_info *info, u64 cluster, __be64 w0,
 	return q2_check_host(info, cluster, host, data_size);
 }
 
-const char *q2_decode_top(const struct q2_info *info, u64 cluster, __be64 w0,
-			  __be64 w1, u64 data_size, struct q2_cluster *c)
+const char *q2_decode_top(const struct q2_info *info, const u64 *tables, u64 cluster,
+			  __be64 w0, __be64 w1, u64 data_size, struct q2_cluster *c)
 {
 	u64 guest = cluster << info->cluster_bits;
 	u64 desc = be64_to_cpu(w0);
@@ -378,7 +397,8 @@ const char *q2_decode_top(const struct q2_info *info, u64 cluster, __be64 w0,
 		return why;
 	if (need > data_size || host > data_size - need)
 		return "cluster reaches beyond the device";
-	if (!info->data_file && q2_is_metadata(info, host))
+	if (!info->data_file &&
+	    (q2_is_metadata(info, host) || q2_is_table(info, tables, host)))
 		return "cluster lies on the image's own metadata";
 	return NULL;
 }

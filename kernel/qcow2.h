@@ -132,7 +132,8 @@ int q2_check_writable(const struct q2_info *info, struct q2_error *err);
  * q2_check_l1() - validate the L1 table of an image that is to be written.
  * @info: the image.
  * @l1: info->l1_entries entries as on disk.
- * @scratch: room for info->l1_entries values; overwritten.
+ * @tables: info->l1_entries values; on success the offsets of all L2 tables in
+ *	ascending order, and ~0 for each entry without one.
  * @dev_size: bytes of the device that holds the metadata.
  * @err: says what is wrong.
  *
@@ -141,8 +142,15 @@ int q2_check_writable(const struct q2_info *info, struct q2_error *err);
  *
  * Return: 0 or -EMEDIUMTYPE.
  */
-int q2_check_l1(const struct q2_info *info, const __be64 *l1, u64 *scratch,
+int q2_check_l1(const struct q2_info *info, const __be64 *l1, u64 *tables,
 		u64 dev_size, struct q2_error *err);
+
+/**
+ * q2_is_table() - is this cluster one of the image's own L2 tables?
+ * @tables: from q2_check_l1().
+ * @offset: byte offset of the cluster.
+ */
+bool q2_is_table(const struct q2_info *info, const u64 *tables, u64 offset);
 
 /**
  * q2_l2_offset() - where the L2 table of an L1 entry lies.
@@ -170,6 +178,7 @@ const char *q2_decode(const struct q2_info *info, u64 cluster, __be64 w0,
 
 /**
  * q2_decode_top() - decode one L2 entry of a layer that is to be written.
+ * @tables: from q2_check_l1().
  *
  * As q2_decode(), but accepts nothing that a writer could not keep (DESIGN,
  * "What a writer must keep", 1 to 3).  c->host is valid on success even if
@@ -177,8 +186,8 @@ const char *q2_decode(const struct q2_info *info, u64 cluster, __be64 w0,
  *
  * Return: NULL, or what is wrong with the entry.
  */
-const char *q2_decode_top(const struct q2_info *info, u64 cluster, __be64 w0,
-			  __be64 w1, u64 data_size, struct q2_cluster *c);
+const char *q2_decode_top(const struct q2_info *info, const u64 *tables, u64 cluster,
+			  __be64 w0, __be64 w1, u64 data_size, struct q2_cluster *c);
 
 /* The one reason q2_decode_top() gives for a cluster QEMU has freed. */
 extern const char * const q2_not_prepared;

@@ -157,8 +157,9 @@ static int cc_block_fill(struct cc_top *top, struct cc_block *b,
 	for (i = 0; i < n; i++) {
 		u64 cluster = cc_block_cluster(b->index, i);
 		struct q2_cluster c;
-		const char *why = q2_decode_top(&layer->q2, cluster, e[i].descriptor,
-						e[i].bitmap, layer->data_bytes, &c);
+		const char *why = q2_decode_top(&layer->q2, layer->tables, cluster,
+						e[i].descriptor, e[i].bitmap,
+						layer->data_bytes, &c);
 
 		if (why) {
 			r = cc_block_mark_bad(top, b, i, why);
@@ -301,8 +302,9 @@ static int cc_scan_entries(struct cc_top *top, u32 index, bool empty,
 	for (i = 0; i < n; i++) {
 		u64 cluster = cc_block_cluster(index, i);
 		struct q2_cluster c;
-		const char *why = q2_decode_top(&layer->q2, cluster, e[i].descriptor,
-						e[i].bitmap, layer->data_bytes, &c);
+		const char *why = q2_decode_top(&layer->q2, layer->tables, cluster,
+						e[i].descriptor, e[i].bitmap,
+						layer->data_bytes, &c);
 
 		if (why == q2_not_prepared || (empty && why)) {
 			cc_err(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->dev->name,

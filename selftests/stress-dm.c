@@ -133,13 +133,18 @@ int dm_resume(const char *name)
 	return run(task(DM_DEVICE_RESUME, name));
 }
 
-int dm_reload(const char *name, uint64_t sectors, const char *params)
+int dm_load(const char *name, const char *target, uint64_t sectors, const char *params)
 {
 	struct dm_task *t = task(DM_DEVICE_RELOAD, name);
 
-	if (!dm_task_add_target(t, 0, sectors, "cowchain", params))
+	if (!dm_task_add_target(t, 0, sectors, target, params))
 		die("libdevmapper: no target");
 	return run(t);
+}
+
+int dm_reload(const char *name, uint64_t sectors, const char *params)
+{
+	return dm_load(name, "cowchain", sectors, params);
 }
 
 int dm_clear(const char *name)
@@ -147,16 +152,34 @@ int dm_clear(const char *name)
 	return run(task(DM_DEVICE_CLEAR, name));
 }
 
-int dm_create_ro(const char *name, uint64_t sectors, const char *params)
+int dm_create(const char *name, const char *target, uint64_t sectors, const char *params,
+	      bool readonly)
 {
 	struct dm_task *t = task(DM_DEVICE_CREATE, name);
 	int err;
 
-	if (!dm_task_add_target(t, 0, sectors, "cowchain", params) || !dm_task_set_ro(t))
+	if (!dm_task_add_target(t, 0, sectors, target, params) ||
+	    (readonly && !dm_task_set_ro(t)))
 		die("libdevmapper: no target");
 	err = run(t);
 	dm_task_update_nodes();
 	return err;
+}
+
+int dm_create_ro(const char *name, uint64_t sectors, const char *params)
+{
+	return dm_create(name, "cowchain", sectors, params, true);
+}
+
+void dm_number(const char *name, char *number, size_t len)
+{
+	struct dm_task *t = task(DM_DEVICE_INFO, name);
+	struct dm_info info;
+
+	if (!dm_task_run(t) || !dm_task_get_info(t, &info) || !info.exists)
+		die("%s: no such device", name);
+	snprintf(number, len, "%u:%u", (unsigned int)info.major, (unsigned int)info.minor);
+	dm_task_destroy(t);
 }
 
 int dm_remove(const char *name)

@@ -137,7 +137,12 @@ int dm_table(const char *name, char *params, size_t len, uint64_t *sectors);
 int dm_suspend(const char *name, bool noflush);
 int dm_resume(const char *name);
 int dm_reload(const char *name, uint64_t sectors, const char *params);
+int dm_load(const char *name, const char *target, uint64_t sectors, const char *params);
 int dm_clear(const char *name);
+int dm_create(const char *name, const char *target, uint64_t sectors, const char *params,
+	      bool readonly);
+/* "MAJ:MIN"; dies if there is no such device */
+void dm_number(const char *name, char *number, size_t len);
 int dm_create_ro(const char *name, uint64_t sectors, const char *params);
 int dm_remove(const char *name);
 void dm_quiet(void);

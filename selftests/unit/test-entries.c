@@ -9,13 +9,16 @@
 
 static char buf[CLUSTER];
 static struct q2_info info;
+static u64 tables[64];		/* L2 tables, as q2_check_l1() leaves them */
 
 static void setup(u64 incompat)
 {
 	make_header(buf);
 	put64(buf, H_INCOMPAT, incompat);
-	if (parse(buf, &info))
+	if (parse(buf, &info) || info.l1_entries > 64)
 		abort();
+	memset(tables, 0xff, sizeof(tables));
+	tables[0] = 4ull * CLUSTER;
 }
 
 static const char *decode(u64 cluster, u64 w0, u64 w1, struct q2_cluster *c)
@@ -27,7 +30,7 @@ static const char *decode(u64 cluster, u64 w0, u64 w1, struct q2_cluster *c)
 static const char *decode_top(u64 cluster, u64 w0, u64 w1, struct q2_cluster *c)
 {
 	memset(c, 0xee, sizeof(*c));
-	return q2_decode_top(&info, cluster, htobe64(w0), htobe64(w1), DEV_SIZE, c);
+	return q2_decode_top(&info, tables, cluster, htobe64(w0), htobe64(w1), DEV_SIZE, c);
 }
 
 static void extended_good(void)
@@ -123,6 +126,7 @@ static void top(void)
 	CHECK(decode_top(3, CLUSTER | COPIED, 0, &c), "onto the refcount table");
 	CHECK(decode_top(3, 3 * CLUSTER | COPIED, 0, &c), "onto the L1 table");
 	CHECK(decode_top(3, COPIED, 0, &c), "onto the header");
+	CHECK(decode_top(3, 4 * CLUSTER | COPIED, 0, &c), "onto an L2 table");
 }
 
 static void masks(void)
@@ -158,13 +162,29 @@ static void l2_offsets(void)
 	CHECK(q2_l2_offset(&info, htobe64((DEV_SIZE - 512) | COPIED), DEV_SIZE, &off));
 }
 
+/* Every table is found, and nothing beside it, however many there are. */
+static void own_tables(void)
+{
+	u32 i, n;
+
+	setup(0x10);
+	for (n = 0; n <= 64; n++) {
+		info.l1_entries = n;
+		for (i = 0; i < n; i++)
+			tables[i] = (10 + 2 * i) * (u64)CLUSTER;
+		for (i = 0; i < n; i++)
+			CHECK(q2_is_table(&info, tables, tables[i]), "%u of %u", i, n);
+		for (i = 0; i <= n; i++)
+			CHECK(!q2_is_table(&info, tables, (9 + 2 * i) * (u64)CLUSTER));
+	}
+}
+
 static int check_l1(u64 e0, u64 e1)
 {
 	__be64 l1[2] = { htobe64(e0), htobe64(e1) };
-	u64 scratch[2];
 
 	last_error.text[0] = 0;
-	return q2_check_l1(&info, l1, scratch, DEV_SIZE, &last_error);
+	return q2_check_l1(&info, l1, tables, DEV_SIZE, &last_error);
 }
 
 static void l1_tables(void)
@@ -178,6 +198,7 @@ static void l1_tables(void)
 	CHECK(!parse(buf, &info));
 	CHECK(!check_l1(a, b));
 	CHECK(!check_l1(b, a), "in any order");
+	CHECK(tables[0] == 8ull * CLUSTER && tables[1] == 9ull * CLUSTER);
 	CHECK(check_l1(a, a), "one table twice");
 	CHECK(check_l1(a, 0), "missing");
 	CHECK(check_l1(a, 9ull * CLUSTER), "not COPIED");
@@ -192,6 +213,7 @@ static void l1_tables(void)
 	put64(buf, H_SIZE, 1ull << 30);
 	CHECK(!parse(buf, &info) && info.l1_entries == 2);
 	CHECK(!check_l1(a, 0));
+	CHECK(tables[0] == 8ull * CLUSTER && !~tables[1]);
 	CHECK(check_l1(0, a), "the one that is needed");
 	CHECK(check_l1(a, a), "one table twice");
 	CHECK(check_l1(a, DEV_SIZE | COPIED), "beyond the device");
@@ -204,6 +226,7 @@ const struct test entry_tests[] = {
 	{ "entries with an external data file", external },
 	{ "entries of a writable layer", top },
 	{ "subclusters of the last cluster", masks },
+	{ "an image's own L2 tables", own_tables },
 	{ "L1 entries", l2_offsets },
 	{ "the L1 table of a writable layer", l1_tables },
 	{ NULL, NULL },

@@ -423,6 +423,24 @@ static void job_name(void)
 	CHECK(!q2_ident_place_name(&i, disk, NULL, &id.job, &last_error) && !id.job.name_len);
 }
 
+/* No update that would be written, and not count. */
+static void last_number(void)
+{
+	struct q2_ident id;
+	struct q2_info i;
+
+	make_header(disk);
+	CHECK(look(&id, &i));
+	fill(&id, 1);
+	id.sequence = ~0ULL - 1;
+	CHECK(change(&id, false));
+	CHECK(look(&id, &i) && id.present && !~id.sequence);
+	memcpy(copy, disk, CLUSTER);
+	id.generation++;
+	CHECK(q2_ident_update(&i, copy, CLUSTER, &id, &up, &last_error) == -EMEDIUMTYPE);
+	CHECK(!memcmp(disk, copy, CLUSTER));
+}
+
 const struct test ident_tests[] = {
 	{ "identity: inserted, with a crash anywhere", insert },
 	{ "identity: moved by QEMU", moved },
@@ -433,6 +451,7 @@ const struct test ident_tests[] = {
 	{ "identity: no room", no_room },
 	{ "identity: of a later version", later_version },
 	{ "identity: twice", twice },
+	{ "identity: the last number there is", last_number },
 	{ "identity: parents", parents },
 	{ "identity: the name a job was given", job_name },
 	{ NULL, NULL }
