@@ -45,7 +45,7 @@ modules_install: modules
 
 # KERNEL, TESTS, CASES, SEEDS, OPS and SEED on make's command line reach these
 # scripts in the environment; scripts/check explains them.
-check check-random check-debug coverage stress:
+check check-random check-crash check-debug coverage stress:
 	@scripts/setup check
 	@scripts/$@
 
@@ -96,6 +96,7 @@ help:
 	@echo 'check            all tests on 6.1 and 6.12 in virtual machines;'
 	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
 	@echo 'check-random     random operations: SEEDS=20 OPS=2000'
+	@echo 'check-crash      power loss at thousands of points: CRASH_OPS=1200 SEED=1'
 	@echo 'check-debug      tests and stress with KASAN, lockdep, kmemleak, KCSAN'
 	@echo 'coverage         lines and branches of kernel/ that the tests run'
 	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
@@ -109,6 +110,6 @@ help:
 	@echo
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
-.PHONY: all modules userspace install modules_install check check-random \
+.PHONY: all modules userspace install modules_install check check-random check-crash \
 	check-debug coverage stress check-launcher fuzz-vmm bench demo \
 	lint build-newest clean distclean help

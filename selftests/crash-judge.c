@@ -69,7 +69,7 @@ static bool check_stream(struct replay *r, unsigned int i, const char *before)
 	return true;
 }
 
-static bool is_empty(struct replay *r, const struct top *t)
+static bool is_empty(const struct top *t)
 {
 	uint64_t bitmap;
 	uint32_t c;
@@ -77,7 +77,6 @@ static bool is_empty(struct replay *r, const struct top *t)
 	for (c = 0; c < t->clusters; c++)
 		if (top_entry(t, c, &bitmap) || bitmap)
 			return false;
-	(void)r;
 	return true;
 }
 
@@ -92,7 +91,7 @@ static bool check_snapshot(struct replay *r)
 		return complain(r, "a snapshot was taken, but the headers do not say so");
 	if (old->sealed && !new->present)
 		return complain(r, "sealed, but nobody stands on it");
-	if (!old->sealed && !is_empty(r, &r->top[1]))
+	if (!old->sealed && !is_empty(&r->top[1]))
 		return complain(r, "data in the new top before the old one is sealed");
 	if (!strcmp(r->head[1].name, r->top[0].meta->file) && !ident_stands_on(new, old))
 		return complain(r, "the new top names another parent");
@@ -290,6 +289,27 @@ static int open_in(const char *dir, const char *file)
 	return fd;
 }
 
+/* At the end of a file. */
+static void put_text(const char *dir, const char *file, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void put_text(const char *dir, const char *file, const char *fmt, ...)
+{
+	char path[1200];
+	va_list ap;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	f = fopen(path, "a");
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	va_start(ap, fmt);
+	vfprintf(f, fmt, ap);
+	va_end(ap);
+	if (fclose(f))
+		die("%s: cannot write", path);
+}
+
 static void put_sparse(int fd, const uint8_t *data, uint64_t off, uint64_t len)
 {
 	if (!is_zero(data, len) && pwrite_full(fd, data, len, off))
@@ -353,21 +373,19 @@ static void export_names(const struct replay *r, const char *dir, unsigned int t
 {
 	const struct top *t = &r->top[top];
 	unsigned int bottom = top;
-	unsigned int i;
 
 	if (top && !strcmp(r->head[top].name, r->top[0].meta->file))
 		bottom = 0;
-	dprintf(open_in(dir, "manifest"), "check %s\ncompare %s expect.raw\n", t->meta->file,
-		t->meta->file);
-	dprintf(open_in(dir, "point"), "%s, entry %u of the log\n", r->where, r->at);
-	i = open_in(dir, "chain");
-	dprintf(i, "%s", below_named(r, r->head[bottom].name)->chain);
+	put_text(dir, "manifest", "check %s\ncompare %s expect.raw\n", t->meta->file, t->meta->file);
+	put_text(dir, "point", "%s, entry %u of the log\n", r->where, r->at);
+	put_text(dir, "mark", "%s\n", r->text);
+	put_text(dir, "chain", "%s", below_named(r, r->head[bottom].name)->chain);
 	for (; bottom <= top; bottom++) {
 		t = &r->top[bottom];
-		dprintf(i, " %s%s%s", t->meta->file, t->data ? "," : "",
-			t->data ? t->data->file : "");
+		put_text(dir, "chain", " %s%s%s", t->meta->file, t->data ? "," : "",
+			 t->data ? t->data->file : "");
 	}
-	dprintf(i, "\n");
+	put_text(dir, "chain", "\n");
 }
 
 void judge_export(struct replay *r, const char *name)
@@ -383,7 +401,7 @@ void judge_export(struct replay *r, const char *name)
 	for (i = 0; i < r->n_shared; i++) {
 		snprintf(from, sizeof(from), "%s/%s", r->dir, r->shared[i]);
 		snprintf(to, sizeof(to), "%s/%s", name, r->shared[i]);
-		if (link(from, to))
+		if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW))
 			die("%s: %s", to, strerror(errno));
 	}
 	export_disk(r, name, top);

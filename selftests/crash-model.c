@@ -57,7 +57,8 @@ static void parse_line(struct model *m, const char *line)
 	} else if (sscanf(line, "message %u", &id) == 1) {
 		line = strchr(strchr(line, ' ') + 1, ' ') + 1;
 		len = strcspn(line, "\n");
-		if (id != m->n_messages || id == ARRAY_SIZE(m->message) || len >= NAME_LEN)
+		if (id != m->n_messages || id == ARRAY_SIZE(m->message) ||
+		    len >= sizeof(m->message[0]))
 			die("unusable message in the record: %s", line);
 		memcpy(m->message[m->n_messages++], line, len);
 	} else if (sscanf(line, "op %u %c %u %u %" SCNu64 " %" SCNu64, &id, &op.kind, &op.sector,

@@ -58,6 +58,7 @@ struct replay {
 	bool begun[8], done[8];	/* messages */
 
 	struct rng rng;
+	const char *text;	/* of the last mark by crashfs, or "" */
 	uint64_t bad;
 	const char *where;	/* kind of the point, for messages */
 	uint32_t at;		/* entry of the log */

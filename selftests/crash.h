@@ -129,7 +129,7 @@ struct model {
 	uint32_t n_acked, next_acked;
 	uint64_t *mark_tick;
 	uint64_t n_marks;
-	char message[8][NAME_LEN];
+	char message[8][128];
 	unsigned int n_messages;
 	const uint8_t *initial;
 	uint32_t sectors;

@@ -98,23 +98,19 @@ top() {
 	}
 }
 
-# what [a] [b] read like, and what each backing file name stands for
+# layout TOP... : for crashreplay, with what each backing file name stands for
 layout() {
 	local word data
 
-	for word; do
-		data=${word#*,}
-		[[ $word == *,* ]] || data=-
-		echo "top ${word%,*} $data"
-	done >>layout
-	cat >>layout <<-END
-		below b.qcow2 model.raw a.raw b.qcow2
-		below a.raw a.raw a.raw
-		below - -
-		shared a.raw
-		shared b.qcow2
-	END
-	echo "final $FINAL" >>layout
+	{
+		for word; do
+			data=${word#*,}
+			[[ $word == *,* ]] || data=-
+			echo "top ${word%,*} $data"
+		done
+		printf '%s\n' "below b.qcow2 model.raw a.raw b.qcow2" "below a.raw a.raw a.raw" \
+			"below - -" "shared a.raw" "shared b.qcow2" "final $FINAL"
+	} >>layout
 }
 
 # load OPTION... : the writers, and messages to the target
@@ -197,6 +193,44 @@ plain() {
 	one_top "$1" --at 0:"base none"
 }
 
+# file_system FORM ROUNDS: fsync on ext4 during a stream; crash/fsck judges what is left of it
+file_system() {
+	local form=$1 word i
+
+	need mkfs.ext4
+	modprobe -q ext4 || true
+	FINAL=-
+	use stress a.raw b.qcow2 model.raw
+	top "$form" c b.qcow2
+	word=$TOP
+	logged "${FILES[@]}"
+	layout "$word"
+	echo no-model >>layout
+	printf '%s\n' "seed $CRASH_SEED" "message 0 stream" "message 1 wait" >record
+	for i in 0 1 2 3; do
+		echo "mark $i 0"
+	done >>record
+	mkchain cct a.raw b.qcow2 "$word"
+	mkfs.ext4 -q "$DEV"
+	mkdir mnt
+	mount "$DEV" mnt
+	dmsetup message cct-log 0 mark fs-0
+	crashfs run mnt "$2" "$CRASH_SEED" cct-log &
+	dmsetup message cct-log 0 mark b-0-0
+	msg cct stream speed 1000000
+	dmsetup message cct-log 0 mark d-0-1
+	dmsetup message cct-log 0 mark b-1-2
+	sleep 2
+	msg cct job-set-speed 0
+	job_done cct
+	dmsetup message cct-log 0 mark d-1-3
+	wait $!
+	umount mnt
+	remove cct
+	end_of_log
+	keep crash "$CRASH_SEED"
+}
+
 # ---- cases ----
 
 it "a stream with a base, into a single file" stream_base_single
@@ -229,6 +263,12 @@ if [ -n "$CRASH_FULL" ]; then
 
 	it "a copy, from an external data file to a single file" copy_single
 	copy_single() { copy -ext single; }
+
+	it "a file system on a single file, during a stream" fs_single
+	fs_single() { file_system single $((CRASH_OPS / 10)); }
+
+	it "a file system on an external data file, during a stream" fs_ext
+	fs_ext() { file_system -ext $((CRASH_OPS / 10)); }
 fi
 
 run_cases

@@ -99,8 +99,8 @@ static void do_flush(struct replay *r, const struct entry *e)
 
 static void do_mark(struct replay *r, const struct entry *e)
 {
-	if (!e->mark)
-		return;
+	if (!e->mark && !strncmp(e->text, "fs-", 3))
+		r->text = e->text;
 	if (e->mark == 'b' || e->mark == 'd')
 		(e->mark == 'b' ? r->begun : r->done)[e->a] = true;
 	model_floor(&r->model, e);
@@ -203,6 +203,7 @@ int main(int argc, char **argv)
 	struct replay *r = xalloc(sizeof(*r));
 
 	parse_options(r, argc, argv);
+	r->text = "";
 	state_load(r, argv[optind]);
 	run(r);
 	printf("# log: %" PRIu64 " writes, %" PRIu64 " discards, %" PRIu64 " flushes (%" PRIu64
