@@ -167,7 +167,9 @@ at() { ARGS+=(--at "$((CRASH_OPS * $1 / 100)):$2"); }
 # stream FORM BASE: with one, or "-"
 stream() {
 	FINAL=$2 ARGS=()
-	at 20 "stream speed 8000000"
+	at 20 "stream speed 100000"
+	at 30 job-pause
+	at 40 job-resume
 	at 60 "job-set-speed 0"
 	at 60 wait
 	one_top "$1" "${ARGS[@]}"
@@ -182,7 +184,7 @@ snapshot() {
 copy() {
 	FINAL=- ARGS=()
 	at 20 "snapshot @"
-	at 40 "stream speed 8000000"
+	at 40 "stream speed 100000"
 	at 70 "job-set-speed 0"
 	at 70 wait
 	two_tops "$1" "$2" "${ARGS[@]}"
