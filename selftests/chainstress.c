@@ -27,6 +27,9 @@ static void usage(void)
 	      "  --writes LETTERS  of w(rite) u(fua) z(ero) d(iscard) f(lush) r(ead); default all\n"
 	      "  --mgmt WORDS      of snapshot stream cancel pause speed suspend reload; default all\n"
 	      "  --spare FILE[,DATA]  a prepared layer for a snapshot, may be repeated\n"
+	      "  --log-writes DM-NAME  set marks in this dm-log-writes device\n"
+	      "  --record FILE     what was written, flushed and marked when\n"
+	      "  --at OPS:MESSAGE  instead of --mgmt, may be repeated; \"wait\": for the job's end\n"
 	      "  --stall SECONDS   without progress is a failure, default 120\n"
 	      "  --verbose\n", stderr);
 	exit(2);
@@ -108,6 +111,8 @@ static void parse_options(struct stress *s, int argc, char **argv, const char **
 		{ "seed", 1, NULL, 's' }, { "ops", 1, NULL, 'c' }, { "threads", 1, NULL, 't' },
 		{ "unit", 1, NULL, 'u' }, { "writes", 1, NULL, 'w' }, { "mgmt", 1, NULL, 'g' },
 		{ "spare", 1, NULL, 'p' }, { "stall", 1, NULL, 'l' },
+		{ "log-writes", 1, NULL, 'L' }, { "record", 1, NULL, 'R' },
+		{ "at", 1, NULL, 'a' },
 		{ "verbose", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
 	};
 	int o;
@@ -146,6 +151,17 @@ static void parse_options(struct stress *s, int argc, char **argv, const char **
 				die("too many spares");
 			s->spares[s->n_spares++] = optarg;
 			break;
+		case 'L':
+			s->log_writes = optarg;
+			break;
+		case 'R':
+			s->record = optarg;
+			break;
+		case 'a':
+			if (s->n_script == MAX_SCRIPT || !strchr(optarg, ':'))
+				die("too many messages, or none: %s", optarg);
+			s->script[s->n_script++] = optarg;
+			break;
 		case 'l':
 			stall_seconds = parse_size(optarg, 0);
 			break;
@@ -175,6 +191,7 @@ static void open_device(struct stress *s, const char *model)
 	s->log = xalloc((s->ops + 1) * sizeof(*s->log));
 	s->next = 1;
 	s->clock = 1;
+	crash_prepare(s);
 	model_layout(s);
 }
 
@@ -193,7 +210,7 @@ static void run(struct stress *s)
 		if (pthread_create(&w[i].thread, NULL, writer_thread, &w[i]))
 			die("cannot start a thread");
 	}
-	if (pthread_create(&mgmt, NULL, mgmt_thread, s))
+	if (pthread_create(&mgmt, NULL, s->record ? script_thread : mgmt_thread, s))
 		die("cannot start a thread");
 	for (i = 0; i < s->threads; i++)
 		pthread_join(w[i].thread, NULL);
@@ -221,6 +238,8 @@ int main(int argc, char **argv)
 	       (unsigned long long)s->seed, (unsigned long long)s->ops, s->threads, s->n_spares);
 	fflush(stdout);
 	run(s);
+	if (s->record)
+		crash_record(s);
 	printf("# seed %llu: %s after %llu operations\n", (unsigned long long)s->seed,
 	       s->failed ? "FAILED" : "passed", (unsigned long long)s->next - 1);
 	return s->failed ? 1 : 0;

@@ -189,6 +189,7 @@ static void one_op(struct writer *w, uint8_t *buf)
 			    strerror(err));
 		return;
 	}
+	crash_mark_op(s, id);
 	if (op->kind > OP_DISCARD)
 		return;
 	for (i = op->sector; i < op->sector + op->sectors; i++)

@@ -18,6 +18,7 @@
 #define MAX_THREADS	16
 #define MAX_LAYERS	256
 #define MAX_SPARES	256
+#define MAX_SCRIPT	8
 
 enum op_kind {
 	OP_WRITE,
@@ -67,6 +68,15 @@ struct stress {
 	unsigned int n_spares;
 	bool verbose;
 
+	/* of a run that is logged for a power loss; stress-crash.c */
+	const char *log_writes;		/* the device that gets the marks */
+	const char *record;		/* file */
+	char *script[MAX_SCRIPT];	/* "OPERATIONS:MESSAGE" */
+	unsigned int n_script;
+	uint64_t *mark_tick;		/* after each mark was set */
+	uint64_t max_marks;
+	_Atomic uint64_t n_marks;
+
 	/* the log */
 	struct op *log;
 	_Atomic uint64_t next;		/* entries begun; number 0 is never used */
@@ -115,6 +125,13 @@ void writers_release(struct stress *s);
 
 /* stress-mgmt.c */
 void *mgmt_thread(void *arg);
+
+/* stress-crash.c */
+void crash_prepare(struct stress *s);
+/* Operation @id has ended well. */
+void crash_mark_op(struct stress *s, uint64_t id);
+void crash_record(struct stress *s);
+void *script_thread(void *arg);
 
 /* stress-dm.c: 0 or an errno each */
 struct job_status {

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * crashreplay: a prepared qcow2 image that was written by dm-cowchain, and what must hold for it at
+ * any time (on-disk.rst: "What a writer keeps", "The identity").
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crash.h"
+
+#define COPIED		(1ULL << 63)
+#define OFFSET_MASK	0x00fffffffffffe00ULL
+#define L2_BLOCK	4096u
+#define EXT_FORMAT	0xe2792acau
+#define EXT_IDENT	0x43774964u
+#define IDENT_MAGIC	0x6377696du
+#define SLOT_LEN	160u
+#define SLOTS		3u
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+	return (uint64_t)get32(p) << 32 | get32(p + 4);
+}
+
+static uint32_t crc32c(const uint8_t *p, size_t len)
+{
+	static uint32_t table[256];
+	uint32_t crc = ~0u;
+	unsigned int i, bit;
+
+	for (i = 0; !table[255] && i < 256; i++) {
+		table[i] = i;
+		for (bit = 0; bit < 8; bit++)
+			table[i] = table[i] >> 1 ^ (table[i] & 1 ? 0x82f63b78u : 0);
+	}
+	while (len--)
+		crc = crc >> 8 ^ table[(crc ^ *p++) & 0xff];
+	return ~crc;
+}
+
+/* ---- geometry ---- */
+
+static void map_tables(struct top *t)
+{
+	uint32_t per_table = (1u << t->cluster_bits) / 16;
+	uint64_t l1 = get64(t->img + 40);
+	uint32_t c;
+
+	for (c = 0; c < t->clusters; c++) {
+		uint64_t table = get64(t->img + l1 + c / per_table * 8) & OFFSET_MASK;
+
+		if (!table)
+			die("%s: not prepared: cluster %u has no table", t->meta->file, c);
+		t->l2[c] = table + c % per_table * 16;
+		t->is_l2[t->l2[c] / L2_BLOCK] = 1;
+	}
+}
+
+static void map_data(struct top *t, const struct slice *data)
+{
+	uint32_t per_cluster = (1u << t->cluster_bits) / SECTOR;
+	uint32_t sectors = t->size / SECTOR;
+	uint32_t c, g;
+
+	t->guest = xalloc(data->sectors * sizeof(*t->guest));
+	memset(t->guest, 0xff, data->sectors * sizeof(*t->guest));
+	for (c = 0; c < t->clusters; c++) {
+		t->host[c] = (uint64_t)c << t->cluster_bits;
+		if (!t->data)
+			t->host[c] = get64(t->img + t->l2[c]) & OFFSET_MASK;
+		for (g = c * per_cluster; g < (c + 1) * per_cluster && g < sectors; g++)
+			t->guest[t->host[c] / SECTOR + g % per_cluster] = g;
+	}
+}
+
+void top_open(struct top *t, const uint8_t *img, const struct slice *meta,
+	      const struct slice *data)
+{
+	t->meta = meta;
+	t->data = data;
+	t->img = img;
+	t->cluster_bits = get32(img + 20);
+	t->size = get64(img + 24);
+	if (get32(img) != 0x514649fbu || t->cluster_bits < 17 || t->cluster_bits > 21 ||
+	    get64(img + 72) != (data ? 0x14 : 0x10))
+		die("%s: no prepared image", meta->file);
+	t->clusters = (t->size + (1u << t->cluster_bits) - 1) >> t->cluster_bits;
+	t->first_header = xalloc(1u << t->cluster_bits);
+	memcpy(t->first_header, img, 1u << t->cluster_bits);
+	t->l2 = xalloc(t->clusters * sizeof(*t->l2));
+	t->host = xalloc(t->clusters * sizeof(*t->host));
+	t->is_l2 = xalloc(meta->sectors * SECTOR / L2_BLOCK + 1);
+	map_tables(t);
+	map_data(t, data ? data : meta);
+}
+
+const char *top_may_write(const struct top *t, uint64_t sector)
+{
+	if (sector < (1u << t->cluster_bits) / SECTOR || t->is_l2[sector * SECTOR / L2_BLOCK] ||
+	    (!t->data && t->guest[sector] != NO_GUEST))
+		return NULL;
+	return "neither header, nor L2 table, nor data";
+}
+
+/* ---- the header ---- */
+
+static void read_slot(const uint8_t *p, struct ident *id)
+{
+	uint32_t flags = get32(p + 64);
+
+	id->present = true;
+	id->sequence = get64(p + 8);
+	memcpy(id->uuid, p + 16, UUID_LEN);
+	memcpy(id->parent, p + 32, UUID_LEN);
+	id->generation = get64(p + 48);
+	id->parent_generation = get64(p + 56);
+	id->sealed = flags & 1;
+	id->other = flags & 8;
+	id->job = get32(p + 68);
+	memcpy(id->other_uuid, p + 124, UUID_LEN);
+	id->other_generation = get64(p + 140);
+}
+
+static void read_ident(const uint8_t *p, uint32_t len, struct ident *id)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS && (i + 1) * SLOT_LEN <= len; i++, p += SLOT_LEN)
+		if (get32(p) == IDENT_MAGIC && get32(p + 156) == crc32c(p, 156) &&
+		    (!id->present || get64(p + 8) > id->sequence))
+			read_slot(p, id);
+}
+
+/* Walks the extensions; the format of the backing file goes to @format. */
+static const char *read_extensions(const struct top *t, struct head *head, char *format)
+{
+	uint64_t end = 1u << t->cluster_bits;
+	uint64_t off = get32(t->img + 100);
+
+	if (get64(t->img + 8) && get64(t->img + 8) < end)
+		end = get64(t->img + 8);
+	while (off + 8 <= end) {
+		uint32_t type = get32(t->img + off);
+		uint32_t len = get32(t->img + off + 4);
+
+		if (!type)
+			return len ? "end marker with a length" : NULL;
+		if (len > end - off - 8)
+			return "extension beyond its place";
+		if (type == EXT_FORMAT && len < 16)
+			memcpy(format, t->img + off + 8, len);
+		if (type == EXT_IDENT) {
+			read_ident(t->img + off + 8, len, &head->ident);
+			if (!head->ident.present)
+				return "identity without a valid slot";
+		}
+		off += 8 + (len + 7) / 8 * 8;
+	}
+	return "extensions without an end";
+}
+
+static bool ends_with(const char *s, const char *tail)
+{
+	size_t n = strlen(s), k = strlen(tail);
+
+	return n >= k && !strcmp(s + n - k, tail);
+}
+
+const char *top_head(const struct top *t, struct head *head)
+{
+	uint64_t off = get64(t->img + 8);
+	uint32_t len = get32(t->img + 16);
+	char format[16] = "";
+	const char *bad;
+
+	memset(head, 0, sizeof(*head));
+	/* only the place of the name and the extensions change */
+	if (memcmp(t->img, t->first_header, 8) ||
+	    memcmp(t->img + 20, t->first_header + 20, get32(t->first_header + 100) - 20))
+		return "a header field has changed";
+	if (!off != !len || len >= NAME_LEN || off + len > 1u << t->cluster_bits)
+		return "unusable backing file name";
+	memcpy(head->name, t->img + off, len);
+	if (strlen(head->name) != len)
+		return "a zero byte in the backing file name";
+	bad = read_extensions(t, head, format);
+	if (bad)
+		return bad;
+	if (len && strcmp(format, ends_with(head->name, ".raw") ? "raw" : "qcow2"))
+		return "backing file name and format do not match";
+	return NULL;
+}
+
+static bool is_layer(const uint8_t *uuid, uint64_t generation, const struct ident *layer)
+{
+	static const uint8_t none[UUID_LEN];
+
+	if (!layer || !layer->present)
+		return !memcmp(uuid, none, UUID_LEN);
+	return !memcmp(uuid, layer->uuid, UUID_LEN) && generation == layer->generation;
+}
+
+bool ident_stands_on(const struct ident *id, const struct ident *parent)
+{
+	return !id->present || is_layer(id->parent, id->parent_generation, parent) ||
+	       (id->other && is_layer(id->other_uuid, id->other_generation, parent));
+}
+
+bool head_equal(const struct head *a, const struct head *b)
+{
+	return !strcmp(a->name, b->name) && !memcmp(&a->ident, &b->ident, sizeof(a->ident));
+}
+
+/* ---- entries ---- */
+
+const char *top_entry(const struct top *t, uint32_t cluster, uint64_t *bitmap)
+{
+	const uint8_t *p = t->img + t->l2[cluster];
+	uint64_t want = t->host[cluster] | COPIED;
+	uint64_t desc = get64(p);
+
+	*bitmap = get64(p + 8);
+	if ((uint32_t)*bitmap & (uint32_t)(*bitmap >> 32))
+		return "allocated and zero at once";
+	if (desc == want)
+		return NULL;
+	if (!t->data || desc)
+		return "descriptor of another cluster";
+	return (uint32_t)*bitmap ? "allocated without a descriptor" : NULL;
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * crashreplay: the log of dm-log-writes, as Documentation/admin-guide/device-mapper/log-writes.rst
+ * of the kernel has it, and a trace that says whose each flush was.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "crash.h"
+
+#define LOG_MAGIC	0x6a736677736872ULL
+#define LOG_FLUSH	1u
+#define LOG_FUA		2u
+#define LOG_DISCARD	4u
+#define LOG_MARK	8u
+
+struct log_super {
+	uint64_t magic;
+	uint64_t version;
+	uint64_t entries;
+	uint32_t sector_size;
+} __attribute__((packed));
+
+struct log_entry {
+	uint64_t sector;
+	uint64_t sectors;
+	uint64_t flags;
+	uint64_t data_len;
+} __attribute__((packed));
+
+static unsigned int find_slice(const struct slice *s, unsigned int n, uint64_t sector,
+			       uint64_t sectors)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (sector >= s[i].start && sector + sectors <= s[i].start + s[i].sectors)
+			return i;
+	die("the log writes to sector %" PRIu64 ", which no device has", sector);
+}
+
+static void parse_mark(struct entry *e, const char *text, uint64_t len)
+{
+	char buf[64] = "";
+	int end = 0;
+
+	memcpy(buf, text, len < sizeof(buf) ? len : sizeof(buf) - 1);
+	e->kind = E_MARK;
+	if (sscanf(buf, "%c-%" SCNu64 "-%" SCNu64 "%n", &e->mark, &e->a, &e->n, &end) != 3 ||
+	    buf[end]) {
+		e->mark = 0;
+		snprintf(e->text, sizeof(e->text), "%.31s", buf);
+	}
+}
+
+/* An empty flush and data may come in one: two entries then. */
+static void add_entry(struct crash_log *l, const struct log_entry *d, const uint8_t *block,
+		      const uint8_t *data, const struct slice *slices, unsigned int n)
+{
+	struct entry *e = &l->e[l->n];
+
+	if (d->flags & LOG_MARK) {
+		parse_mark(e, (const char *)block + sizeof(*d), d->data_len);
+		l->marks++;
+		l->n++;
+		return;
+	}
+	if (d->flags & LOG_FLUSH) {
+		e->kind = E_FLUSH;
+		l->flushes++;
+		l->n++;
+		e++;
+	}
+	if (!d->sectors)
+		return;
+	e->kind = d->flags & LOG_DISCARD ? E_DISCARD : E_WRITE;
+	e->fua = d->flags & LOG_FUA;
+	e->sector = d->sector;
+	e->sectors = d->sectors;
+	e->data = data;
+	e->slice = find_slice(slices, n, d->sector, d->sectors);
+	l->discards += e->kind == E_DISCARD;
+	l->writes += e->kind == E_WRITE;
+	l->n++;
+}
+
+void log_read(struct crash_log *l, const char *file, const struct slice *slices, unsigned int n)
+{
+	int fd = open(file, O_RDONLY);
+	const struct log_super *super;
+	uint64_t size, off, i;
+	const uint8_t *map;
+
+	if (fd < 0)
+		die("%s: %s", file, strerror(errno));
+	size = size_of_fd(fd);
+	map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		die("%s: %s", file, strerror(errno));
+	close(fd);
+	super = (const struct log_super *)map;
+	if (size < SECTOR || super->magic != LOG_MAGIC || super->sector_size != SECTOR)
+		die("%s: no log, or one of other sectors than 512 bytes", file);
+	l->e = xalloc((2 * super->entries + 1) * sizeof(*l->e));
+	for (i = 0, off = SECTOR; i < super->entries; i++) {
+		const struct log_entry *d = (const struct log_entry *)(map + off);
+		uint64_t bytes = off + SECTOR > size || d->flags & (LOG_DISCARD | LOG_MARK) ? 0 :
+				 d->sectors * SECTOR;
+
+		if (off + SECTOR + bytes > size)
+			die("%s: ends in entry %" PRIu64, file, i);
+		add_entry(l, d, map + off, map + off + SECTOR, slices, n);
+		off += SECTOR + bytes;
+	}
+}
+
+/* ---- whose a flush was ---- */
+
+/* One flush of a slice: at which events of the trace it began and ended. */
+struct traced {
+	unsigned int slice;
+	uint64_t queued, ended;
+	uint32_t first, last;	/* places in the log where it can be */
+};
+
+struct trace {
+	struct traced *f;
+	uint32_t n;
+};
+
+static void trace_event(struct trace *t, bool queued, unsigned int slice, uint64_t at)
+{
+	uint32_t i;
+
+	if (queued) {
+		t->f = realloc(t->f, (t->n + 1) * sizeof(*t->f));
+		if (!t->f)
+			die("out of memory");
+		t->f[t->n++] = (struct traced){ .slice = slice, .queued = at, .ended = UINT64_MAX };
+		return;
+	}
+	for (i = 0; i < t->n; i++) {
+		if (t->f[i].slice == slice && t->f[i].ended == UINT64_MAX) {
+			t->f[i].ended = at;
+			return;
+		}
+	}
+	die("the trace has the end of a flush that never began");
+}
+
+static void trace_read(struct trace *t, const char *file, const struct slice *s, unsigned int n)
+{
+	FILE *f = fopen(file, "r");
+	char line[512], flags[16];
+	unsigned int major, minor, i;
+	uint64_t at = 0;
+	char *event;
+
+	if (!f)
+		die("%s: %s", file, strerror(errno));
+	while (fgets(line, sizeof(line), f)) {
+		bool queued = true;
+
+		at++;
+		event = strstr(line, "block_bio_queue: ");
+		if (!event) {
+			queued = false;
+			event = strstr(line, "block_bio_complete: ");
+		}
+		if (!event || sscanf(strchr(event, ':'), ": %u,%u %15s", &major, &minor, flags) != 3 ||
+		    flags[0] != 'F')
+			continue;
+		for (i = 0; i < n; i++)
+			if (s[i].major == major && s[i].minor == minor)
+				trace_event(t, queued, i, at);
+	}
+	fclose(f);
+}
+
+/*
+ * The log has flushes in the order of their ends. One that began after m others had ended, and
+ * ended before all but the first k of them had begun, has one of the places m to k - 1.
+ */
+static void trace_places(struct trace *t)
+{
+	uint32_t i, j;
+
+	for (i = 0; i < t->n; i++) {
+		struct traced *f = &t->f[i];
+		uint32_t begun = 0;
+
+		for (j = 0; j < t->n; j++) {
+			f->first += t->f[j].ended < f->queued;
+			begun += t->f[j].queued < f->ended;
+		}
+		f->last = begun - 1;
+	}
+}
+
+void log_attribute(struct crash_log *l, const char *trace, const struct slice *slices,
+		   unsigned int n)
+{
+	struct trace t = { .n = 0 };
+	uint32_t place = 0;
+	uint32_t i, j;
+
+	trace_read(&t, trace, slices, n);
+	if (t.n != l->flushes)
+		die("%s has %u flushes, the log %" PRIu64, trace, t.n, l->flushes);
+	trace_places(&t);
+	for (i = 0; i < l->n; i++) {
+		struct entry *e = &l->e[i];
+
+		if (e->kind != E_FLUSH)
+			continue;
+		for (j = 0; j < t.n; j++)
+			if (t.f[j].first <= place && place <= t.f[j].last)
+				e->slices |= 1u << t.f[j].slice;
+		l->unclear += !!(e->slices & (e->slices - 1));
+		place++;
+	}
+	free(t.f);
+}

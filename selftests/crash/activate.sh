@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What a power loss left, attached again for writing: reads as it should, and its job ends.
+#
+# FIXTURES has the directories that crashreplay exported, by recording.
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+SECTORS=72216
+
+# one_point DIRECTORY
+one_point() {
+	local chain files left
+
+	read -r -a chain <"$1/chain"
+	cp -r "$1" "$T/p"
+	cd "$T/p"
+	files=("${chain[@]/#/p/}")
+	files=("${files[@]/,/,p/}")
+	layers "${files[@]}"
+	create cct
+	cowio -m expect.raw /dev/mapper/cct verify
+	status cct
+	if [ -n "$S_STATE" ]; then
+		msg cct job-set-speed 0 || true
+		job_done cct
+		cowio -m expect.raw /dev/mapper/cct verify
+	fi
+	remove cct
+	cd "$T"
+	mapfile -t left < <(mkloop -l "$T")
+	[ ${#left[@]} -eq 0 ] || mkloop -x "${left[@]}"
+	LOOP=()
+	rm -r "$T/p"
+}
+
+points_of() {
+	local dir
+
+	for dir in "$1"/p*; do
+		note "${dir##*/}: $(<"$dir/point")"
+		one_point "$dir"
+	done
+	note "$(find "$1" -name chain | wc -l) points"
+}
+
+for dir in "$FIXTURES"/crash.*; do
+	name=${dir##*/crash.}
+	eval "attach_$name() { points_of '$dir'; }"
+	CASE_LIST+=("points of $name" "attach_$name")
+done
+
+run_cases

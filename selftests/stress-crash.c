@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * chainstress for a power loss: marks in dm-log-writes, the record of what was written when, and
+ * messages to the target at given moments.
+ *
+ * A mark is "KIND A N": N is its own number, A depends on the kind:
+ *	f	a flush ended that was submitted at tick A: what had been acknowledged by then lasts
+ *	u	FUA write number A ended
+ *	b, d	message number A is about to be sent, was acknowledged
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stress.h"
+
+#define WAIT_SECONDS	200
+
+static void log_mark(struct stress *s, char kind, uint64_t a)
+{
+	uint64_t n = atomic_fetch_add(&s->n_marks, 1);
+	int err;
+
+	if (n >= s->max_marks)
+		die("more marks than operations");
+	err = dm_message(s->log_writes, "mark %c-%" PRIu64 "-%" PRIu64, kind, a, n);
+	if (err)
+		stress_fail(s, "mark: %s", strerror(err));
+	/* Whatever comes before the mark in the log was submitted before this tick. */
+	s->mark_tick[n] = atomic_fetch_add(&s->clock, 1);
+}
+
+void crash_mark_op(struct stress *s, uint64_t id)
+{
+	const struct op *op = &s->log[id];
+
+	if (!s->log_writes)
+		return;
+	if (op->kind == OP_FLUSH)
+		log_mark(s, 'f', op->submit);
+	else if (op->kind == OP_FUA)
+		log_mark(s, 'u', id);
+}
+
+void crash_prepare(struct stress *s)
+{
+	s->max_marks = s->ops + 2 * s->n_script + 8;
+	s->mark_tick = xalloc(s->max_marks * sizeof(*s->mark_tick));
+}
+
+/* The job that the last message started has to end well. */
+static void wait_for_job(struct stress *s)
+{
+	unsigned int tries = WAIT_SECONDS * 20;
+	struct job_status st;
+
+	while (tries-- && !s->failed) {
+		int err = dm_status(s->name, &st);
+
+		if (err || (st.present && st.error)) {
+			stress_fail(s, "the job: %s", strerror(err ? err : st.error));
+			return;
+		}
+		if (!strcmp(st.state, "concluded"))
+			return;
+		s->heartbeat++;
+		usleep(50000);
+	}
+	stress_fail(s, "the job does not end");
+}
+
+static void run_message(struct stress *s, unsigned int i, const char *text)
+{
+	int err = 0;
+
+	log_mark(s, 'b', i);
+	stress_note(s, "message: %s", text);
+	if (!strcmp(text, "wait"))
+		wait_for_job(s);
+	else
+		err = dm_message(s->name, "%s", text);
+	if (err)
+		stress_fail(s, "message %s: %s", text, strerror(err));
+	log_mark(s, 'd', i);
+}
+
+/* Instead of the administrator: messages, each when so many operations have begun. */
+void *script_thread(void *arg)
+{
+	struct stress *s = arg;
+	unsigned int i;
+
+	for (i = 0; i < s->n_script && !s->failed; i++) {
+		const char *text = strchr(s->script[i], ':');
+		uint64_t at = parse_size(strndupa(s->script[i], text - s->script[i]), 0);
+
+		while (s->running && !s->failed && s->next < at)
+			usleep(500);
+		run_message(s, i, text + 1);
+		s->heartbeat++;
+	}
+	while (s->running && !s->failed)
+		usleep(5000);
+	if (!s->failed)
+		model_check_moment(s, s->dev, s->clock, s->clock, NULL);
+	return NULL;
+}
+
+/* For who plays the log back: the seed, the messages, the marks and the operations. */
+void crash_record(struct stress *s)
+{
+	static const char letters[] = "wuzdfr";
+	FILE *f = fopen(s->record, "w");
+	uint64_t i;
+
+	if (!f)
+		die("%s: %s", s->record, strerror(errno));
+	fprintf(f, "seed %" PRIu64 "\n", s->seed);
+	for (i = 0; i < s->n_script; i++)
+		fprintf(f, "message %" PRIu64 " %s\n", i, strchr(s->script[i], ':') + 1);
+	for (i = 0; i < s->n_marks; i++)
+		fprintf(f, "mark %" PRIu64 " %" PRIu64 "\n", i, s->mark_tick[i]);
+	for (i = 1; i < s->next; i++) {
+		const struct op *op = &s->log[i];
+
+		if (op->kind != OP_READ)
+			fprintf(f, "op %" PRIu64 " %c %u %u %" PRIu64 " %" PRIu64 "\n", i,
+				letters[op->kind], op->sector, op->sectors, op->submit, op->ack);
+	}
+	if (fclose(f))
+		die("%s: cannot write", s->record);
+}
