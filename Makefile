@@ -43,9 +43,9 @@ modules_install: modules
 	+@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
 		'$(kernel)' $(if $(DESTDIR),INSTALL_MOD_PATH='$(DESTDIR)')
 
-# KERNEL, TESTS, CASES, SEEDS, OPS and SEED on make's command line reach these
+# KERNEL, TESTS, CASES, SEEDS, OPS, SEED, FAULTS and STEPS on make's command line reach these
 # scripts in the environment; scripts/check explains them.
-check check-random check-debug coverage stress:
+check check-random check-faults check-debug coverage stress:
 	@scripts/setup check
 	@scripts/$@
 
@@ -96,6 +96,7 @@ help:
 	@echo 'check            all tests on 6.1 and 6.12 in virtual machines;'
 	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
 	@echo 'check-random     random operations: SEEDS=20 OPS=2000'
+	@echo 'check-faults     each single I/O and allocation fails; STEPS="io alloc"'
 	@echo 'check-debug      tests and stress with KASAN, lockdep, kmemleak, KCSAN'
 	@echo 'coverage         lines and branches of kernel/ that the tests run'
 	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
@@ -110,5 +111,5 @@ help:
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
 .PHONY: all modules userspace install modules_install check check-random \
-	check-debug coverage stress check-launcher fuzz-vmm bench demo \
+	check-faults check-debug coverage stress check-launcher fuzz-vmm bench demo \
 	lint build-newest clean distclean help

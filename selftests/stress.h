@@ -138,6 +138,8 @@ int dm_suspend(const char *name, bool noflush);
 int dm_resume(const char *name);
 int dm_reload(const char *name, uint64_t sectors, const char *params);
 int dm_clear(const char *name);
+/* Without a table. */
+int dm_create_empty(const char *name);
 int dm_create_ro(const char *name, uint64_t sectors, const char *params);
 int dm_remove(const char *name);
 void dm_quiet(void);
