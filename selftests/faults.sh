@@ -64,7 +64,8 @@ sweep() {
 	[ "$dir" = faults ] || form=(--ext)
 	faulty "$dir"
 	if [ "$FAULTS" != all ]; then
-		walk "${form[@]}" --sparse --stride "$FAULTS" --first $((1 + SEED * 7 % FAULTS)) --sample 7 -- "$@"
+		walk "${form[@]}" --sparse --stride "$FAULTS" --first $((1 + SEED * 7 % FAULTS)) \
+			--sample 7 -- "$@"
 		return
 	fi
 	walk "${form[@]}" --errno EIO --sample 5 -- "$@"
