@@ -14,7 +14,6 @@
 
 #define PLAN		"/sys/module/dm_cct_fault/parameters/plan"
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
-#define SECTIONS	"/sys/module/dm_cowchain/sections/"
 
 static bool module_armed;
 
@@ -48,20 +47,27 @@ static void get(const char *file, char *text, size_t len)
 
 /* ---- allocations below the module's functions ---- */
 
-/* The module's code, as the stack filter wants it: .text and what else it may have. */
+/* The module's code, as the stack filter wants it: from its first function to behind its last. */
 static void module_range(void)
 {
-	char text[64];
-	uint64_t start;
+	FILE *f = fopen("/proc/kallsyms", "r");
+	uint64_t start = UINT64_MAX, end = 0, at;
+	char line[512], type;
 
-	get(SECTIONS ".text", text, sizeof(text));
-	start = strtoull(text, NULL, 0);
-	if (!start)
-		die("the address of the module is not known");
-	get("/sys/module/dm_cowchain/coresize", text, sizeof(text));
+	if (!f)
+		die("/proc/kallsyms: %s", strerror(errno));
+	while (fgets(line, sizeof(line), f)) {
+		if (!strstr(line, "[dm_cowchain]") ||
+		    sscanf(line, "%" SCNx64 " %c", &at, &type) != 2 || (type | 32) != 't')
+			continue;
+		start = at < start ? at : start;
+		end = at > end ? at : end;
+	}
+	fclose(f);
+	if (!end)
+		die("the addresses of the module's functions are not known");
 	put(FAILSLAB "require-start", "%#" PRIx64, start);
-	put(FAILSLAB "require-end", "%#" PRIx64,
-	    (uint64_t)(start + strtoull(text, NULL, 0)));
+	put(FAILSLAB "require-end", "%#" PRIx64, end + 1024);
 }
 
 /*

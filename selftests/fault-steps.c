@@ -383,12 +383,19 @@ void step_suspend(struct walk *w)
 		fmodel_flush(&w->model, 0, w->model.sectors);
 }
 
+/* With errors that go on: no more I/O, which would wait for good. */
+static void leave_suspended(struct walk *w)
+{
+	close(w->dev);
+	w->dev = -1;
+}
+
 void step_resume(struct walk *w)
 {
 	struct step s = { .what = "resume", .fn = do_resume, .flags = S_SYNC };
 
-	if (w->dev >= 0)
-		step(w, &s);
+	if (w->dev >= 0 && step(w, &s))
+		leave_suspended(w);
 }
 
 /* A commit that failed on suspend is not carried into the new table: it reads what is on disk. */
@@ -411,8 +418,10 @@ void step_reload(struct walk *w)
 	if (w->broken)
 		fmodel_lose(&w->model);
 	w->broken = false;
-	step(w, &resume);
-	look_mode(w);
+	if (step(w, &resume))
+		leave_suspended(w);
+	else
+		look_mode(w);
 }
 
 void step_remove(struct walk *w)
