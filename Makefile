@@ -43,10 +43,10 @@ modules_install: modules
 	+@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
 		'$(kernel)' $(if $(DESTDIR),INSTALL_MOD_PATH='$(DESTDIR)')
 
-# KERNEL, TESTS, CASES, SEEDS, OPS and SEED on make's command line reach these
+# KERNEL, TESTS, CASES, SEEDS, OPS, SEED, FAULTS and STEPS on make's command line reach these
 # scripts in the environment; scripts/check explains them.
-check check-random check-crash check-full-disk check-hostile check-debug coverage \
-stress:
+check check-random check-crash check-faults check-full-disk check-hostile check-debug \
+coverage stress:
 	@scripts/setup check
 	@scripts/$@
 
@@ -103,6 +103,7 @@ help:
 	@echo 'check            all tests on 6.1 and 6.12 in virtual machines;'
 	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
 	@echo 'check-random     random operations: SEEDS=20 OPS=2000'
+	@echo 'check-faults     each single I/O and allocation fails; STEPS="io alloc"'
 	@echo 'check-crash      power loss at thousands of points: CRASH_OPS=1200 SEED=1'
 	@echo 'check-full-disk  file systems and thin pools that run full: SEEDS=10'
 	@echo '                 FULL_FS="ext4 xfs"'
@@ -122,6 +123,6 @@ help:
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
 .PHONY: all modules userspace install modules_install check check-random check-crash \
-	check-full-disk check-hostile fuzz-qcow2 check-debug coverage stress \
+	check-faults check-full-disk check-hostile fuzz-qcow2 check-debug coverage stress \
 	check-launcher fuzz-vmm bench demo \
 	lint build-newest clean distclean help

@@ -95,6 +95,7 @@ int dm_status(const char *name, struct job_status *st)
 {
 	char text[1024];
 	char alloc[32];
+	char total[24];
 	unsigned int words;
 	uint64_t speed;
 	char type[16];
@@ -106,14 +107,16 @@ int dm_status(const char *name, struct job_status *st)
 	if (err)
 		return err;
 	n = sscanf(text,
-		   "%7s %u %*u %31[0-9-]/%" SCNu64 " %u %15s %15s %15s %" SCNu64 " %" SCNu64
-		   " %" SCNu64 " %15s %d", st->mode, &st->layers, alloc, &st->total, &words, type,
+		   "%7s %u %*s %31[0-9-]/%23s %u %15s %15s %15s %" SCNu64 " %" SCNu64
+		   " %" SCNu64 " %15s %d", st->mode, &st->layers, alloc, total, &words, type,
 		   st->state, base, &st->offset, &st->len, &speed, st->io_status, &st->error);
 	if ((n != 5 || words != 0) && (n != 13 || words != 8)) {
 		fprintf(stderr, "# unexpected status: %s\n", text);
 		return EPROTO;
 	}
 	st->present = words;
+	/* "-" as long as it was not resumed */
+	st->total = strtoull(total, NULL, 10);
 	st->allocated = strcmp(alloc, "-") ? strtoull(alloc, NULL, 10) : UINT64_MAX;
 	return 0;
 }
@@ -150,6 +153,17 @@ int dm_reload(const char *name, uint64_t sectors, const char *params)
 int dm_clear(const char *name)
 {
 	return run(task(DM_DEVICE_CLEAR, name));
+}
+
+int dm_create_empty(const char *name)
+{
+	struct dm_task *t = task(DM_DEVICE_CREATE, name);
+	int err;
+
+	dm_task_set_add_node(t, DM_ADD_NODE_ON_CREATE);
+	err = run(t);
+	dm_task_update_nodes();
+	return err;
 }
 
 int dm_create(const char *name, const char *target, uint64_t sectors, const char *params,

@@ -156,6 +156,8 @@ int dm_resume(const char *name);
 int dm_reload(const char *name, uint64_t sectors, const char *params);
 int dm_load(const char *name, const char *target, uint64_t sectors, const char *params);
 int dm_clear(const char *name);
+/* Without a table. */
+int dm_create_empty(const char *name);
 int dm_create(const char *name, const char *target, uint64_t sectors, const char *params,
 	      bool readonly);
 /* "MAJ:MIN"; dies if there is no such device */

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * faultwalk: the injectors, of I/O errors and of allocations that fail.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fault.h"
+
+#define PLAN		"/sys/module/dm_cct_fault/parameters/plan"
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+
+static bool module_armed;
+
+static void put(const char *file, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put(const char *file, const char *fmt, ...)
+{
+	char text[128];
+	va_list ap;
+	ssize_t n;
+	int fd = open(file, O_WRONLY);
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	n = fd < 0 ? -1 : write(fd, text, strlen(text));
+	if (n != (ssize_t)strlen(text))
+		die("%s: %s", file, strerror(errno));
+	close(fd);
+}
+
+static void get(const char *file, char *text, size_t len)
+{
+	int fd = open(file, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, len - 1);
+
+	if (n < 0)
+		die("%s: %s", file, strerror(errno));
+	text[n] = 0;
+	close(fd);
+}
+
+/* ---- allocations below the module's functions ---- */
+
+/* The module's code, as the stack filter wants it: from its first function to behind its last. */
+static void module_range(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	uint64_t start = UINT64_MAX, end = 0, at;
+	char line[512], type;
+
+	if (!f)
+		die("/proc/kallsyms: %s", strerror(errno));
+	while (fgets(line, sizeof(line), f)) {
+		if (!strstr(line, "[dm_cowchain]") ||
+		    sscanf(line, "%" SCNx64 " %c", &at, &type) != 2 || (type | 32) != 't')
+			continue;
+		start = at < start ? at : start;
+		end = at > end ? at : end;
+	}
+	fclose(f);
+	if (!end)
+		die("the addresses of the module's functions are not known");
+	put(FAILSLAB "require-start", "%#" PRIx64, start);
+	put(FAILSLAB "require-end", "%#" PRIx64, end + 1024);
+}
+
+/*
+ * The n-th call fails when the kernel's count of calls is a multiple of the interval. So first the
+ * count has to become one: by allocations of the module that do not matter, until one fails. The
+ * count stands still from there until "times" is set again.
+ */
+static void module_sync(void)
+{
+	char text[32];
+	int i;
+
+	for (i = 0; i < 10000; i++) {
+		dm_reload("cct-sync", 8, "0 1 qcow2 no/such/device -");
+		get(FAILSLAB "times", text, sizeof(text));
+		if (!atoll(text))
+			return;
+	}
+	die("failslab does not let anything fail");
+}
+
+static void module_arm(uint64_t nth)
+{
+	module_armed = true;
+	put(FAILSLAB "times", "0");
+	put(FAILSLAB "interval", "%" PRIu64, nth);
+	put(FAILSLAB "times", "1");
+	module_sync();
+	put(FAILSLAB "times", "1");
+}
+
+static void failslab_setup(void)
+{
+	put(FAILSLAB "times", "0");
+	put(FAILSLAB "ignore-gfp-wait", "N");
+	put(FAILSLAB "verbose", "0");
+	put(FAILSLAB "task-filter", "N");
+	put(FAILSLAB "space", "0");
+}
+
+void fault_setup(enum fault_kind kind)
+{
+	int err;
+
+	if (kind == FAULT_IO) {
+		fault_disarm(kind);
+		return;
+	}
+	failslab_setup();
+	err = dm_create_empty("cct-sync");
+	if (err)
+		die("cct-sync: %s", strerror(err));
+	module_range();
+	put(FAILSLAB "stacktrace-depth", "32");
+	put(FAILSLAB "probability", "100");
+}
+
+/* ---- all of them ---- */
+
+void fault_arm(const struct fault *f)
+{
+	switch (f->kind) {
+	case FAULT_IO:
+		put(PLAN, "%u %u %" PRIu64 " %lld %d %d", f->ids, f->ops, f->nth, f->times,
+		    f->error, f->late);
+		break;
+	case FAULT_MODULE:
+		module_arm(f->nth);
+		break;
+	}
+}
+
+void fault_disarm(enum fault_kind kind)
+{
+	switch (kind) {
+	case FAULT_IO:
+		put(PLAN, "0 0 0 0 5 0");
+		break;
+	case FAULT_MODULE:
+		module_armed = false;
+		put(FAILSLAB "times", "0");
+		break;
+	}
+}
+
+void fault_look(enum fault_kind kind, struct hit *h)
+{
+	char text[128];
+
+	memset(h, 0, sizeof(*h));
+	h->op = '-';
+	switch (kind) {
+	case FAULT_IO:
+		get(PLAN, text, sizeof(text));
+		if (sscanf(text, "%" SCNu64 " %" SCNu64 " %u %c %" SCNu64 " %u", &h->seen,
+			   &h->failed, &h->id, &h->op, &h->sector, &h->sectors) != 6)
+			die("unexpected plan: %s", text);
+		break;
+	case FAULT_MODULE:
+		get(FAILSLAB "times", text, sizeof(text));
+		h->failed = module_armed && !atoll(text);
+		break;
+	}
+}

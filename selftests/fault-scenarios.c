@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * faultwalk: the scenarios. Each is small: every one of its I/Os fails once.
+ *
+ * The chain is a.raw, b.qcow2 (ordinary), c.qcow2 (prepared), d.qcow2 (prepared, the top), 2 MiB.
+ * e.qcow2 is another top, for snapshots. See make-fixtures for what lies where.
+ */
+#include "fault.h"
+
+static void nothing(struct walk *w)
+{
+	(void)w;
+}
+
+static void have_chain(struct walk *w)
+{
+	step_create(w, FILE_D, "0");
+}
+
+/* Some of the guest's data in the top: durable, and not. */
+static void have_data(struct walk *w)
+{
+	have_chain(w);
+	step_io(w, IO_WRITE, 0, 12);
+	step_part(w, IO_WRITE, 1100, 5);
+	step_io(w, IO_ZERO, 640, 64);
+	step_flush(w);
+	step_io(w, IO_WRITE, 1920, 16);
+}
+
+/* ---- activation ---- */
+
+static void activate(struct walk *w)
+{
+	step_create(w, FILE_D, "0");
+	step_read_all(w);
+}
+
+static void activate_again(struct walk *w)
+{
+	step_create(w, FILE_D, "0");
+	step_io(w, IO_READ, 0, 64);
+	step_io(w, IO_WRITE, 0, 4);
+	step_flush(w);
+}
+
+/* An image that has been in use: it has an identity and data. */
+static void used_before(struct walk *w)
+{
+	have_data(w);
+	step_remove(w);
+}
+
+/* ---- I/O ---- */
+
+static void read_cold(struct walk *w)
+{
+	step_io(w, IO_READ, 1536, 4);		/* b */
+	step_io(w, IO_READ, 128, 4);		/* c */
+	step_io(w, IO_READ, 1984, 64);		/* a */
+	step_part(w, IO_READ, 1041, 31);	/* several */
+	step_read_all(w);
+	step_read_all(w);
+}
+
+static void write_all_ways(struct walk *w)
+{
+	step_io(w, IO_WRITE, 256, 4);		/* a whole subcluster */
+	step_io(w, IO_WRITE, 256, 4);		/* again: allocated */
+	step_part(w, IO_WRITE, 1043, 3);	/* parts: of c's data */
+	step_part(w, IO_WRITE, 3073, 1);	/* of b's */
+	step_part(w, IO_WRITE, 3966, 12);	/* two parts, of a's */
+	step_part(w, IO_READ, 3960, 24);
+	step_io(w, IO_WRITE, 1396, 288);	/* several clusters */
+	step_flush(w);
+	step_part(w, IO_WRITE, 1044, 2);
+	step_io(w, IO_READ, 256, 8);
+	step_flush(w);
+	step_flush(w);				/* nothing to commit */
+}
+
+static void fua_and_flush(struct walk *w)
+{
+	step_io(w, IO_FUA, 700, 4);
+	step_part(w, IO_FUA, 1045, 2);
+	step_io(w, IO_WRITE, 704, 12);
+	step_part(w, IO_FUA, 1410, 1);
+	step_flush(w);
+	step_io(w, IO_WRITE, 1408, 4);
+	step_io(w, IO_READ, 696, 32);
+	step_flush(w);
+	step_io(w, IO_WRITE, 1409, 1);
+}
+
+static void zero_and_discard(struct walk *w)
+{
+	step_io(w, IO_WRITE, 512, 64);
+	step_flush(w);
+	step_io(w, IO_DISCARD, 512, 32);	/* allocated */
+	step_io(w, IO_DISCARD, 1024, 128);	/* not */
+	step_part(w, IO_ZERO, 1089, 30);	/* parts of allocated ones */
+	step_part(w, IO_ZERO, 2571, 11);	/* parts of others: filled */
+	step_io(w, IO_ZERO, 1536, 64);
+	step_flush(w);
+	step_io(w, IO_WRITE, 516, 4);		/* over zeros */
+	step_part(w, IO_WRITE, 1025, 2);
+	step_io(w, IO_READ, 508, 80);
+	step_io(w, IO_DISCARD, 0, 2048);
+	step_io(w, IO_READ, 0, 64);
+	step_flush(w);
+}
+
+/* ---- streams ---- */
+
+static void stream(struct walk *w, const char *base, const char *backing, unsigned int layers,
+		   const char *policy)
+{
+	char text[128];
+	const char *name = *backing == 'o' ? backing : NULL;
+
+	w->policy = policy;
+	w->backing = backing;
+	if (base && !step_message(w, "base %s", base))
+		return;
+	snprintf(text, sizeof(text), "stream on-error %s%s%s%s", policy,
+		 name ? " backing-file " : "", name ? name : "", name ? " raw" : "");
+	if (!step_message(w, "%s", text))
+		return;
+	step_io(w, IO_WRITE, 1000, 4);
+	step_part(w, IO_WRITE, 777, 3);
+	step_job(w, text, layers);
+	step_io(w, IO_WRITE, 1200, 4);
+	step_flush(w);
+	step_read_all(w);
+}
+
+static void stream_report(struct walk *w)
+{
+	stream(w, NULL, "", 1, "report");
+}
+
+static void stream_stop(struct walk *w)
+{
+	stream(w, NULL, "", 1, "stop");
+}
+
+static void stream_enospc(struct walk *w)
+{
+	stream(w, NULL, "", 1, "enospc");
+}
+
+static void stream_base(struct walk *w)
+{
+	stream(w, "1", "b.qcow2", 3, "report");
+}
+
+static void stream_base_stop(struct walk *w)
+{
+	stream(w, "0", "a.raw", 2, "stop");
+}
+
+static void stream_named(struct walk *w)
+{
+	stream(w, "0", OTHER_NAME, 2, "report");
+}
+
+/* What the header says of a job changes with it; a cancelled one leaves the chain as it was. */
+static void job_control(struct walk *w)
+{
+	w->policy = "report";
+	if (!step_message(w, "stream speed 65536 on-error report"))
+		return;
+	step_message(w, "job-set-speed 131072");
+	step_message(w, "job-pause");
+	step_io(w, IO_WRITE, 400, 8);
+	step_message(w, "job-resume");
+	step_cancel(w);
+	step_flush(w);
+}
+
+/* ---- snapshots ---- */
+
+static bool snapshot(struct walk *w)
+{
+	char dev[64], data[64];
+
+	if (!step_message(w, "snapshot qcow2 %s %s", layer_dev(w, FILE_E, dev, sizeof(dev)),
+			  w->ext ? layer_dev(w, FILE_EDATA, data, sizeof(data)) : "-"))
+		return false;
+	w->top = FILE_E;
+	w->layers = FILE_E + 1;
+	return true;
+}
+
+/* Nobody tries again: the chain goes on as it was. */
+static void refused_snapshot(struct walk *w)
+{
+	char dev[64], data[64], text[160];
+
+	snprintf(text, sizeof(text), "snapshot qcow2 %s %s",
+		 layer_dev(w, FILE_E, dev, sizeof(dev)),
+		 w->ext ? layer_dev(w, FILE_EDATA, data, sizeof(data)) : "-");
+	if (w->dev >= 0 && step_message_once(w, text)) {
+		w->top = FILE_E;
+		w->layers = FILE_E + 1;
+	}
+	step_io(w, IO_WRITE, 1924, 4);
+	step_flush(w);
+}
+
+static void take_snapshot(struct walk *w)
+{
+	snapshot(w);
+	step_io(w, IO_WRITE, 1924, 4);
+	step_part(w, IO_WRITE, 1101, 2);
+	step_io(w, IO_READ, 1900, 64);
+	step_flush(w);
+}
+
+static void copy_disk(struct walk *w)
+{
+	if (!snapshot(w))
+		return;
+	stream(w, NULL, "", 1, "stop");
+}
+
+/* ---- suspend, reload, removal ---- */
+
+static void suspend_resume(struct walk *w)
+{
+	step_io(w, IO_WRITE, 300, 8);
+	step_suspend(w);
+	step_resume(w);
+	step_io(w, IO_WRITE, 330, 8);
+	step_part(w, IO_READ, 600, 64);
+}
+
+static void reload(struct walk *w)
+{
+	step_io(w, IO_WRITE, 300, 8);
+	step_reload(w);
+	step_io(w, IO_WRITE, 304, 8);
+	step_part(w, IO_WRITE, 333, 3);
+	step_flush(w);
+	step_read_all(w);
+}
+
+static void removal(struct walk *w)
+{
+	step_io(w, IO_WRITE, 300, 8);
+	step_part(w, IO_WRITE, 1111, 3);
+	step_remove(w);
+}
+
+static void reload_in_job(struct walk *w)
+{
+	w->policy = "stop";
+	w->backing = "";
+	if (!step_message(w, "stream speed 262144 on-error stop"))
+		return;
+	step_reload(w);
+	step_job_there(w);
+	step_io(w, IO_WRITE, 304, 8);
+	step_message(w, "job-set-speed 0");
+	step_job(w, "stream on-error stop", 1);
+	step_flush(w);
+}
+
+const struct scenario scenarios[] = {
+	{ "activate", "activation of an image that is new, first reads", nothing, activate },
+	{ "activate-used", "activation of one that has an identity", used_before, activate_again },
+	{ "read", "cold and warm reads of all layers", have_chain, read_cold },
+	{ "write", "whole and partial writes, flushes", have_chain, write_all_ways },
+	{ "fua", "FUA writes, shared commits", have_data, fua_and_flush },
+	{ "zero", "discards and write zeroes", have_chain, zero_and_discard },
+	{ "stream-report", "stream without a base, policy report", have_data, stream_report },
+	{ "stream-stop", "the same, policy stop", have_data, stream_stop },
+	{ "stream-enospc", "the same, policy enospc", have_data, stream_enospc },
+	{ "stream-base", "stream with a base, policy report", have_data, stream_base },
+	{ "stream-base-stop", "the lowest as base, policy stop", have_data, stream_base_stop },
+	{ "stream-named", "with a name for the header", have_data, stream_named },
+	{ "job-control", "speed, pause, resume, cancel", have_data, job_control },
+	{ "snapshot", "snapshot with dirty bits, writes after it", have_data, take_snapshot },
+	{ "snapshot-once", "snapshot that is not tried again", have_data, refused_snapshot },
+	{ "copy", "snapshot, then stream into it", have_data, copy_disk },
+	{ "suspend", "suspend and resume with dirty bits", have_data, suspend_resume },
+	{ "reload", "the table anew, with dirty bits", have_data, reload },
+	{ "reload-job", "the table anew during a stream", have_data, reload_in_job },
+	{ "remove", "removal with dirty bits", have_data, removal },
+};
+const size_t n_scenarios = ARRAY_SIZE(scenarios);

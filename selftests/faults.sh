@@ -1,0 +1,307 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The n-th I/O of a scenario fails, for every n: on every layer, reads and writes, metadata and
+# data. Then layers that fail now and then (dm-flakey), and one that is very slow (dm-delay).
+#
+# FAULTS: a number: every so many of the I/Os, by larger steps among those of one kind (the
+# default); "all": every one, and also errors that go on, and errors of I/O that was done all the
+# same; "alloc": allocations instead of I/O, on a kernel with failslab.
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+: "${FAULTS:=31}" "${SEED:=1}"
+exec {SHOWN}>&1		# for what the walks have counted, as comments
+
+need_faults() {
+	local module=$HERE/../build/fault-${DM_COWCHAIN_KERNEL:-none}/dm-cct-fault.ko
+
+	modprobe -q dm-cct-fault 2>/dev/null || [ ! -e "$module" ] ||
+		[ -e /sys/module/dm_cct_fault ] || insmod "$module"
+	[ -w /sys/module/dm_cct_fault/parameters/plan ] || skip "needs the module dm-cct-fault"
+}
+
+# faulty DIRECTORY: its images, each behind a device whose I/O can be made to fail
+faulty() {
+	local i f files=(a.raw b.qcow2 c.qcow2 d.qcow2 e.qcow2)
+
+	need_faults
+	use "$1"
+	[ "$1" = faults ] || files+=(d.data e.data)
+	attach "${files[@]}"
+	for ((i = 0; i < ${#files[@]}; i++)); do
+		f=${files[i]}
+		dmsetup create "cct-f$i" --table "0 $(sectors "$f") cct-fault ${LOOP[$f]} $i"
+	done
+}
+
+# walk OPTION... -- SCENARIO...
+walk() {
+	local opts=()
+
+	[ -z "${FAULT_OPTS:-}" ] || read -r -a opts <<<"$FAULT_OPTS"
+
+	while [ "$1" != -- ]; do
+		opts+=("$1")
+		shift
+	done
+	shift
+	echo "# faultwalk ${opts[*]} $*" >&"$SHOWN"
+	faultwalk "${opts[@]}" "$T" "$@" >&"$SHOWN" || fail "a fault did what it must not do"
+	keep_faults
+}
+
+# Files that qemu-img shall see; what the walk has made itself is in the manifest.
+keep_faults() {
+	keep check c.qcow2
+	keep compare d.qcow2 model.raw
+}
+
+# sweep DIRECTORY SCENARIO...
+sweep() {
+	local dir=$1 form=()
+
+	shift
+	[ "$dir" = faults ] || form=(--ext)
+	faulty "$dir"
+	if [ "$FAULTS" != all ]; then
+		walk "${form[@]}" --sparse --stride "$FAULTS" --first $((1 + SEED * 7 % FAULTS)) \
+			--sample 7 -- "$@"
+		return
+	fi
+	walk "${form[@]}" --errno EIO --sample 5 -- "$@"
+	walk "${form[@]}" --errno ENOSPC --sample 11 -- "$@"
+	walk "${form[@]}" --errno EIO --late --sample 11 -- "$@"
+	walk "${form[@]}" --errno EIO --times -1 --stride 3 --sample 11 -- "$@"
+}
+
+# Allocations below the functions of the module, in whatever task: constructor, messages, workers.
+allocations() {
+	faulty faults
+	grep -q debugfs /proc/mounts || mount -t debugfs none /sys/kernel/debug
+	[ -e /sys/kernel/debug/failslab/require-start ] || skip "needs failslab with a stack filter"
+	walk --kind module ${STRIDE:+--stride "$STRIDE"} -- "$@"
+}
+
+io_cases() {
+	it "activation" activation
+	it "reads" reads
+	it "writes and flushes" writes
+	it "discards and write zeroes" zeroes
+	it "streams without a base" streams
+	it "streams with a base" bases
+	it "snapshots" snapshots
+	it "suspend, reload, removal" tables
+	it "errors of headers that were written all the same" late
+	it "external data files: activation, I/O" ext_io
+	it "external data files: streams, snapshots, tables" ext_jobs
+	it "a lower layer that fails now and then: reads, and a job that stops and goes on" flakey_below
+	it "a top that fails now and then: what was acknowledged is there" flakey_top
+	it "a slow layer holds up only who needs its data" slow_data
+	it "a slow layer holds up only who needs its metadata, and no stream the guest" slow_metadata
+}
+
+alloc_cases() {
+	it "allocations: activation" alloc_activation
+	it "allocations: I/O" alloc_io
+	it "allocations: jobs" alloc_jobs
+	it "allocations: snapshots and tables" alloc_tables
+}
+
+if [ "$FAULTS" = alloc ]; then
+	alloc_cases
+else
+	io_cases
+fi
+
+activation() { sweep faults activate activate-used; }
+
+reads() { sweep faults read; }
+
+writes() { sweep faults write fua; }
+
+zeroes() { sweep faults zero; }
+
+streams() { sweep faults stream-report stream-stop stream-enospc job-control; }
+
+bases() { sweep faults stream-base stream-base-stop stream-named; }
+
+snapshots() { sweep faults snapshot snapshot-once copy; }
+
+tables() { sweep faults suspend reload reload-job remove; }
+
+late() {
+	faulty faults
+	walk --late --stride 3 --sparse -- job-control snapshot-once
+}
+
+ext_io() { sweep faults-ext activate read write fua zero; }
+
+ext_jobs() { sweep faults-ext stream-report stream-base snapshot snapshot-once copy reload remove; }
+
+alloc_activation() { allocations activate activate-used; }
+alloc_io() { allocations read write fua zero; }
+alloc_jobs() { allocations stream-report stream-stop stream-base stream-named job-control; }
+alloc_tables() { allocations snapshot snapshot-once copy suspend reload reload-job remove; }
+
+# ---- now and then ----
+
+# The chain of most tests, FILE of it on something that can be changed.
+changeable() {
+	use abcd
+	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2
+	over "$1" "0 $(sectors "$1") linear @ 0"
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+}
+
+# A second it works, a second all its I/O fails.
+flakey() {
+	need_target flakey
+	change "$1" "0 $(sectors "$1") flakey @ 0 1 1"
+}
+
+repair() { change "$1" "0 $(sectors "$1") linear @ 0"; }
+
+# try OP...: to the device and the model; false if that failed with EIO, nothing else may happen
+try() {
+	local out
+
+	out=$(cowio -m "$T/model.raw" "$DEV" "$@" 2>&1) && return 0
+	[[ $out == *"Input/output error"* ]] || fail "$out"
+	return 1
+}
+
+flakey_below() {
+	local good=0 bad=0 stops=0
+
+	changeable b.qcow2
+	flakey b.qcow2
+	while [ $good -lt 3 ] || [ $bad -lt 3 ]; do
+		if try read:64k:64k read:8M:64k; then
+			good=$((good + 1))
+		else
+			bad=$((bad + 1))
+		fi
+		[ $((good + bad)) -lt 2000 ] || fail "$good reads worked, $bad failed"
+		# what the top has, has nothing to do with that
+		io write:1M:4k:$((good + bad)) read:1M:4k
+	done
+	msg cct stream on-error stop
+	until in_state cct concluded; do
+		if [ "$S_STATE" = paused ]; then
+			eq "$S_IO" failed io-status
+			stops=$((stops + 1))
+			msg cct job-resume
+		fi
+		[ $stops -lt 2000 ] || fail "the job does not get on"
+		sleep 0.1
+	done
+	job_done cct
+	eq "$S_MODE" rw mode
+	repair b.qcow2
+	io random:20:1 verify
+	chain_is cct d.qcow2
+	retire cct d.qcow2
+}
+
+is_rw() {
+	status cct
+	[ "$S_MODE" = rw ]
+}
+
+# The table once more, which fails as long as the layer does.
+anew() {
+	dmsetup load cct --table "$(dmsetup table cct)" || return 1
+	dmsetup suspend --noflush cct
+	dmsetup resume cct || return 1
+	is_rw
+}
+
+flakey_top() {
+	local i good=0 bad=0
+
+	changeable d.qcow2
+	flakey d.qcow2
+	for ((i = 1; good < 8 || bad < 3; i++)); do
+		[ $i -lt 2000 ] || fail "$good writes worked, $bad failed"
+		if try "fua:$((i % 200 * 68))k:6k:$i"; then
+			good=$((good + 1))
+			continue
+		fi
+		bad=$((bad + 1))
+		is_rw || wait_for 60 anew
+		# it may be there or not: until it is
+		until try "fua:$((i % 200 * 68))k:6k:$i"; do
+			is_rw || wait_for 60 anew
+			sleep 0.2
+		done
+	done
+	repair d.qcow2
+	is_rw || anew
+	io verify random:20:1 verify
+	retire cct d.qcow2
+}
+
+# ---- slow ----
+
+# Nothing that is asked of it comes back before it is changed again.
+slow() {
+	need_target delay
+	change "$1" "0 $(sectors "$1") delay @ 0 3600000"
+}
+
+# True if so many I/Os are under way.
+waiting() {
+	local stat
+
+	read -r -a stat <"/sys/block/$(basename "$(readlink -f "$DEV")")/stat"
+	[ "${stat[8]}" -ge "$1" ]
+}
+
+# What does not need the layer that is slow; a read that does waits all the time.
+others_go_on() {
+	waiting 1 || fail "the slow read is over already"
+	timeout 120 cowio -m "$T/model.raw" "$DEV" "$@" ||
+		fail "a slow layer holds up what does not need it"
+	waiting 1 || fail "the slow read is over already"
+	status cct
+	eq "$S_MODE" rw mode
+}
+
+slow_data() {
+	local pid
+
+	changeable b.qcow2
+	io verify
+	slow b.qcow2
+	cowio -m "$T/model.raw" "$DEV" read:64k:4k &
+	pid=$!
+	wait_for 60 waiting 1
+	others_go_on read:12M:64k read:128k:4k write:5M:4k:1 write:5124k:512:2 read:5M:8k flush \
+		fua:64k:4k:3 zero:9M:64k discard:6M:128k write:4608512:512:4 flush
+	repair b.qcow2
+	wait "$pid" || fail "the slow read went wrong"
+	io verify
+	retire cct d.qcow2
+}
+
+slow_metadata() {
+	local pid
+
+	changeable b.qcow2
+	slow b.qcow2
+	# the first 4 MiB have not been looked up yet
+	cowio -m "$T/model.raw" "$DEV" read:1M:4k &
+	pid=$!
+	wait_for 60 waiting 1
+	msg cct stream
+	others_go_on write:2M:4k:1 read:2M:4k flush write:9M:64k:2 fua:64k:4k:3 read:9M:64k \
+		discard:9M:32k flush zero:10M:64k read:10M:64k
+	in_state cct running || fail "the job is $S_STATE"
+	repair b.qcow2
+	wait "$pid" || fail "the slow read went wrong"
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+run_cases
