@@ -335,7 +335,7 @@ static void put_sector(const struct replay *r, int fd, const struct found *f, ui
 	const struct top *t;
 	const uint8_t *p;
 
-	if (f->zero || (f->top < 0 && !f->below->data))
+	if (f->zero || (f->top < 0 && (!f->below || !f->below->data)))
 		return;
 	if (f->top < 0) {
 		p = f->below->data + (size_t)g * SECTOR;

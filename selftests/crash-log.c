@@ -136,12 +136,14 @@ struct trace {
 
 static void trace_event(struct trace *t, bool queued, unsigned int slice, uint64_t at)
 {
+	struct traced *more;
 	uint32_t i;
 
 	if (queued) {
-		t->f = realloc(t->f, (t->n + 1) * sizeof(*t->f));
-		if (!t->f)
+		more = realloc(t->f, (t->n + 1) * sizeof(*t->f));
+		if (!more)
 			die("out of memory");
+		t->f = more;
 		t->f[t->n++] = (struct traced){ .slice = slice, .queued = at, .ended = UINT64_MAX };
 		return;
 	}
