@@ -14,6 +14,7 @@
 
 #include "crash.h"
 
+#define MAX_AT_ONCE	32u	/* flushes under way */
 #define LOG_MAGIC	0x6a736677736872ULL
 #define LOG_FLUSH	1u
 #define LOG_FUA		2u
@@ -205,6 +206,67 @@ static void trace_places(struct trace *t)
 	}
 }
 
+/* First of the writes that entry @flush of the log has brought along. */
+static uint32_t brought_along(const struct crash_log *l, uint32_t flush)
+{
+	uint32_t i = flush;
+
+	while (i && (l->e[i - 1].kind == E_WRITE || l->e[i - 1].kind == E_DISCARD) &&
+	       !l->e[i - 1].fua)
+		i--;
+	return i;
+}
+
+/* Moves the entries [from, to) in front of entry @before, which is an earlier one. */
+static void move_entries(struct crash_log *l, uint32_t before, uint32_t from, uint32_t to)
+{
+	size_t size = (to - from) * sizeof(*l->e);
+	struct entry *moved = xalloc(size);
+
+	memcpy(moved, l->e + from, size);
+	memmove(l->e + before + (to - from), l->e + before, (from - before) * sizeof(*l->e));
+	memcpy(l->e + before, moved, size);
+	free(moved);
+}
+
+static uint32_t place_of_flush(const struct crash_log *l, uint32_t place)
+{
+	uint32_t i;
+
+	for (i = 0; l->e[i].kind != E_FLUSH || place; i++)
+		place -= l->e[i].kind == E_FLUSH;
+	return i;
+}
+
+static int by_end(const void *a, const void *b)
+{
+	uint64_t x = ((const struct traced *)a)->ended;
+	uint64_t y = ((const struct traced *)b)->ended;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * A flush takes along the writes that have ended when it begins, and they are in the log when it has
+ * ended. If one that began later ends earlier, the younger writes come first: put them right.
+ */
+static void log_sort(struct crash_log *l, struct trace *t)
+{
+	uint32_t p, q, at, from;
+
+	qsort(t->f, t->n, sizeof(*t->f), by_end);
+	for (p = 0; p < t->n; p++) {
+		for (q = p + 1; q < t->n && q < p + MAX_AT_ONCE; q++) {
+			if (t->f[q].queued > t->f[p].queued)
+				continue;
+			at = place_of_flush(l, q);
+			from = brought_along(l, at);
+			move_entries(l, brought_along(l, place_of_flush(l, p)), from, at);
+			l->moved += at - from;
+		}
+	}
+}
+
 void log_attribute(struct crash_log *l, const char *trace, const struct slice *slices,
 		   unsigned int n)
 {
@@ -227,5 +289,6 @@ void log_attribute(struct crash_log *l, const char *trace, const struct slice *s
 		l->unclear += !!(e->slices & (e->slices - 1));
 		place++;
 	}
+	log_sort(l, &t);
 	free(t.f);
 }

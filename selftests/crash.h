@@ -45,7 +45,7 @@ struct entry {
 struct crash_log {
 	struct entry *e;
 	uint32_t n;
-	uint64_t writes, flushes, marks, discards, unclear;
+	uint64_t writes, flushes, marks, discards, unclear, moved;
 };
 
 struct slice {

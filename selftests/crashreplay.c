@@ -207,8 +207,9 @@ int main(int argc, char **argv)
 	state_load(r, argv[optind]);
 	run(r);
 	printf("# log: %" PRIu64 " writes, %" PRIu64 " discards, %" PRIu64 " flushes (%" PRIu64
-	       " at once with another device's), %" PRIu64 " marks\n", r->log.writes,
-	       r->log.discards, r->log.flushes, r->log.unclear, r->log.marks);
+	       " at once with another device's), %" PRIu64 " marks; %" PRIu64
+	       " writes put right\n", r->log.writes, r->log.discards, r->log.flushes,
+	       r->log.unclear, r->log.marks, r->log.moved);
 	printf("# %" PRIu64 " points: %" PRIu64 " entries, %" PRIu64 " flushes, %" PRIu64
 	       " marks, %" PRIu64 " random\n", entries + flushes + marks + randoms, entries,
 	       flushes, marks, randoms);

@@ -22,6 +22,8 @@ one_point() {
 	cowio -m expect.raw /dev/mapper/cct verify
 	status cct
 	if [ -n "$S_STATE" ]; then
+		[ "$S_STATE" != paused ] || msg cct job-resume
+		# it may have ended by now
 		msg cct job-set-speed 0 || true
 		job_done cct
 		cowio -m expect.raw /dev/mapper/cct verify
