@@ -163,7 +163,7 @@ guest() {
 
 	chain_on "$1" "$2"
 	fill 1024
-	out=$(io "ENOSPC?random:150:$3" flush)
+	out=$(io "ENOSPC?random:100:$3" flush)
 	matches "$out" '^[0-9]+ failed' "writes without space"
 	cp --sparse=always -L d.qcow2 crash.qcow2
 	if [ "$2" = ext ]; then
@@ -177,7 +177,7 @@ guest() {
 	create cct
 	io verify "ENOSPC?random:30:$3" >/dev/null
 	make_room
-	io "random:50:$3" verify
+	io "random:30:$3" verify
 	judge
 }
 
@@ -218,7 +218,7 @@ zeros() {
 	create cct
 	DEV=/dev/mapper/cct
 	# sets bits only, so that the job finds nothing but zeros to begin with
-	io zero:0:8M
+	io zero:0:2M
 	fill 0
 	eq "$(io ENOSPC?zero:14M:64k)" "1 failed" "zeros without space"
 	msg cct stream
