@@ -16,6 +16,8 @@ mount /dev/vda "$COWCHAIN_TMP" || { echo "Bail out! no disk with the layers"; ex
 
 # Replaces lib.sh's: the layers have to be on the disk when the machine goes.
 test_cleanup() {
+	cd /
+	exec {RESULT}>&-	# is on that disk
 	rm -rf "$WORK"
 	umount "$COWCHAIN_TMP"
 }
