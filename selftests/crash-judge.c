@@ -242,7 +242,8 @@ static bool check_contents(struct replay *r, unsigned int top)
 		for (i = 0; i <= top; i++) {
 			bad = top_entry(&r->top[i], c, &bitmap[i]);
 			if (bad)
-				return complain(r, "%s, cluster %u: %s", r->top[i].meta->file, c, bad);
+				return complain(r, "%s, cluster %u: %s",
+						r->top[i].meta->file, c, bad);
 		}
 		for (sub = 0; sub < 32 && !r->no_model; sub++) {
 			struct found f = find(r, top, bitmap, sub);
@@ -330,7 +331,8 @@ static void export_slice(const struct replay *r, const char *dir, const struct s
 	close(fd);
 }
 
-static void put_sector(const struct replay *r, int fd, const struct found *f, uint32_t c, uint32_t g)
+static void put_sector(const struct replay *r, int fd, const struct found *f, uint32_t c,
+		       uint32_t g)
 {
 	const struct top *t;
 	const uint8_t *p;
@@ -376,7 +378,8 @@ static void export_names(const struct replay *r, const char *dir, unsigned int t
 
 	if (top && !strcmp(r->head[top].name, r->top[0].meta->file))
 		bottom = 0;
-	put_text(dir, "manifest", "check %s\ncompare %s expect.raw\n", t->meta->file, t->meta->file);
+	put_text(dir, "manifest", "check %s\ncompare %s expect.raw\n", t->meta->file,
+		 t->meta->file);
 	put_text(dir, "point", "%s, entry %u of the log\n", r->where, r->at);
 	put_text(dir, "mark", "%s\n", r->text);
 	put_text(dir, "chain", "%s", below_named(r, r->head[bottom].name)->chain);

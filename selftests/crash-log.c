@@ -176,7 +176,8 @@ static void trace_read(struct trace *t, const char *file, const struct slice *s,
 			queued = false;
 			event = strstr(line, "block_bio_complete: ");
 		}
-		if (!event || sscanf(strchr(event, ':'), ": %u,%u %15s", &major, &minor, flags) != 3 ||
+		if (!event ||
+		    sscanf(strchr(event, ':'), ": %u,%u %15s", &major, &minor, flags) != 3 ||
 		    flags[0] != 'F')
 			continue;
 		for (i = 0; i < n; i++)
@@ -247,8 +248,8 @@ static int by_end(const void *a, const void *b)
 }
 
 /*
- * A flush takes along the writes that have ended when it begins, and they are in the log when it has
- * ended. If one that began later ends earlier, the younger writes come first: put them right.
+ * A flush takes along the writes that have ended when it begins, and they are in the log when it
+ * has ended. If one that began later ends earlier, the younger writes come first: put them right.
  */
 static void log_sort(struct crash_log *l, struct trace *t)
 {

@@ -67,7 +67,7 @@ static void add_below(struct replay *r, const char *name, const char *flat, cons
 		die("%s is not as large as the disk", flat);
 }
 
-/* Lines "slice FILE START SECTORS MAJOR MINOR", "top FILE DATA|-", "below NAME FLAT CHAIN...", ... */
+/* "slice FILE START SECTORS MAJOR MINOR", "top FILE DATA|-", "below NAME FLAT CHAIN...", ... */
 static void parse_layout(struct replay *r, char *line)
 {
 	struct slice *s = &r->slice[r->n_slices];

@@ -94,7 +94,7 @@ struct top {
 	uint32_t clusters;
 	uint64_t *l2;			/* offset of each cluster's entry in the slice */
 	uint64_t *host;			/* offset of each cluster's data in its slice */
-	uint32_t *guest;		/* for each sector of the data slice: guest sector or NO_GUEST */
+	uint32_t *guest;		/* for each sector of the data slice, or NO_GUEST */
 	uint8_t *is_l2;			/* for each 4 KiB of the slice meta */
 };
 

@@ -3,8 +3,8 @@
 # Power loss: writers, streams and snapshots over dm-log-writes. What is recorded here is played
 # back outside the virtual machine (crashreplay, which oracle starts), to each point of the log.
 #
-# All devices of the chain are slices of one that is logged, so that one log has the order of all. It
-# does not say which of them a flush was for; that is traced, and a flush counts for that one only.
+# All devices of the chain are slices of one that is logged, so that one log has the order of all.
+# It does not say which of them a flush was for; that is traced, and a flush counts for that one only.
 #
 #	CRASH_OPS	operations of the writers in each case (300)
 #	CRASH_SEED	(1)
@@ -83,7 +83,7 @@ end_of_log() {
 
 # ---- layers ----
 
-# top FORM NAME BACKING: an empty, prepared image, and with FORM "ext" NAME.data; TOP is its table word
+# top FORM NAME BACKING: an empty, prepared image, with FORM "-ext" and NAME.data; TOP: its table word
 top() {
 	use stress "spare${1/single/}.qcow2"
 	mv "spare${1/single/}.qcow2" "$2.qcow2"

@@ -6,7 +6,7 @@
  *	crashfs check DIRECTORY ROUND SEED
  *
  * Round N writes file N under another name, renames it once it lasts, adds a sector to the file
- * "log", removes file N - KEEP, and sets the mark "fs-N". So when that mark is in the log, the files
+ * "log", removes file N - KEEP, and sets the mark "fs-N". So with that mark in the log, the files
  * up to N are there, whole, but for those removed; what came later is there or not, but never other
  * than it was written.
  */

@@ -13,7 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
+#include <linux/aio_abi.h>
 
 #include "stress.h"
 
@@ -43,6 +46,30 @@ void crash_mark_op(struct stress *s, uint64_t id)
 		log_mark(s, 'f', op->submit);
 	else if (op->kind == OP_FUA)
 		log_mark(s, 'u', id);
+}
+
+int crash_write_fua(int fd, const void *buf, size_t len, uint64_t off)
+{
+	static __thread aio_context_t ctx;
+	struct iocb io = {
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_rw_flags = RWF_DSYNC,
+		.aio_fildes = fd,
+		.aio_buf = (uintptr_t)buf,
+		.aio_nbytes = len,
+		.aio_offset = off,
+	};
+	struct iocb *list[] = { &io };
+	struct io_event done;
+
+	if (!ctx && syscall(SYS_io_setup, 1, &ctx))
+		return errno;
+	if (syscall(SYS_io_submit, ctx, 1, list) != 1 ||
+	    syscall(SYS_io_getevents, ctx, 1, 1, &done, NULL) != 1)
+		return errno;
+	if ((int64_t)done.res < 0)
+		return -(int64_t)done.res;
+	return (uint64_t)done.res == len ? 0 : EIO;
 }
 
 void crash_prepare(struct stress *s)

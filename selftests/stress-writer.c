@@ -114,6 +114,8 @@ static int do_write(struct stress *s, const struct op *op, uint64_t id, uint8_t 
 
 	for (i = 0; i < op->sectors; i++)
 		sector_fill(buf + (size_t)i * SECTOR, s->seed, op->sector + i, id);
+	if (s->log_writes && op->kind == OP_FUA)
+		return crash_write_fua(s->dev, buf, iov.iov_len, (uint64_t)op->sector * SECTOR);
 	n = pwritev2(s->dev, &iov, 1, (uint64_t)op->sector * SECTOR,
 		     op->kind == OP_FUA ? RWF_DSYNC : 0);
 	if (n < 0)

@@ -131,6 +131,8 @@ void crash_prepare(struct stress *s);
 /* Operation @id has ended well. */
 void crash_mark_op(struct stress *s, uint64_t id);
 void crash_record(struct stress *s);
+/* A FUA write without the flush that the kernel lets follow a synchronous one; 0 or an errno. */
+int crash_write_fua(int fd, const void *buf, size_t len, uint64_t off);
 void *script_thread(void *arg);
 
 /* stress-dm.c: 0 or an errno each */
