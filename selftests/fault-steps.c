@@ -209,6 +209,28 @@ static int do_io(struct walk *w, const struct step *s)
 	return err;
 }
 
+/*
+ * What a write that has failed left behind: old or new in each sector, and nothing else around it.
+ * Before it is tried again, which would cover the traces.
+ */
+static void look_after(struct walk *w, const struct step *s)
+{
+	uint32_t from = s->sector & ~7u;
+	uint32_t end = (s->sector + s->sectors + 7) & ~7u;
+	uint8_t *buf;
+	int err;
+
+	if (!one_shot(w))
+		return;
+	buf = xalloc_io((size_t)(end - from) * SECTOR);
+	err = pread_full(w->dev, buf, (size_t)(end - from) * SECTOR, (uint64_t)from * SECTOR);
+	if (err)
+		wrong(w, "%s: what it left behind cannot be read: %s", s->what, strerror(err));
+	else if (!fmodel_read(&w->model, from, end - from, buf, s->what))
+		wrong(w, "%s: it left something wrong behind", s->what);
+	free(buf);
+}
+
 /* The model is told of each attempt, not only of the last. */
 static int do_io_kept(struct walk *w, const struct step *s)
 {
@@ -225,6 +247,8 @@ static int do_io_kept(struct walk *w, const struct step *s)
 	/* what a read-only chain has refused never happens */
 	if (!err || !was_broken)
 		fmodel_write(&w->model, s->sector, s->sectors, s->value, !err);
+	if (err)
+		look_after(w, s);
 	if (!err && s->kind == IO_FUA)
 		fmodel_flush(&w->model, s->sector, s->sectors);
 	return err;

@@ -7,6 +7,7 @@
  *	--kind io|module	what fails: an I/O of a layer; an allocation below the module's
  *				functions, in any task
  *	--ext			external data files
+ *	--ops rwfdz		kinds of I/O: read, write, flush, discard, write zeroes (default: all)
  *	--errno EIO|ENOSPC	that I/O ends with
  *	--times N		I/Os that fail from there on, -1 for all (default: 1)
  *	--late			the device does it and reports an error
@@ -496,6 +497,7 @@ static void *watchdog(void *arg)
 static const struct option options[] = {
 	{ "kind", required_argument, NULL, 'k' },
 	{ "ext", no_argument, NULL, 'x' },
+	{ "ops", required_argument, NULL, 'o' },
 	{ "errno", required_argument, NULL, 'e' },
 	{ "times", required_argument, NULL, 't' },
 	{ "late", no_argument, NULL, 'l' },
@@ -516,6 +518,22 @@ static void list(void)
 	exit(0);
 }
 
+/* As the letters lie in dm-cct-fault. */
+static uint32_t ops_mask(const char *letters)
+{
+	static const char all[] = "rwfdz";
+	uint32_t mask = 0;
+
+	for (; *letters; letters++) {
+		const char *at = strchr(all, *letters);
+
+		if (!at)
+			die("no kind of I/O: %c", *letters);
+		mask |= 1u << (at - all);
+	}
+	return mask;
+}
+
 static void set_option(struct walk *w, int o)
 {
 	switch (o) {
@@ -524,6 +542,9 @@ static void set_option(struct walk *w, int o)
 		break;
 	case 'x':
 		w->ext = true;
+		break;
+	case 'o':
+		w->fault.ops = ops_mask(optarg);
 		break;
 	case 'e':
 		w->fault.error = errno_by_name(optarg);
