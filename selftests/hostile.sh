@@ -415,33 +415,6 @@ flip() {
 		}' "$@"
 }
 
-# Its owner takes bits away, behind the target's back, from a part of the disk that the top map has
-# dropped since: there is no layer below any more that could be asked.
-it "bits that vanish after a stream" vanished
-vanished() {
-	local i reads=() cache=/sys/module/dm_bufio/parameters/max_cache_size_bytes
-
-	SECTORS=$((130 << 21))
-	use abcd a.raw
-	use tops huge.qcow2
-	mkchain cct a.raw huge.qcow2
-	cowio "$DEV" read:0:1M
-	msg cct stream
-	job_done cct
-	qcow2poke huge.qcow2 l2 0 - 0
-	echo 4096 >$cache
-	for ((i = 1; i < 4160; i++)); do
-		reads+=("read:$((i * 32))M:4k")
-	done
-	cowio "$DEV" "${reads[@]}"
-	echo 0 >$cache
-	mark vanished
-	cowio "$DEV" EIO!read:0:4k read:1M:4k
-	logged "cowchain: .{8}"
-	cowio "$DEV" write:0:4k:1 read:0:4k
-	remove cct
-}
-
 it "random damage never does more than fail" damage
 damage() {
 	local i f accepted=0
