@@ -267,14 +267,14 @@ void cc_ident_job_done(struct cc_layer *top, const struct cc_layer *base)
 	cc_ident_write(top, &id);
 }
 
-void cc_ident_job_drop(struct cc_layer *top)
+int cc_ident_job_drop(struct cc_layer *top)
 {
 	struct q2_ident id = top->ident;
 
 	if (!id.present || !id.job.type)
-		return;
+		return 0;
 	cc_ident_drop_job(&id);
-	cc_ident_write(top, &id);
+	return cc_ident_write(top, &id);
 }
 
 char *cc_ident_job_name(struct cc_layer *top)

@@ -71,7 +71,7 @@ int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base);
 /* And now it does. */
 void cc_ident_job_done(struct cc_layer *top, const struct cc_layer *base);
 /* The job ended in another way, or a recorded one shall not go on. */
-void cc_ident_job_drop(struct cc_layer *top);
+int cc_ident_job_drop(struct cc_layer *top);
 
 /**
  * cc_ident_job_name() - the name that cc_ident_set_job() was given.

@@ -176,14 +176,17 @@ static int cc_verb_resume(struct cowchain *cc, unsigned int argc, char **argv)
 /* The header is changed here and not by the job, which may find it suspended. */
 static int cc_verb_cancel(struct cowchain *cc, unsigned int argc, char **argv)
 {
-	int r;
+	int r, dropped;
 
 	if (!cc_job_active(cc)) {
 		r = cc_with_recorded(cc, cc_stream_drop);
 		return r == -ENOENT ? cc_job_cancel(cc) : r;
 	}
 	r = cc_job_cancel(cc);
-	cc_with_recorded(cc, cc_stream_drop);
+	dropped = cc_with_recorded(cc, cc_stream_drop);
+	/* The job has ended, but another activation would begin it again. */
+	if (!r && dropped != -ENOENT)
+		r = dropped;
 	return r;
 }
 

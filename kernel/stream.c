@@ -604,6 +604,5 @@ int cc_stream_drop(struct cowchain *cc)
 		return -ENOENT;
 	if (READ_ONCE(cc->mode) != CC_RW)
 		return -EROFS;
-	cc_ident_job_drop(cc_view_active(cc_view_current(cc)));
-	return 0;
+	return cc_ident_job_drop(cc_view_active(cc_view_current(cc)));
 }

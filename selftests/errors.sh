@@ -314,6 +314,24 @@ record_write() {
 	retire cct d.qcow2
 }
 
+it "a cancel that cannot be recorded says so" record_cancel
+record_cancel() {
+	breakable d.qcow2
+	msg cct stream speed 65536
+	msg cct job-pause
+	break_writes d.qcow2 0 256
+	refuse_msg EIO cct job-cancel
+	wait_state cct concluded
+	repair d.qcow2
+	msg cct job-cancel
+	remove cct
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	status cct
+	eq "$S_STATE" "" "state of the job"
+	io verify
+	retire cct d.qcow2
+}
+
 it "a snapshot when the old top cannot be committed" snapshot
 snapshot() {
 	breakable d.qcow2
