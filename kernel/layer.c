@@ -218,6 +218,28 @@ static int cc_layer_bufio(struct cc_layer *layer, unsigned int bits)
 	return 0;
 }
 
+/*
+ * For the header, when the size of clusters is not known yet.  Nearly always
+ * right for the rest, too: a client is not made for nothing, and dm-bufio has a
+ * slab cache for each one with small blocks.
+ */
+static unsigned int cc_layer_probe_bits(struct cc_layer *layer)
+{
+	unsigned int min_bits = ilog2(bdev_logical_block_size(layer->dev->bdev));
+
+	return max_t(unsigned int, min_bits,
+		     min_t(unsigned int, ilog2(CC_L2_BLOCK_BYTES), __ffs64(layer->dev_bytes)));
+}
+
+static int cc_layer_set_bufio_bits(struct cc_layer *layer, unsigned int bits)
+{
+	if (bits == layer->bufio_bits)
+		return 0;
+	dm_bufio_client_destroy(layer->bufio);
+	layer->bufio = NULL;
+	return cc_layer_bufio(layer, bits);
+}
+
 /* Copy @len metadata bytes from @offset, both multiples of the block size or not. */
 static int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len)
 {
@@ -271,7 +293,7 @@ static int cc_layer_load_header(struct cc_layer *layer)
 		cc_layer_err(layer, "device is too small for a qcow2 header");
 		return -EMEDIUMTYPE;
 	}
-	r = cc_layer_bufio(layer, cc_layer_bufio_bits(layer, QCOW2_MIN_CLUSTER_BITS));
+	r = cc_layer_bufio(layer, cc_layer_probe_bits(layer));
 	if (r)
 		return r;
 	buf = kmalloc(512, GFP_KERNEL);
@@ -286,13 +308,11 @@ static int cc_layer_load_header(struct cc_layer *layer)
 			cc_layer_err(layer, "%s", err.text);
 	}
 	kfree(buf);
-	dm_bufio_client_destroy(layer->bufio);
-	layer->bufio = NULL;
 	if (r < 0)
 		return r;
 
 	layer->q2.cluster_bits = ilog2(r);
-	r = cc_layer_bufio(layer, cc_layer_bufio_bits(layer, layer->q2.cluster_bits));
+	r = cc_layer_set_bufio_bits(layer, cc_layer_bufio_bits(layer, layer->q2.cluster_bits));
 	if (r)
 		return r;
 	buf = cc_layer_header(layer, &len);
