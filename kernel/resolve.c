@@ -64,8 +64,9 @@ static void cc_extent_piece(struct cc_view *view, const struct cc_extent *e, u32
 	if (e->state != CC_DATA)
 		return;
 	layer = view->slot[e->slot];
-	/* Only the top's bits may shadow a layer that was dropped. */
-	if (WARN_ON_ONCE(!layer)) {
+	/* The top shadows a layer that was dropped, unless its image was tampered with. */
+	if (unlikely(!layer)) {
+		cc_err_limit(view->cc, "the top has lost what a stream has copied into it");
 		p->state = CC_BAD;
 		return;
 	}
