@@ -5,12 +5,15 @@
  * The kernel never opens a path taken from an image: paths come from the
  * table line or a message only.
  */
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "cowchain.h"
 #include "identity.h"
+
+#define CC_BUFIO_TRIES	100	/* with a millisecond between */
 
 #define cc_layer_err(l, fmt, ...) ({ \
 	struct cc_layer *__l = (l); \
@@ -206,13 +209,27 @@ static unsigned int cc_layer_bufio_bits(struct cc_layer *layer, unsigned int clu
 	return max(bits, min_bits);
 }
 
+/*
+ * A client has slab caches of its own.  While one of the same kind is being
+ * destroyed by somebody else its name in sysfs lasts a little longer than
+ * itself, and making another one fails for that (seen with 6.1; 6.12 only
+ * complains).
+ */
 static int cc_layer_bufio(struct cc_layer *layer, unsigned int bits)
 {
 	struct dm_bufio_client *client;
+	unsigned int tries = 0;
 
-	client = dm_bufio_client_create(layer->dev->bdev, 1U << bits, 1, 0, NULL, NULL, 0);
-	if (IS_ERR(client))
+	for (;;) {
+		client = dm_bufio_client_create(layer->dev->bdev, 1U << bits, 1, 0, NULL, NULL, 0);
+		if (client != ERR_PTR(-ENOMEM) || tries++ == CC_BUFIO_TRIES)
+			break;
+		usleep_range(1000, 2000);
+	}
+	if (IS_ERR(client)) {
+		cc_layer_err(layer, "cannot create a dm-bufio client: error %ld", PTR_ERR(client));
 		return PTR_ERR(client);
+	}
 	layer->bufio = client;
 	layer->bufio_bits = bits;
 	return 0;
