@@ -8,7 +8,10 @@
 
 #include "cowchain.h"
 
-/* Of layer.c, for whom writes headers piece by piece: */
+/* Of layer.c and header.c, for whom writes headers piece by piece: */
+
+/* Copy @len bytes of metadata from @offset.  Process.  Return: 0 or -errno. */
+int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len);
 
 /* The header cluster in a buffer, to be freed by kvfree(), or ERR_PTR.  Process. */
 u8 *cc_layer_header(struct cc_layer *layer, u32 *len);

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The header of an image: what it says of the backing file, and how it is
+ * rewritten.  What is to be written is decided in qcow2.c and q2_ident.c.
+ */
+#include <linux/mm.h>
+
+#include "cowchain.h"
+#include "identity.h"
+
+int cc_layer_backing(struct cc_layer *layer, char *name, char *format)
+{
+	const struct q2_info *q2 = &layer->q2;
+	int r = 0;
+
+	name[0] = '\0';
+	format[0] = '\0';
+	if (layer->kind == CC_RAW)
+		return 0;
+	if (q2->backing_len) {
+		r = cc_layer_copy(layer, q2->backing_offset, name, q2->backing_len);
+		name[q2->backing_len] = '\0';
+	}
+	if (!r && q2->format_len && q2->format_len < 16) {
+		r = cc_layer_copy(layer, q2->format_offset, format, q2->format_len);
+		format[q2->format_len] = '\0';
+	}
+	return r;
+}
+
+static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
+{
+	u32 size = 1U << layer->bufio_bits;
+
+	while (len) {
+		u32 skip = offset & (size - 1);
+		u32 n = min(len, size - skip);
+		struct dm_buffer *b;
+		void *p = dm_bufio_read(layer->bufio, offset >> layer->bufio_bits, &b);
+
+		if (IS_ERR(p))
+			return PTR_ERR(p);
+		memcpy(p + skip, header + offset, n);
+		dm_bufio_mark_partial_buffer_dirty(b, skip, skip + n);
+		dm_bufio_release(b);
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/*
+ * Write [offset, offset + len) of @header through bufio and flush.  A commit
+ * may go on beside it; each has to see its own write errors.
+ */
+int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
+{
+	int r, r2;
+
+	mutex_lock(&layer->meta_lock);
+	r = cc_layer_store_header(layer, header, offset, len);
+	r2 = dm_bufio_write_dirty_buffers(layer->bufio);
+	mutex_unlock(&layer->meta_lock);
+	return r ? r : r2;
+}
+
+/* Only what has changed: readers use the other fields without a lock. */
+void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh)
+{
+	layer->q2.backing_offset = fresh->backing_offset;
+	layer->q2.backing_len = fresh->backing_len;
+	layer->q2.format_offset = fresh->format_offset;
+	layer->q2.format_len = fresh->format_len;
+	layer->q2.format_room = fresh->format_room;
+	layer->q2.ident_offset = fresh->ident_offset;
+	layer->q2.ident_len = fresh->ident_len;
+	layer->q2.ext_end = fresh->ext_end;
+}
+
+/* The changed header in a buffer, which the caller frees. */
+static u8 *cc_layer_new_header(struct cc_layer *layer, const char *name, const char *format,
+			       struct q2_header_update *up, struct q2_info *fresh)
+{
+	struct q2_error err;
+	u32 len;
+	u8 *buf = cc_layer_header(layer, &len);
+	int r;
+
+	if (IS_ERR(buf))
+		return buf;
+	r = q2_set_backing(&layer->q2, buf, name, format, up, &err);
+	if (!r)
+		r = q2_parse_header(buf, len, layer->dev_bytes, fresh, &err);
+	if (r) {
+		cc_err(layer->cc, "layer %s: cannot change the backing file: %s",
+		       layer->dev->name, err.text);
+		kvfree(buf);
+		return ERR_PTR(r);
+	}
+	return buf;
+}
+
+int cc_layer_check_backing(struct cc_layer *layer, const char *name, const char *format)
+{
+	struct q2_header_update up;
+	struct q2_info fresh;
+	u8 *buf = cc_layer_new_header(layer, name, format, &up, &fresh);
+
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	kvfree(buf);
+	return 0;
+}
+
+/*
+ * If there is a crash before the write of the first sector is durable, the
+ * header still names the old file: the slot of the new name lies in no
+ * sector that counts yet.  bufio may write all of the first 4 KiB, but only
+ * its first 512 bytes differ from what is on disk by then.
+ */
+int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *format)
+{
+	struct q2_header_update up;
+	struct q2_info fresh;
+	u8 *buf = cc_layer_new_header(layer, name, format, &up, &fresh);
+	int r = 0;
+
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	if (up.slot_len)
+		r = cc_layer_write_header(layer, buf, up.slot_offset, up.slot_len);
+	if (!r)
+		r = cc_layer_write_header(layer, buf, 0, 512);
+	if (r)
+		cc_err(layer->cc, "layer %s: cannot write the header: error %d", layer->dev->name, r);
+	else
+		cc_layer_take_names(layer, &fresh);
+	kvfree(buf);
+	return r;
+}
