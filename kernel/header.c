@@ -132,7 +132,8 @@ int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *f
 	if (!r)
 		r = cc_layer_write_header(layer, buf, 0, 512);
 	if (r)
-		cc_err(layer->cc, "layer %s: cannot write the header: error %d", layer->dev->name, r);
+		cc_err(layer->cc, "layer %s: cannot write the header: error %d",
+		       layer->dev->name, r);
 	else
 		cc_layer_take_names(layer, &fresh);
 	kvfree(buf);
