@@ -6,7 +6,8 @@
  *
  * OP is [ERRNO!|ERRNO?]NAME[:OFFSET:LENGTH[:SEED]]; with ERRNO! the operation has to fail with that
  * errno, and the model stays as it is; with ERRNO? it may fail with it, and each sector of a write
- * that did then reads as before or as it would have been, which is what goes to the model. -u tells the subcluster, which random discards respect. One process does many operations: processes are dear in
+ * that did then reads as before or as it would have been, which is what goes to the model. -u tells the
+ * subcluster, which random discards respect. One process does many operations: processes are dear in
  * an emulated machine.
  */
 #include <errno.h>
