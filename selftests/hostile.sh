@@ -420,7 +420,7 @@ damage() {
 	local i f accepted=0
 
 	abcd
-	for ((i = 1; i <= 40; i++)); do
+	for ((i = 1; i <= 24; i++)); do
 		f=c.qcow2
 		[ $((i % 2)) -eq 0 ] || f=d.qcow2
 		case $((i % 4)) in
@@ -437,7 +437,7 @@ damage() {
 		fi
 		cp "$FIXTURES/abcd/$f" $f
 	done
-	note "$accepted of 40 were accepted"
+	note "$accepted of 24 were accepted"
 	untouched abcd a.raw b.qcow2 c.qcow2
 	create cct
 	cowio -m model.raw /dev/mapper/cct verify

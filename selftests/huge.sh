@@ -15,12 +15,12 @@ huge() {
 	mkchain cct base.raw huge.qcow2
 }
 
-# each_block OP WORDS : one OP of 4 KiB in each block of the map, each at another place in it
-each_block() {
+# some_blocks FIRST END OP [SEED]: one OP of 4 KiB in each of these blocks of the map, at different places
+some_blocks() {
 	local i ops=()
 
-	for ((i = 0; i < BLOCKS; i++)); do
-		ops+=("$1:$((i * MIB_PER_BLOCK * 1024 + i % 97 * 132))k:4k${2:+:$2}")
+	for ((i = $1; i < $2; i++)); do
+		ops+=("$3:$((i * MIB_PER_BLOCK * 1024 + i % 97 * 132))k:4k${4:+:$4}")
 	done
 	io "${ops[@]}"
 }
@@ -30,35 +30,36 @@ count() {
 	huge
 	wait_counted cct
 	eq "$S_ALLOC" 0 "subclusters allocated"
-	each_block write 1
+	some_blocks $((BLOCKS - 20)) $BLOCKS write 1
 	status cct
-	eq "$S_ALLOC" $BLOCKS "subclusters allocated"
+	eq "$S_ALLOC" 20 "subclusters allocated"
 	remove cct
 	create cct
 	wait_counted cct
-	eq "$S_ALLOC" $BLOCKS "subclusters allocated, attached again"
+	eq "$S_ALLOC" 20 "subclusters allocated, attached again"
 	eq "$S_MODE" rw mode
+	remove cct
 }
 
 it "blocks of the top map are dropped, and loaded again" evict
 evict() {
 	huge
-	each_block write 1
-	each_block read
-	each_block write 2
+	some_blocks 0 100 write 1
+	some_blocks 100 $BLOCKS read
+	some_blocks 0 100 read
+	some_blocks 0 100 write 2
 	io flush
-	each_block read
+	some_blocks 0 100 read
 	remove cct
 	create cct
-	each_block read
-	eq "$(qcow2poke huge.qcow2 l2 $((MIB_PER_BLOCK * 8 * (BLOCKS - 1))) | wc -w)" 2 "an entry"
+	some_blocks 0 100 read
 	remove cct
 }
 
 it "a snapshot of it, and a stream" snapshot
 snapshot() {
 	huge
-	each_block write 1
+	some_blocks 0 20 write 1
 	cp "$FIXTURES/tops/huge.qcow2" top.qcow2
 	qcow2poke top.qcow2 backing huge.qcow2 qcow2
 	attach top.qcow2
@@ -68,8 +69,8 @@ snapshot() {
 	msg cct stream
 	job_done cct
 	eq "$S_LAYERS" 2 layers
-	each_block read
-	status cct
+	some_blocks 0 20 read
+	some_blocks $((BLOCKS - 20)) $BLOCKS read
 	remove cct
 }
 
