@@ -255,7 +255,8 @@ static void log_sort(struct crash_log *l, struct trace *t)
 {
 	uint32_t p, q, at, from;
 
-	qsort(t->f, t->n, sizeof(*t->f), by_end);
+	if (t->n)
+		qsort(t->f, t->n, sizeof(*t->f), by_end);
 	for (p = 0; p < t->n; p++) {
 		for (q = p + 1; q < t->n && q < p + MAX_AT_ONCE; q++) {
 			if (t->f[q].queued > t->f[p].queued)
