@@ -98,10 +98,7 @@ squeeze() {
 
 # I/O whose failure is expected: the chain is pulled away under it.
 victim_io() {
-	local i
-
-	trap 'exit 0' TERM
-	for ((i = 0; i < 10000; i++)); do
+	while [ ! -e "$T/enough" ]; do
 		cowio /dev/mapper/cctv "random:$((20 + RANDOM % 100)):$RANDOM" 2>/dev/null || sleep 0.2
 	done
 }
@@ -185,9 +182,10 @@ victim() {
 			sleep 0.$((RANDOM % 8))
 			victim_step
 		done
-		kill "$io"
+		touch "$T/enough"
 		pull_away
-		wait "$io" || true
+		wait "$io"
+		rm "$T/enough"
 		victim_whole 3
 		stress_running || break
 	done
