@@ -317,6 +317,8 @@ record_cancel() {
 	breakable d.qcow2
 	msg cct stream speed 65536
 	msg cct job-pause
+	# nothing may be left to commit: flushes fail, too
+	io flush
 	break_writes d.qcow2 0 256
 	refuse_msg EIO cct job-cancel
 	wait_state cct concluded

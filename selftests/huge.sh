@@ -56,24 +56,6 @@ evict() {
 	remove cct
 }
 
-it "a snapshot of it, and a stream" snapshot
-snapshot() {
-	huge
-	some_blocks 0 20 write 1
-	cp "$FIXTURES/tops/huge.qcow2" top.qcow2
-	qcow2poke top.qcow2 backing huge.qcow2 qcow2
-	attach top.qcow2
-	msg cct snapshot qcow2 "${LOOP[top.qcow2]}" -
-	io write:1G:4k:2
-	msg cct base 0
-	msg cct stream
-	job_done cct
-	eq "$S_LAYERS" 2 layers
-	some_blocks 0 20 read
-	some_blocks $((BLOCKS - 20)) $BLOCKS read
-	remove cct
-}
-
 it "an unprepared cluster that is found late makes it read-only" unprepared
 unprepared() {
 	use tops base.raw huge.qcow2
