@@ -5,7 +5,7 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-: "${MUTANTS:=120}" "${SEED:=1}" "${MUTANTS_STALL:=60}"
+: "${MUTANTS:=60}" "${SEED:=1}" "${MUTANTS_STALL:=60}"
 
 it "damaged images of every kind" sweep
 sweep() {
