@@ -629,6 +629,7 @@ void cc_cells_unlock_excl(struct cowchain *cc, u64 first, u64 last);	/* any */
 void cc_cells_downgrade(struct cowchain *cc, u64 first, u64 last);	/* any */
 
 /* io.c: synchronous I/O on pages.  Process. */
+
 /* A set of bios that is waited for at once. */
 struct cc_batch {
 	atomic_t pending;
@@ -654,6 +655,7 @@ int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
 /* Write pages to the top at a position inside block @b. */
 int cc_write_top(struct cowchain *cc, struct cc_block *b, u32 rel, unsigned int sectors,
 		 struct page **pages, unsigned int offset);
+/* Write zeros; without no_discard_passdown that may free space.  0 or -errno. */
 int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sector, u32 sectors);
 
 /* ------------------------------------------------------- durability: commit.c */

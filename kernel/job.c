@@ -327,7 +327,7 @@ static void cc_job_save(struct cowchain *cc, struct cc_job *job)
 	noio = memalloc_noio_save();
 	if (cc_job_is_active(job) && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW) {
 		top = cc_view_active(cc_view_current(cc));
-		cc_ident_save_job(top, job->speed, job->pause);
+		cc_ident_save_job(top, READ_ONCE(job->speed), READ_ONCE(job->pause));
 	}
 	memalloc_noio_restore(noio);
 	mutex_unlock(&cc->ctl);

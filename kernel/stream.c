@@ -602,7 +602,9 @@ int cc_stream_drop(struct cowchain *cc)
 {
 	if (!cc_stream_recorded(cc))
 		return -ENOENT;
-	if (READ_ONCE(cc->mode) != CC_RW)
+	if (READ_ONCE(cc->mode) != CC_RW) {
+		cc_err(cc, "the chain is read-only: the stream stays recorded in the top");
 		return -EROFS;
+	}
 	return cc_ident_job_drop(cc_view_active(cc_view_current(cc)));
 }

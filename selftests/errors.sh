@@ -332,6 +332,30 @@ record_cancel() {
 	retire cct d.qcow2
 }
 
+it "a cancel in a chain that has become read-only says so" ro_cancel
+ro_cancel() {
+	breakable d.qcow2
+	msg cct stream speed 65536
+	msg cct job-pause
+	break_writes d.qcow2 "$(table_at d.qcow2)" 256
+	cowio "$DEV" write:1M:4k:9
+	cowio "$DEV" EIO!flush
+	status cct
+	eq "$S_MODE" ro mode
+	refuse_msg EROFS cct job-cancel
+	logged "stays recorded in the top"
+	wait_state cct concluded
+	remove cct
+	repair d.qcow2
+	# it was not forgotten, and can be cancelled now
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	wait_state cct paused
+	msg cct job-cancel
+	# the write that was never flushed may be there or not
+	io read:0:1M read:1028k:14M write:1M:4k:3 verify
+	retire cct d.qcow2
+}
+
 it "a snapshot when the old top cannot be committed" snapshot
 snapshot() {
 	breakable d.qcow2

@@ -39,7 +39,7 @@ waiter() {
 	local nr i
 
 	abcd
-	msg cct stream speed 2097152
+	msg cct stream speed 65536
 	for ((i = 0; i < 20; i++)); do
 		nr=$(event_nr cct)
 		status cct

@@ -347,9 +347,12 @@ failed() {
 	over b.qcow2 "0 $n linear @ 0"
 	mkchain cct "${CHAIN[@]}"
 	msg cct stream speed 65536 on-error report
+	# paused, or it may have met the error before it is told to be fast
+	msg cct job-pause
 	recorded 1
 	change b.qcow2 "0 $n error"
 	msg cct job-set-speed 0
+	msg cct job-resume
 	wait_state cct concluded
 	recorded 0
 	change b.qcow2 "0 $n linear @ 0"
