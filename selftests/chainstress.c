@@ -2,6 +2,7 @@
 /*
  * chainstress: parallel writers and an administrator on one live chain, told by a seed.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -68,6 +69,46 @@ void stress_note(struct stress *s, const char *fmt, ...)
 	va_end(ap);
 }
 
+static void show_file(const char *path)
+{
+	char buf[4096];
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return;
+	buf[n] = '\0';
+	for (char *save, *line = strtok_r(buf, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		printf("#   %s\n", line);
+}
+
+/* Where its threads are, and, in the kernel's log, who else waits for something. */
+static void show_hang(void)
+{
+	char path[300];
+	struct dirent *d;
+	DIR *dir = opendir("/proc/self/task");
+	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "w", 1) != 1)
+		printf("# no list of blocked tasks in the kernel's log\n");
+	if (fd >= 0)
+		close(fd);
+	while (dir && (d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%s/stack", d->d_name);
+		printf("# thread %s:\n", d->d_name);
+		show_file(path);
+	}
+	if (dir)
+		closedir(dir);
+	fflush(stdout);
+}
+
 /* No progress for long means that something hangs; the process may not be able to end by itself. */
 static void *watchdog_thread(void *arg)
 {
@@ -82,6 +123,7 @@ static void *watchdog_thread(void *arg)
 		if (idle < stall_seconds)
 			continue;
 		stress_fail(s, "no progress for %u seconds: something hangs", stall_seconds);
+		show_hang();
 		_exit(1);
 	}
 	return NULL;
