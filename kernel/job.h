@@ -22,6 +22,8 @@ struct cc_stream_args {
 int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args);
 /* Start what the top's header has recorded; the same otherwise. */
 int cc_stream_continue(struct cowchain *cc);
+/* The index of the selected base in the chain, -1: none. */
+int cc_base_index(struct cowchain *cc, struct cc_view *view);
 /* Is there something to continue, or to cancel?  Process, cc->ctl held. */
 bool cc_stream_recorded(struct cowchain *cc);
 /* End a recorded job that does not run; -ENOENT if there is none.  As above. */

@@ -55,6 +55,24 @@ static int cc_verb_base(struct cowchain *cc, unsigned int argc, char **argv)
 	return 0;
 }
 
+/* "base" alone: the answer is the layer that a stream would keep if it started now. */
+static int cc_query_base(struct cowchain *cc, char *result, unsigned int maxlen)
+{
+	unsigned int sz = 0;
+	int base;
+
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
+	base = cc_view_current(cc) ? cc_base_index(cc, cc_view_current(cc)) : -1;
+	mutex_unlock(&cc->ctl);
+	if (base < 0)
+		DMEMIT("none");
+	else
+		DMEMIT("%d", base);
+	/* dm's word for: there is an answer */
+	return 1;
+}
+
 static int cc_parse_policy(struct cowchain *cc, const char *word, enum cc_on_error *policy)
 {
 	static const char * const names[] = {
@@ -237,6 +255,8 @@ int cc_message(struct dm_target *ti, unsigned int argc, char **argv,
 	struct cowchain *cc = ti->private;
 	unsigned int i;
 
+	if (argc == 1 && !strcmp(argv[0], "base"))
+		return cc_query_base(cc, result, maxlen);
 	for (i = 0; i < ARRAY_SIZE(cc_verbs); i++)
 		if (!strcmp(argv[0], cc_verbs[i].name))
 			return cc_run_verb(cc, &cc_verbs[i], argc - 1, argv + 1);

@@ -446,11 +446,11 @@ static int cc_stream_names(struct cc_job *job, const struct cc_stream_args *args
 	return 0;
 }
 
-/* The index of the selected base in the chain. */
-static int cc_base_index(struct cowchain *cc, struct cc_view *view)
+int cc_base_index(struct cowchain *cc, struct cc_view *view)
 {
 	unsigned int i;
 
+	lockdep_assert_held(&cc->ctl);
 	for (i = 0; cc->base >= 0 && i < view->nr; i++)
 		if ((int)view->layer[i]->slot == cc->base)
 			return i;

@@ -75,10 +75,12 @@ after_snapshot() {
 	attach e.qcow2
 	msg cct base 1
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	eq "$(msg cct base)" 1 "selected base"
 	io random:20:1
 	msg cct stream
 	job_done cct
 	eq "$S_BASE" 1 base
+	eq "$(msg cct base)" none "selected base after a stream"
 	chain_is cct a.raw b.qcow2 e.qcow2
 	io verify
 	retire cct e.qcow2
@@ -89,6 +91,7 @@ it "the top itself is refused" base_itself
 base_itself() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	eq "$(msg cct base)" none "selected base at first"
 	refuse_msg EINVAL cct base 3
 	refuse_msg EINVAL cct base "${LOOP[d.qcow2]}"
 	refuse_msg EINVAL cct base "7:${LOOP[d.qcow2]#/dev/loop}"
@@ -102,6 +105,7 @@ while_running() {
 	msg cct stream speed 65536
 	refuse_msg EBUSY cct base 1
 	refuse_msg EBUSY cct base none
+	eq "$(msg cct base)" 0 "base of the job"
 	msg cct job-set-speed 0
 	job_done cct
 	eq "$S_BASE" 0 base
@@ -116,7 +120,8 @@ renumbered() {
 	msg cct stream
 	job_done cct
 	refuse_msg EINVAL cct base 2
-	msg cct base 0
+	msg cct base "${LOOP[a.raw]}"
+	eq "$(msg cct base)" 0 "selected base"
 	msg cct stream
 	job_done cct
 	chain_is cct a.raw d.qcow2

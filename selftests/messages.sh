@@ -16,7 +16,6 @@ malformed() {
 	done <<-END
 		frobnicate
 		STREAM
-		base
 		base 0 1
 		base -1
 		base 4
