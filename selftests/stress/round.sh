@@ -66,16 +66,21 @@ finish_chain() {
 
 # In a cgroup that allows little: what is read and written through the page cache gives way.
 limit() {
-	[ -e "$CGROUP/cgroup.procs" ] || return 0
-	echo "$1" >"$CGROUP/cgroup.procs" 2>/dev/null || true
+	[ -z "$CGROUP" ] || echo "$1" >"$CGROUP/cgroup.procs" 2>/dev/null || true
 }
 
+# make_cgroup CHAINS: what cannot be given back must fit, or memory.high holds its processes up for
+# good: what chainstress keeps in memory, and all of the layers if they lie in memory, too.
 make_cgroup() {
+	local limit=$(($1 * 48 + RANDOM % 64))
+
+	CGROUP=
+	[ "$(stat -f -c %T "$T")" != tmpfs ] || return 0
 	CGROUP=/sys/fs/cgroup/cct-stress
 	[ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 none /sys/fs/cgroup || return 0
 	echo +memory >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || return 0
 	mkdir -p $CGROUP
-	echo $((48 + RANDOM % 64))M >$CGROUP/memory.high
+	echo ${limit}M >$CGROUP/memory.high
 }
 
 # One that eats most of what is free, and gives it back, and drops what is cached.
@@ -208,7 +213,7 @@ one_round() {
 	local n=$((1 + RANDOM % 3)) i pid failed=
 
 	modprobe -q -a dm-zero 2>/dev/null || true
-	make_cgroup
+	make_cgroup "$n"
 	say "seed $SEED: $n chains, $OPS operations each"
 	for ((i = 0; i < n; i++)); do
 		start_chain "p$i" "$i"
@@ -221,7 +226,7 @@ one_round() {
 	done
 	# memory.high may have held up whoever is over it: that would not be the target's fault
 	[ -z "$failed" ] || {
-		head "$CGROUP"/memory.{high,current,events} 2>/dev/null || true
+		[ -z "$CGROUP" ] || head "$CGROUP"/memory.{high,current,events} || true
 		fail "see above; SEED=$SEED"
 	}
 	kill "${HELPERS[@]}"
