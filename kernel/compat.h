@@ -35,4 +35,17 @@ static inline struct bio *cc_bio_split(struct bio *bio, unsigned int sectors,
 	return IS_ERR_OR_NULL(split) ? NULL : split;
 }
 
+/*
+ * 6.11: polling is a limit.  Before, dm derives it from the devices, and map.c
+ * takes the flag from bios that it cannot serve at once.
+ */
+#ifdef BLK_FEAT_POLL
+static inline void cc_limits_no_poll(struct queue_limits *limits)
+{
+	limits->features &= ~BLK_FEAT_POLL;
+}
+#else
+static inline void cc_limits_no_poll(struct queue_limits *limits) { }
+#endif
+
 #endif /* COWCHAIN_COMPAT_H */

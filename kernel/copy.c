@@ -106,7 +106,8 @@ static int cc_copy_zeros(struct cc_copy *c, u32 first, u32 end)
 		u32 len = left;
 		sector_t sector = cc_block_sector(c->b, rel, &len);
 
-		r = cc_zero_device(cc, cc_data_bdev(c->b->top->layer), sector, len);
+		r = cc_zero_device(cc, cc_data_bdev(c->b->top->layer), sector, len,
+				   !cc->no_discard_passdown);
 		rel += len;
 		left -= len;
 	}
@@ -122,6 +123,8 @@ static int cc_copy_data(struct cc_copy *c, u32 first, u32 end)
 
 	r = cc_write_top(cc, c->b, first << c->b->top->sub_shift,
 			 cc_sub_sectors(c->b, first, end), c->pages, cc_sub_offset(c, first));
+	if (!r)
+		r = cc_zero_slack(cc, c->b, first, end);
 	if (!r)
 		cc_block_set(cc, c->b, first, end, CC_DATA);
 	return r;

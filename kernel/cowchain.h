@@ -167,12 +167,17 @@ void cc_layer_unload(struct cc_layer *layer);
 void cc_layer_close(struct cc_layer *layer);
 
 /**
- * cc_layer_seal() - the top becomes a lower layer, which other chains may read.
+ * cc_layer_seal() - the top is going to be a lower layer.
+ *
+ * From here on no table can be loaded that would write to it.  It is still
+ * written until cc_layer_sealed(), from which on other chains may read it;
+ * cc_layer_unseal() instead takes it back.
  *
  * Process.  Return: 0, or -EBUSY if a table that is loaded but not resumed
- * would write to it.  cc_layer_unseal() takes it back.
+ * would write to it.
  */
 int cc_layer_seal(struct cc_layer *layer);
+void cc_layer_sealed(struct cc_layer *layer);
 void cc_layer_unseal(struct cc_layer *layer);
 
 /**
@@ -204,19 +209,6 @@ int cc_layer_check_backing(struct cc_layer *layer, const char *name, const char 
  * Process.  The new header is durable on return of 0.
  */
 int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *format);
-
-/*
- * The registry: dm claims all devices of all targets with one shared holder,
- * so it is up to us that a device has one writer and no readers beside it, or
- * any number of readers.  The same mapped device may hold it twice, since a
- * reloaded table is constructed while the old one lives.
- *
- * Process.  cc_claim() returns 0 or -EBUSY or -ENOMEM.
- */
-int cc_claim(struct mapped_device *md, dev_t dev, bool writer);
-void cc_unclaim(struct mapped_device *md, dev_t dev, bool writer);
-int cc_claim_downgrade(struct mapped_device *md, dev_t dev);
-void cc_claim_upgrade(struct mapped_device *md, dev_t dev);
 
 /* ----------------------------------------------------------------- top map */
 
@@ -499,7 +491,7 @@ struct cc_cell {
  * @paused: a snapshot is being taken: bios wait in @paused_bios.
  * @allow_sealed, @ignore_identity: see cc_ident_check().
  * @no_auto_resume: do not continue a job that was recorded.
- * @continue_job: the first resume has one to continue.  Under @ctl.
+ * @continue_job: the first resume has one to continue, in @continue_work.
  * @ctl: messages, suspend and the end of a job exclude each other.
  * @suspended: between postsuspend and resume.  Protected by @ctl.
  * @dirty, @nr_dirty: blocks with bits that no commit has taken yet.
@@ -533,9 +525,11 @@ struct cowchain {
 	struct cc_job *job;
 
 	struct workqueue_struct *wq;
+	struct workqueue_struct *discard_wq;
 	struct workqueue_struct *commit_wq;
 	struct delayed_work commit_work;
 	struct work_struct scan_work;
+	struct work_struct continue_work;
 	bool scan_stop;
 	bool commit_failed;
 	struct bio_set bs;
@@ -655,8 +649,11 @@ int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
 /* Write pages to the top at a position inside block @b. */
 int cc_write_top(struct cowchain *cc, struct cc_block *b, u32 rel, unsigned int sectors,
 		 struct page **pages, unsigned int offset);
-/* Write zeros; without no_discard_passdown that may free space.  0 or -errno. */
-int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sector, u32 sectors);
+/* Write zeros; @unmap: that may free space.  0 or -errno. */
+int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sector, u32 sectors,
+		   bool unmap);
+/* Zeros to what subclusters [first, end) of @b have behind the image's end.  0 or -errno. */
+int cc_zero_slack(struct cowchain *cc, struct cc_block *b, u32 first, u32 end);
 
 /* ------------------------------------------------------- durability: commit.c */
 
@@ -681,6 +678,8 @@ void cc_view_close_dropped(struct cc_view *old, struct cc_view *now);
 
 /* Is the layer fit to be the active one?  0 or -EFBIG. */
 int cc_check_size(struct cowchain *cc, struct cc_layer *layer);
+/* Does it end with a logical block of @bytes?  0 or -EINVAL, said why. */
+int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes);
 int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 		const char *data_path);
 

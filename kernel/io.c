@@ -153,12 +153,13 @@ static int cc_write_zero_pages(struct cowchain *cc, struct block_device *bdev, s
 	return cc_batch_wait(&batch);
 }
 
-int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sector, u32 sectors)
+int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sector, u32 sectors,
+		   bool unmap)
 {
 	int r;
 
 	r = blkdev_issue_zeroout(bdev, sector, sectors, GFP_NOIO,
-				 cc->no_discard_passdown ? BLKDEV_ZERO_NOUNMAP : 0);
+				 unmap ? 0 : BLKDEV_ZERO_NOUNMAP);
 	/*
 	 * A loop device has but this for a file system without space.  Written
 	 * as data, zeros get the error that is meant.  (6.1's block layer does
@@ -167,4 +168,28 @@ int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sect
 	if (r == -EIO)
 		r = cc_write_zero_pages(cc, bdev, sector, sectors);
 	return r;
+}
+
+/*
+ * The image need not end with a subcluster.  If it is made larger one day, the
+ * rest of its last one becomes a part of it, and has to read as zeros then and
+ * not as what the device held before.
+ */
+int cc_zero_slack(struct cowchain *cc, struct cc_block *b, u32 first, u32 end)
+{
+	struct cc_top *top = b->top;
+	struct block_device *bdev = cc_data_bdev(top->layer);
+	u64 limit = top->layer->sectors - ((u64)b->index << top->block_shift);
+	sector_t sector;
+	u32 len;
+
+	if (end <= first || (u64)end << top->sub_shift <= limit)
+		return 0;
+	len = (end << top->sub_shift) - limit;
+	sector = cc_block_sector(b, limit, &len);
+	/* An external data file may end with the image. */
+	if (sector >= bdev_nr_sectors(bdev))
+		return 0;
+	len = min_t(u64, len, bdev_nr_sectors(bdev) - sector);
+	return cc_zero_device(cc, bdev, sector, len, false);
 }

@@ -12,6 +12,7 @@
 
 #include "cowchain.h"
 #include "identity.h"
+#include "registry.h"
 
 #define CC_BUFIO_TRIES	100	/* with a millisecond between */
 
@@ -168,28 +169,35 @@ void cc_layer_unload(struct cc_layer *layer)
 int cc_layer_seal(struct cc_layer *layer)
 {
 	struct mapped_device *md = layer->cc->md;
-	int r = cc_claim_downgrade(md, layer->dev->bdev->bd_dev);
+	int r = cc_claim_seal(md, layer->dev->bdev->bd_dev);
 
 	if (!r && layer->data) {
-		r = cc_claim_downgrade(md, layer->data->bdev->bd_dev);
+		r = cc_claim_seal(md, layer->data->bdev->bd_dev);
 		if (r)
-			cc_claim_upgrade(md, layer->dev->bdev->bd_dev);
+			cc_claim_unseal(md, layer->dev->bdev->bd_dev);
 	}
 	if (r)
 		cc_layer_err(layer, "an inactive table would write to it: clear that first");
-	else
-		layer->writer = false;
 	return r;
+}
+
+void cc_layer_sealed(struct cc_layer *layer)
+{
+	struct mapped_device *md = layer->cc->md;
+
+	cc_claim_sealed(md, layer->dev->bdev->bd_dev);
+	if (layer->data)
+		cc_claim_sealed(md, layer->data->bdev->bd_dev);
+	layer->writer = false;
 }
 
 void cc_layer_unseal(struct cc_layer *layer)
 {
 	struct mapped_device *md = layer->cc->md;
 
-	cc_claim_upgrade(md, layer->dev->bdev->bd_dev);
+	cc_claim_unseal(md, layer->dev->bdev->bd_dev);
 	if (layer->data)
-		cc_claim_upgrade(md, layer->data->bdev->bd_dev);
-	layer->writer = true;
+		cc_claim_unseal(md, layer->data->bdev->bd_dev);
 }
 
 /* -------------------------------------------------------------- loading */
@@ -381,6 +389,12 @@ static int cc_layer_load_info(struct cc_layer *layer)
 	if (r)
 		return r;
 	layer->sectors = layer->q2.size >> SECTOR_SHIFT;
+	/* The top map counts in blocks of dm-bufio. */
+	if (layer->writer && bdev_logical_block_size(layer->dev->bdev) > CC_L2_BLOCK_BYTES) {
+		cc_layer_err(layer, "device has logical blocks of %u bytes, a top may have %u",
+			     bdev_logical_block_size(layer->dev->bdev), CC_L2_BLOCK_BYTES);
+		return -EINVAL;
+	}
 	if (layer->q2.data_file && !layer->data) {
 		cc_layer_err(layer, "image has an external data file: name its device in the table");
 		return -EINVAL;

@@ -16,6 +16,42 @@ static void cc_io_work(struct work_struct *work);
 
 /* ------------------------------------------------------------------ defer */
 
+static void cc_queue_io(struct cc_io *io)
+{
+	struct cowchain *cc = io->cc;
+
+	INIT_WORK(&io->work, cc_io_work);
+	switch (bio_op(io->bio)) {
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		/* One from the guest may be thousands here, which others must not queue behind. */
+		queue_work(cc->discard_wq, &io->work);
+		break;
+	default:
+		queue_work(cc->wq, &io->work);
+	}
+}
+
+/*
+ * What becomes of a bio that has to wait.  Nobody polls for what a worker
+ * submits, so it is not polled for at all; nor does its submitter wait here,
+ * who says nowait, too, and would be told the same each time he tries again.
+ *
+ * Return: false if it must not wait.
+ */
+static bool cc_may_wait(struct bio *bio)
+{
+	if (bio->bi_opf & REQ_POLLED)
+		bio->bi_opf &= ~(REQ_POLLED | REQ_NOWAIT);
+	return !(bio->bi_opf & REQ_NOWAIT);
+}
+
+/* A worker has no cgroup: the bio takes that of its submitter along. */
+static void cc_keep_cgroup(struct cowchain *cc, struct bio *bio)
+{
+	bio_set_dev(bio, dm_disk(cc->md)->part0);
+}
+
 /*
  * Hand the bio to a worker.  It is cut where a worker's bio must end; a work
  * item a bio, so that a slow layer only holds up who needs it.
@@ -24,15 +60,15 @@ static int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary)
 {
 	u32 left = boundary - (bio->bi_iter.bi_sector & (boundary - 1));
 
-	if (bio->bi_opf & REQ_NOWAIT) {
+	if (!cc_may_wait(bio)) {
 		bio_wouldblock_error(bio);
 		return DM_MAPIO_SUBMITTED;
 	}
 	if (bio_sectors(bio) > left)
 		dm_accept_partial_bio(bio, left);
+	cc_keep_cgroup(io->cc, bio);
 	io->bio = bio;
-	INIT_WORK(&io->work, cc_io_work);
-	queue_work(io->cc->wq, &io->work);
+	cc_queue_io(io);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -55,12 +91,13 @@ static bool cc_pause_bio(struct cc_io *io, struct bio *bio)
 	u32 left = boundary - (bio->bi_iter.bi_sector & (boundary - 1));
 	unsigned long flags;
 
+	cc_keep_cgroup(cc, bio);
 	spin_lock_irqsave(&cc->lock, flags);
 	if (!cc->paused) {
 		spin_unlock_irqrestore(&cc->lock, flags);
 		return false;
 	}
-	if (bio->bi_opf & REQ_NOWAIT) {
+	if (!cc_may_wait(bio)) {
 		spin_unlock_irqrestore(&cc->lock, flags);
 		bio_wouldblock_error(bio);
 		return true;
@@ -77,12 +114,8 @@ void cc_resume_bios(struct cowchain *cc, struct bio_list *bios)
 {
 	struct bio *bio;
 
-	while ((bio = bio_list_pop(bios))) {
-		struct cc_io *io = dm_per_bio_data(bio, sizeof(*io));
-
-		INIT_WORK(&io->work, cc_io_work);
-		queue_work(cc->wq, &io->work);
-	}
+	while ((bio = bio_list_pop(bios)))
+		cc_queue_io(dm_per_bio_data(bio, sizeof(struct cc_io)));
 }
 
 /* ------------------------------------------------------------------- read */
@@ -304,15 +337,14 @@ struct cc_span {
 static void cc_write_span(struct cc_top *top, struct bio *bio, struct cc_span *s)
 {
 	u32 block = 1U << top->block_shift, sub = 1U << top->sub_shift;
-	sector_t pos = bio->bi_iter.bi_sector;
 
-	s->rel = pos & (block - 1);
+	s->rel = bio->bi_iter.bi_sector & (block - 1);
 	s->end = min_t(u64, (u64)s->rel + bio_sectors(bio), block);
 	s->first = s->rel >> top->sub_shift;
 	s->last = (s->end + sub - 1) >> top->sub_shift;
 	s->head = s->rel & (sub - 1);
-	/* The last subcluster of the image need not be whole. */
-	s->tail = (s->end & (sub - 1)) && pos + (s->end - s->rel) < top->layer->sectors;
+	/* Also at the image's end: see cc_zero_slack(). */
+	s->tail = s->end & (sub - 1);
 }
 
 /*
@@ -394,7 +426,10 @@ static int cc_map_write_block(struct cc_io *io, struct cc_block *b, struct bio *
 	bits = cc_block_run(b, s.first, s.last, CC_DATA) < s.last - s.first;
 	if (!bits && likely(!b->top->layer->data)) {
 		cc_write_remap(io, b, bio, &s);
-	} else if (!cc_span_trim(b->top, b, &s) || !cc_write_whole(io, b, bio, &s)) {
+		cc_prepare_fua(io, bio, false);
+		return DM_MAPIO_REMAPPED;
+	}
+	if (!cc_span_trim(b->top, b, &s) || !cc_write_whole(io, b, bio, &s)) {
 		/* Only the subcluster that needs it takes the slow way. */
 		u32 left = (((s.rel >> b->top->sub_shift) + 1) << b->top->sub_shift) - s.rel;
 
@@ -402,6 +437,8 @@ static int cc_map_write_block(struct cc_io *io, struct cc_block *b, struct bio *
 			dm_accept_partial_bio(bio, left);
 		return cc_defer(io, bio, CC_DEFER_SECTORS);
 	}
+	/* Once more, under the cells: a discard may have come between. */
+	bits = cc_block_run(b, s.first, s.last, CC_DATA) < s.last - s.first;
 	cc_prepare_fua(io, bio, bits);
 	return DM_MAPIO_REMAPPED;
 }

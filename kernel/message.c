@@ -255,6 +255,8 @@ int cc_message(struct dm_target *ti, unsigned int argc, char **argv,
 	struct cowchain *cc = ti->private;
 	unsigned int i;
 
+	/* A job that is to go on after a resume is there for messages. */
+	flush_work(&cc->continue_work);
 	if (argc == 1 && !strcmp(argv[0], "base"))
 		return cc_query_base(cc, result, maxlen);
 	for (i = 0; i < ARRAY_SIZE(cc_verbs); i++)

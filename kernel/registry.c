@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who uses which device, over all cowchain targets; see cowchain.h.
+ * Who uses which device, over all cowchain targets.
  */
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 
-#include "cowchain.h"
+#include "registry.h"
 
-/* One mapped device's claims on one block device. */
+/*
+ * struct cc_claim - one mapped device's claims on one block device.
+ * @sealing: its writer is about to become a reader.  It goes on to write until
+ *	then, so nobody else may read; and no table of its own may come to write.
+ */
 struct cc_claim {
 	struct list_head list;
 	dev_t dev;
 	struct mapped_device *md;
 	unsigned int readers;
 	unsigned int writers;
+	bool sealing;
 };
 
 static LIST_HEAD(cc_claims);
@@ -48,6 +54,8 @@ static int cc_claim_locked(struct mapped_device *md, dev_t dev, bool writer)
 	if (cc_claim_conflicts(md, dev, writer))
 		return -EBUSY;
 	c = cc_claim_find(md, dev);
+	if (c && c->sealing && writer)
+		return -EBUSY;
 	if (!c) {
 		/* Whoever holds the lock may be needed to write back. */
 		c = kzalloc(sizeof(*c), GFP_NOIO);
@@ -93,34 +101,45 @@ void cc_unclaim(struct mapped_device *md, dev_t dev, bool writer)
 	mutex_unlock(&cc_claims_lock);
 }
 
-int cc_claim_downgrade(struct mapped_device *md, dev_t dev)
+int cc_claim_seal(struct mapped_device *md, dev_t dev)
 {
 	struct cc_claim *c;
 	int r = 0;
 
 	mutex_lock(&cc_claims_lock);
 	c = cc_claim_find(md, dev);
-	if (WARN_ON_ONCE(!c || !c->writers)) {
+	if (WARN_ON_ONCE(!c || !c->writers))
 		r = -EINVAL;
-	} else if (c->writers > 1) {
+	else if (c->writers > 1)
 		r = -EBUSY;
-	} else {
-		c->writers--;
-		c->readers++;
-	}
+	else
+		c->sealing = true;
 	mutex_unlock(&cc_claims_lock);
 	return r;
 }
 
-void cc_claim_upgrade(struct mapped_device *md, dev_t dev)
+static void cc_claim_end_seal(struct mapped_device *md, dev_t dev, bool sealed)
 {
 	struct cc_claim *c;
 
 	mutex_lock(&cc_claims_lock);
 	c = cc_claim_find(md, dev);
-	if (!WARN_ON_ONCE(!c || !c->readers)) {
-		c->readers--;
-		c->writers++;
+	if (!WARN_ON_ONCE(!c || !c->sealing)) {
+		c->sealing = false;
+		if (sealed) {
+			c->writers--;
+			c->readers++;
+		}
 	}
 	mutex_unlock(&cc_claims_lock);
+}
+
+void cc_claim_sealed(struct mapped_device *md, dev_t dev)
+{
+	cc_claim_end_seal(md, dev, true);
+}
+
+void cc_claim_unseal(struct mapped_device *md, dev_t dev)
+{
+	cc_claim_end_seal(md, dev, false);
 }

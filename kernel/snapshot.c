@@ -44,6 +44,8 @@ static int cc_snapshot_check_limits(struct cowchain *cc, struct cc_layer *layer)
 		what = "needs more memory alignment than the chain";
 	else if (bdev_is_zoned(bdev))
 		what = "is a zoned device";
+	else if (bdev_stable_writes(bdev) && !bdev_stable_writes(whole))
+		what = "needs stable pages, which the chain has not asked for";
 	if (!what)
 		return 0;
 	cc_err(cc, "layer %s %s: load a table with it instead", layer->dev->name, what);
@@ -60,6 +62,8 @@ static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 	if (r)
 		return r;
 	r = cc_check_size(cc, layer);
+	if (!r)
+		r = cc_check_blocks(cc, layer, bdev_logical_block_size(dm_disk(cc->md)->part0));
 	/* It may have any parent: nothing of that shines through an empty one. */
 	if (!r)
 		r = cc_ident_check_top(layer);
@@ -191,6 +195,8 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 		cc_ident_unseal(sealed);
 		goto unseal;
 	}
+	/* From here on it is complete, and others may read it. */
+	cc_layer_sealed(sealed);
 	/* A commit that began earlier may still look at the old view. */
 	synchronize_rcu();
 	flush_delayed_work(&cc->commit_work);

@@ -55,6 +55,27 @@ static void cc_scan_work(struct work_struct *work)
 		cc_set_mode(cc, CC_RO, "the top is not prepared for writing");
 }
 
+/*
+ * Not in cc_resume(): a job needs a thread, and whoever makes threads may be
+ * waiting for memory, that is for I/O of this very device, which goes on only
+ * after the resume.
+ */
+static void cc_continue_work(struct work_struct *work)
+{
+	struct cowchain *cc = container_of(work, struct cowchain, continue_work);
+	unsigned int noio;
+
+	mutex_lock(&cc->ctl);
+	noio = memalloc_noio_save();
+	/* If that fails it has said why; the chain can be used without. */
+	if (cc->continue_job && !cc->suspended) {
+		cc->continue_job = false;
+		cc_stream_continue(cc);
+	}
+	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
+}
+
 /* ------------------------------------------------------------ construct, destroy */
 
 static void cc_close_layers(struct cowchain *cc)
@@ -83,6 +104,8 @@ static void cc_destroy(struct cowchain *cc)
 	cc_close_layers(cc);
 	if (cc->wq)
 		destroy_workqueue(cc->wq);
+	if (cc->discard_wq)
+		destroy_workqueue(cc->discard_wq);
 	if (cc->commit_wq)
 		destroy_workqueue(cc->commit_wq);
 	mempool_exit(&cc->words_pool);
@@ -124,14 +147,17 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	bio_list_init(&cc->paused_bios);
 	cc_commit_init(cc);
 	INIT_WORK(&cc->scan_work, cc_scan_work);
+	INIT_WORK(&cc->continue_work, cc_continue_work);
 	cc->cells = cc_cells_create();
 	/*
 	 * Items of cc->wq may sleep on a layer that is slow; many of them may
 	 * run at a time, so that others go on.
 	 */
 	cc->wq = alloc_workqueue("cowchain", WQ_UNBOUND | WQ_MEM_RECLAIM, 256);
+	/* Two hold no more than half of the cells, which writes need, too. */
+	cc->discard_wq = alloc_workqueue("cowchain_discard", WQ_UNBOUND | WQ_MEM_RECLAIM, 2);
 	cc->commit_wq = alloc_ordered_workqueue("cowchain_commit", WQ_MEM_RECLAIM);
-	if (!cc->cells || !cc->wq || !cc->commit_wq)
+	if (!cc->cells || !cc->wq || !cc->discard_wq || !cc->commit_wq)
 		return -ENOMEM;
 	return cc_init_pools(cc);
 }
@@ -177,6 +203,7 @@ static void cc_dtr(struct dm_target *ti)
 	struct cc_view *view;
 
 	cc_stop_scan(cc);
+	cancel_work_sync(&cc->continue_work);
 	cc_job_destroy(cc);
 	view = cc_view_current(cc);
 	if (view) {
@@ -198,6 +225,8 @@ static void cc_presuspend(struct dm_target *ti)
 	cc->suspended = true;
 	cc_stop_scan(cc);
 	mutex_unlock(&cc->ctl);
+	/* If it had not begun, the next resume is its turn. */
+	cancel_work_sync(&cc->continue_work);
 	cc_job_freeze(cc);
 }
 
@@ -272,6 +301,31 @@ int cc_check_size(struct cowchain *cc, struct cc_layer *layer)
 	return 0;
 }
 
+int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes)
+{
+	if (!(layer->sectors & ((bytes >> SECTOR_SHIFT) - 1)))
+		return 0;
+	cc_err(cc, "layer %s: size is %llu sectors, which are no whole logical blocks of %u bytes",
+	       layer->dev->name, (u64)layer->sectors, bytes);
+	return -EINVAL;
+}
+
+/* Where a layer ends, I/O of those below it ends, too. */
+static int cc_check_all_blocks(struct cowchain *cc)
+{
+	unsigned int i, bytes = SECTOR_SIZE;
+	int r = 0;
+
+	for (i = 0; i < cc->nr_opened && !r; i++) {
+		struct cc_layer *l = cc->opened[i];
+
+		bytes = max3(bytes, bdev_logical_block_size(l->dev->bdev),
+			     bdev_logical_block_size(cc_data_bdev(l)));
+		r = cc_check_blocks(cc, l, bytes);
+	}
+	return r;
+}
+
 static int cc_activate(struct cowchain *cc)
 {
 	struct cc_layer *active = cc->opened[cc->nr_opened - 1];
@@ -281,6 +335,8 @@ static int cc_activate(struct cowchain *cc)
 	r = cc_load_layers(cc);
 	if (!r)
 		r = cc_check_size(cc, active);
+	if (!r)
+		r = cc_check_all_blocks(cc);
 	if (!r)
 		r = cc_load_top(cc, active);
 	if (!r)
@@ -320,17 +376,10 @@ static int cc_preresume(struct dm_target *ti)
 static void cc_resume(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
-	unsigned int noio;
 
 	cc_go_on(cc);
-	mutex_lock(&cc->ctl);
-	noio = memalloc_noio_save();
-	/* If that fails it has said why; the chain can be used without. */
-	if (cc->continue_job)
-		cc_stream_continue(cc);
-	cc->continue_job = false;
-	memalloc_noio_restore(noio);
-	mutex_unlock(&cc->ctl);
+	if (READ_ONCE(cc->continue_job))
+		queue_work(system_unbound_wq, &cc->continue_work);
 }
 
 /* ------------------------------------------------------------------- limits */
@@ -367,6 +416,9 @@ static int cc_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn f
 	return r;
 }
 
+/* Whole blocks, whatever their size. */
+#define CC_MAX_ZEROES	round_down(UINT_MAX >> SECTOR_SHIFT, CC_DISCARD_SECTORS)
+
 static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct cowchain *cc = ti->private;
@@ -376,7 +428,8 @@ static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	limits->discard_alignment = 0;
 	limits->max_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
 	limits->max_hw_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
-	limits->max_write_zeroes_sectors = UINT_MAX >> SECTOR_SHIFT;
+	limits->max_write_zeroes_sectors = CC_MAX_ZEROES;
+	cc_limits_no_poll(limits);
 }
 
 static struct target_type cowchain_target = {

@@ -15,6 +15,7 @@
  * @rel, @end: sectors from the start of the block.
  * @limit: sectors of the block that lie inside the image.
  * @first, @last: clusters whose cells are taken, inclusive.
+ * @unmap: zeroing may free space.
  */
 struct cc_write {
 	struct cowchain *cc;
@@ -23,6 +24,7 @@ struct cc_write {
 	u32 rel, end, limit;
 	u32 sub_shift;
 	u64 first, last;
+	bool unmap;
 };
 
 static void cc_write_end(struct bio *bio, int error)
@@ -49,6 +51,7 @@ static int cc_write_begin(struct cc_io *io, struct cc_write *w)
 	w->limit = min_t(sector_t, top->layer->sectors - start, 1U << top->block_shift);
 	w->first = pos >> top->cluster_shift;
 	w->last = (pos + bio_sectors(io->bio) - 1) >> top->cluster_shift;
+	w->unmap = !w->cc->no_discard_passdown && !(io->bio->bi_opf & REQ_NOUNMAP);
 	if (cc_block_bad(w->b, w->rel >> w->sub_shift, ((w->end - 1) >> w->sub_shift) + 1)) {
 		cc_block_unpin(w->b);
 		return -EIO;
@@ -109,6 +112,9 @@ static int cc_fill_edges(struct cc_write *w)
 		r = cc_fill(w, head, w->rel);
 	if (!r && cc_block_state(w->b, (w->end - 1) >> w->sub_shift) != CC_DATA)
 		r = cc_fill(w, w->end, tail);
+	if (!r && cc_block_state(w->b, (w->end - 1) >> w->sub_shift) != CC_DATA)
+		r = cc_zero_slack(w->cc, w->b, w->rel >> w->sub_shift,
+				  ((w->end - 1) >> w->sub_shift) + 1);
 	return r;
 }
 
@@ -180,7 +186,7 @@ static int cc_pass_discard(struct cc_write *w, sector_t sector, u32 len)
 
 static int cc_pass_zeroes(struct cc_write *w, sector_t sector, u32 len)
 {
-	return cc_zero_device(w->cc, cc_data_bdev(w->b->top->layer), sector, len);
+	return cc_zero_device(w->cc, cc_data_bdev(w->b->top->layer), sector, len, w->unmap);
 }
 
 /* Sectors of data in the top become zeros: a part of an allocated subcluster. */
@@ -202,6 +208,8 @@ static int cc_zero_part(struct cc_write *w, u32 from, u32 to)
 		r = cc_fill(w, sub << w->sub_shift, from);
 		if (!r)
 			r = cc_fill(w, to, cc_sub_end(w, from));
+		if (!r)
+			r = cc_zero_slack(w->cc, w->b, sub, sub + 1);
 	}
 	if (!r)
 		r = cc_write_zeros(w, from, to);
