@@ -16,6 +16,7 @@
 #include "power.h"
 #include "term.h"
 #include "uart.h"
+#include "util.h"
 #include "vcpu.h"
 #include "vm.h"
 
@@ -331,6 +332,22 @@ static void stops_string_output(void **state)
 	stop_printing();
 }
 
+/* As above with the launcher's own messages: the one that says how it ended comes last of all. */
+static void messages_do_not_block(void **state)
+{
+	int err = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_true(err >= 0);
+	block_the_console();
+	assert_true(dup2(out[1], STDERR_FILENO) >= 0);
+	alarm(20);
+	say("nobody will ever know");
+	alarm(0);
+	dup2(err, STDERR_FILENO);
+	close(err);
+}
+
 static void expect_filtered(const char *in, const char *want, bool want_quit)
 {
 	struct term_escape e = { false };
@@ -406,7 +423,7 @@ int main(void)
 		T(prints), T(transmit_interrupts), T(receives), T(registers), T(powers_off),
 		T(reboots), T(reports_panic), T(panic_on_the_console), T(panic_long_ago),
 		T(nobody_there), T(stops_who_waits_for_the_console), T(stops_string_output),
-		cmocka_unit_test(escapes), cmocka_unit_test(disks),
+		T(messages_do_not_block), cmocka_unit_test(escapes), cmocka_unit_test(disks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
