@@ -14,6 +14,7 @@ struct input {
 	struct uart *uart;
 	struct term_escape escape;
 	bool open;			/* stdin may still bring something */
+	bool away;			/* it is a terminal that another job has at present */
 	uint8_t buf[UART_FIFO];
 	size_t len;			/* read, but not yet taken by the serial port */
 };
