@@ -149,6 +149,37 @@ terminal() {
 	diff "$T/before" "$T/after" || fail "the terminal is not as it was"
 }
 
+it "in the background it runs on, and has its input when it comes back" background
+background() {
+	need script
+	guest_part <<-'EOF'
+		echo "guest: ready"
+		read -r line
+		echo "guest: got <$line>"
+	EOF
+	cat >"$T/inside" <<-EOF
+		set -m
+		"$COWCHAIN_VM" --kernel "$GUEST_KERNEL" --initrd "$T/initrd" --memory 192 \
+			--append quiet &
+		echo \$! >"$T/pid"
+		until [ -e "$T/go" ]; do sleep 0.2; done
+		fg
+		echo \$? >"$T/rc"
+	EOF
+	mkfifo "$T/keys"
+	exec {KEYS}<>"$T/keys"
+	script -qfec "bash $T/inside" "$T/console" <"$T/keys" >/dev/null &
+	PID=$!
+	wait_said ready
+	echo "a line" >&"$KEYS"
+	sleep 2
+	grep '^State:[[:space:]]*[TZ]' "/proc/$(<"$T/pid")/status" && fail "a key stopped it"
+	touch "$T/go"
+	wait_said 'got <a line>'
+	wait "$PID" || true
+	eq "$(<"$T/rc")" 0 "status"
+}
+
 it "trim in the guest makes the file smaller" trims
 trims() {
 	local before after

@@ -137,23 +137,23 @@ static int check_limits(struct blk_limits *lim, const char *path)
 
 /*
  * The tool's image_lock() is made for layers, which may become read-only while they are open, and so
- * doesn't say "I write". Our disks are written as long as they are open.
+ * doesn't say "I write". Our disks are written as long as they are open, and say so before they look
+ * at others: a reader that comes after that look would not know of them.
  */
 static int lock_file(int fd, const char *path, bool readonly)
 {
 	struct flock l = { .l_type = F_RDLCK, .l_start = QEMU_BYTE_WRITES, .l_len = 1 };
 
-	if (image_lock(fd, path, !readonly))
-		return -EBUSY;
-	/* Fails where the file system has no locks: then there was nothing to check, either. */
+	/* Fails where the file system has no locks: then there is nothing to check, either. */
 	if (!readonly)
 		fcntl(fd, F_OFD_SETLK, &l);
-	return 0;
+	return image_lock(fd, path, !readonly) ? -EBUSY : 0;
 }
 
 /*
- * Block devices are opened exclusively, so that what is mounted here cannot be written by a guest;
- * files get QEMU's locks, see blk_open().
+ * Block devices are opened exclusively, so that what is mounted here cannot be written by a guest. Not
+ * so for readers, of which there may be several, and O_EXCL lets in but one. Files get QEMU's locks, see
+ * lock_file().
  */
 static int open_disk(const char *path, bool readonly, bool *direct)
 {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "blk.h"
+#include "input.h"
 #include "options.h"
 #include "pci.h"
 #include "power.h"
@@ -33,6 +34,7 @@ struct machine {
 	struct options opt;
 	struct vm vm;
 	struct uart uart;
+	struct input input;
 	struct power power;
 	struct pci_bus pci;
 	unsigned int ndisks;			/* how many are set up */
@@ -122,6 +124,7 @@ static int build(struct machine *m)
 		return err;
 	uart_init(&m->uart, &m->vm, console);
 	uart_attach(&m->uart);
+	input_init(&m->input, &m->uart, !m->opt.console_file);
 	power_attach(&m->power, &m->vm, &m->uart);
 	pci_init(&m->pci, &m->vm.pio, &m->vm.mmio);
 	err = add_disks(m);
@@ -147,39 +150,9 @@ static int start(struct machine *m)
 	return err;
 }
 
-struct input {
-	struct term_escape escape;
-	bool open;			/* stdin may still bring something */
-	uint8_t buf[UART_FIFO];
-	size_t len;			/* read, but not yet taken by the serial port */
-};
-
-static void read_input(struct machine *m, struct input *in)
-{
-	bool quit = false;
-	ssize_t n = read(STDIN_FILENO, in->buf, sizeof(in->buf));
-
-	if (n <= 0) {
-		in->open = n < 0 && (errno == EAGAIN || errno == EINTR);
-		return;
-	}
-	in->len = term_is_raw() ? term_filter(&in->escape, in->buf, n, &quit) : (size_t)n;
-	if (quit)
-		vm_end(&m->vm, END_STOPPED);
-}
-
-static void feed_uart(struct machine *m, struct input *in)
-{
-	size_t n = uart_input(&m->uart, in->buf, in->len);
-
-	in->len -= n;
-	memmove(in->buf, in->buf + n, in->len);
-}
-
 /* Until somebody calls vm_end(). */
 static void run(struct machine *m)
 {
-	struct input in = { .open = !m->opt.console_file };
 	struct pollfd p[] = {
 		{ .fd = m->vm.end_fd, .events = POLLIN },
 		{ .fd = m->signal_fd, .events = POLLIN },
@@ -188,18 +161,15 @@ static void run(struct machine *m)
 	};
 
 	while (!vm_ending(&m->vm)) {
-		/* The guest doesn't say when its FIFO has room again, so look now and then. */
-		p[3].fd = in.open && !in.len ? STDIN_FILENO : -1;
-		if (poll(p, ARRAY_SIZE(p), in.len ? 10 : -1) < 0)
+		p[3].fd = input_fd(&m->input);
+		if (poll(p, ARRAY_SIZE(p), input_wait_ms(&m->input)) < 0)
 			continue;
 		if (p[1].revents)
 			vm_end(&m->vm, END_STOPPED);
 		if (p[2].revents)
 			vm_end(&m->vm, END_TIMEOUT);
-		if (p[3].revents)
-			read_input(m, &in);
-		if (in.len)
-			feed_uart(m, &in);
+		if (!input_turn(&m->input, p[3].revents))
+			vm_end(&m->vm, END_STOPPED);
 	}
 }
 

@@ -107,7 +107,9 @@ static int load_filter(enum sandbox_role role)
 		err = allow_calls(ctx, roles[role].calls, roles[role].ncalls);
 	if (!err)
 		err = allow_memory(ctx);
-	/* For that handler, which has libc's tcsetattr() give the terminal back. */
+	/* For that handler, which has libc's tcsetattr() give the terminal back, if it is ours. */
+	if (!err)
+		err = allow_ioctl(ctx, TIOCGPGRP);
 	if (!err)
 		err = allow_ioctl(ctx, TCSETSF);
 	if (!err)

@@ -12,10 +12,22 @@
 /* Global because a signal handler and atexit() need them. */
 static struct termios saved;
 static volatile sig_atomic_t is_raw;
+static pid_t our_job;
+
+/*
+ * Has another job the terminal? After a stop and a shell's "bg", for example. It has settings of its
+ * own then, and to change them would stop us. The sandbox knows no getpgrp().
+ */
+static bool in_background(void)
+{
+	pid_t pgrp = tcgetpgrp(STDIN_FILENO);
+
+	return pgrp > 0 && pgrp != our_job;
+}
 
 void term_restore(void)
 {
-	if (is_raw)
+	if (is_raw && !in_background())
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved);
 	is_raw = 0;
 }
@@ -51,8 +63,9 @@ void term_raw(void)
 {
 	struct termios t;
 
+	our_job = getpgrp();
 	/* In the background the terminal is somebody else's: touching it would stop us. */
-	if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
+	if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != our_job ||
 	    tcgetattr(STDIN_FILENO, &saved))
 		return;
 	t = saved;

@@ -66,12 +66,15 @@ bool uart_saw_panic(struct uart *u)
 	return atomic_load(&u->panic_age) != 0;
 }
 
-/* Without u->lock: a terminal that doesn't take its output must not hold up input. */
+/*
+ * Without u->lock: a terminal that doesn't take its output must not hold up input. Nothing is written
+ * after the end: a string instruction can be thousands of writes, each of which may block again.
+ */
 static void output(struct uart *u, uint8_t c)
 {
 	pthread_mutex_lock(&u->out_lock);
 	watch_for_panic(u, c);
-	while (write(u->out_fd, &c, 1) < 0 && !vm_ending(u->vm)) {
+	while (!vm_ending(u->vm) && write(u->out_fd, &c, 1) < 0) {
 		struct pollfd p = { .fd = u->out_fd, .events = POLLOUT };
 
 		/* A terminal may be non-blocking, if whoever shares it says so. */

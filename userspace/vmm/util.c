@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "util.h"
+
+/* How long a message waits for somebody to take it. */
+#define SAY_MS	1000
+
+/*
+ * A message that nobody takes is dropped: at the end, with signals blocked, it would keep the launcher
+ * from ending, and in a disk's thread the disk from being flushed.
+ */
+static bool can_say(void)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, SAY_MS) > 0;
+}
 
 static void say_prefixed(const char *fmt, va_list ap, const char *tail)
 {
@@ -20,7 +35,7 @@ static void say_prefixed(const char *fmt, va_list ap, const char *tail)
 	n += snprintf(line + n, sizeof(line) - n, "%s%s\n", tail ? ": " : "", tail ?: "");
 	if (n > (int)sizeof(line) - 1)
 		n = sizeof(line) - 1;
-	if (write(STDERR_FILENO, line, n) < 0)
+	if (can_say() && write(STDERR_FILENO, line, n) < 0)
 		return;
 }
 

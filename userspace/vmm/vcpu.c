@@ -196,38 +196,54 @@ int vcpu_start_all(struct vm *vm)
 	return 0;
 }
 
-/*
- * Signals until the thread is gone: one may come just before the system call that it should have
- * interrupted, such as a write to a console that nobody reads.
- */
-static void kick_until_gone(pthread_t thread)
+static struct timespec in_50_ms(void)
 {
 	struct timespec t;
 
-	do {
-		pthread_kill(thread, KICK_SIGNAL);
-		clock_gettime(CLOCK_REALTIME, &t);
-		t.tv_nsec += 50 * 1000 * 1000;
-		if (t.tv_nsec >= 1000 * 1000 * 1000) {
-			t.tv_nsec -= 1000 * 1000 * 1000;
-			t.tv_sec++;
-		}
-	} while (pthread_timedjoin_np(thread, NULL, &t));
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += 50 * 1000 * 1000;
+	if (t.tv_nsec >= 1000 * 1000 * 1000) {
+		t.tv_nsec -= 1000 * 1000 * 1000;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+/*
+ * Signals all threads that are left, gives them a moment, and says whether any is still there. All,
+ * because one may wait for a lock, which a signal does not end, that another holds in a write to a
+ * console nobody reads.
+ */
+static bool kick_all(struct vm *vm)
+{
+	struct timespec until;
+	bool left = false;
+
+	for (unsigned int i = 0; i < vm->ncpus; i++)
+		if (vm->vcpu[i].started)
+			pthread_kill(vm->vcpu[i].thread, KICK_SIGNAL);
+	until = in_50_ms();
+	for (unsigned int i = 0; i < vm->ncpus; i++) {
+		struct vcpu *vcpu = &vm->vcpu[i];
+
+		if (vcpu->started)
+			vcpu->started = pthread_clockjoin_np(vcpu->thread, NULL, CLOCK_MONOTONIC,
+							     &until);
+		left |= vcpu->started;
+	}
+	return left;
 }
 
 /*
  * The caller has set vm->end. immediate_exit closes the window between a thread's look at that and
- * KVM_RUN.
+ * KVM_RUN. A signal may still come just before another system call that it should have interrupted,
+ * so there are as many as it takes.
  */
 void vcpu_stop_all(struct vm *vm)
 {
-	for (unsigned int i = 0; i < vm->ncpus; i++) {
-		struct vcpu *vcpu = &vm->vcpu[i];
-
-		if (!vcpu->started)
-			continue;
-		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-		kick_until_gone(vcpu->thread);
-		vcpu->started = false;
-	}
+	for (unsigned int i = 0; i < vm->ncpus; i++)
+		if (vm->vcpu[i].started)
+			__atomic_store_n(&vm->vcpu[i].run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	while (kick_all(vm))
+		;
 }

@@ -2,7 +2,9 @@
 /* The serial port, the ways to end, the escape key, and what --disk takes. */
 #include "test.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,6 +16,8 @@
 #include "power.h"
 #include "term.h"
 #include "uart.h"
+#include "util.h"
+#include "vcpu.h"
 #include "vm.h"
 
 static struct vm vm;
@@ -224,6 +228,126 @@ static void nobody_there(void **state)
 	assert_int_equal(v, 0xffffffff);
 }
 
+#define FAKE_FD		1000		/* of processor 0; no file has it */
+#define DATA_OFFSET	4096
+
+static unsigned int io_count;		/* bytes that a fake instruction prints */
+static _Atomic unsigned int printing;	/* processors that came back with output */
+
+static bool console_taken(void)
+{
+	if (pthread_mutex_trylock(&uart.out_lock))
+		return true;
+	pthread_mutex_unlock(&uart.out_lock);
+	return false;
+}
+
+int __real_ioctl(int fd, unsigned long request, void *arg);
+int __wrap_ioctl(int fd, unsigned long request, void *arg);
+
+/*
+ * In place of KVM: a processor that runs prints something. The last one comes first, so that the
+ * others find it in possession of the console.
+ */
+int __wrap_ioctl(int fd, unsigned long request, void *arg)
+{
+	unsigned int id = fd - FAKE_FD;
+	struct kvm_run *run;
+
+	if (request != KVM_RUN)
+		return __real_ioctl(fd, request, arg);
+	run = vm.vcpu[id].run;
+	while (id != vm.ncpus - 1 && !console_taken())
+		usleep(1000);
+	if (__atomic_load_n(&run->immediate_exit, __ATOMIC_SEQ_CST)) {
+		errno = EINTR;
+		return -1;
+	}
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = KVM_EXIT_IO_OUT;
+	run->io.size = 1;
+	run->io.port = UART_PORT;
+	run->io.count = io_count;
+	run->io.data_offset = DATA_OFFSET;
+	atomic_fetch_add(&printing, 1);
+	return 0;
+}
+
+/* A pipe that is full, that nobody reads, and that blocks. */
+static void block_the_console(void)
+{
+	char buf[4096] = { 0 };
+
+	while (write(out[1], buf, sizeof(buf)) > 0)
+		;
+	assert_int_equal(fcntl(out[1], F_SETFL, 0), 0);
+}
+
+static void start_printing(unsigned int ncpus, unsigned int count)
+{
+	struct vcpu *vcpu = calloc(ncpus, sizeof(*vcpu));
+
+	block_the_console();
+	io_count = count;
+	atomic_store(&printing, 0);
+	vm.ncpus = ncpus;
+	vm.vcpu = vcpu;
+	for (unsigned int i = 0; i < ncpus; i++) {
+		vcpu[i].vm = &vm;
+		vcpu[i].id = i;
+		vcpu[i].fd = FAKE_FD + i;
+		vcpu[i].run = calloc(1, DATA_OFFSET + count);
+	}
+	assert_int_equal(vcpu_start_all(&vm), 0);
+	while (atomic_load(&printing) < ncpus)
+		usleep(1000);
+	usleep(100 * 1000);	/* from there to the console is not far */
+}
+
+/* Ends by the alarm if it doesn't otherwise. */
+static void stop_printing(void)
+{
+	alarm(20);
+	vm_end(&vm, END_STOPPED);
+	vcpu_stop_all(&vm);
+	alarm(0);
+	for (unsigned int i = 0; i < vm.ncpus; i++)
+		free(vm.vcpu[i].run);
+	free(vm.vcpu);
+}
+
+/* One is in write(), the others wait for it: whichever comes first, all have to go. */
+static void stops_who_waits_for_the_console(void **state)
+{
+	(void)state;
+	start_printing(4, 1);
+	stop_printing();
+}
+
+/* A string instruction is many writes, each of which would have to be interrupted. */
+static void stops_string_output(void **state)
+{
+	(void)state;
+	start_printing(1, 4096);
+	stop_printing();
+}
+
+/* As above with the launcher's own messages: the one that says how it ended comes last of all. */
+static void messages_do_not_block(void **state)
+{
+	int err = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_true(err >= 0);
+	block_the_console();
+	assert_true(dup2(out[1], STDERR_FILENO) >= 0);
+	alarm(20);
+	say("nobody will ever know");
+	alarm(0);
+	dup2(err, STDERR_FILENO);
+	close(err);
+}
+
 static void expect_filtered(const char *in, const char *want, bool want_quit)
 {
 	struct term_escape e = { false };
@@ -298,7 +422,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(prints), T(transmit_interrupts), T(receives), T(registers), T(powers_off),
 		T(reboots), T(reports_panic), T(panic_on_the_console), T(panic_long_ago),
-		T(nobody_there), cmocka_unit_test(escapes), cmocka_unit_test(disks),
+		T(nobody_there), T(stops_who_waits_for_the_console), T(stops_string_output),
+		T(messages_do_not_block), cmocka_unit_test(escapes), cmocka_unit_test(disks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "input.h"
+
+#define AWAY_MS	1000
+
+void input_init(struct input *in, struct uart *uart, bool open)
+{
+	memset(in, 0, sizeof(*in));
+	in->uart = uart;
+	in->open = open;
+	/*
+	 * In the background what is typed is somebody else's, and a read would stop the whole guest.
+	 * Without the signal it fails with EIO.
+	 */
+	signal(SIGTTIN, SIG_IGN);
+}
+
+int input_fd(const struct input *in)
+{
+	return in->open && !in->away && !in->len ? STDIN_FILENO : -1;
+}
+
+int input_wait_ms(const struct input *in)
+{
+	/* The guest doesn't say when its FIFO has room again, so look now and then. */
+	if (in->len)
+		return 10;
+	/* Nor does the terminal say when it is ours again. */
+	return in->open && in->away ? AWAY_MS : -1;
+}
+
+static bool read_some(struct input *in)
+{
+	bool quit = false;
+	ssize_t n = read(STDIN_FILENO, in->buf, sizeof(in->buf));
+
+	if (n <= 0) {
+		in->away = n < 0 && errno == EIO;
+		in->open = in->away || (n < 0 && (errno == EAGAIN || errno == EINTR));
+		return true;
+	}
+	in->len = term_is_raw() ? term_filter(&in->escape, in->buf, n, &quit) : (size_t)n;
+	return !quit;
+}
+
+static void feed_uart(struct input *in)
+{
+	size_t n = uart_input(in->uart, in->buf, in->len);
+
+	in->len -= n;
+	memmove(in->buf, in->buf + n, in->len);
+}
+
+bool input_turn(struct input *in, bool readable)
+{
+	bool go_on = true;
+
+	in->away = false;
+	if (readable)
+		go_on = read_some(in);
+	if (in->len)
+		feed_uart(in);
+	return go_on;
+}

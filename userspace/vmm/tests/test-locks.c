@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who may open a file as a disk beside whom: one writer or several readers. Also when they come at the
+ * same time: the second comes at each of the steps that the first one takes.
+ */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "blk.h"
+
+#define DISK_BYTES (1UL << 20)
+
+static char path[64];
+
+static bool open_disk(struct blk_device *dev, bool readonly)
+{
+	return !blk_open(dev, path, readonly, NULL);
+}
+
+/* Who comes when `steps_left` of the first one's have been taken. */
+static struct {
+	int steps_left;			/* negative: it has come */
+	bool readonly;
+	bool opened;
+	struct blk_device dev;
+} second;
+
+static void step(void)
+{
+	if (second.steps_left-- == 0)
+		second.opened = open_disk(&second.dev, second.readonly);
+}
+
+int __real_fcntl64(int fd, int cmd, ...);
+int __wrap_fcntl64(int fd, int cmd, ...);
+
+/* The linker leads the code's own calls here; a step is one that takes a lock or looks at some. */
+int __wrap_fcntl64(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (cmd == F_OFD_SETLK || cmd == F_OFD_GETLK)
+		step();
+	return __real_fcntl64(fd, cmd, arg);
+}
+
+/* Returns whether the first one still had steps to take when the second came. */
+static bool race(bool first_readonly, bool second_readonly, int at)
+{
+	struct blk_device first;
+	bool opened, met;
+
+	second.steps_left = at;
+	second.readonly = second_readonly;
+	second.opened = false;
+	opened = open_disk(&first, first_readonly);
+	met = second.steps_left < 0;
+	if (first_readonly && second_readonly)
+		assert_true(opened && (second.opened || !met));
+	else if (opened && second.opened)
+		fail_msg("both have it, the second came at step %d", at);
+	if (opened)
+		close(first.fd);
+	if (second.opened)
+		close(second.dev.fd);
+	second.steps_left = -1;
+	return met;
+}
+
+static void race_at_each_step(bool first_readonly, bool second_readonly)
+{
+	int at = 0;
+
+	while (race(first_readonly, second_readonly, at))
+		at++;
+	/* Some to take, some to look. */
+	assert_true(at >= 5);
+}
+
+static void reader_meets_writer(void **state)
+{
+	(void)state;
+	race_at_each_step(false, true);
+	race_at_each_step(true, false);
+}
+
+static void writer_meets_writer(void **state)
+{
+	(void)state;
+	race_at_each_step(false, false);
+}
+
+static void reader_meets_reader(void **state)
+{
+	(void)state;
+	race_at_each_step(true, true);
+}
+
+static void one_after_the_other(void **state)
+{
+	struct blk_device a, b, c;
+
+	(void)state;
+	assert_true(open_disk(&a, true));
+	assert_true(open_disk(&b, true));
+	assert_false(open_disk(&c, false));
+	close(a.fd);
+	assert_false(open_disk(&c, false));
+	close(b.fd);
+	assert_true(open_disk(&c, false));
+	assert_false(open_disk(&a, true));
+	assert_false(open_disk(&a, false));
+	close(c.fd);
+	/* Those who were refused have left nothing behind. */
+	assert_true(open_disk(&a, true));
+	close(a.fd);
+}
+
+static int setup(void **state)
+{
+	int fd, err;
+
+	(void)state;
+	second.steps_left = -1;
+	snprintf(path, sizeof(path), "%s/test-locks.XXXXXX", getenv("TMPDIR") ?: "/var/tmp");
+	fd = mkstemp(path);
+	err = fd < 0 || ftruncate(fd, DISK_BYTES);
+	close(fd);
+	return err;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_after_the_other), cmocka_unit_test(reader_meets_writer),
+		cmocka_unit_test(writer_meets_writer), cmocka_unit_test(reader_meets_reader),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
