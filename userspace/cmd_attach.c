@@ -2,6 +2,7 @@
 /*
  * cowchain attach
  */
+#include <ctype.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,11 @@ static int parse_format(const char *option, enum layer_kind *kind)
 /* The table line is words between blanks: a blank in a word would make another word of it. */
 static int parse_feature(struct args *args)
 {
-	if (!optarg[0] || strpbrk(optarg, " \t\n\\"))
+	const char *p = optarg;
+
+	while (isgraph((unsigned char)*p) && *p != '\\')
+		p++;
+	if (!optarg[0] || *p)
 		return cc_usage("attach", "--feature '%s': must be one word", optarg);
 	add_feature(args, optarg);
 	return 0;

@@ -267,17 +267,35 @@ int dm_status(const char *name, struct target_status *status)
 	return ret;
 }
 
+static int send_message(struct dm_task *task, const char *const *words)
+{
+	char *message = message_join(words);
+	int ret = NO_TASK;
+
+	if (task && dm_task_set_sector(task, 0) && dm_task_set_message(task, message))
+		ret = run_task(task);
+	free(message);
+	return ret;
+}
+
+/* The message for the eye: its quotes would only make names unreadable. Caller frees. */
+static char *show_words(const char *const *words)
+{
+	struct strbuf sb = { 0 };
+
+	strbuf_add(&sb, *words);
+	while (*++words)
+		strbuf_addf(&sb, " %s", *words);
+	return sb.text;
+}
+
 int dm_message(const char *name, const char *const *words)
 {
 	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, name);
-	char *message = message_join(words);
+	char *message = show_words(words);
 	int klog = klog_mark();
-	int ret;
+	int ret = send_message(task, words);
 
-	if (!task || !dm_task_set_sector(task, 0) || !dm_task_set_message(task, message))
-		ret = NO_TASK;
-	else
-		ret = run_task(task);
 	if (ret) {
 		cc_error("%s: '%s' failed: %s%s", name, message, strerror(-ret),
 			 ret == -EPERM || ret == -EACCES ? remedy(ret) : "");
@@ -287,6 +305,19 @@ int dm_message(const char *name, const char *const *words)
 		klog_drop(klog);
 	}
 	free(message);
+	end_task(task);
+	return ret;
+}
+
+char *dm_ask(const char *name, const char *const *words)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, name);
+	const char *answer = NULL;
+	char *ret;
+
+	if (!send_message(task, words))
+		answer = dm_task_get_message_response(task);
+	ret = answer ? xstrdup(answer) : NULL;
 	end_task(task);
 	return ret;
 }

@@ -44,6 +44,8 @@ int dm_status(const char *name, struct target_status *status);
 
 /* words: NULL-terminated, quoted as device-mapper needs it. */
 int dm_message(const char *name, const char *const *words);
+/* What the message is answered; NULL, silently, without an answer. Caller frees. */
+char *dm_ask(const char *name, const char *const *words);
 
 /* Creates, loads and resumes; nothing is left of it on failure. */
 int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only);

@@ -67,6 +67,7 @@ expect 2 'multiple' create x --size 100
 expect 2 'cluster-size' create x --size 1M --cluster-size 64K
 expect 2 'cannot be the name' attach a/b top.qcow2
 expect 2 'one word' attach x y --feature 'a b'
+expect 2 'one word' attach x y --feature $'a\u00a0b'
 expect 2 'number' attach x y --commit-ms soon
 expect 2 'raw:FILE' --debug attach --layer base.raw x
 expect 2 'raw:FILE or qcow2:FILE' attach --layer vmdk:base.raw x
