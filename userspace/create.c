@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "create.h"
+#include "hold.h"
 #include "path.h"
 #include "util.h"
 
@@ -72,6 +73,7 @@ static int run_qemu_img(const char *dir, char *const argv[])
 	fflush(NULL);
 	pid = fork();
 	if (!pid) {
+		hold_child();
 		if (chdir(dir)) {
 			fprintf(stderr, "cowchain: %s: %s\n", dir, strerror(errno));
 			_exit(126);
@@ -79,12 +81,12 @@ static int run_qemu_img(const char *dir, char *const argv[])
 		execvp(argv[0], argv);
 		_exit(127);
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (pid < 0) {
-		cc_error("cannot start qemu-img: %s", strerror(errno));
+	if (pid < 0 || hold_wait(pid, &status)) {
+		cc_error("cannot run qemu-img: %s", strerror(errno));
 		return -1;
 	}
+	if (hold_interrupted())
+		return -1;
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
@@ -146,7 +148,8 @@ static int run_create(const struct create_request *req, const char *dir)
 	argv[n] = NULL;
 	ret = run_qemu_img(dir, argv);
 	if (ret)
-		cc_error("%s: qemu-img create failed", req->path);
+		cc_error("%s: qemu-img create %s", req->path,
+			 hold_interrupted() ? "was interrupted" : "failed");
 	free(backing);
 	free(file);
 	free(size);
@@ -194,14 +197,18 @@ int create_image(const struct create_request *req, struct created *made)
 	memset(made, 0, sizeof(*made));
 	if (!dir)
 		return -1;
+	hold_begin();
 	if (!reserve(req->path, req->overwrite, &made->image) &&
 	    (!req->data_file || !reserve(req->data_file, req->overwrite, &made->data)))
 		ret = run_create(req, dir);
 	if (!ret)
 		ret = reserve_all(req);
 	free(dir);
+	if (!ret && hold_interrupted())
+		ret = -1;
 	if (ret)
 		create_undo(made);
+	hold_end();
 	return ret;
 }
 

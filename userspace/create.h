@@ -31,7 +31,7 @@ struct created {
 	char *data;
 };
 
-/* Returns 0 or -1 (said why); nothing is left behind then. */
+/* Returns 0 or -1 (said why); nothing is left behind then, nor after a signal. */
 int create_image(const struct create_request *req, struct created *made);
 /* Removes what was made, as a later step failed. */
 void create_undo(struct created *made);

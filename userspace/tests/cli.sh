@@ -101,6 +101,28 @@ shell 'a failed qemu-img leaves nothing' \
 	"mkdir bin; printf '#!/bin/sh\nexit 1\n' >bin/qemu-img; chmod +x bin/qemu-img
 	! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw &&
 		[ ! -e f.qcow2 ] && [ ! -e f.raw ]"
+# interrupted SIGNAL STATUS SCRIPT: create, with a qemu-img that does this, leaves nothing.
+interrupted() {
+	printf '#!/bin/sh\n%s\n' "$3" >bin/qemu-img
+	shell "create that is interrupted by $1 leaves nothing" \
+		"PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw
+		status=\$?; echo exit status \$status
+		[ \$status = $2 ] && [ ! -e f.qcow2 ] && [ ! -e f.raw ]"
+}
+# shellcheck disable=SC2016	# for the script
+{
+	interrupted 'SIGINT of qemu-img' 130 'kill -INT $$'
+	interrupted 'SIGINT of both' 130 'kill -INT $PPID $$'
+	interrupted 'SIGTERM' 143 'kill -TERM $PPID; exec sleep 100'
+	interrupted 'SIGHUP at the end' 129 'kill -HUP $PPID; sleep 0.2; exit 0'
+	interrupted 'SIGTERM, unheard' 143 'trap "" TERM; kill -TERM $PPID; sleep 0.2'
+}
+rm bin/qemu-img
+shell 'what is ignored does not interrupt' \
+	"printf '#!/bin/sh\nkill -HUP \$PPID; exec /usr/bin/env PATH=%s qemu-img \"\$@\"\n' \"\$PATH\" >bin/qemu-img
+	chmod +x bin/qemu-img; trap '' HUP
+	PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M && qemu-img check -q f.qcow2 && rm f.qcow2"
+rm bin/qemu-img
 shell 'a name next to the image is stored relative' \
 	'qemu-img info --output=json b.qcow2 | grep "\"backing-filename\": \"base.raw\""'
 shell 'another one absolute' \
