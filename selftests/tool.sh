@@ -331,4 +331,118 @@ in_use() {
 	detached
 }
 
+# qemu_img LINE: one that does this first
+qemu_img() {
+	local real
+
+	real=$(command -v qemu-img) || skip "needs qemu-img"
+	mkdir -p bin
+	printf '#!/bin/sh\n%s\nexec %s "$@"\n' "$1" "$real" >bin/qemu-img
+	chmod +x bin/qemu-img
+	PATH=$T/bin:$PATH
+}
+
+it "two snapshots at the same time stand on each other" together
+together() {
+	attached
+	qemu_img 'sleep 3'
+	cowchain snapshot cct "$T/e.qcow2" >first 2>&1 &
+	cowchain snapshot cct "$T/f.qcow2" >second 2>&1 || fail "the second: $(<second)"
+	wait $! || fail "the first: $(<first)"
+	matches "$(cat first second)" 'cct: waiting for another' "what they say"
+	status cct
+	eq "$S_LAYERS" 6 layers
+	matches "$(qcow2poke e.qcow2 backing) $(qcow2poke f.qcow2 backing)" \
+		'^(d.qcow2 e.qcow2|f.qcow2 d.qcow2)$' "backing files"
+	io random:20:1 verify
+}
+
+it "a top that others change meanwhile is noticed" meanwhile
+meanwhile() {
+	attached
+	cowchain create "$T/g.qcow2" --backing "$T/d.qcow2" --format qcow2
+	qemu_img "dmsetup message cct 0 snapshot qcow2 $(mkloop "$T/g.qcow2") -"
+	tool_fails 1 'changed it meanwhile' snapshot cct "$T/e.qcow2" --data-file "$T/e.data"
+	[ ! -e e.qcow2 ] || fail "the new image is still there"
+	[ ! -e e.data ] || fail "the new data file is still there"
+	status cct
+	eq "$S_LAYERS" 5 layers
+	io verify
+}
+
+it "a base that others select meanwhile spoils no copy unnoticed" copy_base
+copy_base() {
+	local out rc=0 pid
+
+	attached
+	while :; do dmsetup message cct 0 base 0; done >/dev/null 2>&1 &
+	pid=$!
+	out=$(cowchain copy cct "$T/new.qcow2" --wait --quiet 2>&1) || rc=$?
+	kill $pid
+	wait $pid || true
+	status cct
+	if [ $rc -eq 0 ]; then
+		eq "$S_LAYERS" 1 layers
+	else
+		matches "$out" 'selected layer 0 as the base' "output of copy"
+	fi
+	io verify
+}
+
+it "a signal leaves nothing half done" signals
+signals() {
+	local delay rc
+
+	attached
+	# shellcheck disable=SC2016	# for the script
+	qemu_img 'kill -TERM $PPID; exec sleep 100'
+	tool_fails 143 . snapshot cct "$T/e.qcow2" --data-file "$T/e.data"
+	[ ! -e e.qcow2 ] || fail "the new image is still there"
+	[ ! -e e.data ] || fail "the new data file is still there"
+	status cct
+	eq "$S_LAYERS" 4 layers
+	detached
+	for delay in 0.01 0.02 0.04 0.06 0.08 0.1 0.15 0.2 0.3 0.5 1; do
+		rc=0
+		timeout "$delay" cowchain attach cct "$T/d.qcow2" || rc=$?
+		[ $rc -eq 0 ] || [ $rc -eq 124 ] || fail "attach ended with $rc"
+		[ $rc -eq 124 ] || cowchain detach cct
+		eq "$(dmsetup info -c --noheadings -o name | grep -c -x cct)" 0 "devices"
+		wait_for 30 no_loops
+	done
+}
+
+it "a device without a table is shown and removed" no_table
+no_table() {
+	need cowchain
+	dmsetup create cct --notable --uuid COWCHAIN-0123
+	matches "$(cowchain list --noheadings)" 'cct .* no-table' list
+	matches "$(cowchain status --noheadings)" 'cct .*no-table' status
+	tool_fails 1 'no table.*detach' stream cct
+	cowchain detach cct
+	# somebody else's is not touched
+	dmsetup create cct --notable
+	tool_fails 1 'no table' detach cct
+	dmsetup remove cct
+}
+
+it "names with letters beyond ASCII, and with blanks" letters
+letters() {
+	local dir
+
+	need cowchain
+	for dir in $'\303\240' $'\320\240' 'a b'; do
+		mkdir "$dir"
+		cp "$FIXTURES"/abcd/* "$dir"
+		mv "$dir/a.raw" "$dir/$dir.raw"
+		qcow2poke "$dir/b.qcow2" backing "$dir.raw" raw
+		cowchain attach cct "$T/$dir/d.qcow2"
+		cowchain stream cct --base "$T/$dir/$dir.raw" --wait --quiet
+		cowchain detach cct
+		wait_for 30 no_loops
+		eq "$(qcow2poke "$dir/d.qcow2" backing)" "$dir.raw" "backing file"
+		rm -r "$dir"
+	done
+}
+
 run_cases

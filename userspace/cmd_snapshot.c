@@ -11,6 +11,7 @@
 #include "chain.h"
 #include "commands.h"
 #include "create.h"
+#include "hold.h"
 #include "job_args.h"
 #include "live.h"
 #include "space.h"
@@ -189,6 +190,7 @@ static int open_new(const struct snapshot_args *args, const struct live *live, c
 	return -1;
 }
 
+/* Up to here all can be undone; that NEW stands on the top is in its header, not in the message. */
 static int send_snapshot(const struct snapshot_args *args, const struct live *live,
 			 struct layer *layer)
 {
@@ -196,7 +198,7 @@ static int send_snapshot(const struct snapshot_args *args, const struct live *li
 	char *dev, *data;
 	int ret;
 
-	if (layer_attach(layer, args->opt.no_lock))
+	if (layer_attach(layer, args->opt.no_lock) || live_check_top(live) || hold_interrupted())
 		return -1;
 	dev = devno_format(layer->file.dev);
 	data = layer->data.path ? devno_format(layer->data.dev) : xstrdup("-");
@@ -246,19 +248,51 @@ out:
 	return ret;
 }
 
+/* With dmsetup a base can be selected between the two messages of a copy. */
+static int check_no_base(const char *name)
+{
+	static const char *const cancel[] = { "job-cancel", NULL };
+	struct target_status st;
+
+	if (dm_status(name, &st))
+		return -1;
+	if (!st.job.present || st.job.base < 0)
+		return 0;
+	cc_error("%s: somebody has selected layer %d as the base meanwhile: the copy is cancelled",
+		 name, st.job.base);
+	if (!job_concluded(&st.job))
+		dm_message(name, cancel);
+	return -1;
+}
+
 /* Nothing of the old chain stays below the copy. */
 static int start_copy(const struct snapshot_args *args, const struct live *live)
 {
 	static const char *const words[] = { "base", "none", NULL };
-	bool started = false;
-	int ret = CC_FAILED;
+	const char *name = live->dev.name;
 
-	if (!dm_message(live->dev.name, words))
-		ret = job_start(live->dev.name, &args->job, NULL, NULL, &started);
-	if (!started)
-		cc_note("%s is the top of %s now, but nothing is copied yet: 'cowchain stream %s --base none' starts it",
-			args->image, live->dev.name, live->dev.name);
-	return ret;
+	if (!dm_message(name, words) && !job_start(name, &args->job, NULL, NULL) &&
+	    !check_no_base(name))
+		return 0;
+	cc_note("%s is the top of %s now, but the disk is not copied yet: 'cowchain stream %s --base none' starts it",
+		args->image, name, name);
+	return -1;
+}
+
+/* Once the snapshot is taken, a signal that ends the program does not keep the copy from starting. */
+static int change(const struct snapshot_args *args, struct live *live)
+{
+	int ret;
+
+	hold_begin();
+	ret = take_snapshot(args, live);
+	if (!ret && args->is_copy)
+		ret = start_copy(args, live);
+	live_let_go(live);
+	hold_end();
+	if (ret)
+		return CC_FAILED;
+	return args->is_copy ? job_wait(live->dev.name, &args->job) : CC_OK;
 }
 
 static int run(int argc, char **argv, bool is_copy)
@@ -267,12 +301,10 @@ static int run(int argc, char **argv, bool is_copy)
 	struct live live;
 	int ret = parse(argc, argv, &args);
 
-	if (!ret && live_open(&live, args.name)) {
+	if (!ret && live_open_alone(&live, args.name)) {
 		ret = CC_FAILED;
 	} else if (!ret) {
-		ret = take_snapshot(&args, &live) ? CC_FAILED : CC_OK;
-		if (!ret && is_copy)
-			ret = start_copy(&args, &live);
+		ret = change(&args, &live);
 		live_close(&live);
 	}
 	allow_dirs_free(&args.opt.allow);

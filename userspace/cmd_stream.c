@@ -115,11 +115,10 @@ static char *name_for_base(const struct live *live, int layer)
 	return name;
 }
 
-static int run_stream(const struct live *live, const struct stream_args *args)
+static int start_stream(const struct live *live, const struct stream_args *args)
 {
 	const char *format = args->backing_format;
 	char *name = args->backing_file ? xstrdup(args->backing_file) : NULL;
-	bool started;
 	int layer = -1, ret;
 
 	if (args->base)
@@ -133,7 +132,7 @@ static int run_stream(const struct live *live, const struct stream_args *args)
 		name = name_for_base(live, layer);
 		format = kind_name(live->table.layers[layer].kind);
 	}
-	ret = job_start(live->dev.name, &args->job, name, format, &started);
+	ret = job_start(live->dev.name, &args->job, name, format) ? CC_FAILED : CC_OK;
 	free(name);
 	return ret;
 }
@@ -146,9 +145,12 @@ int cmd_stream(int argc, char **argv)
 
 	if (ret)
 		return ret;
-	if (live_open(&live, args.name))
+	if (live_open_alone(&live, args.name))
 		return CC_FAILED;
-	ret = run_stream(&live, &args);
+	ret = start_stream(&live, &args);
+	live_let_go(&live);
+	if (ret == CC_OK)
+		ret = job_wait(live.dev.name, &args.job);
 	live_close(&live);
 	return ret;
 }
@@ -161,7 +163,7 @@ int cmd_base(int argc, char **argv)
 
 	if (getopt_long(argc, argv, "", none, NULL) != -1 || argc - optind != 2)
 		return cc_usage("base", "a device and a layer are needed");
-	if (live_open(&live, argv[optind]))
+	if (live_open_alone(&live, argv[optind]))
 		return CC_FAILED;
 	layer = find_base(&live, argv[optind + 1]);
 	ret = layer == -2 || select_base(&live, layer) ? CC_FAILED : CC_OK;

@@ -4,30 +4,74 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "live.h"
 #include "source.h"
+#include "turn.h"
 #include "util.h"
 
 #define LOOP_MAJOR 7
 
-int live_open(struct live *live, const char *arg)
+static int parse_table(struct live *live)
 {
-	memset(live, 0, sizeof(*live));
-	if (dm_open(dm_name(arg), &live->dev))
-		return -1;
 	if (!table_parse(live->dev.params, &live->table))
 		return 0;
 	cc_error("%s: cannot read its table '%s': do the tool and the module belong together?",
 		 live->dev.name, live->dev.params);
-	dm_close(&live->dev);
+	live_close(live);
 	return -1;
+}
+
+int live_open(struct live *live, const char *arg)
+{
+	memset(live, 0, sizeof(*live));
+	live->turn = -1;
+	if (dm_open(dm_name(arg), &live->dev))
+		return -1;
+	return parse_table(live);
+}
+
+int live_open_alone(struct live *live, const char *arg)
+{
+	memset(live, 0, sizeof(*live));
+	live->turn = turn_open(dm_name(arg), dm_open, &live->dev);
+	if (live->turn < 0)
+		return -1;
+	return parse_table(live);
+}
+
+void live_let_go(struct live *live)
+{
+	if (live->turn >= 0)
+		close(live->turn);
+	live->turn = -1;
 }
 
 void live_close(struct live *live)
 {
+	live_let_go(live);
 	table_free(&live->table);
 	dm_close(&live->dev);
+}
+
+int live_check_top(const struct live *live)
+{
+	const struct table_layer *top = &live->table.layers[live_top(live)], *top_now;
+	struct live now;
+	bool same;
+
+	if (live_open(&now, live->dev.name))
+		return -1;
+	top_now = &now.table.layers[live_top(&now)];
+	same = now.dev.dev == live->dev.dev && now.dev.sectors == live->dev.sectors &&
+	       !strcmp(top_now->dev, top->dev) && !top_now->data == !top->data &&
+	       (!top->data || !strcmp(top_now->data, top->data));
+	live_close(&now);
+	if (same)
+		return 0;
+	cc_error("%s: somebody has changed it meanwhile: try again", live->dev.name);
+	return -1;
 }
 
 char *live_file(const struct live *live, unsigned int layer)

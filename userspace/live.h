@@ -11,10 +11,16 @@
 struct live {
 	struct dm_device dev;
 	struct table table;
+	int turn;		/* see turn.h; -1: none was taken */
 };
 
 /* arg: NAME or /dev/mapper/NAME. Returns 0 or -1 (said why). */
 int live_open(struct live *live, const char *arg);
+/* The same to change it: other invocations wait until it is closed, or live_let_go(). */
+int live_open_alone(struct live *live, const char *arg);
+void live_let_go(struct live *live);
+/* Returns 0, or -1 (said why) if dmsetup or others have given the device another top since. */
+int live_check_top(const struct live *live);
 void live_close(struct live *live);
 
 static inline unsigned int live_top(const struct live *live)
