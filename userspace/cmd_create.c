@@ -2,6 +2,7 @@
 /*
  * cowchain create
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,9 +100,13 @@ static int look_at_backing(struct args *args, char **real)
 	if (!args->req.size)
 		/* A raw file may end within a sector, a disk does not. */
 		args->req.size = (layer_size(&layer) + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
-	*real = xstrdup(layer.file.real);
-	args->req.backing = *real;
 	layer_close(&layer);
+	*real = source_lasting_name(args->backing);
+	if (!*real) {
+		cc_error("%s: %s", args->backing, strerror(errno));
+		return -1;
+	}
+	args->req.backing = *real;
 	if (args->req.size)
 		return 0;
 	cc_error("%s: is empty: give --size", args->backing);
@@ -110,7 +115,7 @@ static int look_at_backing(struct args *args, char **real)
 
 int cmd_create(int argc, char **argv)
 {
-	struct args args = { 0 };
+	struct args args = { .req.can_overwrite = true };
 	struct created made;
 	char *real = NULL;
 	int ret = parse(argc, argv, &args);

@@ -16,12 +16,13 @@
 struct create_request {
 	const char *path;
 	const char *data_file;		/* NULL: everything in one file */
-	const char *backing;		/* canonical path, NULL: none */
+	const char *backing;		/* absolute path, NULL: none */
 	const char *backing_name;	/* to store instead of a name made from backing */
 	enum layer_kind backing_kind;
 	uint64_t size;			/* bytes */
 	uint64_t cluster_size;		/* bytes */
 	bool overwrite;			/* existing files or block devices */
+	bool can_overwrite;		/* there is an option for it */
 	bool reserve;			/* the space on the file system, too */
 };
 

@@ -271,6 +271,31 @@ static char *kernel_name(dev_t dev)
 	return name;
 }
 
+int loop_check_unused(const struct stat *st, const char *path)
+{
+	dev_t dev;
+
+	/* As for a writer, for whom there is none that could be shared. */
+	return find_or_refuse(st, path, true, &dev) == -2 ? -1 : 0;
+}
+
+bool loop_shows_file(dev_t dev, const struct stat *st)
+{
+	char *name = kernel_name(dev);
+	struct loop_info64 info;
+	bool shows = false;
+	int fd = -1;
+
+	if (name && !strncmp(name, "loop", 4))
+		fd = open_status(name, &info);
+	if (fd >= 0) {
+		shows = shows_file(&info, st);
+		close(fd);
+	}
+	free(name);
+	return shows;
+}
+
 int loop_open_file(dev_t dev, char **path)
 {
 	char *name = kernel_name(dev);

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "path.h"
@@ -83,8 +84,10 @@ bool path_has_protocol(const char *name)
 char *path_stored_name(const char *image_dir, const char *target)
 {
 	const char *rel;
+	struct stat st;
 
-	if (!path_below(target, image_dir))
+	/* Block devices have several names in several directories, and do not move with an image. */
+	if (!path_below(target, image_dir) || (!stat(target, &st) && S_ISBLK(st.st_mode)))
 		return xstrdup(target);
 	rel = target + strlen(image_dir);
 	rel += *rel == '/';

@@ -34,9 +34,9 @@ bool path_below(const char *path, const char *dir);
 bool path_has_protocol(const char *name);
 
 /*
- * The name under which a header in image_dir refers to target (both canonical): relative to the
- * image's directory where target is below it, so that the directory can be moved; else absolute.
- * Caller frees.
+ * The name under which a header in image_dir refers to target (both absolute): relative to the
+ * image's directory where target is a file below it, so that the directory can be moved; else
+ * absolute. Caller frees.
  */
 char *path_stored_name(const char *image_dir, const char *target);
 

@@ -14,6 +14,7 @@
 
 #include "lock.h"
 #include "loop.h"
+#include "path.h"
 #include "source.h"
 #include "util.h"
 
@@ -212,6 +213,29 @@ char *devno_node(dev_t dev)
 	for (link = node; link && *link; link++)
 		if (*link == '!')
 			*link = '/';
+	return node;
+}
+
+/* The kernel counts device-mapper's devices anew each time, and these are named by that. */
+static bool is_number(const char *path)
+{
+	return !strncmp(path, "/dev/dm-", 8) || !strncmp(path, "/dev/block/", 11);
+}
+
+char *source_lasting_name(const char *path)
+{
+	char *abs, *node;
+	struct stat st;
+
+	if (stat(path, &st))
+		return NULL;
+	if (!S_ISBLK(st.st_mode))
+		return realpath(path, NULL);
+	abs = path_absolute(path);
+	node = is_number(abs) ? devno_node(st.st_rdev) : NULL;
+	if (!node)
+		return abs;
+	free(abs);
 	return node;
 }
 

@@ -55,4 +55,11 @@ char *devno_file(dev_t dev);
 /* The path of the node: /dev/mapper/NAME or /dev/KERNELNAME. NULL if unknown. Caller frees. */
 char *devno_node(dev_t dev);
 
+/*
+ * The absolute name for a header to call it by: of a file the canonical one; of a block device the
+ * user's, since the link is what lasts there (/dev/vg/base, /dev/disk/by-id/...), and the node it leads
+ * to may be another tomorrow. NULL with errno. Caller frees.
+ */
+char *source_lasting_name(const char *path);
+
 #endif

@@ -93,6 +93,16 @@ expect 0 '' create 'd,x:y.qcow2' -b b.qcow2 -F qcow2 --data-file 'sub/d,d:1.raw'
 expect 0 '' create e.qcow2 --size 1G --cluster-size 2M
 expect 1 'take another name' create b.qcow2 --size 1M
 expect 0 '' create e.qcow2 --size 2M --force
+expect 1 'are the same' create same.qcow2 --size 1M --data-file ./same.qcow2 --force
+check 'nothing is left of that' test ! -e same.qcow2
+ln e.qcow2 hard.qcow2
+ln -s e.qcow2 soft.qcow2
+expect 1 'are the same' create hard.qcow2 --backing e.qcow2 --format qcow2 --force
+expect 1 'are the same' create soft.qcow2 --backing e.qcow2 --format qcow2 --force
+expect 1 'are the same' create x.qcow2 --size 1M --data-file base.raw -b ../"${dir##*/}"/base.raw -F raw --force
+expect 1 'are the same' create e.qcow2 --size 1M --data-file soft.qcow2 --force
+check 'the backing file is whole' qemu-img check -q e.qcow2
+rm hard.qcow2 soft.qcow2
 expect 1 'not a qcow2 image' create f.qcow2 --backing base.raw --format qcow2
 expect 1 'No such file' create f.qcow2 --backing missing --format raw
 expect 1 'No such file' create missing/f.qcow2 --size 1M
