@@ -426,6 +426,62 @@ no_table() {
 	dmsetup remove cct
 }
 
+it "an image that is there already must fit, and the remedy works" existing
+existing() {
+	local out
+
+	attached
+	cowchain create "$T/e.qcow2" --backing "$T/c.qcow2" --format qcow2
+	tool_fails 1 'top of the chain is .*d.qcow2' snapshot cct "$T/e.qcow2"
+	out=$(cowchain snapshot cct "$T/e.qcow2" 2>&1) || true
+	eval "${out##*change it: }"
+	tool_fails 1 'backing file is' snapshot cct "$T/e.qcow2" --backing-file d.qcow2
+	cowchain snapshot cct "$T/e.qcow2" --backing-file "$T/d.qcow2"
+	cowchain create "$T/f.qcow2" --backing "$T/e.qcow2" --format qcow2
+	printf x >>f.qcow2
+	out=$(cowchain snapshot cct "$T/f.qcow2" 2>&1) && fail "its length does not matter"
+	matches "$out" 'truncate -s' "output"
+	[[ $out != *--pad* ]] || fail "snapshot has no --pad: $out"
+	out=$(cowchain snapshot cct "$T/g.qcow2" --data-file "$T/a.raw" 2>&1) && fail "a.raw is there"
+	matches "$out" 'exists' "output"
+	[[ $out != *--force* ]] || fail "snapshot has no --force: $out"
+	io random:20:1 verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	qcow2poke e.qcow2 backing d.qcow2 qcow2
+	keep check e.qcow2
+	keep compare e.qcow2 model.raw
+}
+
+# create leaves what is in use alone, and calls block devices what the user calls them.
+it "create and block devices" create_block
+create_block() {
+	local dev
+
+	need cowchain
+	use abcd
+	dev=$(mkloop "$T/a.raw")
+	dmsetup create cct-base --table "0 $SECTORS linear $dev 0"
+	ln -s /dev/mapper/cct-base link
+	cowchain create x.qcow2 --backing link --format raw
+	eq "$(qcow2poke x.qcow2 backing)" "$T/link" "a link"
+	cowchain create y.qcow2 --backing "/dev/$(dmsetup info -c --noheadings -o blkdevname cct-base)" -F raw
+	eq "$(qcow2poke y.qcow2 backing)" /dev/mapper/cct-base "a number"
+	cowchain create z.qcow2 --size 16M --data-file link --force
+	eq "$(qcow2poke z.qcow2 ext 0x44415441)" "$T/link" "a link as the data file"
+	# in use: by a mapped device, by a loop device, by the same image
+	tool_fails 1 'in use' create "$dev" --size 1M --force
+	tool_fails 1 'in use' create w.qcow2 --size 1M --data-file "$dev" --force
+	tool_fails 1 "attached as $dev" create a.raw --size 1M --force
+	tool_fails 1 'are the same' create link --backing /dev/mapper/cct-base --format raw --force
+	[ ! -e w.qcow2 ] || fail "w.qcow2 was made"
+	cmp a.raw "$FIXTURES/abcd/a.raw" || fail "a.raw was overwritten"
+	dmsetup remove cct-base
+	tool_fails 1 'are the same' create "$dev" --backing a.raw --format raw --force
+	mkloop -x "$dev"
+	cowchain create a.raw --size 1M --force
+}
+
 it "names with letters beyond ASCII, and with blanks" letters
 letters() {
 	local dir

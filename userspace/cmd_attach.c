@@ -134,6 +134,7 @@ static int parse(int argc, char **argv, struct args *args)
 	int c, ret, left;
 
 	args->kind = KIND_QCOW2;
+	args->opt.can_pad = true;
 	while ((c = getopt_long(argc, argv, "l:a:F:f:ro:", options, NULL)) != -1) {
 		ret = parse_option(c, args);
 		if (ret)

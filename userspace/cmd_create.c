@@ -92,7 +92,7 @@ static int parse(int argc, char **argv, struct args *args)
 /* The backing file must be what the user says; its size is the default for the new disk. */
 static int look_at_backing(struct args *args, char **real)
 {
-	struct chain_options opt = { .peek = true };
+	struct chain_options opt = { .peek = true, .no_data = true };
 	struct layer layer;
 
 	if (layer_open(&layer, args->req.backing_kind, args->backing, false, &opt))

@@ -128,25 +128,44 @@ static int make_image(const struct snapshot_args *args, const struct live *live,
 	return create_image(&req, made);
 }
 
-/* An image that was there must name the present top: later the chain is found by that name. */
-static int check_backing(const struct layer *layer, const char *top)
+/* Does the header lead to the present top, or with --backing-file, is that what it says? */
+static bool names_top(const struct snapshot_args *args, const struct layer *layer, const char *top)
 {
 	const char *name = layer->image.backing_name;
-	char *dir = path_dir(layer->file.path);
 	struct stat want, have;
-	char *path;
-	int ret = 0;
+	char *dir, *path;
+	bool same;
 
-	path = name && name[0] != '/' ? xasprintf("%s/%s", dir, name) : xstrdup(name ? name : "");
-	if (!name || stat(path, &have) || stat(top, &want) || want.st_ino != have.st_ino ||
-	    want.st_dev != have.st_dev) {
-		cc_error("%s: its backing file is '%s', but the top of the chain is %s: 'qemu-img rebase -u -b %s' it, or name a new file",
-			 layer->file.path, name ? name : "", top, top);
-		ret = -1;
-	}
+	if (!name || args->backing_file)
+		return name && !strcmp(name, args->backing_file);
+	dir = path_dir(layer->file.path);
+	path = name[0] == '/' ? xstrdup(name) : xasprintf("%s/%s", dir, name);
+	same = !stat(path, &have) && !stat(top, &want) &&
+	       (S_ISBLK(want.st_mode) ? S_ISBLK(have.st_mode) && want.st_rdev == have.st_rdev :
+		want.st_ino == have.st_ino && want.st_dev == have.st_dev);
 	free(path);
 	free(dir);
-	return ret;
+	return same;
+}
+
+/* An image that was there must name the present top: later the chain is found by that name. */
+static int check_backing(const struct snapshot_args *args, const struct live *live,
+			 const struct layer *layer, const char *top)
+{
+	const char *name = layer->image.backing_name;
+	const char *want = args->backing_file ? args->backing_file : top;
+	const char *kind = kind_name(live->table.layers[live_top(live)].kind);
+	const char *format = layer->image.backing_format;
+	char *command;
+
+	if (names_top(args, layer, top) && (!format || !strcmp(format, kind)))
+		return 0;
+	command = image_rebase_command(layer->file.path, want, kind);
+	cc_error("%s: its backing file is '%s' (%s), but the top of the chain is %s (%s): name a new file, or change it: %s",
+		 layer->file.path, name ? name : "", format ? format : "no format", want, kind,
+		 command);
+	free(command);
+	return -1;
 }
 
 /* With --data-file the header of an image that was there must name just that file. */
@@ -173,7 +192,7 @@ static int check_new(const struct snapshot_args *args, const struct live *live, 
 	}
 	if (args->data_file && check_data(layer, args->data_file))
 		return -1;
-	if (existed && !args->backing_file && check_backing(layer, top))
+	if (existed && check_backing(args, live, layer, top))
 		return -1;
 	return layer_check_writable(layer);
 }

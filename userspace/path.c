@@ -136,6 +136,17 @@ static char *check_allowed(const char *image, const char *what, char *path,
 	return NULL;
 }
 
+static void say_protocol(const char *image, const char *name, const char *what)
+{
+	/* Nothing but the backing file can be changed by qemu-img without opening what is named. */
+	if (!strcmp(what, PATH_BACKING))
+		cc_error("%s: its %s '%s' is not the name of a plain file and is never followed: name one by qemu-img rebase -u -b FILE -F FORMAT, or list the layers with 'cowchain attach --layer'",
+			 image, what, name);
+	else
+		cc_error("%s: its %s '%s' is not the name of a plain file and is never followed: 'cowchain attach' takes one as --layer qcow2:FILE,data=FILE",
+			 image, what, name);
+}
+
 char *path_follow(const char *image, const char *name, const char *what,
 		  const struct allow_dirs *allow)
 {
@@ -146,8 +157,7 @@ char *path_follow(const char *image, const char *name, const char *what,
 		return NULL;
 	}
 	if (path_has_protocol(name)) {
-		cc_error("%s: its %s '%s' is not the name of a plain file and is never followed: rewrite it with 'qemu-img rebase -u'",
-			 image, what, name);
+		say_protocol(image, name, what);
 		return NULL;
 	}
 	if (name[0] == '/')

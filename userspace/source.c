@@ -67,8 +67,9 @@ static int check_length(struct source *src, unsigned int flags)
 	if (!rest || src->block || (flags & SOURCE_PEEK))
 		return 0;
 	if (!(flags & SOURCE_PAD)) {
-		cc_error("%s: its length of %" PRIu64 " bytes is no multiple of %d, the end would be cut off: pad it with zeros by --pad, or 'truncate -s %%%d' on it",
-			 src->path, src->size, SECTOR_SIZE, SECTOR_SIZE);
+		cc_error("%s: its length of %" PRIu64 " bytes is no multiple of %d, the end would be cut off: pad it with zeros by %s'truncate -s %%%d' on it",
+			 src->path, src->size, SECTOR_SIZE,
+			 flags & SOURCE_CAN_PAD ? "--pad, or " : "", SECTOR_SIZE);
 		return -1;
 	}
 	src->pad = true;

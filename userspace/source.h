@@ -26,7 +26,8 @@ struct source {
 enum source_flags {
 	SOURCE_WRITABLE = 1 << 0,
 	SOURCE_PAD = 1 << 1,		/* grow a file to a whole number of sectors */
-	SOURCE_PEEK = 1 << 2,		/* only to read headers: any file length will do */
+	SOURCE_CAN_PAD = 1 << 2,	/* the user may ask for that */
+	SOURCE_PEEK = 1 << 3,		/* only to read headers: any file length will do */
 };
 
 /*

@@ -217,6 +217,19 @@ END
 truncate -s 100M base.raw
 expect 1 '--backing-format' info noformat.qcow2
 expect 0 'base.raw' info noformat.qcow2 --backing-format raw
+cp noformat.qcow2 'no format.qcow2'
+shell 'the command that is recommended adds the format and keeps the name' \
+	"command=\$('$cowchain' info 'no format.qcow2' 2>&1 | sed -n 's/.*into the header: //p')
+	echo \"\$command\"; eval \"\${command/FORMAT/raw}\" && '$cowchain' info 'no format.qcow2' &&
+		qemu-img info 'no format.qcow2' | grep 'backing file: base.raw' &&
+		qemu-img info 'no format.qcow2' | grep 'backing file format: raw'"
+shell 'no rebase is recommended for a data file' \
+	"cp e.qcow2 'nbd.qcow2'; qemu-img create -q -f qcow2 -o data_file=d.raw nbd.qcow2 1M
+	sed -i 's/d[.]raw/nbd:d/' nbd.qcow2; '$cowchain' info nbd.qcow2 >said 2>&1
+	cat said; grep 'data=FILE' said && ! grep rebase said"
+mkdir far
+qemu-img create -q -f qcow2 -o data_file="$dir/base.raw" far/data.qcow2 1M
+expect 0 '' create g.qcow2 --backing far/data.qcow2 --format qcow2
 
 echo "1..$n"
 exit "$failed"
