@@ -482,12 +482,53 @@ create_block() {
 	cowchain create a.raw --size 1M --force
 }
 
-it "names with letters beyond ASCII, and with blanks" letters
+it "a base that was selected before is named from the top's directory" selected
+selected() {
+	need cowchain
+	mkdir sub
+	cp "$FIXTURES"/abcd/[ab].* sub
+	cowchain create t.qcow2 --backing sub/b.qcow2 --format qcow2
+	cowchain attach cct "$T/t.qcow2"
+	cowchain base cct "$T/sub/a.raw"
+	cowchain stream cct --wait --quiet
+	cowchain detach cct
+	wait_for 30 no_loops
+	eq "$(qcow2poke t.qcow2 backing)" sub/a.raw "backing file"
+	cowchain attach cct "$T/t.qcow2"
+}
+
+it "a name that does not lead to a layer is not used" wrong_names
+wrong_names() {
+	local base middle top
+
+	need cowchain losetup
+	use abcd
+	cowchain create m.qcow2 --backing a.raw --format raw
+	cowchain create t.qcow2 --backing m.qcow2 --format qcow2
+	{ head -c 4096 /dev/zero; cat a.raw; } >shifted.raw
+	base=$(losetup --find --show --read-only --offset 4096 "$T/shifted.raw")
+	middle=$(mkloop "ro:$T/m.qcow2")
+	top=$(mkloop "$T/t.qcow2")
+	dmsetup create cct --table "0 $SECTORS cowchain 0 3 raw $base - qcow2 $middle - qcow2 $top -"
+	tool_fails 1 'name it with --backing-file' stream cct --base 0
+	cowchain base cct 0
+	tool_fails 1 'name it with --backing-file' stream cct
+	cowchain stream cct --backing-file a.raw --backing-format raw --wait --quiet
+	eq "$(qcow2poke t.qcow2 backing)" a.raw "backing file"
+	# the kernel calls a file that is gone so
+	rm t.qcow2
+	: >'t.qcow2 (deleted)'
+	tool_fails 1 'name it with --backing-file' snapshot cct "$T/e.qcow2"
+	cowchain snapshot cct "$T/e.qcow2" --backing-file gone.qcow2
+	eq "$(qcow2poke e.qcow2 backing)" gone.qcow2 "backing file"
+}
+
+it "names with letters beyond ASCII, with blanks and newlines" letters
 letters() {
 	local dir
 
 	need cowchain
-	for dir in $'\303\240' $'\320\240' 'a b'; do
+	for dir in $'\303\240' $'\320\240' 'a b' $'a\nb'; do
 		mkdir "$dir"
 		cp "$FIXTURES"/abcd/* "$dir"
 		mv "$dir/a.raw" "$dir/$dir.raw"

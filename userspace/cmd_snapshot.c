@@ -232,7 +232,7 @@ static int send_snapshot(const struct snapshot_args *args, const struct live *li
 /* Returns 0 or -1 (said why); the chain and the file system are as before then. */
 static int take_snapshot(const struct snapshot_args *args, const struct live *live)
 {
-	char *top = args->backing_file ? live_file(live, live_top(live)) :
+	char *top = args->backing_file ? live_lasting_file(live, live_top(live)) :
 					 live_file_needed(live, live_top(live));
 	struct created made = { 0 };
 	struct layer layer;

@@ -28,9 +28,11 @@ static inline unsigned int live_top(const struct live *live)
 	return live->table.nr_layers - 1;
 }
 
-/* The file behind the layer, or its block device; NULL if it cannot be found. Caller frees. */
+/* The file behind the layer, or its block device, to be shown; NULL if unknown. Caller frees. */
 char *live_file(const struct live *live, unsigned int layer);
-/* The same, but a missing name is an error, and so is a loop device whose file is gone. */
+/* A name that lasts, for a header: NULL for a loop device whose file has none, see loop_file(). */
+char *live_lasting_file(const struct live *live, unsigned int layer);
+/* The same, but an unknown name is an error. */
 char *live_file_needed(const struct live *live, unsigned int layer);
 
 /*

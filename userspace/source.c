@@ -242,7 +242,7 @@ char *source_lasting_name(const char *path)
 
 char *devno_file(dev_t dev)
 {
-	char *file = loop_backing_file(dev);
+	char *file = loop_file(dev);
 
 	return file ? file : devno_node(dev);
 }
