@@ -77,13 +77,34 @@ static int check_length(struct source *src, unsigned int flags)
 	return 0;
 }
 
+/* Adds to the end and never cuts: whoever may have written there since is not overwritten either. */
+static int grow(int fd, uint64_t from, uint64_t to)
+{
+	if (!fallocate(fd, 0, (off_t)from, (off_t)(to - from)))
+		return 0;
+	return errno == EOPNOTSUPP ? ftruncate(fd, (off_t)to) : -1;
+}
+
 /* Only when all else is fine: a refused image stays as it is. */
 static int pad_file(const struct source *src)
 {
 	/* The descriptor may be a read-only one. */
 	char *path = xasprintf("/proc/self/fd/%d", src->fd);
-	int ret = truncate(path, (off_t)src->size) ? fail_errno(src->path) : 0;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	struct stat st;
+	int ret = -1;
 
+	if (fd < 0 || fstat(fd, &st)) {
+		fail_errno(src->path);
+	} else if ((uint64_t)st.st_size != src->length) {
+		cc_error("%s: its length has changed since it was opened: is it in use?", src->path);
+	} else {
+		ret = grow(fd, src->length, src->size);
+		if (ret)
+			fail_errno(src->path);
+	}
+	if (fd >= 0)
+		close(fd);
 	free(path);
 	return ret;
 }
@@ -105,7 +126,8 @@ static int look_at(struct source *src, const char *must_be)
 		if (ioctl(src->fd, BLKGETSIZE64, &src->size))
 			return fail_errno(src->path);
 	} else if (S_ISREG(st.st_mode)) {
-		src->size = (uint64_t)st.st_size;
+		src->length = (uint64_t)st.st_size;
+		src->size = src->length;
 	} else {
 		cc_error("%s: neither a regular file nor a block device", src->path);
 		return -1;

@@ -18,6 +18,7 @@ struct source {
 	bool pad;		/* source_attach() is to grow the file to size */
 	bool block;
 	uint64_t size;		/* bytes, after padding */
+	uint64_t length;	/* bytes of the file when it was opened */
 	dev_t dev;		/* block device for the kernel; set by source_attach() */
 	dev_t file_dev;		/* identity of the file */
 	ino_t file_ino;
@@ -37,7 +38,7 @@ enum source_flags {
 int source_open(struct source *src, const char *path, const char *must_be, unsigned int flags);
 /* Takes the image locks. Returns 0 or -1 (said why). */
 int source_lock(struct source *src);
-/* Finds or makes the block device. Returns 0 or -1 (said why). */
+/* Finds or makes the block device; pads the file, so take the locks before. Returns 0 or -1 (said why). */
 int source_attach(struct source *src);
 /* Closes everything; a loop device that nobody else uses vanishes. Fine on one never opened. */
 void source_close(struct source *src);
