@@ -147,6 +147,9 @@ static int parse(int argc, char **argv, struct args *args)
 	args->top = argv[optind + 1];
 	if (!args->name[0] || strchr(args->name, '/'))
 		return cc_usage("attach", "'%s' cannot be the name of a device", args->name);
+	if (strlen(args->name) > DM_NAME_MAX)
+		return cc_usage("attach", "'%s' is too long: the name of a device has at most %d bytes",
+				args->name, DM_NAME_MAX);
 	return 0;
 }
 

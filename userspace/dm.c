@@ -143,7 +143,8 @@ int dm_find(const char *name, struct dm_device *dev)
 
 	memset(dev, 0, sizeof(*dev));
 	memset(&info, 0, sizeof(info));
-	ret = run_task(task);
+	/* The library would only not make the task. */
+	ret = strlen(name) > DM_NAME_MAX ? -ENAMETOOLONG : run_task(task);
 	if (!ret && (!dm_task_get_info(task, &info) || !info.exists))
 		ret = -ENXIO;
 	if (!ret) {
@@ -175,6 +176,9 @@ static int find_or_say(const char *name, struct dm_device *dev)
 
 	if (ret == -ENXIO)
 		cc_error("%s: no such device: 'cowchain list' shows those that exist", name);
+	else if (ret == -ENAMETOOLONG)
+		cc_error("%s: too long: the name of a device has at most %d bytes", name,
+			 DM_NAME_MAX);
 	else if (ret)
 		cc_error("%s: %s%s", name, strerror(-ret), remedy(ret));
 	return ret;

@@ -28,6 +28,9 @@ struct dm_device {
 	char *params;		/* table line of it */
 };
 
+/* Bytes of a name. */
+#define DM_NAME_MAX 127
+
 /* "/dev/mapper/NAME" and "NAME" are the same device. Points into arg. */
 const char *dm_name(const char *arg);
 

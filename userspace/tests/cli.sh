@@ -66,6 +66,10 @@ expect 2 '--size' create x
 expect 2 'multiple' create x --size 100
 expect 2 'cluster-size' create x --size 1M --cluster-size 64K
 expect 2 'cannot be the name' attach a/b top.qcow2
+long=$(printf 'x%.0s' {1..128})
+expect 2 'too long' attach "$long" top.qcow2
+expect 1 'too long' detach "$long"
+expect 1 'too long' snapshot "/dev/mapper/$long" new.qcow2
 expect 2 'one word' attach x y --feature 'a b'
 expect 2 'one word' attach x y --feature $'a\u00a0b'
 expect 2 'number' attach x y --commit-ms soon
@@ -165,6 +169,12 @@ assert layers[0][\"backing-file\"] is None'"
 shell '--noheadings leaves the rows' \
 	"[ \$('$cowchain' info --noheadings b.qcow2 | wc -l) = 2 ]"
 
+cp b.qcow2 $'l\xe9\xc3\xa9\xed\xa0\x80.qcow2'
+shell '--json is UTF-8, also of a name that is not' \
+	"'$cowchain' info --json \$'l\\xe9\\xc3\\xa9\\xed\\xa0\\x80.qcow2' | python3 -c '
+import json, sys
+name = json.loads(sys.stdin.buffer.read().decode())[\"layers\"][1][\"file\"]
+assert name.endswith(\"/l\\ufffd\\u00e9\\ufffd\\ufffd\\ufffd.qcow2\"), ascii(name)'"
 # What attach refuses
 qemu-img create -q -f qcow2 plain.qcow2 1M
 qemu-img create -q -f qcow2 -u -b base.raw noformat.qcow2 1M 2>/dev/null ||
