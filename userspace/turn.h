@@ -8,7 +8,7 @@
 #include "dm.h"
 
 /*
- * Opens the device by open (dm_open() or dm_open_ours()) when nobody else of this program is changing
+ * Opens the device by open_device (dm_open() or dm_open_ours()) when nobody else of this program is changing
  * its chain; waits for that. It is this one's turn until the returned descriptor is closed. Returns -1
  * on failure (said why).
  */
