@@ -125,8 +125,8 @@ uint64_t layer_size(const struct layer *layer)
 static int attach_source(struct source *src, bool no_lock)
 {
 	/*
-	 * A file that is already attached says so with the loop device's name: better than the lock. But
-	 * what others have in use must not be padded.
+	 * A file that is already attached says so with the loop device's name: better than the
+	 * lock. But what others have in use must not be padded.
 	 */
 	if (src->block || !src->writable || src->pad) {
 		if (!no_lock && source_lock(src))

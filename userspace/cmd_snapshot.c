@@ -298,7 +298,9 @@ static int start_copy(const struct snapshot_args *args, const struct live *live)
 	return -1;
 }
 
-/* Once the snapshot is taken, a signal that ends the program does not keep the copy from starting. */
+/*
+ * Once the snapshot is taken, a signal that ends the program does not keep the copy from starting.
+ */
 static int change(const struct snapshot_args *args, struct live *live)
 {
 	int ret;

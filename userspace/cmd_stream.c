@@ -116,7 +116,7 @@ static char *name_for_base(const struct live *live, int layer)
 	return name;
 }
 
-/* The one that the verb base selected. Returns its layer; -1 for none, also if the module does not say. */
+/* What the verb base selected. Returns the layer; -1 for none, also if the module does not say. */
 static int selected_base(const struct live *live)
 {
 	static const char *const words[] = { "base", NULL };

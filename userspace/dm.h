@@ -44,7 +44,10 @@ void dm_close(struct dm_device *dev);
 /* Does it show a chain now? */
 bool dm_is_chain(const struct dm_device *dev);
 
-/* Names of all cowchain devices and of all that this program has made, sorted. Caller frees with dm_names_free(). */
+/*
+ * Names of all cowchain devices and of all that this program has made, sorted. Caller frees with
+ * dm_names_free().
+ */
 int dm_names(char ***names, size_t *nr);
 void dm_names_free(char **names, size_t nr);
 

@@ -17,8 +17,8 @@ bool hold_interrupted(void);
 /* In a child, before it becomes another program: signals are as they were. */
 void hold_child(void);
 /*
- * waitpid() within a hold. A signal that comes meanwhile is passed on to the child, and one that ended
- * the child counts as if it had come to us. Returns 0 or -1 with errno.
+ * waitpid() within a hold. A signal that comes meanwhile is passed on to the child, and one that
+ * ended the child counts as if it had come to us. Returns 0 or -1 with errno.
  */
 int hold_wait(pid_t pid, int *status);
 

@@ -25,8 +25,8 @@
 #define LOOK_AGAIN_US 50000
 
 /*
- * An attribute in sysfs without the newline at its end; a name may contain others. Caller frees; NULL if
- * it is not there.
+ * An attribute in sysfs without the newline at its end; a name may contain others. Caller frees;
+ * NULL if it is not there.
  */
 static char *read_attribute(const char *path)
 {

@@ -20,9 +20,9 @@ int loop_attach(int fd, const char *path, bool writable, dev_t *dev);
 /* Is it a loop device, or a partition of one? Their own names mean nothing tomorrow. */
 bool loop_is(dev_t dev);
 /*
- * The file behind a loop device, absolute. NULL if dev is none; if the device shows a part of the file
- * only; or if the name leads elsewhere: to nothing, to another file, or out of our mount namespace.
- * Caller frees.
+ * The file behind a loop device, absolute. NULL if dev is none; if the device shows a part of the
+ * file only; or if the name leads elsewhere: to nothing, to another file, or out of our mount
+ * namespace. Caller frees.
  */
 char *loop_file(dev_t dev);
 

@@ -86,7 +86,9 @@ char *path_stored_name(const char *image_dir, const char *target)
 	const char *rel;
 	struct stat st;
 
-	/* Block devices have several names in several directories, and do not move with an image. */
+	/*
+	 * Block devices have several names in several directories, and do not move with an image.
+	 */
 	if (!path_below(target, image_dir) || (!stat(target, &st) && S_ISBLK(st.st_mode)))
 		return xstrdup(target);
 	rel = target + strlen(image_dir);

@@ -44,7 +44,8 @@ char *path_stored_name(const char *image_dir, const char *target);
 #define PATH_DATA "data file"
 
 /*
- * The file that the header of image names as its PATH_BACKING or PATH_DATA (what), resolved as QEMU does it: relative to the directory of image as it was given.
+ * The file that the header of image names as its PATH_BACKING or PATH_DATA (what), resolved as QEMU
+ * does it: relative to the directory of image as it was given.
  * A name comes from a guest-writable file, so it is refused unless the file it really leads to is
  * below image's own directory or an allowed one. Returns the path, caller frees, or NULL (said why).
  */

@@ -77,7 +77,9 @@ static int check_length(struct source *src, unsigned int flags)
 	return 0;
 }
 
-/* Adds to the end and never cuts: whoever may have written there since is not overwritten either. */
+/*
+ * Adds to the end and never cuts: whoever may have written there since is not overwritten either.
+ */
 static int grow(int fd, uint64_t from, uint64_t to)
 {
 	if (!fallocate(fd, 0, (off_t)from, (off_t)(to - from)))

@@ -249,8 +249,9 @@ double job_percent(const struct target_job *job)
 }
 
 /*
- * Device-mapper splits at what the kernel's isspace() takes for a blank: Latin-1's no-break space is one,
- * a byte of many letters in UTF-8. A backslash quotes any byte, so all beyond ASCII get one.
+ * Device-mapper splits at what the kernel's isspace() takes for a blank: Latin-1's no-break space
+ * is one, a byte of many letters in UTF-8. A backslash quotes any byte, so all beyond ASCII get
+ * one.
  */
 static bool needs_quote(char c)
 {
