@@ -113,6 +113,49 @@ static int look_at_backing(struct args *args, char **real)
 	return -1;
 }
 
+static void add_below(struct create_request *req, const char *path)
+{
+	if (!path)
+		return;
+	req->below = xrealloc(req->below, req->nr_below + 1, sizeof(*req->below));
+	req->below[req->nr_below++] = xstrdup(path);
+}
+
+/*
+ * All files of the chain that the new image will stand on, for --force. Nothing but their headers is
+ * read, so any name may be followed.
+ */
+static int look_below(struct args *args)
+{
+	struct chain_options opt = {
+		.peek = true, .have_backing_format = true, .backing_format = KIND_RAW,
+	};
+	struct chain chain;
+	unsigned int i;
+	int ret;
+
+	if (!args->req.overwrite || args->req.backing_kind == KIND_RAW)
+		return 0;
+	ret = allow_dirs_add(&opt.allow, "/");
+	if (!ret) {
+		ret = chain_follow(&chain, args->backing, KIND_QCOW2, &opt);
+		for (i = 0; i < chain.nr; i++) {
+			add_below(&args->req, chain.layers[i].file.path);
+			add_below(&args->req, chain.layers[i].data.path);
+		}
+		chain_close(&chain);
+	}
+	allow_dirs_free(&opt.allow);
+	return ret;
+}
+
+static void free_below(struct create_request *req)
+{
+	while (req->nr_below)
+		free(req->below[--req->nr_below]);
+	free(req->below);
+}
+
 int cmd_create(int argc, char **argv)
 {
 	struct args args = { .req.can_overwrite = true };
@@ -122,10 +165,13 @@ int cmd_create(int argc, char **argv)
 
 	if (ret)
 		return ret;
-	if (args.backing && look_at_backing(&args, &real))
-		return CC_FAILED;
-	ret = create_image(&args.req, &made) ? CC_FAILED : CC_OK;
-	create_done(&made);
+	if (args.backing && (look_at_backing(&args, &real) || look_below(&args))) {
+		ret = CC_FAILED;
+	} else {
+		ret = create_image(&args.req, &made) ? CC_FAILED : CC_OK;
+		create_done(&made);
+	}
+	free_below(&args.req);
 	free(real);
 	return ret;
 }

@@ -93,24 +93,32 @@ static bool same_place(const struct stat *a, const struct stat *b)
 }
 
 /* By what they are, since one file has many names. */
+static int check_pair(const char *path, const char *other)
+{
+	struct stat a, b;
+
+	if (!path || !other || stat(path, &a) || stat(other, &b) || !same_place(&a, &b))
+		return 0;
+	cc_error("%s and %s are the same: the new image, its data file and the layers below it must be different",
+		 path, other);
+	return -1;
+}
+
 static int check_different(const struct create_request *req)
 {
-	const char *const paths[] = { req->path, req->data_file, req->backing };
-	struct stat st[ARRAY_SIZE(paths)];
-	bool there[ARRAY_SIZE(paths)];
-	size_t i, j;
+	int ret = check_pair(req->path, req->data_file);
+	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(paths); i++) {
-		there[i] = paths[i] && !stat(paths[i], &st[i]);
-		for (j = 0; j < i; j++) {
-			if (there[i] && there[j] && same_place(&st[i], &st[j])) {
-				cc_error("%s and %s are the same: the new image, its data file and its backing file must be three",
-					 paths[j], paths[i]);
-				return -1;
-			}
-		}
+	if (!ret)
+		ret = check_pair(req->path, req->backing);
+	if (!ret)
+		ret = check_pair(req->data_file, req->backing);
+	for (i = 0; i < req->nr_below && !ret; i++) {
+		ret = check_pair(req->path, req->below[i]);
+		if (!ret)
+			ret = check_pair(req->data_file, req->below[i]);
 	}
-	return 0;
+	return ret;
 }
 
 static int reserve_names(const struct create_request *req, struct created *made)

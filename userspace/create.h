@@ -6,6 +6,7 @@
 #define COWCHAIN_CREATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "target.h"
@@ -19,6 +20,8 @@ struct create_request {
 	const char *backing;		/* absolute path, NULL: none */
 	const char *backing_name;	/* to store instead of a name made from backing */
 	enum layer_kind backing_kind;
+	char **below;			/* what else the chain below lives on: not to be overwritten */
+	size_t nr_below;
 	uint64_t size;			/* bytes */
 	uint64_t cluster_size;		/* bytes */
 	bool overwrite;			/* existing files or block devices */

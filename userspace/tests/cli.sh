@@ -105,6 +105,12 @@ expect 1 'are the same' create hard.qcow2 --backing e.qcow2 --format qcow2 --for
 expect 1 'are the same' create soft.qcow2 --backing e.qcow2 --format qcow2 --force
 expect 1 'are the same' create x.qcow2 --size 1M --data-file base.raw -b ../"${dir##*/}"/base.raw -F raw --force
 expect 1 'are the same' create e.qcow2 --size 1M --data-file soft.qcow2 --force
+expect 0 '' create sub/low.qcow2 --backing e.qcow2 -F qcow2 --data-file low.raw
+expect 0 '' create high.qcow2 --backing sub/low.qcow2 -F qcow2
+expect 1 'are the same' create e.qcow2 --backing high.qcow2 --format qcow2 --force
+expect 1 'are the same' create low.raw --backing high.qcow2 --format qcow2 --force
+expect 0 '' create high.qcow2 --backing sub/low.qcow2 -F qcow2 --force
+rm sub/low.qcow2 low.raw high.qcow2
 check 'the backing file is whole' qemu-img check -q e.qcow2
 rm hard.qcow2 soft.qcow2
 expect 1 'not a qcow2 image' create f.qcow2 --backing base.raw --format qcow2
