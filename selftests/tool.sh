@@ -349,11 +349,11 @@ together() {
 	cowchain snapshot cct "$T/e.qcow2" >first 2>&1 &
 	cowchain snapshot cct "$T/f.qcow2" >second 2>&1 || fail "the second: $(<second)"
 	wait $! || fail "the first: $(<first)"
-	matches "$(cat first second)" 'cct: waiting for another' "what they say"
 	status cct
 	eq "$S_LAYERS" 6 layers
 	matches "$(qcow2poke e.qcow2 backing) $(qcow2poke f.qcow2 backing)" \
 		'^(d.qcow2 e.qcow2|f.qcow2 d.qcow2)$' "backing files"
+	matches "$(cat first second)" 'cct: waiting for another' "what they say"
 	io random:20:1 verify
 }
 
