@@ -331,4 +331,215 @@ in_use() {
 	detached
 }
 
+# qemu_img LINE: one that does this first
+qemu_img() {
+	local real
+
+	real=$(command -v qemu-img) || skip "needs qemu-img"
+	mkdir -p bin
+	printf '#!/bin/sh\n%s\nexec %s "$@"\n' "$1" "$real" >bin/qemu-img
+	chmod +x bin/qemu-img
+	PATH=$T/bin:$PATH
+}
+
+it "two snapshots at the same time stand on each other" together
+together() {
+	attached
+	qemu_img 'sleep 3'
+	cowchain snapshot cct "$T/e.qcow2" >first 2>&1 &
+	cowchain snapshot cct "$T/f.qcow2" >second 2>&1 || fail "the second: $(<second)"
+	wait $! || fail "the first: $(<first)"
+	status cct
+	eq "$S_LAYERS" 6 layers
+	matches "$(qcow2poke e.qcow2 backing) $(qcow2poke f.qcow2 backing)" \
+		'^(d.qcow2 e.qcow2|f.qcow2 d.qcow2)$' "backing files"
+	matches "$(cat first second)" 'cct: waiting for another' "what they say"
+	io random:20:1 verify
+}
+
+it "a top that others change meanwhile is noticed" meanwhile
+meanwhile() {
+	attached
+	cowchain create "$T/g.qcow2" --backing "$T/d.qcow2" --format qcow2
+	qemu_img "dmsetup message cct 0 snapshot qcow2 $(mkloop "$T/g.qcow2") -"
+	tool_fails 1 'changed it meanwhile' snapshot cct "$T/e.qcow2" --data-file "$T/e.data"
+	[ ! -e e.qcow2 ] || fail "the new image is still there"
+	[ ! -e e.data ] || fail "the new data file is still there"
+	status cct
+	eq "$S_LAYERS" 5 layers
+	io verify
+}
+
+it "a base that others select meanwhile spoils no copy unnoticed" copy_base
+copy_base() {
+	local out rc=0 pid
+
+	attached
+	while :; do dmsetup message cct 0 base 0 || true; done >/dev/null 2>&1 &
+	pid=$!
+	out=$(cowchain copy cct "$T/new.qcow2" --wait --quiet 2>&1) || rc=$?
+	kill $pid
+	wait $pid || true
+	status cct
+	if [ $rc -eq 0 ]; then
+		eq "$S_LAYERS" 1 layers
+	else
+		matches "$out" 'selected layer 0 as the base' "output of copy"
+	fi
+	io verify
+}
+
+it "a signal leaves nothing half done" signals
+signals() {
+	local delay rc
+
+	attached
+	# shellcheck disable=SC2016	# for the script
+	qemu_img 'kill -TERM $PPID; exec sleep 100'
+	tool_fails 143 . snapshot cct "$T/e.qcow2" --data-file "$T/e.data"
+	[ ! -e e.qcow2 ] || fail "the new image is still there"
+	[ ! -e e.data ] || fail "the new data file is still there"
+	status cct
+	eq "$S_LAYERS" 4 layers
+	detached
+	for delay in 0.01 0.02 0.04 0.06 0.08 0.1 0.15 0.2 0.3 0.5 1; do
+		rc=0
+		timeout "$delay" cowchain attach cct "$T/d.qcow2" || rc=$?
+		[ $rc -eq 0 ] || [ $rc -eq 124 ] || fail "attach ended with $rc"
+		[ $rc -eq 124 ] || cowchain detach cct
+		! dmsetup info cct >/dev/null 2>&1 || fail "after $delay s there is a device"
+		wait_for 30 no_loops
+	done
+}
+
+it "a device without a table is shown and removed" no_table
+no_table() {
+	need cowchain
+	dmsetup create cct --notable --uuid COWCHAIN-0123
+	matches "$(cowchain list --noheadings)" 'cct .* no-table' list
+	matches "$(cowchain status --noheadings)" 'cct .*no-table' status
+	tool_fails 1 'no table.*detach' stream cct
+	cowchain detach cct
+	# somebody else's is not touched
+	dmsetup create cct --notable
+	tool_fails 1 'no table' detach cct
+	dmsetup remove cct
+}
+
+it "an image that is there already must fit, and the remedy works" existing
+existing() {
+	local out
+
+	attached
+	cowchain create "$T/e.qcow2" --backing "$T/c.qcow2" --format qcow2
+	tool_fails 1 'top of the chain is .*d.qcow2' snapshot cct "$T/e.qcow2"
+	out=$(cowchain snapshot cct "$T/e.qcow2" 2>&1) || true
+	eval "${out##*change it: }"
+	tool_fails 1 'backing file is' snapshot cct "$T/e.qcow2" --backing-file d.qcow2
+	cowchain snapshot cct "$T/e.qcow2" --backing-file "$T/d.qcow2"
+	cowchain create "$T/f.qcow2" --backing "$T/e.qcow2" --format qcow2
+	printf x >>f.qcow2
+	out=$(cowchain snapshot cct "$T/f.qcow2" 2>&1) && fail "its length does not matter"
+	matches "$out" 'truncate -s' "output"
+	[[ $out != *--pad* ]] || fail "snapshot has no --pad: $out"
+	out=$(cowchain snapshot cct "$T/g.qcow2" --data-file "$T/a.raw" 2>&1) && fail "a.raw is there"
+	matches "$out" 'exists' "output"
+	[[ $out != *--force* ]] || fail "snapshot has no --force: $out"
+	io random:20:1 verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	qcow2poke e.qcow2 backing d.qcow2 qcow2
+	keep check e.qcow2
+	keep compare e.qcow2 model.raw
+}
+
+# create leaves what is in use alone, and calls block devices what the user calls them.
+it "create and block devices" create_block
+create_block() {
+	local dev
+
+	need cowchain
+	use abcd
+	dev=$(mkloop "$T/a.raw")
+	dmsetup create cct-base --table "0 $SECTORS linear $dev 0"
+	ln -s /dev/mapper/cct-base link
+	cowchain create x.qcow2 --backing link --format raw
+	eq "$(qcow2poke x.qcow2 backing)" "$T/link" "a link"
+	cowchain create y.qcow2 --backing "/dev/$(dmsetup info -c --noheadings -o blkdevname cct-base)" -F raw
+	eq "$(qcow2poke y.qcow2 backing)" /dev/mapper/cct-base "a number"
+	# in use: by a mapped device, by a loop device, by the same image
+	tool_fails 1 'in use' create "$dev" --size 1M --force
+	tool_fails 1 'in use' create w.qcow2 --size 1M --data-file "$dev" --force
+	tool_fails 1 "attached as $dev" create a.raw --size 1M --force
+	tool_fails 1 'are the same' create link --backing /dev/mapper/cct-base --format raw --force
+	[ ! -e w.qcow2 ] || fail "w.qcow2 was made"
+	cmp a.raw "$FIXTURES/abcd/a.raw" || fail "a.raw was overwritten"
+	cowchain create z.qcow2 --size 16M --data-file link --force
+	eq "$(qcow2poke z.qcow2 ext 0x44415441)" "$T/link" "a link as the data file"
+	dmsetup remove cct-base
+	tool_fails 1 'are the same' create "$dev" --backing a.raw --format raw --force
+	mkloop -x "$dev"
+	cowchain create a.raw --size 1M --force
+}
+
+it "a base that was selected before is named from the top's directory" selected
+selected() {
+	need cowchain
+	mkdir sub
+	cp "$FIXTURES"/abcd/[ab].* sub
+	cowchain create t.qcow2 --backing sub/b.qcow2 --format qcow2
+	cowchain attach cct "$T/t.qcow2"
+	cowchain base cct "$T/sub/a.raw"
+	cowchain stream cct --wait --quiet
+	cowchain detach cct
+	wait_for 30 no_loops
+	eq "$(qcow2poke t.qcow2 backing)" sub/a.raw "backing file"
+	cowchain attach cct "$T/t.qcow2"
+}
+
+it "a name that does not lead to a layer is not used" wrong_names
+wrong_names() {
+	local base middle top
+
+	need cowchain losetup
+	use abcd
+	cowchain create m.qcow2 --backing a.raw --format raw
+	cowchain create t.qcow2 --backing m.qcow2 --format qcow2
+	{ head -c 4096 /dev/zero; cat a.raw; } >shifted.raw
+	base=$(losetup --find --show --read-only --offset 4096 "$T/shifted.raw")
+	middle=$(mkloop "ro:$T/m.qcow2")
+	top=$(mkloop "$T/t.qcow2")
+	dmsetup create cct --table "0 $SECTORS cowchain 0 3 raw $base - qcow2 $middle - qcow2 $top -"
+	tool_fails 1 'name it with --backing-file' stream cct --base 0
+	cowchain base cct 0
+	tool_fails 1 'name it with --backing-file' stream cct
+	cowchain stream cct --backing-file a.raw --backing-format raw --wait --quiet
+	eq "$(qcow2poke t.qcow2 backing)" a.raw "backing file"
+	# the kernel calls a file that is gone so
+	rm t.qcow2
+	: >'t.qcow2 (deleted)'
+	tool_fails 1 'name it with --backing-file' snapshot cct "$T/e.qcow2"
+	cowchain snapshot cct "$T/e.qcow2" --backing-file gone.qcow2
+	eq "$(qcow2poke e.qcow2 backing)" gone.qcow2 "backing file"
+}
+
+it "names with letters beyond ASCII, with blanks and newlines" letters
+letters() {
+	local dir
+
+	need cowchain
+	for dir in $'\303\240' $'\320\240' 'a b' $'a\nb'; do
+		mkdir "$dir"
+		cp "$FIXTURES"/abcd/* "$dir"
+		mv "$dir/a.raw" "$dir/$dir.raw"
+		qcow2poke "$dir/b.qcow2" backing "$dir.raw" raw
+		cowchain attach cct "$T/$dir/d.qcow2"
+		cowchain stream cct --base "$T/$dir/$dir.raw" --wait --quiet
+		cowchain detach cct
+		wait_for 30 no_loops
+		eq "$(qcow2poke "$dir/d.qcow2" backing)" "$dir.raw" "backing file"
+		rm -r "$dir"
+	done
+}
+
 run_cases

@@ -17,6 +17,8 @@ static unsigned int open_flags(bool writable, const struct chain_options *opt)
 		flags |= SOURCE_WRITABLE;
 	if (opt->pad)
 		flags |= SOURCE_PAD;
+	if (opt->can_pad)
+		flags |= SOURCE_CAN_PAD;
 	return flags;
 }
 
@@ -39,8 +41,12 @@ static int check_data_size(const struct layer *layer)
 {
 	if (layer->data.size >= layer->image.info.size)
 		return 0;
-	cc_error("%s: the data file %s is shorter than the disk: 'truncate -s %" PRIu64 "' it",
-		 layer->file.path, layer->data.path, layer->image.info.size);
+	if (layer->data.block)
+		cc_error("%s: the data device %s is shorter than the disk", layer->file.path,
+			 layer->data.path);
+	else
+		cc_error("%s: the data file %s is shorter than the disk: 'truncate -s %" PRIu64 "' it",
+			 layer->file.path, layer->data.path, layer->image.info.size);
 	return -1;
 }
 
@@ -51,14 +57,14 @@ static int open_data(struct layer *layer, bool writable, const struct chain_opti
 	char *path;
 	int ret;
 
-	if (!layer->image.info.data_file)
+	if (!layer->image.info.data_file || opt->no_data)
 		return 0;
 	if (!layer->image.data_name) {
-		cc_error("%s: the header does not name its data file: list the layers with --layer qcow2:FILE,data=FILE",
+		cc_error("%s: the header does not name its data file: 'cowchain attach' takes one as --layer qcow2:FILE,data=FILE",
 			 layer->file.path);
 		return -1;
 	}
-	path = path_follow(layer->file.path, layer->image.data_name, "data file", &opt->allow);
+	path = path_follow(layer->file.path, layer->image.data_name, PATH_DATA, &opt->allow);
 	if (!path)
 		return -1;
 	ret = open_named(&layer->data, path, flags);
@@ -118,8 +124,11 @@ uint64_t layer_size(const struct layer *layer)
 
 static int attach_source(struct source *src, bool no_lock)
 {
-	/* A file that is already attached says so with the loop device's name: better than the lock. */
-	if (src->block || !src->writable) {
+	/*
+	 * A file that is already attached says so with the loop device's name: better than the
+	 * lock. But what others have in use must not be padded.
+	 */
+	if (src->block || !src->writable || src->pad) {
 		if (!no_lock && source_lock(src))
 			return -1;
 		return source_attach(src);
@@ -138,6 +147,16 @@ int layer_attach(struct layer *layer, bool no_lock)
 	return 0;
 }
 
+static void say_no_format(const struct layer *layer)
+{
+	const char *name = layer->image.backing_name;
+	char *command = image_rebase_command(layer->file.path, name, NULL);
+
+	cc_error("%s: does not say which format its backing file %s has: give --backing-format raw|qcow2, or write it into the header: %s",
+		 layer->file.path, name, command);
+	free(command);
+}
+
 /* What the kind of the layer below is, by the header of layer or the user. */
 static int backing_kind(const struct layer *layer, const struct chain_options *opt,
 			enum layer_kind *kind)
@@ -146,8 +165,7 @@ static int backing_kind(const struct layer *layer, const struct chain_options *o
 
 	if (!format) {
 		if (!opt->have_backing_format) {
-			cc_error("%s: does not say which format its backing file %s has: give --backing-format raw|qcow2, or write it into the header with 'qemu-img rebase -u -F'",
-				 layer->file.path, layer->image.backing_name);
+			say_no_format(layer);
 			return -1;
 		}
 		*kind = opt->backing_format;
@@ -223,7 +241,7 @@ static int follow_down(struct chain *chain, const char *top, enum layer_kind kin
 			return 0;
 		if (backing_kind(layer, opt, &kind))
 			return -1;
-		path = path_follow(layer->file.path, layer->image.backing_name, "backing file",
+		path = path_follow(layer->file.path, layer->image.backing_name, PATH_BACKING,
 				   &opt->allow);
 		if (!path)
 			return -1;

@@ -32,7 +32,9 @@ struct chain_options {
 	enum layer_kind backing_format;
 	bool read_only;			/* the top as well */
 	bool pad;			/* see SOURCE_PAD */
+	bool can_pad;			/* there is an option for it */
 	bool peek;			/* only to show: open nothing for writing, any length */
+	bool no_data;			/* leave external data files alone */
 	bool no_lock;
 	bool allow_sealed;		/* see the target's features of these names */
 	bool ignore_identity;

@@ -2,6 +2,7 @@
 /*
  * cowchain attach
  */
+#include <ctype.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,11 @@ static int parse_format(const char *option, enum layer_kind *kind)
 /* The table line is words between blanks: a blank in a word would make another word of it. */
 static int parse_feature(struct args *args)
 {
-	if (!optarg[0] || strpbrk(optarg, " \t\n\\"))
+	const char *p = optarg;
+
+	while (isgraph((unsigned char)*p) && *p != '\\')
+		p++;
+	if (!optarg[0] || *p)
 		return cc_usage("attach", "--feature '%s': must be one word", optarg);
 	add_feature(args, optarg);
 	return 0;
@@ -129,6 +134,7 @@ static int parse(int argc, char **argv, struct args *args)
 	int c, ret, left;
 
 	args->kind = KIND_QCOW2;
+	args->opt.can_pad = true;
 	while ((c = getopt_long(argc, argv, "l:a:F:f:ro:", options, NULL)) != -1) {
 		ret = parse_option(c, args);
 		if (ret)
@@ -141,6 +147,9 @@ static int parse(int argc, char **argv, struct args *args)
 	args->top = argv[optind + 1];
 	if (!args->name[0] || strchr(args->name, '/'))
 		return cc_usage("attach", "'%s' cannot be the name of a device", args->name);
+	if (strlen(args->name) > DM_NAME_MAX)
+		return cc_usage("attach", "'%s' is too long: the name of a device has at most %d bytes",
+				args->name, DM_NAME_MAX);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /*
  * cowchain create
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +92,7 @@ static int parse(int argc, char **argv, struct args *args)
 /* The backing file must be what the user says; its size is the default for the new disk. */
 static int look_at_backing(struct args *args, char **real)
 {
-	struct chain_options opt = { .peek = true };
+	struct chain_options opt = { .peek = true, .no_data = true };
 	struct layer layer;
 
 	if (layer_open(&layer, args->req.backing_kind, args->backing, false, &opt))
@@ -99,28 +100,78 @@ static int look_at_backing(struct args *args, char **real)
 	if (!args->req.size)
 		/* A raw file may end within a sector, a disk does not. */
 		args->req.size = (layer_size(&layer) + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
-	*real = xstrdup(layer.file.real);
-	args->req.backing = *real;
 	layer_close(&layer);
+	*real = source_lasting_name(args->backing);
+	if (!*real) {
+		cc_error("%s: %s", args->backing, strerror(errno));
+		return -1;
+	}
+	args->req.backing = *real;
 	if (args->req.size)
 		return 0;
 	cc_error("%s: is empty: give --size", args->backing);
 	return -1;
 }
 
+static void add_below(struct create_request *req, const char *path)
+{
+	if (!path)
+		return;
+	req->below = xrealloc(req->below, req->nr_below + 1, sizeof(*req->below));
+	req->below[req->nr_below++] = xstrdup(path);
+}
+
+/*
+ * All files of the chain that the new image will stand on, for --force. Nothing but their headers is
+ * read, so any name may be followed.
+ */
+static int look_below(struct args *args)
+{
+	struct chain_options opt = {
+		.peek = true, .have_backing_format = true, .backing_format = KIND_RAW,
+	};
+	struct chain chain;
+	unsigned int i;
+	int ret;
+
+	if (!args->req.overwrite || args->req.backing_kind == KIND_RAW)
+		return 0;
+	ret = allow_dirs_add(&opt.allow, "/");
+	if (!ret) {
+		ret = chain_follow(&chain, args->backing, KIND_QCOW2, &opt);
+		for (i = 0; i < chain.nr; i++) {
+			add_below(&args->req, chain.layers[i].file.path);
+			add_below(&args->req, chain.layers[i].data.path);
+		}
+		chain_close(&chain);
+	}
+	allow_dirs_free(&opt.allow);
+	return ret;
+}
+
+static void free_below(struct create_request *req)
+{
+	while (req->nr_below)
+		free(req->below[--req->nr_below]);
+	free(req->below);
+}
+
 int cmd_create(int argc, char **argv)
 {
-	struct args args = { 0 };
+	struct args args = { .req.can_overwrite = true };
 	struct created made;
 	char *real = NULL;
 	int ret = parse(argc, argv, &args);
 
 	if (ret)
 		return ret;
-	if (args.backing && look_at_backing(&args, &real))
-		return CC_FAILED;
-	ret = create_image(&args.req, &made) ? CC_FAILED : CC_OK;
-	create_done(&made);
+	if (args.backing && (look_at_backing(&args, &real) || look_below(&args))) {
+		ret = CC_FAILED;
+	} else {
+		ret = create_image(&args.req, &made) ? CC_FAILED : CC_OK;
+		create_done(&made);
+	}
+	free_below(&args.req);
 	free(real);
 	return ret;
 }

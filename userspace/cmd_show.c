@@ -82,14 +82,36 @@ static void add_job(struct out_table *out, const struct target_job *job)
 	out_text(out, job->error ? strerrorname_np(job->error) : NULL);
 }
 
+/* What a device is that shows no chain: half made, or cut off by force. */
+static const char *no_chain(const struct dm_device *dev)
+{
+	return dev->target[0] ? dev->target : "no-table";
+}
+
+static void add_broken_status(struct out_table *out, const struct dm_device *dev)
+{
+	size_t i;
+
+	out_text(out, dev->name);
+	out_text(out, no_chain(dev));
+	for (i = 2; i < ARRAY_SIZE(status_columns); i++)
+		out_none(out);
+}
+
 static int add_status(struct out_table *out, const char *name)
 {
 	struct target_status st;
 	struct dm_device dev;
+	bool broken;
 
-	if (dm_open(name, &dev))
+	if (dm_open_ours(name, &dev))
 		return -1;
+	broken = !dm_is_chain(&dev);
+	if (broken)
+		add_broken_status(out, &dev);
 	dm_close(&dev);
+	if (broken)
+		return 0;
 	if (dm_status(name, &st))
 		return -1;
 	out_text(out, name);
@@ -108,23 +130,52 @@ static int add_status(struct out_table *out, const char *name)
 	return 0;
 }
 
+static void add_device(struct out_table *out, const struct dm_device *dev)
+{
+	char *text = devno_format(dev->dev);
+
+	out_text(out, dev->name);
+	out_text(out, text);
+	out_number(out, dev->sectors * SECTOR_SIZE);
+	free(text);
+}
+
+/* Returns false if the device shows a chain, and adds nothing. */
+static bool add_broken_list(struct out_table *out, const char *name)
+{
+	struct dm_device dev;
+	bool broken;
+
+	if (dm_find(name, &dev))
+		return false;
+	broken = !dm_is_chain(&dev);
+	if (broken) {
+		add_device(out, &dev);
+		out_text(out, no_chain(&dev));
+		out_none(out);
+		out_number(out, (uint64_t)dev.open_count);
+		out_none(out);
+		out_none(out);
+	}
+	dm_close(&dev);
+	return broken;
+}
+
 static int add_list(struct out_table *out, const char *name)
 {
 	struct target_status st;
 	struct live live;
 	char *text;
 
+	if (add_broken_list(out, name))
+		return 0;
 	if (live_open(&live, name))
 		return -1;
 	if (dm_status(name, &st)) {
 		live_close(&live);
 		return -1;
 	}
-	out_text(out, name);
-	text = devno_format(live.dev.dev);
-	out_text(out, text);
-	free(text);
-	out_number(out, live.dev.sectors * SECTOR_SIZE);
+	add_device(out, &live.dev);
 	out_text(out, live.dev.suspended ? "suspended" : st.mode);
 	out_number(out, live.table.nr_layers);
 	out_number(out, (uint64_t)live.dev.open_count);

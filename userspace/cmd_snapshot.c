@@ -11,6 +11,7 @@
 #include "chain.h"
 #include "commands.h"
 #include "create.h"
+#include "hold.h"
 #include "job_args.h"
 #include "live.h"
 #include "space.h"
@@ -127,25 +128,44 @@ static int make_image(const struct snapshot_args *args, const struct live *live,
 	return create_image(&req, made);
 }
 
-/* An image that was there must name the present top: later the chain is found by that name. */
-static int check_backing(const struct layer *layer, const char *top)
+/* Does the header lead to the present top, or with --backing-file, is that what it says? */
+static bool names_top(const struct snapshot_args *args, const struct layer *layer, const char *top)
 {
 	const char *name = layer->image.backing_name;
-	char *dir = path_dir(layer->file.path);
 	struct stat want, have;
-	char *path;
-	int ret = 0;
+	char *dir, *path;
+	bool same;
 
-	path = name && name[0] != '/' ? xasprintf("%s/%s", dir, name) : xstrdup(name ? name : "");
-	if (!name || stat(path, &have) || stat(top, &want) || want.st_ino != have.st_ino ||
-	    want.st_dev != have.st_dev) {
-		cc_error("%s: its backing file is '%s', but the top of the chain is %s: 'qemu-img rebase -u -b %s' it, or name a new file",
-			 layer->file.path, name ? name : "", top, top);
-		ret = -1;
-	}
+	if (!name || args->backing_file)
+		return name && !strcmp(name, args->backing_file);
+	dir = path_dir(layer->file.path);
+	path = name[0] == '/' ? xstrdup(name) : xasprintf("%s/%s", dir, name);
+	same = !stat(path, &have) && !stat(top, &want) &&
+	       (S_ISBLK(want.st_mode) ? S_ISBLK(have.st_mode) && want.st_rdev == have.st_rdev :
+		want.st_ino == have.st_ino && want.st_dev == have.st_dev);
 	free(path);
 	free(dir);
-	return ret;
+	return same;
+}
+
+/* An image that was there must name the present top: later the chain is found by that name. */
+static int check_backing(const struct snapshot_args *args, const struct live *live,
+			 const struct layer *layer, const char *top)
+{
+	const char *name = layer->image.backing_name;
+	const char *want = args->backing_file ? args->backing_file : top;
+	const char *kind = kind_name(live->table.layers[live_top(live)].kind);
+	const char *format = layer->image.backing_format;
+	char *command;
+
+	if (names_top(args, layer, top) && (!format || !strcmp(format, kind)))
+		return 0;
+	command = image_rebase_command(layer->file.path, want, kind);
+	cc_error("%s: its backing file is '%s' (%s), but the top of the chain is %s (%s): name a new file, or change it: %s",
+		 layer->file.path, name ? name : "", format ? format : "no format", want, kind,
+		 command);
+	free(command);
+	return -1;
 }
 
 /* With --data-file the header of an image that was there must name just that file. */
@@ -172,7 +192,7 @@ static int check_new(const struct snapshot_args *args, const struct live *live, 
 	}
 	if (args->data_file && check_data(layer, args->data_file))
 		return -1;
-	if (existed && !args->backing_file && check_backing(layer, top))
+	if (existed && check_backing(args, live, layer, top))
 		return -1;
 	return layer_check_writable(layer);
 }
@@ -189,6 +209,7 @@ static int open_new(const struct snapshot_args *args, const struct live *live, c
 	return -1;
 }
 
+/* Up to here all can be undone; that NEW stands on the top is in its header, not in the message. */
 static int send_snapshot(const struct snapshot_args *args, const struct live *live,
 			 struct layer *layer)
 {
@@ -196,7 +217,7 @@ static int send_snapshot(const struct snapshot_args *args, const struct live *li
 	char *dev, *data;
 	int ret;
 
-	if (layer_attach(layer, args->opt.no_lock))
+	if (layer_attach(layer, args->opt.no_lock) || live_check_top(live) || hold_interrupted())
 		return -1;
 	dev = devno_format(layer->file.dev);
 	data = layer->data.path ? devno_format(layer->data.dev) : xstrdup("-");
@@ -211,7 +232,7 @@ static int send_snapshot(const struct snapshot_args *args, const struct live *li
 /* Returns 0 or -1 (said why); the chain and the file system are as before then. */
 static int take_snapshot(const struct snapshot_args *args, const struct live *live)
 {
-	char *top = args->backing_file ? live_file(live, live_top(live)) :
+	char *top = args->backing_file ? live_lasting_file(live, live_top(live)) :
 					 live_file_needed(live, live_top(live));
 	struct created made = { 0 };
 	struct layer layer;
@@ -246,19 +267,53 @@ out:
 	return ret;
 }
 
+/* With dmsetup a base can be selected between the two messages of a copy. */
+static int check_no_base(const char *name)
+{
+	static const char *const cancel[] = { "job-cancel", NULL };
+	struct target_status st;
+
+	if (dm_status(name, &st))
+		return -1;
+	if (!st.job.present || st.job.base < 0)
+		return 0;
+	cc_error("%s: somebody has selected layer %d as the base meanwhile: the copy is cancelled",
+		 name, st.job.base);
+	if (!job_concluded(&st.job))
+		dm_message(name, cancel);
+	return -1;
+}
+
 /* Nothing of the old chain stays below the copy. */
 static int start_copy(const struct snapshot_args *args, const struct live *live)
 {
 	static const char *const words[] = { "base", "none", NULL };
-	bool started = false;
-	int ret = CC_FAILED;
+	const char *name = live->dev.name;
 
-	if (!dm_message(live->dev.name, words))
-		ret = job_start(live->dev.name, &args->job, NULL, NULL, &started);
-	if (!started)
-		cc_note("%s is the top of %s now, but nothing is copied yet: 'cowchain stream %s --base none' starts it",
-			args->image, live->dev.name, live->dev.name);
-	return ret;
+	if (!dm_message(name, words) && !job_start(name, &args->job, NULL, NULL) &&
+	    !check_no_base(name))
+		return 0;
+	cc_note("%s is the top of %s now, but the disk is not copied yet: 'cowchain stream %s --base none' starts it",
+		args->image, name, name);
+	return -1;
+}
+
+/*
+ * Once the snapshot is taken, a signal that ends the program does not keep the copy from starting.
+ */
+static int change(const struct snapshot_args *args, struct live *live)
+{
+	int ret;
+
+	hold_begin();
+	ret = take_snapshot(args, live);
+	if (!ret && args->is_copy)
+		ret = start_copy(args, live);
+	live_let_go(live);
+	hold_end();
+	if (ret)
+		return CC_FAILED;
+	return args->is_copy ? job_wait(live->dev.name, &args->job) : CC_OK;
 }
 
 static int run(int argc, char **argv, bool is_copy)
@@ -267,12 +322,10 @@ static int run(int argc, char **argv, bool is_copy)
 	struct live live;
 	int ret = parse(argc, argv, &args);
 
-	if (!ret && live_open(&live, args.name)) {
+	if (!ret && live_open_alone(&live, args.name)) {
 		ret = CC_FAILED;
 	} else if (!ret) {
-		ret = take_snapshot(&args, &live) ? CC_FAILED : CC_OK;
-		if (!ret && is_copy)
-			ret = start_copy(&args, &live);
+		ret = change(&args, &live);
 		live_close(&live);
 	}
 	allow_dirs_free(&args.opt.allow);

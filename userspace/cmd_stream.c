@@ -97,45 +97,59 @@ static int select_base(const struct live *live, int layer)
 
 /*
  * How the top's header shall name the base. The layer above the base has a name for it, too, but one
- * that counts from that layer's directory. NULL if files are unknown: then the kernel takes that one.
+ * that counts from that layer's directory. NULL if the file is unknown (said so).
  */
 static char *name_for_base(const struct live *live, int layer)
 {
-	char *top = live_file(live, live_top(live));
-	char *base = layer < 0 ? NULL : live_file(live, (unsigned int)layer);
-	char *dir, *name = NULL;
+	char *base = live_file_needed(live, (unsigned int)layer);
+	char *top = base ? live_lasting_file(live, live_top(live)) : NULL;
+	char *dir, *name;
 
-	if (top && base) {
-		dir = path_dir(top);
-		name = path_stored_name(dir, base);
-		free(dir);
-	}
+	/* Where the top is unknown an absolute name is right anywhere. */
+	if (!top)
+		return base;
+	dir = path_dir(top);
+	name = path_stored_name(dir, base);
+	free(dir);
 	free(top);
 	free(base);
 	return name;
 }
 
-static int run_stream(const struct live *live, const struct stream_args *args)
+/* What the verb base selected. Returns the layer; -1 for none, also if the module does not say. */
+static int selected_base(const struct live *live)
+{
+	static const char *const words[] = { "base", NULL };
+	char *answer = dm_ask(live->dev.name, words);
+	uint64_t layer;
+	int ret = -1;
+
+	if (answer && !parse_u64(answer, &layer) && layer < live->table.nr_layers)
+		ret = (int)layer;
+	free(answer);
+	return ret;
+}
+
+static int start_stream(const struct live *live, const struct stream_args *args)
 {
 	const char *format = args->backing_format;
 	char *name = args->backing_file ? xstrdup(args->backing_file) : NULL;
-	bool started;
-	int layer = -1, ret;
+	int layer = args->base ? find_base(live, args->base) : selected_base(live);
+	int ret = layer == -2 ? -1 : 0;
 
-	if (args->base)
-		layer = find_base(live, args->base);
-	if (layer == -2 || (!args->job.force && space_check_stream(live, layer, args->base)) ||
-	    (args->base && select_base(live, layer))) {
-		free(name);
-		return CC_FAILED;
-	}
-	if (!name && layer >= 0) {
+	if (!ret && !name && layer >= 0) {
 		name = name_for_base(live, layer);
 		format = kind_name(live->table.layers[layer].kind);
+		ret = name ? 0 : -1;
 	}
-	ret = job_start(live->dev.name, &args->job, name, format, &started);
+	if (!ret && !args->job.force)
+		ret = space_check_stream(live, layer, args->base || layer >= 0);
+	if (!ret && args->base)
+		ret = select_base(live, layer);
+	if (!ret)
+		ret = job_start(live->dev.name, &args->job, name, format);
 	free(name);
-	return ret;
+	return ret ? CC_FAILED : CC_OK;
 }
 
 int cmd_stream(int argc, char **argv)
@@ -146,9 +160,12 @@ int cmd_stream(int argc, char **argv)
 
 	if (ret)
 		return ret;
-	if (live_open(&live, args.name))
+	if (live_open_alone(&live, args.name))
 		return CC_FAILED;
-	ret = run_stream(&live, &args);
+	ret = start_stream(&live, &args);
+	live_let_go(&live);
+	if (ret == CC_OK)
+		ret = job_wait(live.dev.name, &args.job);
 	live_close(&live);
 	return ret;
 }
@@ -161,7 +178,7 @@ int cmd_base(int argc, char **argv)
 
 	if (getopt_long(argc, argv, "", none, NULL) != -1 || argc - optind != 2)
 		return cc_usage("base", "a device and a layer are needed");
-	if (live_open(&live, argv[optind]))
+	if (live_open_alone(&live, argv[optind]))
 		return CC_FAILED;
 	layer = find_base(&live, argv[optind + 1]);
 	ret = layer == -2 || select_base(&live, layer) ? CC_FAILED : CC_OK;

@@ -65,7 +65,7 @@ const struct command commands[] = {
 		"  NEW              is made if it does not exist, else it must be empty and prepared,\n"
 		"                   with the present top as its backing file\n"
 		HELP_NEW_IMAGE
-		"  --backing-file N name of the present top to write into NEW\n"
+		"  --backing-file N name of the present top to write into NEW, or that is in it\n"
 		"  --allow-dir DIR  where the data file of an existing NEW may be\n"
 		"  --no-lock        look at no image locks and take none\n",
 	}, {

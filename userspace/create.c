@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include "create.h"
+#include "hold.h"
+#include "loop.h"
 #include "path.h"
+#include "source.h"
 #include "util.h"
 
 int parse_cluster_size(const char *text, uint64_t *out)
@@ -33,11 +36,32 @@ static char *real_parent(const char *path)
 	return real;
 }
 
+/* Even who says --force does not mean what is mounted, or is a layer of a chain. */
+static int check_unused(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	/* A link that leads nowhere: there is nothing to lose. */
+	if (stat(path, &st))
+		return 0;
+	if (!S_ISBLK(st.st_mode))
+		return loop_check_unused(&st, path);
+	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0) {
+		cc_error("%s: %s", path, errno == EBUSY ?
+			 "is in use: mounted, or part of another device" : strerror(errno));
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
 /*
  * Takes the name before qemu-img does, which would overwrite without asking. *made gets the path if
  * the file is new.
  */
-static int reserve(const char *path, bool overwrite, char **made)
+static int reserve(const struct create_request *req, const char *path, char **made)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
 
@@ -46,11 +70,65 @@ static int reserve(const char *path, bool overwrite, char **made)
 		*made = xstrdup(path);
 		return 0;
 	}
-	if (errno == EEXIST && overwrite)
-		return 0;
-	cc_error("%s: %s%s", path, strerror(errno),
-		 errno == EEXIST ? ": take another name, or --force to overwrite it" : "");
+	if (errno == EEXIST && req->overwrite)
+		return check_unused(path);
+	if (errno == EEXIST)
+		cc_error("%s: %s: take another name%s", path, strerror(errno),
+			 req->can_overwrite ? ", or --force to overwrite it" : "");
+	else
+		cc_error("%s: %s", path, strerror(errno));
 	return -1;
+}
+
+/* Are they one file or device, or a loop device and its file? */
+static bool same_place(const struct stat *a, const struct stat *b)
+{
+	if (S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode))
+		return a->st_rdev == b->st_rdev;
+	if (S_ISBLK(a->st_mode))
+		return loop_shows_file(a->st_rdev, b);
+	if (S_ISBLK(b->st_mode))
+		return loop_shows_file(b->st_rdev, a);
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* By what they are, since one file has many names. */
+static int check_pair(const char *path, const char *other)
+{
+	struct stat a, b;
+
+	if (!path || !other || stat(path, &a) || stat(other, &b) || !same_place(&a, &b))
+		return 0;
+	cc_error("%s and %s are the same: the new image, its data file and the layers below it must be different",
+		 path, other);
+	return -1;
+}
+
+static int check_different(const struct create_request *req)
+{
+	int ret = check_pair(req->path, req->data_file);
+	size_t i;
+
+	if (!ret)
+		ret = check_pair(req->path, req->backing);
+	if (!ret)
+		ret = check_pair(req->data_file, req->backing);
+	for (i = 0; i < req->nr_below && !ret; i++) {
+		ret = check_pair(req->path, req->below[i]);
+		if (!ret)
+			ret = check_pair(req->data_file, req->below[i]);
+	}
+	return ret;
+}
+
+static int reserve_names(const struct create_request *req, struct created *made)
+{
+	if (check_different(req) || reserve(req, req->path, &made->image))
+		return -1;
+	if (!req->data_file)
+		return 0;
+	/* Two names of one file that was not there are seen only now. */
+	return reserve(req, req->data_file, &made->data) ? -1 : check_different(req);
 }
 
 /* Option values of qemu-img end at a comma; a doubled one stands for itself. Caller frees. */
@@ -72,6 +150,7 @@ static int run_qemu_img(const char *dir, char *const argv[])
 	fflush(NULL);
 	pid = fork();
 	if (!pid) {
+		hold_child();
 		if (chdir(dir)) {
 			fprintf(stderr, "cowchain: %s: %s\n", dir, strerror(errno));
 			_exit(126);
@@ -79,12 +158,12 @@ static int run_qemu_img(const char *dir, char *const argv[])
 		execvp(argv[0], argv);
 		_exit(127);
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (pid < 0) {
-		cc_error("cannot start qemu-img: %s", strerror(errno));
+	if (pid < 0 || hold_wait(pid, &status)) {
+		cc_error("cannot run qemu-img: %s", strerror(errno));
 		return -1;
 	}
+	if (hold_interrupted())
+		return -1;
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
@@ -106,7 +185,7 @@ static char *make_options(const struct create_request *req)
 	 * of a backing file) from its working directory. No data_file_raw, an autoclear bit that the
 	 * target refuses.
 	 */
-	real = realpath(req->data_file, NULL);
+	real = source_lasting_name(req->data_file);
 	quoted = quote_commas(real ? real : req->data_file);
 	strbuf_addf(&sb, ",data_file=%s", quoted);
 	free(quoted);
@@ -146,7 +225,8 @@ static int run_create(const struct create_request *req, const char *dir)
 	argv[n] = NULL;
 	ret = run_qemu_img(dir, argv);
 	if (ret)
-		cc_error("%s: qemu-img create failed", req->path);
+		cc_error("%s: qemu-img create %s", req->path,
+			 hold_interrupted() ? "was interrupted" : "failed");
 	free(backing);
 	free(file);
 	free(size);
@@ -194,14 +274,17 @@ int create_image(const struct create_request *req, struct created *made)
 	memset(made, 0, sizeof(*made));
 	if (!dir)
 		return -1;
-	if (!reserve(req->path, req->overwrite, &made->image) &&
-	    (!req->data_file || !reserve(req->data_file, req->overwrite, &made->data)))
+	hold_begin();
+	if (!reserve_names(req, made))
 		ret = run_create(req, dir);
 	if (!ret)
 		ret = reserve_all(req);
 	free(dir);
+	if (!ret && hold_interrupted())
+		ret = -1;
 	if (ret)
 		create_undo(made);
+	hold_end();
 	return ret;
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "dm.h"
+#include "hold.h"
 #include "klog.h"
 #include "util.h"
 
@@ -142,11 +143,13 @@ int dm_find(const char *name, struct dm_device *dev)
 
 	memset(dev, 0, sizeof(*dev));
 	memset(&info, 0, sizeof(info));
-	ret = run_task(task);
+	/* The library would only not make the task. */
+	ret = strlen(name) > DM_NAME_MAX ? -ENAMETOOLONG : run_task(task);
 	if (!ret && (!dm_task_get_info(task, &info) || !info.exists))
 		ret = -ENXIO;
 	if (!ret) {
 		dev->name = xstrdup(name);
+		dev->uuid = xstrdup(dm_task_get_uuid(task) ?: "");
 		dev->dev = makedev(info.major, info.minor);
 		dev->open_count = info.open_count;
 		dev->read_only = info.read_only;
@@ -157,29 +160,59 @@ int dm_find(const char *name, struct dm_device *dev)
 	return ret;
 }
 
-int dm_open(const char *name, struct dm_device *dev)
+bool dm_is_chain(const struct dm_device *dev)
+{
+	return !strcmp(dev->target, TARGET_NAME);
+}
+
+static bool is_ours(const struct dm_device *dev)
+{
+	return !strncmp(dev->uuid, DM_UUID_PREFIX, strlen(DM_UUID_PREFIX));
+}
+
+static int find_or_say(const char *name, struct dm_device *dev)
 {
 	int ret = dm_find(name, dev);
 
-	if (ret == -ENXIO) {
+	if (ret == -ENXIO)
 		cc_error("%s: no such device: 'cowchain list' shows those that exist", name);
-	} else if (ret) {
+	else if (ret == -ENAMETOOLONG)
+		cc_error("%s: too long: the name of a device has at most %d bytes", name,
+			 DM_NAME_MAX);
+	else if (ret)
 		cc_error("%s: %s%s", name, strerror(-ret), remedy(ret));
-	} else if (!dev->target[0]) {
-		cc_error("%s: the device has no table", name);
-		ret = -EINVAL;
-	} else if (strcmp(dev->target, TARGET_NAME)) {
-		cc_error("%s: is a %s device, not " TARGET_NAME, name, dev->target);
-		ret = -EINVAL;
-	}
-	if (ret)
-		dm_close(dev);
 	return ret;
+}
+
+static int refuse(struct dm_device *dev)
+{
+	if (!dev->target[0])
+		cc_error("%s: the device has no table%s", dev->name,
+			 is_ours(dev) ? ": 'cowchain detach' removes it" : "");
+	else
+		cc_error("%s: is a %s device, not " TARGET_NAME, dev->name, dev->target);
+	dm_close(dev);
+	return -EINVAL;
+}
+
+int dm_open(const char *name, struct dm_device *dev)
+{
+	int ret = find_or_say(name, dev);
+
+	return ret || dm_is_chain(dev) ? ret : refuse(dev);
+}
+
+int dm_open_ours(const char *name, struct dm_device *dev)
+{
+	int ret = find_or_say(name, dev);
+
+	return ret || dm_is_chain(dev) || is_ours(dev) ? ret : refuse(dev);
 }
 
 void dm_close(struct dm_device *dev)
 {
 	free(dev->name);
+	free(dev->uuid);
 	free(dev->target);
 	free(dev->params);
 	memset(dev, 0, sizeof(*dev));
@@ -200,7 +233,7 @@ static void take_names(struct dm_task *task, char ***names, size_t *nr)
 	for (;;) {
 		/* It may be gone by now. */
 		if (!dm_find(entry->name, &dev)) {
-			if (!strcmp(dev.target, TARGET_NAME)) {
+			if (dm_is_chain(&dev) || is_ours(&dev)) {
 				*names = xrealloc(*names, *nr + 1, sizeof(**names));
 				(*names)[(*nr)++] = xstrdup(entry->name);
 			}
@@ -267,17 +300,35 @@ int dm_status(const char *name, struct target_status *status)
 	return ret;
 }
 
+static int send_message(struct dm_task *task, const char *const *words)
+{
+	char *message = message_join(words);
+	int ret = NO_TASK;
+
+	if (task && dm_task_set_sector(task, 0) && dm_task_set_message(task, message))
+		ret = run_task(task);
+	free(message);
+	return ret;
+}
+
+/* The message for the eye: its quotes would only make names unreadable. Caller frees. */
+static char *show_words(const char *const *words)
+{
+	struct strbuf sb = { 0 };
+
+	strbuf_add(&sb, *words);
+	while (*++words)
+		strbuf_addf(&sb, " %s", *words);
+	return sb.text;
+}
+
 int dm_message(const char *name, const char *const *words)
 {
 	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, name);
-	char *message = message_join(words);
+	char *message = show_words(words);
 	int klog = klog_mark();
-	int ret;
+	int ret = send_message(task, words);
 
-	if (!task || !dm_task_set_sector(task, 0) || !dm_task_set_message(task, message))
-		ret = NO_TASK;
-	else
-		ret = run_task(task);
 	if (ret) {
 		cc_error("%s: '%s' failed: %s%s", name, message, strerror(-ret),
 			 ret == -EPERM || ret == -EACCES ? remedy(ret) : "");
@@ -287,6 +338,19 @@ int dm_message(const char *name, const char *const *words)
 		klog_drop(klog);
 	}
 	free(message);
+	end_task(task);
+	return ret;
+}
+
+char *dm_ask(const char *name, const char *const *words)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, name);
+	const char *answer = NULL;
+	char *ret;
+
+	if (!send_message(task, words))
+		answer = dm_task_get_message_response(task);
+	ret = answer ? xstrdup(answer) : NULL;
 	end_task(task);
 	return ret;
 }
@@ -420,7 +484,7 @@ static int remove_device(const char *name, bool deferred)
 	return ret;
 }
 
-int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only)
+static int create(const char *name, uint64_t sectors, const char *params, bool read_only)
 {
 	int klog = klog_mark();
 	int ret = create_empty(name);
@@ -443,13 +507,26 @@ int dm_create(const char *name, uint64_t sectors, const char *params, bool read_
 		if (ret)
 			cc_error("%s: cannot activate the chain: %s", name, strerror(-ret));
 	}
-	if (!ret) {
+	if (!ret && hold_interrupted()) {
+		ret = -EINTR;
+		cc_error("%s: interrupted", name);
+	} else if (!ret) {
 		klog_drop(klog);
 		return 0;
 	}
 	if (!klog_report(klog) && ret == -EINVAL)
 		cc_error("is the module there? try 'modprobe dm-cowchain'; 'dmesg' has more");
 	remove_device(name, false);
+	return ret;
+}
+
+int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only)
+{
+	int ret;
+
+	hold_begin();
+	ret = create(name, sectors, params, read_only);
+	hold_end();
 	return ret;
 }
 
@@ -472,7 +549,7 @@ int dm_remove(const struct dm_device *dev, unsigned int flags)
 	bool deferred = flags & DM_REMOVE_DEFERRED;
 	int ret;
 
-	if (flags & DM_REMOVE_FORCE) {
+	if (flags & DM_REMOVE_FORCE && dev->target[0]) {
 		ret = replace_by_error(dev);
 		if (ret)
 			return ret;

@@ -18,14 +18,18 @@
 
 struct dm_device {
 	char *name;
+	char *uuid;
 	dev_t dev;
 	int open_count;
 	bool read_only;
 	bool suspended;
 	uint64_t sectors;
-	char *target;		/* type of its first target, "" without a table */
+	char *target;		/* type of its first target, "" without a live table */
 	char *params;		/* table line of it */
 };
+
+/* Bytes of a name. */
+#define DM_NAME_MAX 127
 
 /* "/dev/mapper/NAME" and "NAME" are the same device. Points into arg. */
 const char *dm_name(const char *arg);
@@ -34,9 +38,16 @@ const char *dm_name(const char *arg);
 int dm_find(const char *name, struct dm_device *dev);
 /* The same, but it must exist and be a cowchain device; says so if not. */
 int dm_open(const char *name, struct dm_device *dev);
+/* The same for a device that this program has made, whatever has become of its table. */
+int dm_open_ours(const char *name, struct dm_device *dev);
 void dm_close(struct dm_device *dev);
+/* Does it show a chain now? */
+bool dm_is_chain(const struct dm_device *dev);
 
-/* Names of all cowchain devices, sorted. Caller frees with dm_names_free(). */
+/*
+ * Names of all cowchain devices and of all that this program has made, sorted. Caller frees with
+ * dm_names_free().
+ */
 int dm_names(char ***names, size_t *nr);
 void dm_names_free(char **names, size_t nr);
 
@@ -44,8 +55,10 @@ int dm_status(const char *name, struct target_status *status);
 
 /* words: NULL-terminated, quoted as device-mapper needs it. */
 int dm_message(const char *name, const char *const *words);
+/* What the message is answered; NULL, silently, without an answer. Caller frees. */
+char *dm_ask(const char *name, const char *const *words);
 
-/* Creates, loads and resumes; nothing is left of it on failure. */
+/* Creates, loads and resumes; nothing is left of it on failure, nor after a signal. */
 int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only);
 
 enum dm_remove_flags {

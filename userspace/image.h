@@ -32,6 +32,12 @@ int image_parse(const uint8_t *buf, size_t len, const char *path, uint64_t file_
 void image_free(struct image *image);
 
 /*
+ * The command that makes the header of path name another backing file, for messages: without -b it
+ * would make the image stand alone. format NULL: the user has to fill it in. Caller frees.
+ */
+char *image_rebase_command(const char *path, const char *backing, const char *format);
+
+/*
  * Can it be the writable top? Looks at the header and at the L1 table, so that an image that was not
  * prepared is refused with the way to make one. Returns 0 or -1 (said why).
  */

@@ -86,7 +86,7 @@ int job_args_check(const char *verb, struct job_args *args)
 }
 
 int job_start(const char *name, const struct job_args *args, const char *backing_name,
-	      const char *backing_format, bool *started)
+	      const char *backing_format)
 {
 	char speed[32];
 	const char *words[16] = { "stream" };
@@ -106,8 +106,10 @@ int job_start(const char *name, const struct job_args *args, const char *backing
 		words[n++] = backing_name;
 		words[n++] = backing_format;
 	}
-	*started = !dm_message(name, words);
-	if (!*started)
-		return CC_FAILED;
+	return dm_message(name, words);
+}
+
+int job_wait(const char *name, const struct job_args *args)
+{
 	return args->wait ? wait_for_job(name, &args->wait_options) : CC_OK;
 }

@@ -38,10 +38,11 @@ int job_args_option(const char *verb, int c, struct job_args *args);
 /* After the last option. Returns 0 or CC_USAGE (said why). */
 int job_args_check(const char *verb, struct job_args *args);
 /*
- * Starts a stream; backing_name and format may be NULL, and waits if asked to. Returns an exit status;
- * started tells whether there is a job, whatever became of it.
+ * Starts a stream; backing_name and format may be NULL. Returns 0 or a negative errno (said why).
  */
 int job_start(const char *name, const struct job_args *args, const char *backing_name,
-	      const char *backing_format, bool *started);
+	      const char *backing_format);
+/* Waits for it if asked to. Returns an exit status. */
+int job_wait(const char *name, const struct job_args *args);
 
 #endif

@@ -3,31 +3,73 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "live.h"
+#include "loop.h"
 #include "source.h"
+#include "turn.h"
 #include "util.h"
 
-#define LOOP_MAJOR 7
-
-int live_open(struct live *live, const char *arg)
+static int parse_table(struct live *live)
 {
-	memset(live, 0, sizeof(*live));
-	if (dm_open(dm_name(arg), &live->dev))
-		return -1;
 	if (!table_parse(live->dev.params, &live->table))
 		return 0;
 	cc_error("%s: cannot read its table '%s': do the tool and the module belong together?",
 		 live->dev.name, live->dev.params);
-	dm_close(&live->dev);
+	live_close(live);
 	return -1;
+}
+
+int live_open(struct live *live, const char *arg)
+{
+	memset(live, 0, sizeof(*live));
+	live->turn = -1;
+	if (dm_open(dm_name(arg), &live->dev))
+		return -1;
+	return parse_table(live);
+}
+
+int live_open_alone(struct live *live, const char *arg)
+{
+	memset(live, 0, sizeof(*live));
+	live->turn = turn_open(dm_name(arg), dm_open, &live->dev);
+	if (live->turn < 0)
+		return -1;
+	return parse_table(live);
+}
+
+void live_let_go(struct live *live)
+{
+	if (live->turn >= 0)
+		close(live->turn);
+	live->turn = -1;
 }
 
 void live_close(struct live *live)
 {
+	live_let_go(live);
 	table_free(&live->table);
 	dm_close(&live->dev);
+}
+
+int live_check_top(const struct live *live)
+{
+	const struct table_layer *top = &live->table.layers[live_top(live)], *top_now;
+	struct live now;
+	bool same;
+
+	if (live_open(&now, live->dev.name))
+		return -1;
+	top_now = &now.table.layers[live_top(&now)];
+	same = now.dev.dev == live->dev.dev && now.dev.sectors == live->dev.sectors &&
+	       !strcmp(top_now->dev, top->dev) && !top_now->data == !top->data &&
+	       (!top->data || !strcmp(top_now->data, top->data));
+	live_close(&now);
+	if (same)
+		return 0;
+	cc_error("%s: somebody has changed it meanwhile: try again", live->dev.name);
+	return -1;
 }
 
 char *live_file(const struct live *live, unsigned int layer)
@@ -39,38 +81,33 @@ char *live_file(const struct live *live, unsigned int layer)
 	return devno_file(dev);
 }
 
-char *live_file_needed(const struct live *live, unsigned int layer)
+char *live_lasting_file(const struct live *live, unsigned int layer)
 {
-	const char *text = live->table.layers[layer].dev;
-	char *file;
 	dev_t dev;
 
-	if (!devno_parse(text, &dev)) {
-		file = devno_file(dev);
-		/* The name of a loop device means nothing tomorrow. */
-		if (file && (major(dev) != LOOP_MAJOR || strncmp(file, "/dev/loop", 9)))
-			return file;
-		free(file);
-	}
-	cc_error("%s: cannot tell the name of the file under layer %u (%s); is it deleted? name it with --backing-file",
-		 live->dev.name, layer, text);
-	return NULL;
+	if (devno_parse(live->table.layers[layer].dev, &dev))
+		return NULL;
+	return loop_is(dev) ? loop_file(dev) : devno_node(dev);
+}
+
+char *live_file_needed(const struct live *live, unsigned int layer)
+{
+	char *file = live_lasting_file(live, layer);
+
+	if (!file)
+		cc_error("%s: cannot tell the name of the file under layer %u (%s): deleted, replaced, not all of it, or not visible from here? name it with --backing-file",
+			 live->dev.name, layer, live->table.layers[layer].dev);
+	return file;
 }
 
 /* Does the layer live on the file or block device described by st? */
 static bool layer_is(const struct live *live, unsigned int layer, const struct stat *st)
 {
-	struct stat own;
-	bool same;
-	char *file;
 	dev_t dev;
 
-	if (S_ISBLK(st->st_mode))
-		return !devno_parse(live->table.layers[layer].dev, &dev) && dev == st->st_rdev;
-	file = live_file(live, layer);
-	same = file && !stat(file, &own) && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
-	free(file);
-	return same;
+	if (devno_parse(live->table.layers[layer].dev, &dev))
+		return false;
+	return S_ISBLK(st->st_mode) ? dev == st->st_rdev : loop_shows_file(dev, st);
 }
 
 static void say_layers(const struct live *live)

@@ -24,42 +24,28 @@
 #define MAX_LOOKS 20
 #define LOOK_AGAIN_US 50000
 
-/* The first line of a file without its newline. Caller frees; NULL if it is not there. */
-static char *read_line(const char *path)
+/*
+ * An attribute in sysfs without the newline at its end; a name may contain others. Caller frees;
+ * NULL if it is not there.
+ */
+static char *read_attribute(const char *path)
 {
 	FILE *f = fopen(path, "re");
-	char *line = NULL;
+	char *text = NULL;
 	size_t room = 0;
 	ssize_t len;
 
 	if (!f)
 		return NULL;
-	len = getline(&line, &room, f);
+	len = getdelim(&text, &room, '\0', f);
 	fclose(f);
 	if (len <= 0) {
-		free(line);
+		free(text);
 		return NULL;
 	}
-	if (line[len - 1] == '\n')
-		line[len - 1] = '\0';
-	return line;
-}
-
-char *loop_backing_file(dev_t dev)
-{
-	static const char deleted[] = " (deleted)";
-	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/backing_file", major(dev),
-				    minor(dev));
-	char *path = read_line(attribute);
-	size_t len = path ? strlen(path) : 0;
-
-	free(attribute);
-	if (len > strlen(deleted) && !strcmp(path + len - strlen(deleted), deleted) &&
-	    access(path, F_OK)) {
-		free(path);
-		return NULL;
-	}
-	return path;
+	if (text[len - 1] == '\n')
+		text[len - 1] = '\0';
+	return text;
 }
 
 /* Opens /dev/loopN and asks what it shows. Returns the descriptor or -1 if it shows nothing. */
@@ -96,7 +82,7 @@ static bool shows_whole_file(const struct loop_info64 *info)
 static bool may_show_file(const char *name, const struct stat *st)
 {
 	char *attribute = xasprintf("/sys/block/%s/loop/backing_file", name);
-	char *path = read_line(attribute);
+	char *path = read_attribute(attribute);
 	bool may = false;
 	struct stat own;
 
@@ -195,7 +181,7 @@ static int configure(int number, int file, const char *path, bool writable)
 static void note_short_writes(dev_t dev, int file, const char *path)
 {
 	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/dio", major(dev), minor(dev));
-	char *dio = read_line(attribute);
+	char *dio = read_attribute(attribute);
 	struct statfs fs;
 	struct stat st;
 
@@ -271,6 +257,64 @@ static char *kernel_name(dev_t dev)
 	return name;
 }
 
+bool loop_is(dev_t dev)
+{
+	char *name = kernel_name(dev);
+	bool is = name && !strncmp(name, "loop", 4);
+
+	free(name);
+	return is;
+}
+
+char *loop_file(dev_t dev)
+{
+	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/backing_file", major(dev),
+				    minor(dev));
+	char *path = read_attribute(attribute);
+	char *name = path ? kernel_name(dev) : NULL;
+	int fd = -1;
+	struct loop_info64 info;
+	struct stat st;
+	bool good;
+
+	free(attribute);
+	if (name)
+		fd = open_status(name, &info);
+	good = fd >= 0 && shows_whole_file(&info) && !stat(path, &st) && shows_file(&info, &st);
+	if (fd >= 0)
+		close(fd);
+	free(name);
+	if (good)
+		return path;
+	free(path);
+	return NULL;
+}
+
+int loop_check_unused(const struct stat *st, const char *path)
+{
+	dev_t dev;
+
+	/* As for a writer, for whom there is none that could be shared. */
+	return find_or_refuse(st, path, true, &dev) == -2 ? -1 : 0;
+}
+
+bool loop_shows_file(dev_t dev, const struct stat *st)
+{
+	char *name = kernel_name(dev);
+	struct loop_info64 info;
+	bool shows = false;
+	int fd = -1;
+
+	if (name && !strncmp(name, "loop", 4))
+		fd = open_status(name, &info);
+	if (fd >= 0) {
+		shows = shows_file(&info, st);
+		close(fd);
+	}
+	free(name);
+	return shows;
+}
+
 int loop_open_file(dev_t dev, char **path)
 {
 	char *name = kernel_name(dev);
@@ -278,12 +322,12 @@ int loop_open_file(dev_t dev, char **path)
 	struct stat st;
 	int loop = -1, fd = -1;
 
-	*path = name ? loop_backing_file(dev) : NULL;
+	*path = name ? loop_file(dev) : NULL;
 	if (*path)
 		loop = open_status(name, &info);
 	if (loop >= 0)
 		fd = open(*path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	/* The name may be that of another file by now, or of another mount namespace. */
+	/* The name may be that of another file by now. */
 	if (fd >= 0 && (fstat(fd, &st) || !shows_file(&info, &st) || !shows_whole_file(&info))) {
 		close(fd);
 		fd = -1;

@@ -6,6 +6,7 @@
 #define COWCHAIN_LOOP_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /*
@@ -16,11 +17,19 @@
  */
 int loop_attach(int fd, const char *path, bool writable, dev_t *dev);
 
+/* Is it a loop device, or a partition of one? Their own names mean nothing tomorrow. */
+bool loop_is(dev_t dev);
 /*
- * The file behind a loop device, absolute; NULL if dev is no loop device or its file is deleted.
- * Caller frees.
+ * The file behind a loop device, absolute. NULL if dev is none; if the device shows a part of the
+ * file only; or if the name leads elsewhere: to nothing, to another file, or out of our mount
+ * namespace. Caller frees.
  */
-char *loop_backing_file(dev_t dev);
+char *loop_file(dev_t dev);
+
+/* Refuses, with a message, a file that any loop device shows. Returns 0 or -1. */
+int loop_check_unused(const struct stat *st, const char *path);
+/* Is dev a loop device of the file? */
+bool loop_shows_file(dev_t dev, const struct stat *st);
 
 /*
  * Opens the file behind a loop device for reading, if it can be found and the device shows all of it.

@@ -132,12 +132,50 @@ static void print_columns(const struct out_table *table, const struct out_option
 	free(width);
 }
 
+/* Bytes of the UTF-8 character at p; 0 if it is none. */
+static size_t utf8_length(const char *p)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint8_t first = (uint8_t)*p;
+	size_t len = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 :
+		     first >> 3 == 30 ? 4 : 0, i;
+	uint32_t c;
+
+	if (len < 2)
+		return len;
+	c = first & (0xffU >> (len + 1));
+	for (i = 1; i < len; i++) {
+		if (((uint8_t)p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | ((uint8_t)p[i] & 0x3f);
+	}
+	return c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : len;
+}
+
+/* JSON is UTF-8, names of files need not be: what is none of it becomes U+FFFD. */
+static struct json_object *json_text(const char *text)
+{
+	struct json_object *json;
+	struct strbuf sb = { 0 };
+	size_t len;
+
+	strbuf_add(&sb, "");
+	while (*text) {
+		len = utf8_length(text);
+		strbuf_addf(&sb, "%.*s", len ? (int)len : 3, len ? text : "\xef\xbf\xbd");
+		text += len ? len : 1;
+	}
+	json = json_object_new_string(sb.text);
+	free(sb.text);
+	return json;
+}
+
 static struct json_object *json_cell(const struct out_cell *cell, enum out_type type)
 {
 	if (cell->none)
 		return NULL;
 	if (type == OUT_TEXT)
-		return json_object_new_string(cell->text);
+		return json_text(cell->text);
 	if (type == OUT_PERCENT)
 		return json_object_new_double((double)cell->number / 1000);
 	return json_object_new_uint64(cell->number);

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "path.h"
@@ -83,8 +84,12 @@ bool path_has_protocol(const char *name)
 char *path_stored_name(const char *image_dir, const char *target)
 {
 	const char *rel;
+	struct stat st;
 
-	if (!path_below(target, image_dir))
+	/*
+	 * Block devices have several names in several directories, and do not move with an image.
+	 */
+	if (!path_below(target, image_dir) || (!stat(target, &st) && S_ISBLK(st.st_mode)))
 		return xstrdup(target);
 	rel = target + strlen(image_dir);
 	rel += *rel == '/';
@@ -133,6 +138,17 @@ static char *check_allowed(const char *image, const char *what, char *path,
 	return NULL;
 }
 
+static void say_protocol(const char *image, const char *name, const char *what)
+{
+	/* Nothing but the backing file can be changed by qemu-img without opening what is named. */
+	if (!strcmp(what, PATH_BACKING))
+		cc_error("%s: its %s '%s' is not the name of a plain file and is never followed: name one by qemu-img rebase -u -b FILE -F FORMAT, or list the layers with 'cowchain attach --layer'",
+			 image, what, name);
+	else
+		cc_error("%s: its %s '%s' is not the name of a plain file and is never followed: 'cowchain attach' takes one as --layer qcow2:FILE,data=FILE",
+			 image, what, name);
+}
+
 char *path_follow(const char *image, const char *name, const char *what,
 		  const struct allow_dirs *allow)
 {
@@ -143,8 +159,7 @@ char *path_follow(const char *image, const char *name, const char *what,
 		return NULL;
 	}
 	if (path_has_protocol(name)) {
-		cc_error("%s: its %s '%s' is not the name of a plain file and is never followed: rewrite it with 'qemu-img rebase -u'",
-			 image, what, name);
+		say_protocol(image, name, what);
 		return NULL;
 	}
 	if (name[0] == '/')

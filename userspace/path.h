@@ -34,15 +34,18 @@ bool path_below(const char *path, const char *dir);
 bool path_has_protocol(const char *name);
 
 /*
- * The name under which a header in image_dir refers to target (both canonical): relative to the
- * image's directory where target is below it, so that the directory can be moved; else absolute.
- * Caller frees.
+ * The name under which a header in image_dir refers to target (both absolute): relative to the
+ * image's directory where target is a file below it, so that the directory can be moved; else
+ * absolute. Caller frees.
  */
 char *path_stored_name(const char *image_dir, const char *target);
 
+#define PATH_BACKING "backing file"
+#define PATH_DATA "data file"
+
 /*
- * The file that the header of image names as its backing or data file (what says which, for
- * messages), resolved as QEMU does it: relative to the directory of image as it was given.
+ * The file that the header of image names as its PATH_BACKING or PATH_DATA (what), resolved as QEMU
+ * does it: relative to the directory of image as it was given.
  * A name comes from a guest-writable file, so it is refused unless the file it really leads to is
  * below image's own directory or an allowed one. Returns the path, caller frees, or NULL (said why).
  */

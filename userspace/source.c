@@ -14,6 +14,7 @@
 
 #include "lock.h"
 #include "loop.h"
+#include "path.h"
 #include "source.h"
 #include "util.h"
 
@@ -66,8 +67,9 @@ static int check_length(struct source *src, unsigned int flags)
 	if (!rest || src->block || (flags & SOURCE_PEEK))
 		return 0;
 	if (!(flags & SOURCE_PAD)) {
-		cc_error("%s: its length of %" PRIu64 " bytes is no multiple of %d, the end would be cut off: pad it with zeros by --pad, or 'truncate -s %%%d' on it",
-			 src->path, src->size, SECTOR_SIZE, SECTOR_SIZE);
+		cc_error("%s: its length of %" PRIu64 " bytes is no multiple of %d, the end would be cut off: pad it with zeros by %s'truncate -s %%%d' on it",
+			 src->path, src->size, SECTOR_SIZE,
+			 flags & SOURCE_CAN_PAD ? "--pad, or " : "", SECTOR_SIZE);
 		return -1;
 	}
 	src->pad = true;
@@ -75,13 +77,36 @@ static int check_length(struct source *src, unsigned int flags)
 	return 0;
 }
 
+/*
+ * Adds to the end and never cuts: whoever may have written there since is not overwritten either.
+ */
+static int grow(int fd, uint64_t from, uint64_t to)
+{
+	if (!fallocate(fd, 0, (off_t)from, (off_t)(to - from)))
+		return 0;
+	return errno == EOPNOTSUPP ? ftruncate(fd, (off_t)to) : -1;
+}
+
 /* Only when all else is fine: a refused image stays as it is. */
 static int pad_file(const struct source *src)
 {
 	/* The descriptor may be a read-only one. */
 	char *path = xasprintf("/proc/self/fd/%d", src->fd);
-	int ret = truncate(path, (off_t)src->size) ? fail_errno(src->path) : 0;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	struct stat st;
+	int ret = -1;
 
+	if (fd < 0 || fstat(fd, &st)) {
+		fail_errno(src->path);
+	} else if ((uint64_t)st.st_size != src->length) {
+		cc_error("%s: its length has changed since it was opened: is it in use?", src->path);
+	} else {
+		ret = grow(fd, src->length, src->size);
+		if (ret)
+			fail_errno(src->path);
+	}
+	if (fd >= 0)
+		close(fd);
 	free(path);
 	return ret;
 }
@@ -103,7 +128,8 @@ static int look_at(struct source *src, const char *must_be)
 		if (ioctl(src->fd, BLKGETSIZE64, &src->size))
 			return fail_errno(src->path);
 	} else if (S_ISREG(st.st_mode)) {
-		src->size = (uint64_t)st.st_size;
+		src->length = (uint64_t)st.st_size;
+		src->size = src->length;
 	} else {
 		cc_error("%s: neither a regular file nor a block device", src->path);
 		return -1;
@@ -215,9 +241,32 @@ char *devno_node(dev_t dev)
 	return node;
 }
 
+/* The kernel counts device-mapper's devices anew each time, and these are named by that. */
+static bool is_number(const char *path)
+{
+	return !strncmp(path, "/dev/dm-", 8) || !strncmp(path, "/dev/block/", 11);
+}
+
+char *source_lasting_name(const char *path)
+{
+	char *abs, *node;
+	struct stat st;
+
+	if (stat(path, &st))
+		return NULL;
+	if (!S_ISBLK(st.st_mode))
+		return realpath(path, NULL);
+	abs = path_absolute(path);
+	node = is_number(abs) ? devno_node(st.st_rdev) : NULL;
+	if (!node)
+		return abs;
+	free(abs);
+	return node;
+}
+
 char *devno_file(dev_t dev)
 {
-	char *file = loop_backing_file(dev);
+	char *file = loop_file(dev);
 
 	return file ? file : devno_node(dev);
 }

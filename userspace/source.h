@@ -18,6 +18,7 @@ struct source {
 	bool pad;		/* source_attach() is to grow the file to size */
 	bool block;
 	uint64_t size;		/* bytes, after padding */
+	uint64_t length;	/* bytes of the file when it was opened */
 	dev_t dev;		/* block device for the kernel; set by source_attach() */
 	dev_t file_dev;		/* identity of the file */
 	ino_t file_ino;
@@ -26,7 +27,8 @@ struct source {
 enum source_flags {
 	SOURCE_WRITABLE = 1 << 0,
 	SOURCE_PAD = 1 << 1,		/* grow a file to a whole number of sectors */
-	SOURCE_PEEK = 1 << 2,		/* only to read headers: any file length will do */
+	SOURCE_CAN_PAD = 1 << 2,	/* the user may ask for that */
+	SOURCE_PEEK = 1 << 3,		/* only to read headers: any file length will do */
 };
 
 /*
@@ -36,7 +38,10 @@ enum source_flags {
 int source_open(struct source *src, const char *path, const char *must_be, unsigned int flags);
 /* Takes the image locks. Returns 0 or -1 (said why). */
 int source_lock(struct source *src);
-/* Finds or makes the block device. Returns 0 or -1 (said why). */
+/*
+ * Finds or makes the block device; may pad the file, so locks come first. Returns 0 or -1 (said
+ * why).
+ */
 int source_attach(struct source *src);
 /* Closes everything; a loop device that nobody else uses vanishes. Fine on one never opened. */
 void source_close(struct source *src);
@@ -48,11 +53,18 @@ char *devno_format(dev_t dev);
 /* "7:3" or the path of a block device. Returns 0 or -1 without a message. */
 int devno_parse(const char *text, dev_t *dev);
 /*
- * The file behind a block device if it is a loop device, else the path of its node; NULL if neither
- * can be found. Caller frees.
+ * The file behind a block device if it is a loop device of all of it, else the path of its node;
+ * NULL if neither can be found. Caller frees.
  */
 char *devno_file(dev_t dev);
 /* The path of the node: /dev/mapper/NAME or /dev/KERNELNAME. NULL if unknown. Caller frees. */
 char *devno_node(dev_t dev);
+
+/*
+ * The absolute name for a header to call it by: of a file the canonical one; of a block device the
+ * user's, since the link is what lasts there (/dev/vg/base, /dev/disk/by-id/...), and the node it
+ * leads to may be another tomorrow. NULL with errno. Caller frees.
+ */
+char *source_lasting_name(const char *path);
 
 #endif

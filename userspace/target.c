@@ -248,6 +248,16 @@ double job_percent(const struct target_job *job)
 	return 100.0 * (double)job->offset / (double)job->len;
 }
 
+/*
+ * Device-mapper splits at what the kernel's isspace() takes for a blank: Latin-1's no-break space
+ * is one, a byte of many letters in UTF-8. A backslash quotes any byte, so all beyond ASCII get
+ * one.
+ */
+static bool needs_quote(char c)
+{
+	return c == '\\' || isspace((unsigned char)c) || !isascii((unsigned char)c);
+}
+
 char *message_join(const char *const *words)
 {
 	struct strbuf sb = { 0 };
@@ -257,7 +267,7 @@ char *message_join(const char *const *words)
 		if (sb.len)
 			strbuf_add(&sb, " ");
 		for (p = *words; *p; p++) {
-			if (*p == '\\' || isspace((unsigned char)*p))
+			if (needs_quote(*p))
 				strbuf_add(&sb, "\\");
 			strbuf_addf(&sb, "%c", *p);
 		}

@@ -70,7 +70,7 @@ double job_percent(const struct target_job *job);
 
 /*
  * Joins words into a message. Device-mapper splits at blanks and takes a backslash as quote, so both
- * are quoted. Caller frees.
+ * are quoted, and bytes beyond ASCII, which it may take for blanks. Caller frees.
  */
 char *message_join(const char *const *words);
 

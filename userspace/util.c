@@ -236,6 +236,21 @@ char *human_time(uint64_t seconds, char buf[HUMAN_LEN])
 	return buf;
 }
 
+char *shell_word(const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				    "%+,-./:=@_";
+	struct strbuf sb = { 0 };
+
+	if (*text && !text[strspn(text, plain)])
+		return xstrdup(text);
+	strbuf_add(&sb, "'");
+	for (; *text; text++)
+		strbuf_addf(&sb, *text == '\'' ? "'\\%c'" : "%c", *text);
+	strbuf_add(&sb, "'");
+	return sb.text;
+}
+
 ssize_t pread_full(int fd, void *buf, size_t len, off_t off)
 {
 	size_t done = 0;

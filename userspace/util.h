@@ -54,6 +54,9 @@ char *human_size(uint64_t bytes, char buf[HUMAN_LEN]);
 /* "1:02:03" or "02:03". Returns buf. */
 char *human_time(uint64_t seconds, char buf[HUMAN_LEN]);
 
+/* One word for a shell, in quotes where it needs them. Caller frees. */
+char *shell_word(const char *text) __attribute__((returns_nonnull));
+
 /* Reads exactly len bytes at off unless the file ends before. Returns bytes read or -errno. */
 ssize_t pread_full(int fd, void *buf, size_t len, off_t off);
 

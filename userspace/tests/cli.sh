@@ -66,7 +66,12 @@ expect 2 '--size' create x
 expect 2 'multiple' create x --size 100
 expect 2 'cluster-size' create x --size 1M --cluster-size 64K
 expect 2 'cannot be the name' attach a/b top.qcow2
+long=$(printf 'x%.0s' {1..128})
+expect 2 'too long' attach "$long" top.qcow2
+expect 1 'too long' detach "$long"
+expect 1 'too long' snapshot "/dev/mapper/$long" new.qcow2
 expect 2 'one word' attach x y --feature 'a b'
+expect 2 'one word' attach x y --feature $'a\u00a0b'
 expect 2 'number' attach x y --commit-ms soon
 expect 2 'raw:FILE' --debug attach --layer base.raw x
 expect 2 'raw:FILE or qcow2:FILE' attach --layer vmdk:base.raw x
@@ -92,6 +97,22 @@ expect 0 '' create 'd,x:y.qcow2' -b b.qcow2 -F qcow2 --data-file 'sub/d,d:1.raw'
 expect 0 '' create e.qcow2 --size 1G --cluster-size 2M
 expect 1 'take another name' create b.qcow2 --size 1M
 expect 0 '' create e.qcow2 --size 2M --force
+expect 1 'are the same' create same.qcow2 --size 1M --data-file ./same.qcow2 --force
+check 'nothing is left of that' test ! -e same.qcow2
+ln e.qcow2 hard.qcow2
+ln -s e.qcow2 soft.qcow2
+expect 1 'are the same' create hard.qcow2 --backing e.qcow2 --format qcow2 --force
+expect 1 'are the same' create soft.qcow2 --backing e.qcow2 --format qcow2 --force
+expect 1 'are the same' create x.qcow2 --size 1M --data-file base.raw -b ../"${dir##*/}"/base.raw -F raw --force
+expect 1 'are the same' create e.qcow2 --size 1M --data-file soft.qcow2 --force
+expect 0 '' create sub/low.qcow2 --backing e.qcow2 -F qcow2 --data-file low.raw
+expect 0 '' create high.qcow2 --backing sub/low.qcow2 -F qcow2
+expect 1 'are the same' create e.qcow2 --backing high.qcow2 --format qcow2 --force
+expect 1 'are the same' create low.raw --backing high.qcow2 --format qcow2 --force
+expect 0 '' create high.qcow2 --backing sub/low.qcow2 -F qcow2 --force
+rm sub/low.qcow2 low.raw high.qcow2
+check 'the backing file is whole' qemu-img check -q e.qcow2
+rm hard.qcow2 soft.qcow2
 expect 1 'not a qcow2 image' create f.qcow2 --backing base.raw --format qcow2
 expect 1 'No such file' create f.qcow2 --backing missing --format raw
 expect 1 'No such file' create missing/f.qcow2 --size 1M
@@ -100,6 +121,28 @@ shell 'a failed qemu-img leaves nothing' \
 	"mkdir bin; printf '#!/bin/sh\nexit 1\n' >bin/qemu-img; chmod +x bin/qemu-img
 	! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw &&
 		[ ! -e f.qcow2 ] && [ ! -e f.raw ]"
+# interrupted SIGNAL STATUS SCRIPT: create, with a qemu-img that does this, leaves nothing.
+interrupted() {
+	printf '#!/bin/sh\n%s\n' "$3" >bin/qemu-img
+	shell "create that is interrupted by $1 leaves nothing" \
+		"PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw
+		status=\$?; echo exit status \$status
+		[ \$status = $2 ] && [ ! -e f.qcow2 ] && [ ! -e f.raw ]"
+}
+# shellcheck disable=SC2016	# for the script
+{
+	interrupted 'SIGINT of qemu-img' 130 'kill -INT $$'
+	interrupted 'SIGINT of both' 130 'kill -INT $PPID $$'
+	interrupted 'SIGTERM' 143 'kill -TERM $PPID; exec sleep 100'
+	interrupted 'SIGHUP at the end' 129 'kill -HUP $PPID; sleep 0.2; exit 0'
+	interrupted 'SIGTERM, unheard' 143 'trap "" TERM; kill -TERM $PPID; sleep 0.2'
+}
+rm bin/qemu-img
+shell 'what is ignored does not interrupt' \
+	"printf '#!/bin/sh\nkill -HUP \$PPID; exec /usr/bin/env PATH=%s qemu-img \"\$@\"\n' \"\$PATH\" >bin/qemu-img
+	chmod +x bin/qemu-img; trap '' HUP
+	PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M && qemu-img check -q f.qcow2 && rm f.qcow2"
+rm bin/qemu-img
 shell 'a name next to the image is stored relative' \
 	'qemu-img info --output=json b.qcow2 | grep "\"backing-filename\": \"base.raw\""'
 shell 'another one absolute' \
@@ -132,6 +175,12 @@ assert layers[0][\"backing-file\"] is None'"
 shell '--noheadings leaves the rows' \
 	"[ \$('$cowchain' info --noheadings b.qcow2 | wc -l) = 2 ]"
 
+cp b.qcow2 $'l\xe9\xc3\xa9\xed\xa0\x80.qcow2'
+shell '--json is UTF-8, also of a name that is not' \
+	"'$cowchain' info --json \$'l\\xe9\\xc3\\xa9\\xed\\xa0\\x80.qcow2' | python3 -c '
+import json, sys
+name = json.loads(sys.stdin.buffer.read().decode())[\"layers\"][1][\"file\"]
+assert name.endswith(\"/l\\ufffd\\u00e9\\ufffd\\ufffd\\ufffd.qcow2\"), ascii(name)'"
 # What attach refuses
 qemu-img create -q -f qcow2 plain.qcow2 1M
 qemu-img create -q -f qcow2 -u -b base.raw noformat.qcow2 1M 2>/dev/null ||
@@ -184,6 +233,19 @@ END
 truncate -s 100M base.raw
 expect 1 '--backing-format' info noformat.qcow2
 expect 0 'base.raw' info noformat.qcow2 --backing-format raw
+cp noformat.qcow2 'no format.qcow2'
+shell 'the command that is recommended adds the format and keeps the name' \
+	"command=\$('$cowchain' info 'no format.qcow2' 2>&1 | sed -n 's/.*into the header: //p')
+	echo \"\$command\"; eval \"\${command/FORMAT/raw}\" && '$cowchain' info 'no format.qcow2' &&
+		qemu-img info 'no format.qcow2' | grep 'backing file: base.raw' &&
+		qemu-img info 'no format.qcow2' | grep 'backing file format: raw'"
+shell 'no rebase is recommended for a data file' \
+	"cp e.qcow2 'nbd.qcow2'; qemu-img create -q -f qcow2 -o data_file=d.raw nbd.qcow2 1M
+	sed -i 's/d[.]raw/nbd:d/' nbd.qcow2; '$cowchain' info nbd.qcow2 >said 2>&1
+	cat said; grep 'data=FILE' said && ! grep rebase said"
+mkdir far
+qemu-img create -q -f qcow2 -o data_file="$dir/base.raw" far/data.qcow2 1M
+expect 0 '' create g.qcow2 --backing far/data.qcow2 --format qcow2
 
 echo "1..$n"
 exit "$failed"

@@ -46,7 +46,7 @@ static int attach(const char *path, bool writable, dev_t *dev, const char *why)
 
 static bool is_attached(dev_t dev)
 {
-	char *file = loop_backing_file(dev);
+	char *file = loop_file(dev);
 
 	free(file);
 	return file;
@@ -66,7 +66,7 @@ static void autoclear(void **state)
 	assert_int_equal(ioctl(fd, LOOP_GET_STATUS64, &info), 0);
 	assert_true(info.lo_flags & LO_FLAGS_AUTOCLEAR);
 	assert_false(info.lo_flags & LO_FLAGS_READ_ONLY);
-	file = loop_backing_file(dev);
+	file = loop_file(dev);
 	assert_non_null(file);
 	assert_string_equal(strrchr(file, '/'), "/image");
 	free(file);

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "path.h"
+#include "source.h"
 #include "test.h"
 #include "util.h"
 
@@ -69,6 +71,34 @@ static void stored_names(void **state)
 	check_stored("/imgs", "/imgs/a:b", "./a:b");
 	check_stored("/imgs", "/imgs/d/a:b", "d/a:b");
 	check_stored("/imgs", "/dev/vda", "/dev/vda");
+}
+
+static void block_devices_keep_their_names(void **state)
+{
+	char *cwd = getcwd(NULL, 0), *name, *want;
+
+	(void)state;
+	write_file("file", "", 0);
+	assert_int_equal(symlink("file", "file-link"), 0);
+	want = xasprintf("%s/file", cwd);
+	name = source_lasting_name("file-link");
+	assert_string_equal(name, want);
+	free(name);
+	free(want);
+	assert_null(source_lasting_name("missing"));
+	if (mknod("node", S_IFBLK | 0600, makedev(7, 0))) {
+		free(cwd);
+		skip();
+	}
+	assert_int_equal(symlink("node", "node-link"), 0);
+	want = xasprintf("%s/node-link", cwd);
+	name = source_lasting_name("node-link");
+	assert_string_equal(name, want);
+	free(name);
+	/* Nor is it relative to an image beside it. */
+	check_stored(cwd, want, want);
+	free(want);
+	free(cwd);
 }
 
 /* Follows name from the image; NULL for a refusal that says the word why. */
@@ -158,6 +188,7 @@ int main(void)
 		cmocka_unit_test(parts),
 		cmocka_unit_test(protocols),
 		cmocka_unit_test(stored_names),
+		cmocka_unit_test(block_devices_keep_their_names),
 		cmocka_unit_test(followed_names),
 		cmocka_unit_test(allowed_dirs_must_exist),
 	};

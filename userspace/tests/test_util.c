@@ -63,6 +63,23 @@ static void human(void **state)
 	assert_string_equal(human_time(UINT64_MAX, buf), "forever");
 }
 
+static void shell_words(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "/a/b-1.raw", "/a/b-1.raw" }, { "", "''" }, { "a b", "'a b'" },
+		{ "it's", "'it'\\''s'" }, { "$x", "'$x'" }, { "\303\240", "'\303\240'" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		char *word = shell_word(texts[i][0]);
+
+		assert_string_equal(word, texts[i][1]);
+		free(word);
+	}
+}
+
 static void growing_string(void **state)
 {
 	struct strbuf sb = { 0 };
@@ -82,6 +99,7 @@ int main(void)
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(human),
+		cmocka_unit_test(shell_words),
 		cmocka_unit_test(growing_string),
 	};
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "hold.h"
+#include "util.h"
+
+static sigset_t before;		/* the mask outside of all holds */
+static sigset_t ending;		/* those that would end the program */
+static unsigned int depth;
+
+/* One that is ignored, as by nohup, or that was blocked already, is none of our business. */
+static bool would_end(int sig)
+{
+	struct sigaction action;
+
+	return !sigaction(sig, NULL, &action) && action.sa_handler != SIG_IGN &&
+	       !sigismember(&before, sig);
+}
+
+void hold_begin(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t held;
+	size_t i;
+
+	if (depth++)
+		return;
+	sigprocmask(SIG_SETMASK, NULL, &before);
+	sigemptyset(&ending);
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		if (would_end(signals[i]))
+			sigaddset(&ending, signals[i]);
+	held = ending;
+	/* A message that nobody reads is no reason to stop half way, either. */
+	sigaddset(&held, SIGPIPE);
+	/* For hold_wait(). Where it is ignored, children leave no status. */
+	sigaddset(&held, SIGCHLD);
+	signal(SIGCHLD, SIG_DFL);
+	sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
+void hold_end(void)
+{
+	if (!--depth)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+bool hold_interrupted(void)
+{
+	sigset_t pending;
+	int sig;
+
+	if (!depth || sigpending(&pending))
+		return false;
+	for (sig = 1; sig < SIGRTMIN; sig++)
+		if (sigismember(&ending, sig) && sigismember(&pending, sig))
+			return true;
+	return false;
+}
+
+void hold_child(void)
+{
+	if (depth)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+int hold_wait(pid_t pid, int *status)
+{
+	sigset_t set = ending;
+	int sig, caught = 0;
+	pid_t ret;
+
+	sigaddset(&set, SIGCHLD);
+	while (!(ret = waitpid(pid, status, WNOHANG))) {
+		sig = sigwaitinfo(&set, NULL);
+		if (sig <= 0 || sig == SIGCHLD)
+			continue;
+		caught = sig;
+		kill(pid, sig);
+	}
+	if (ret < 0)
+		return -1;
+	if (!caught && WIFSIGNALED(*status) && sigismember(&ending, WTERMSIG(*status)))
+		caught = WTERMSIG(*status);
+	/* It was taken from the pending ones above: back to them, for hold_end(). */
+	if (caught)
+		raise(caught);
+	return 0;
+}

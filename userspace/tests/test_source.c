@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Padding of files. Whether a loop device can be made in the end does not matter here.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "test.h"
+#include "util.h"
+
+#define LENGTH 1000
+
+static void open_padded(struct layer *layer)
+{
+	const struct chain_options opt = { .pad = true };
+	static const char text[LENGTH] = "layer";
+
+	unlink("file");
+	write_file("file", text, sizeof(text));
+	assert_int_equal(layer_open(layer, KIND_RAW, "file", true, &opt), 0);
+	assert_int_equal(layer_size(layer), 1024);
+}
+
+/* Returns what was said. */
+static const char *attach(struct layer *layer, bool no_lock)
+{
+	const char *text;
+
+	quiet_begin();
+	layer_attach(layer, no_lock);
+	text = quiet_end();
+	layer_close(layer);
+	return text;
+}
+
+static off_t length(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat("file", &st), 0);
+	return st.st_size;
+}
+
+static void files_are_padded(void **state)
+{
+	struct layer layer;
+
+	(void)state;
+	open_padded(&layer);
+	assert_int_equal(length(), LENGTH);
+	attach(&layer, false);
+	assert_int_equal(length(), 1024);
+}
+
+static void a_file_that_grew_is_not_cut(void **state)
+{
+	struct layer layer;
+
+	(void)state;
+	open_padded(&layer);
+	truncate("file", 5000);
+	assert_non_null(strstr(attach(&layer, true), "changed"));
+	assert_int_equal(length(), 5000);
+}
+
+static void a_locked_file_is_left_alone(void **state)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 100, .l_len = 200 };
+	struct layer layer;
+	int fd;
+
+	(void)state;
+	open_padded(&layer);
+	fd = open("file", O_RDWR);
+	if (fcntl(fd, F_OFD_SETLK, &fl)) {
+		layer_close(&layer);
+		close(fd);
+		skip();
+	}
+	assert_non_null(strstr(attach(&layer, false), "locked"));
+	assert_int_equal(length(), LENGTH);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_are_padded),
+		cmocka_unit_test(a_file_that_grew_is_not_cut),
+		cmocka_unit_test(a_locked_file_is_left_alone),
+	};
+
+	return cmocka_run_group_tests_name("source", tests, scratch_setup, scratch_teardown);
+}

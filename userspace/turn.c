@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "turn.h"
+#include "util.h"
+
+/* Root's own: in a directory that all may write to, anybody could hold the locks. */
+#define TURN_DIR "/run/cowchain"
+/* How long nothing is said while another one is at work. */
+#define QUIET_LOOKS 20
+#define LOOK_AGAIN_US 50000
+
+/* By number: names can be changed, and may hold any character. The files stay, empty. */
+static int open_lock(dev_t dev)
+{
+	char *path = xasprintf(TURN_DIR "/%u:%u", major(dev), minor(dev));
+	int fd = -1;
+
+	if (!mkdir(TURN_DIR, 0700) || errno == EEXIST)
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		cc_error("%s: %s: needed to keep others from the chain meanwhile", path,
+			 strerror(errno));
+	free(path);
+	return fd;
+}
+
+static int wait_for(int fd, const char *name)
+{
+	int i, ret;
+
+	for (i = 0; i < QUIET_LOOKS; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return 0;
+		usleep(LOOK_AGAIN_US);
+	}
+	cc_note("%s: waiting for another cowchain that changes it", name);
+	do
+		ret = flock(fd, LOCK_EX);
+	while (ret && errno == EINTR);
+	if (ret)
+		cc_error("%s: cannot lock it: %s", name, strerror(errno));
+	return ret;
+}
+
+int turn_open(const char *name, int (*open_device)(const char *name, struct dm_device *dev),
+	      struct dm_device *dev)
+{
+	dev_t number;
+	int fd;
+
+	/* While we wait it may be replaced by another one of its name. */
+	for (;;) {
+		if (open_device(name, dev))
+			return -1;
+		number = dev->dev;
+		dm_close(dev);
+		fd = open_lock(number);
+		if (fd < 0)
+			return -1;
+		if (wait_for(fd, name) || open_device(name, dev))
+			break;
+		if (dev->dev == number)
+			return fd;
+		dm_close(dev);
+		close(fd);
+	}
+	close(fd);
+	return -1;
+}
