@@ -151,8 +151,7 @@ reloaded() {
 	eq "$S_SPEED" 262144 speed
 	dmsetup suspend cct
 	dmsetup resume cct
-	status cct
-	eq "$S_STATE" running "state after suspend and resume"
+	wait_state cct running
 	finish d.qcow2
 }
 

@@ -385,8 +385,7 @@ removed() {
 	remove cct
 	eq "$(qcow2poke d.qcow2 backing)" c.qcow2 "backing file"
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-	status cct
-	eq "$S_STATE" running "job of a new device"
+	wait_state cct running
 	wait_counted cct
 	[ "$S_ALLOC" -gt 100 ] || fail "only $S_ALLOC subclusters are left of the first run"
 	io verify
