@@ -282,6 +282,8 @@ it "a snapshot that fails leaves the old top to its chain" sealing_failed
 sealing_failed() {
 	need_target error
 	sealing_chain
+	# or the errors meet a commit first, and it is read-only
+	io flush
 	change d.qcow2 "0 $(sectors d.qcow2) error"
 	refuse_msg EIO cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	change d.qcow2 "0 $(sectors d.qcow2) linear @ 0"

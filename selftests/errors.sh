@@ -179,7 +179,8 @@ guest_write() {
 
 	breakable d.qcow2
 	at=$(data_at d.qcow2 20)
-	break_writes d.qcow2 "$at" 256
+	# not break_writes: see copy_write
+	break_at d.qcow2 "$at" 256
 	cowio "$DEV" EIO!write:2560k:4k:1 EIO!write:2560k:512:1 EIO!write:2500k:128k:1
 	repair d.qcow2
 	# the last one may have been written in part: those places only
@@ -337,6 +338,8 @@ ro_cancel() {
 	breakable d.qcow2
 	msg cct stream speed 65536
 	msg cct job-pause
+	# what the job has copied shall not meet the errors before the write does
+	cowio "$DEV" flush
 	break_writes d.qcow2 "$(table_at d.qcow2)" 256
 	cowio "$DEV" write:1M:4k:9
 	cowio "$DEV" EIO!flush
