@@ -163,9 +163,10 @@ int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sect
 	/*
 	 * A loop device has but this for a file system without space.  Written
 	 * as data, zeros get the error that is meant.  (6.1's block layer does
-	 * the same by itself, later ones don't.)
+	 * the same by itself, later ones don't.)  One that cannot zero has had
+	 * data already.
 	 */
-	if (r == -EIO)
+	if (r == -EIO && bdev_write_zeroes_sectors(bdev))
 		r = cc_write_zero_pages(cc, bdev, sector, sectors);
 	return r;
 }
