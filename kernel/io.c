@@ -192,5 +192,5 @@ int cc_zero_slack(struct cowchain *cc, struct cc_block *b, u32 first, u32 end)
 	if (sector >= bdev_nr_sectors(bdev))
 		return 0;
 	len = min_t(u64, len, bdev_nr_sectors(bdev) - sector);
-	return cc_zero_device(cc, bdev, sector, len, false);
+	return cc_zero_device(cc, bdev, sector, len, !cc->no_discard_passdown);
 }
