@@ -8,13 +8,21 @@
  * cc_block_set(), after the data that they speak of has been written.
  */
 #include <linux/bitmap.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "cowchain.h"
 
 /* 128 GiB of guest at 128 KiB clusters; about 10 MiB of memory. */
-#define CC_MAX_LOADED	4096
+static unsigned int cc_top_blocks = 4096;
+module_param_named(top_blocks, cc_top_blocks, uint, 0644);
+MODULE_PARM_DESC(top_blocks, "4 KiB blocks of the top's map, each for 256 clusters, that a device keeps in memory");
+
+static u32 cc_top_limit(void)
+{
+	return clamp(READ_ONCE(cc_top_blocks), 16U, 1U << 24);
+}
 
 static bool cc_top_alloc(struct cc_top *top)
 {
@@ -249,10 +257,11 @@ static bool cc_block_evict(struct cc_top *top, struct cc_block *b)
 /* One turn of the clock, bounded: loading goes on even if nothing can go. */
 static void cc_top_evict(struct cc_top *top)
 {
-	u32 steps = min_t(u32, 2 * top->nr_blocks, 4 * CC_MAX_LOADED);
+	u32 limit = cc_top_limit();
+	u32 steps = min_t(u32, 2 * top->nr_blocks, 4 * limit);
 
 	lockdep_assert_held(&top->lock);
-	while (top->nr_loaded >= CC_MAX_LOADED && steps--) {
+	while (top->nr_loaded >= limit && steps--) {
 		struct cc_block *b = cc_top_block(top, top->hand);
 
 		if (b)

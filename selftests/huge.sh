@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Huge: a disk of 130 GiB, beyond what is validated on activation and what the top map keeps loaded.
+# Huge: a disk of 130 GiB, beyond what is validated on activation; and a top map that is not kept whole.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -43,9 +43,13 @@ count() {
 
 it "blocks of the top map are dropped, and loaded again" evict
 evict() {
+	local limit=/sys/module/dm_cowchain/parameters/top_blocks
+
+	eq "$(<$limit)" 4096 "blocks that are kept"
+	echo 64 >$limit
 	huge
 	some_blocks 0 100 write 1
-	some_blocks 100 $BLOCKS read
+	some_blocks 100 300 read
 	some_blocks 0 100 read
 	some_blocks 0 100 write 2
 	io flush
@@ -54,6 +58,7 @@ evict() {
 	create cct
 	some_blocks 0 100 read
 	remove cct
+	echo 4096 >$limit
 }
 
 it "an unprepared cluster that is found late makes it read-only" unprepared
