@@ -159,14 +159,13 @@ int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sect
 	int r;
 
 	r = blkdev_issue_zeroout(bdev, sector, sectors, GFP_NOIO,
-				 unmap ? 0 : BLKDEV_ZERO_NOUNMAP);
+				 BLKDEV_ZERO_NOFALLBACK | (unmap ? 0 : BLKDEV_ZERO_NOUNMAP));
 	/*
-	 * A loop device has but this for a file system without space.  Written
-	 * as data, zeros get the error that is meant.  (6.1's block layer does
-	 * the same by itself, later ones don't.)  One that cannot zero has had
-	 * data already.
+	 * EIO: a loop device has but this for a file system without space.
+	 * Written as data, zeros get the error that is meant; once, so that it
+	 * is not hidden by a second try.
 	 */
-	if (r == -EIO && bdev_write_zeroes_sectors(bdev))
+	if (r == -EIO || r == -EOPNOTSUPP)
 		r = cc_write_zero_pages(cc, bdev, sector, sectors);
 	return r;
 }
