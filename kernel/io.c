@@ -163,9 +163,9 @@ int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sect
 	/*
 	 * EIO: a loop device has but this for a file system without space.
 	 * Written as data, zeros get the error that is meant; once, so that it
-	 * is not hidden by a second try.
+	 * is not hidden by a second try.  The others: the device cannot.
 	 */
-	if (r == -EIO || r == -EOPNOTSUPP)
+	if (r == -EIO || r == -EOPNOTSUPP || r == -EREMOTEIO)
 		r = cc_write_zero_pages(cc, bdev, sector, sectors);
 	return r;
 }

@@ -67,10 +67,15 @@ static void cc_continue_work(struct work_struct *work)
 
 	mutex_lock(&cc->ctl);
 	noio = memalloc_noio_save();
-	/* If that fails it has said why; the chain can be used without. */
 	if (cc->continue_job && !cc->suspended) {
 		cc->continue_job = false;
-		cc_stream_continue(cc);
+		/*
+		 * Unless a message that came while it was suspended has ended
+		 * it, or begun another.  If it fails it has said why; the chain
+		 * can be used without.
+		 */
+		if (cc_stream_recorded(cc))
+			cc_stream_continue(cc);
 	}
 	memalloc_noio_restore(noio);
 	mutex_unlock(&cc->ctl);
@@ -243,6 +248,9 @@ static void cc_go_on(struct cowchain *cc)
 	mutex_lock(&cc->ctl);
 	cc->suspended = false;
 	cc_start_scan(cc);
+	/* Also after a suspend that was given up: it has cancelled this. */
+	if (cc->continue_job)
+		queue_work(system_unbound_wq, &cc->continue_work);
 	mutex_unlock(&cc->ctl);
 	cc_job_unfreeze(cc);
 }
@@ -375,11 +383,7 @@ static int cc_preresume(struct dm_target *ti)
 
 static void cc_resume(struct dm_target *ti)
 {
-	struct cowchain *cc = ti->private;
-
-	cc_go_on(cc);
-	if (READ_ONCE(cc->continue_job))
-		queue_work(system_unbound_wq, &cc->continue_work);
+	cc_go_on(ti->private);
 }
 
 /* ------------------------------------------------------------------- limits */

@@ -120,6 +120,15 @@ console_and_signals() {
 	finish stopped
 }
 
+# $T/inside in a terminal whose keys are what is written to $KEYS, until the guest is ready
+start_inside() {
+	mkfifo "$T/keys"
+	exec {KEYS}<>"$T/keys"
+	script -qfec "bash $T/inside" "$T/console" <"$T/keys" >/dev/null &
+	PID=$!
+	wait_said ready
+}
+
 it "the terminal is raw while the guest runs, and restored" terminal
 terminal() {
 	need script python3
@@ -134,11 +143,7 @@ terminal() {
 		echo \$? >"$T/rc"
 		stty -a >"$T/after"
 	EOF
-	mkfifo "$T/keys"
-	exec {KEYS}<>"$T/keys"
-	script -qfec "bash $T/inside" "$T/console" <"$T/keys" >/dev/null &
-	PID=$!
-	wait_said ready
+	start_inside
 	# Ctrl-C is the guest's, Ctrl-A x is ours
 	printf '\003' >&"$KEYS"
 	sleep 1
@@ -166,11 +171,7 @@ background() {
 		fg
 		echo \$? >"$T/rc"
 	EOF
-	mkfifo "$T/keys"
-	exec {KEYS}<>"$T/keys"
-	script -qfec "bash $T/inside" "$T/console" <"$T/keys" >/dev/null &
-	PID=$!
-	wait_said ready
+	start_inside
 	echo "a line" >&"$KEYS"
 	sleep 2
 	grep '^State:[[:space:]]*[TZ]' "/proc/$(<"$T/pid")/status" && fail "a key stopped it"
