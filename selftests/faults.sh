@@ -36,7 +36,7 @@ faulty() {
 
 # walk OPTION... -- SCENARIO...
 walk() {
-	local opts=()
+	local opts=() rc=0
 
 	[ -z "${FAULT_OPTS:-}" ] || read -r -a opts <<<"$FAULT_OPTS"
 
@@ -46,7 +46,11 @@ walk() {
 	done
 	shift
 	echo "# faultwalk ${opts[*]} $*" >&"$SHOWN"
-	faultwalk "${opts[@]}" "$T" "$@" >&"$SHOWN" || fail "a fault did what it must not do"
+	# A run is little else than tables, and those wait for grace periods; no fault is about them.
+	echo 1 >/sys/kernel/rcu_expedited
+	faultwalk "${opts[@]}" "$T" "$@" >&"$SHOWN" || rc=$?
+	echo 0 >/sys/kernel/rcu_expedited
+	[ $rc -eq 0 ] || fail "a fault did what it must not do"
 	keep_faults
 }
 
@@ -73,8 +77,9 @@ sweep() {
 		return
 	fi
 	walk "${form[@]}" --errno EIO --sample 5 -- "$@"
-	walk "${form[@]}" --errno ENOSPC --sample 11 -- "$@"
-	walk "${form[@]}" --errno EIO --late --sample 11 -- "$@"
+	# what changes something may meet a full disk, or be done in spite of the error
+	walk "${form[@]}" --errno ENOSPC --ops wfdz --sample 11 -- "$@"
+	walk "${form[@]}" --errno EIO --late --ops wfdz --sample 11 -- "$@"
 	walk "${form[@]}" --errno EIO --times -1 --stride 3 --sample 11 -- "$@"
 }
 
@@ -97,7 +102,11 @@ io_cases() {
 	it "suspend, reload, removal" tables
 	it "external data files: activation, I/O" ext_io
 	it "external data files: streams, snapshots, tables" ext_jobs
-	[ "$FAULTS" != all ] || it "writes that are done, and reported as errors" late
+	if [ "$FAULTS" = all ]; then
+		it "writes that are done, and reported as errors" late
+	else
+		it "writes that fail: what was there before is there still" failed_writes
+	fi
 	it "a lower layer that fails now and then: reads, and a job that stops and goes on" flakey_below
 	it "a top that fails now and then: what was acknowledged is there" flakey_top
 	it "a slow layer holds up only who needs its data" slow_data
@@ -132,6 +141,12 @@ bases() { sweep faults stream-base : stream-base-stop stream-named; }
 snapshots() { sweep faults snapshot copy : snapshot-once; }
 
 tables() { sweep faults suspend reload remove : reload-job; }
+
+# The samples above meet too few of them, and these would lose data.
+failed_writes() {
+	faulty faults
+	walk --ops w --stride 3 -- write
+}
 
 late() {
 	faulty faults
