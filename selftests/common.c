@@ -90,6 +90,7 @@ int errno_by_name(const char *name)
 		{ "EIO", EIO }, { "EINVAL", EINVAL }, { "ENOSPC", ENOSPC },
 		{ "EROFS", EROFS }, { "EBUSY", EBUSY }, { "EPERM", EPERM },
 		{ "EOPNOTSUPP", EOPNOTSUPP }, { "ENODEV", ENODEV }, { "EAGAIN", EAGAIN },
+		{ "EREMOTEIO", EREMOTEIO },
 	};
 	size_t i;
 

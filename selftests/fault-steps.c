@@ -121,9 +121,20 @@ static bool job_gone(const struct step *s, const struct hit *h, int err)
 	return (s->flags & S_JOB) && h->failed && err == ENOENT;
 }
 
+/* The device cannot do that: it is done in another way, and nobody sees an error. */
+static bool not_needed(const struct walk *w, const struct hit *h)
+{
+	return w->fault.kind == FAULT_IO && h->op == 'z' &&
+	       (w->fault.error == EREMOTEIO || w->fault.error == EOPNOTSUPP);
+}
+
 static void judge_bad(struct walk *w, const struct step *s, const struct hit *h, bool hit,
 		      bool was_broken, int err)
 {
+	if (hit && not_needed(w, h)) {
+		wrong(w, "%s: %s, though zeros can be written as data", s->what, strerror(err));
+		return;
+	}
 	if (hit && right_errno(w, h, err))
 		return;
 	if ((was_broken || w->broken) && (s->flags & S_WRITES) && (err == EIO || err == EROFS))

@@ -107,6 +107,7 @@ io_cases() {
 	else
 		it "writes that fail: what was there before is there still" failed_writes
 	fi
+	it "a device that turns out not to write zeroes" no_zeroes
 	it "a lower layer that fails now and then: reads, and a job that stops and goes on" flakey_below
 	it "a top that fails now and then: what was acknowledged is there" flakey_top
 	it "a slow layer holds up only who needs its data" slow_data
@@ -151,6 +152,16 @@ failed_writes() {
 late() {
 	faulty faults
 	walk --late --ops w -- snapshot-once job-control
+}
+
+# None works, from the first one on.
+no_zeroes() {
+	local errno
+
+	faulty faults-ext
+	for errno in EREMOTEIO EOPNOTSUPP; do
+		walk --ext --ops z --errno $errno --times -1 --stride 1000 -- zero
+	done
 }
 
 ext_io() { sweep faults-ext write zero : activate read fua; }

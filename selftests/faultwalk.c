@@ -8,7 +8,7 @@
  *				functions, in any task
  *	--ext			external data files
  *	--ops rwfdz		kinds of I/O: read, write, flush, discard, write zeroes (default: all)
- *	--errno EIO|ENOSPC	that I/O ends with
+ *	--errno NAME		that I/O ends with (default: EIO)
  *	--times N		I/Os that fail from there on, -1 for all (default: 1)
  *	--late			the device does it and reports an error
  *	--stride N --first N	every N-th only, beginning with that
