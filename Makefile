@@ -103,7 +103,7 @@ help:
 	@echo 'check            all tests on 6.1 and 6.12 in virtual machines;'
 	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
 	@echo 'check-random     random operations: SEEDS=20 OPS=2000'
-	@echo 'check-faults     each single I/O and allocation fails; STEPS="io alloc"'
+	@echo 'check-faults     each single I/O and allocation fails; STEPS="io alloc kasan"'
 	@echo 'check-crash      power loss at thousands of points: CRASH_OPS=1200 SEED=1'
 	@echo 'check-full-disk  file systems and thin pools that run full: SEEDS=10'
 	@echo '                 FULL_FS="ext4 xfs"'

@@ -5,7 +5,7 @@
 #
 # FAULTS: a number: every so many of the I/Os, by larger steps among those of one kind (the
 # default); "all": every one, and also errors that go on, and errors of I/O that was done all the
-# same; "alloc": allocations instead of I/O, on a kernel with failslab.
+# same; "alloc": allocations instead of I/O, on a kernel with failslab: each, or each STRIDE-th.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
