@@ -71,32 +71,60 @@ static void module_range(void)
 }
 
 /*
- * The n-th call fails when the kernel's count of calls is a multiple of the interval. So first the
- * count has to become one: by allocations of the module that do not matter, until one fails. The
- * count stands still from there until "times" is set again.
+ * The kernel counts the calls, and one fails when the count is a multiple of the interval. Nobody can
+ * set the count, or read it; but it stands still as long as "times" is 0. So when nothing is armed it
+ * is kept equal to the interval: the n-th call from there fails if the interval becomes the sum of
+ * both. Two processors that count at once may lose a call: then one number is tried twice.
  */
-static void module_sync(void)
-{
-	char text[32];
-	int i;
-
-	for (i = 0; i < 10000; i++) {
-		dm_reload("cct-sync", 8, "0 1 qcow2 no/such/device -");
-		get(FAILSLAB "times", text, sizeof(text));
-		if (!atoll(text))
-			return;
-	}
-	die("failslab does not let anything fail");
-}
+static uint64_t module_count;
 
 static void module_arm(uint64_t nth)
 {
 	module_armed = true;
+	module_count += nth;
 	put(FAILSLAB "times", "0");
-	put(FAILSLAB "interval", "%" PRIu64, nth);
+	put(FAILSLAB "interval", "%" PRIu64, module_count);
 	put(FAILSLAB "times", "1");
-	module_sync();
-	put(FAILSLAB "times", "1");
+}
+
+static bool module_failed(void)
+{
+	char text[32];
+
+	get(FAILSLAB "times", text, sizeof(text));
+	return module_armed && !atoll(text);
+}
+
+/* Where no fault has come, the count is behind: allocations that do not matter bring it on. */
+static void module_catch_up(void)
+{
+	int i;
+
+	for (i = 0; i < 10000; i++) {
+		if (module_failed())
+			return;
+		dm_reload("cct-sync", 8, "0 1 qcow2 no/such/device -");
+	}
+	die("failslab lets nothing fail; was it used since the machine started?");
+}
+
+static void module_disarm(void)
+{
+	if (module_armed)
+		module_catch_up();
+	module_armed = false;
+	put(FAILSLAB "times", "0");
+}
+
+/* Two is the least that is counted at. */
+static void module_first(void)
+{
+	char text[32];
+
+	get(FAILSLAB "interval", text, sizeof(text));
+	module_count = strtoull(text, NULL, 0);
+	module_arm(module_count > 1 ? 64 : 1);
+	module_disarm();
 }
 
 static void failslab_setup(void)
@@ -123,6 +151,7 @@ void fault_setup(enum fault_kind kind)
 	module_range();
 	put(FAILSLAB "stacktrace-depth", "32");
 	put(FAILSLAB "probability", "100");
+	module_first();
 }
 
 /* ---- all of them ---- */
@@ -147,8 +176,7 @@ void fault_disarm(enum fault_kind kind)
 		put(PLAN, "0 0 0 0 5 0");
 		break;
 	case FAULT_MODULE:
-		module_armed = false;
-		put(FAILSLAB "times", "0");
+		module_disarm();
 		break;
 	}
 }
@@ -167,8 +195,7 @@ void fault_look(enum fault_kind kind, struct hit *h)
 			die("unexpected plan: %s", text);
 		break;
 	case FAULT_MODULE:
-		get(FAILSLAB "times", text, sizeof(text));
-		h->failed = module_armed && !atoll(text);
+		h->failed = module_failed();
 		break;
 	}
 }
