@@ -83,11 +83,15 @@ sweep() {
 	walk "${form[@]}" --errno EIO --times -1 --stride 3 --sample 11 -- "$@"
 }
 
+has_failslab() {
+	grep -q debugfs /proc/mounts || mount -t debugfs none /sys/kernel/debug
+	[ -e /sys/kernel/debug/failslab/require-start ]
+}
+
 # Allocations below the functions of the module, in whatever task: constructor, messages, workers.
 allocations() {
 	faulty faults
-	grep -q debugfs /proc/mounts || mount -t debugfs none /sys/kernel/debug
-	[ -e /sys/kernel/debug/failslab/require-start ] || skip "needs failslab with a stack filter"
+	has_failslab || skip "needs failslab with a stack filter"
 	walk --kind module ${STRIDE:+--stride "$STRIDE"} -- "$@"
 }
 
@@ -125,6 +129,11 @@ if [ "$FAULTS" = alloc ]; then
 	alloc_cases
 else
 	io_cases
+	# a sample, too, where there can be one
+	if [ "$FAULTS" != all ] && has_failslab; then
+		: "${STRIDE:=17}"
+		alloc_cases
+	fi
 fi
 
 activation() { sweep faults activate-used : activate; }
