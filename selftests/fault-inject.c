@@ -127,6 +127,11 @@ static void module_first(void)
 	module_disarm();
 }
 
+static void remove_sync(void)
+{
+	dm_remove("cct-sync");
+}
+
 static void failslab_setup(void)
 {
 	put(FAILSLAB "times", "0");
@@ -148,6 +153,8 @@ void fault_setup(enum fault_kind kind)
 	err = dm_create_empty("cct-sync");
 	if (err)
 		die("cct-sync: %s", strerror(err));
+	/* without a table it is not in sysfs, where the tests look for what is left */
+	atexit(remove_sync);
 	module_range();
 	put(FAILSLAB "stacktrace-depth", "32");
 	put(FAILSLAB "probability", "100");

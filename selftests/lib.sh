@@ -163,9 +163,18 @@ unmount_all() {
 	done </proc/mounts
 }
 
+# One that never got a table is not in sysfs.
+remove_empty() {
+	local name
+
+	for name in $(dmsetup ls | sed -n 's/^\(cct[^[:space:]]*\).*/\1/p'); do
+		dmsetup remove "$name" || note "FAILED: cannot remove $name"
+	done
+}
+
 # Removes what the case left, and says so if that goes wrong.
 case_cleanup() {
-	local left pids
+	local rc=$1 left pids
 
 	set +e
 	mapfile -t pids < <(jobs -p)
@@ -173,6 +182,7 @@ case_cleanup() {
 	cd /
 	unmount_all
 	remove_devices
+	[ "$rc" -eq 0 ] || remove_empty
 	mapfile -t left < <(mkloop -l "$T")
 	[ ${#left[@]} -gt 0 ] || return 0
 	mkloop -x "${left[@]}"
@@ -187,7 +197,7 @@ case_body() {
 	local func=$1
 
 	# shellcheck disable=SC2154	# rc is set by the trap itself
-	trap 'rc=$?; trap - EXIT; case_cleanup; echo $rc >&"$RESULT"; exit $rc' EXIT
+	trap 'rc=$?; trap - EXIT; case_cleanup $rc; echo $rc >&"$RESULT"; exit $rc' EXIT
 	trap 'exit 143' TERM
 	# a position of its own in the kernel log
 	exec 9</dev/kmsg
