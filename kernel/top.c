@@ -356,15 +356,15 @@ int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)
 {
 	u32 per_table = 1U << (top->layer->q2.l2_bits - ilog2(CC_BLOCK_CLUSTERS));
 	struct cowchain *cc = top->layer->cc;
-	u32 i;
+	u32 i, ahead;
 	int r = 0;
 
 	for (i = from; i < to && !r; i++) {
 		if (READ_ONCE(cc->scan_stop))
 			return -EINTR;
-		if (i % per_table == 0 || i == from)
-			dm_bufio_prefetch(top->layer->bufio, cc_top_disk_block(top, i),
-					  min(per_table - i % per_table, to - i));
+		ahead = min(per_table - i % per_table, to - i);
+		if (ahead > 1 && (i % per_table == 0 || i == from))
+			dm_bufio_prefetch(top->layer->bufio, cc_top_disk_block(top, i), ahead);
 		r = cc_scan_block(top, i, empty);
 		cond_resched();
 	}
