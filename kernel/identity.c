@@ -59,6 +59,21 @@ static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 	return 0;
 }
 
+/*
+ * The same, but an error means that the identity is what it was: the write may
+ * be on disk in spite of it, if it was the flush that failed, and then the next
+ * activation would believe what the user was told has failed.
+ */
+static int cc_ident_write_or_not(struct cc_layer *layer, const struct q2_ident *now)
+{
+	const struct q2_ident was = layer->ident;
+	int r = cc_ident_write(layer, now);
+
+	if (r && r != -EMEDIUMTYPE && was.present && cc_ident_write(layer, &was))
+		cc_ident_err(layer, "nobody knows which identity is on disk");
+	return r;
+}
+
 /* Images that have worked without an identity go on to do so. */
 static int cc_ident_try_write(struct cc_layer *layer, const struct q2_ident *now)
 {
@@ -186,7 +201,7 @@ int cc_ident_snapshot(struct cc_layer *old, struct cc_layer *top)
 	id = old->ident;
 	id.sealed = true;
 	cc_ident_drop_job(&id);
-	return cc_ident_write(old, &id);
+	return cc_ident_write_or_not(old, &id);
 }
 
 void cc_ident_unseal(struct cc_layer *old)
@@ -215,7 +230,7 @@ int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const
 	}
 	id.job = *job;
 	if (!name)
-		return cc_ident_write(top, &id);
+		return cc_ident_write_or_not(top, &id);
 	buf = cc_layer_header(top, &len);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
@@ -225,7 +240,7 @@ int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const
 	else
 		r = cc_layer_write_header(top, buf, id.job.name_offset, id.job.name_len);
 	kvfree(buf);
-	return r ? r : cc_ident_write(top, &id);
+	return r ? r : cc_ident_write_or_not(top, &id);
 }
 
 void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused)
