@@ -49,9 +49,22 @@ static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 o
 	return 0;
 }
 
+/* What is read next is what the device has. */
+static void cc_layer_forget_header(struct cc_layer *layer, u32 offset, u32 len)
+{
+	u32 block;
+
+	for (block = offset >> layer->bufio_bits;
+	     block <= (offset + len - 1) >> layer->bufio_bits; block++)
+		dm_bufio_forget(layer->bufio, block);
+}
+
 /*
  * Write [offset, offset + len) of @header through bufio and flush.  A commit
  * may go on beside it; each has to see its own write errors.
+ *
+ * After an error nobody knows what is on disk, but it is not what the buffers
+ * say: a second try would find nothing left to change.
  */
 int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {
@@ -60,8 +73,11 @@ int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, 
 	mutex_lock(&layer->meta_lock);
 	r = cc_layer_store_header(layer, header, offset, len);
 	r2 = dm_bufio_write_dirty_buffers(layer->bufio);
+	r = r ? r : r2;
+	if (r)
+		cc_layer_forget_header(layer, offset, len);
 	mutex_unlock(&layer->meta_lock);
-	return r ? r : r2;
+	return r;
 }
 
 /* Only what has changed: readers use the other fields without a lock. */
@@ -88,7 +104,12 @@ static u8 *cc_layer_new_header(struct cc_layer *layer, const char *name, const c
 
 	if (IS_ERR(buf))
 		return buf;
-	r = q2_set_backing(&layer->q2, buf, name, format, up, &err);
+	/* The names may be others than we think if a write has failed. */
+	r = q2_parse_header(buf, len, layer->dev_bytes, fresh, &err);
+	if (!r) {
+		cc_layer_take_names(layer, fresh);
+		r = q2_set_backing(&layer->q2, buf, name, format, up, &err);
+	}
 	if (!r)
 		r = q2_parse_header(buf, len, layer->dev_bytes, fresh, &err);
 	if (r) {

@@ -41,6 +41,8 @@ void wrong(struct walk *w, const char *fmt, ...)
 	va_list ap;
 
 	fault_look(f->kind, &h);
+	if (!h.failed)
+		h = w->hit;
 	w->failed = true;
 	fprintf(stderr, "# FAILED: %s/%s n=%llu times=%lld errno=%d late=%d (%llu failed, first: "
 		"%c of %u sectors at %llu of %s): %s: ", w->scenario->name, w->form,
@@ -567,6 +569,7 @@ static void judge_job_error(struct walk *w, const struct job_status *st)
 	const char *want = st->error == ENOSPC ? "nospace" : "failed";
 	struct hit h;
 
+	look_mode(w);
 	fault_look(w->fault.kind, &h);
 	if (h.failed == w->job_mark && !w->broken) {
 		wrong(w, "the job failed with %s, but no fault came", strerror(st->error));
@@ -603,7 +606,8 @@ static bool job_go_on(struct walk *w, struct job_status *st)
 static bool job_again(struct walk *w, struct job_status *st, const char *again)
 {
 	judge_job_error(w, st);
-	if (stops_on(w, st->error))
+	/* where metadata could not be written, only another table helps */
+	if (stops_on(w, st->error) && !w->broken)
 		wrong(w, "the job ended with %s in spite of its policy %s", strerror(st->error),
 		      w->policy);
 	if (w->broken || !one_shot(w))

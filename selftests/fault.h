@@ -109,6 +109,7 @@ struct walk {
 	const char *form;	/* "single" or "ext" */
 	bool ext;
 	struct fault fault;
+	const char *only;	/* the file that faults are for; NULL: all */
 	struct file files[MAX_FILES];
 	unsigned int n_files;
 	struct model model;
@@ -118,6 +119,7 @@ struct walk {
 	const char *why;	/* what the scenario does at the moment */
 	bool failed;		/* the walk has found something wrong */
 	bool broken;		/* the mode is ro */
+	struct hit hit;		/* the fault, once it is over */
 	unsigned int top;	/* file of the active layer */
 	const char *features;
 	const char *policy;	/* of the job */

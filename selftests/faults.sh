@@ -110,6 +110,7 @@ io_cases() {
 		it "writes that are done, and reported as errors" late
 	else
 		it "writes that fail: what was there before is there still" failed_writes
+		it "header writes that fail, and are tried again" failed_headers
 	fi
 	it "a device that turns out not to write zeroes" no_zeroes
 	it "a lower layer that fails now and then: reads, and a job that stops and goes on" flakey_below
@@ -156,6 +157,15 @@ tables() { sweep faults suspend reload remove : reload-job; }
 failed_writes() {
 	faulty faults
 	walk --ops w --stride 3 -- write
+}
+
+# Where the data has a file of its own there are few others. A stream goes on after each; what a snapshot
+# has written that failed does not stay.
+failed_headers() {
+	faulty faults-ext
+	walk --ext --only d.qcow2 --ops w -- stream-stop
+	walk --ext --only d.qcow2 --ops wf -- snapshot-once
+	walk --ext --only d.qcow2 --ops w --late -- snapshot-once
 }
 
 late() {

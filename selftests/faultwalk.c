@@ -7,6 +7,7 @@
  *	--kind io|module	what fails: an I/O of a layer; an allocation below the module's
  *				functions, in any task
  *	--ext			external data files
+ *	--only FILE		I/O of that file only
  *	--ops rwfdz		kinds of I/O: read, write, flush, discard, write zeroes (default: all)
  *	--errno NAME		that I/O ends with (default: EIO)
  *	--times N		I/Os that fail from there on, -1 for all (default: 1)
@@ -182,9 +183,14 @@ static void export_run(struct walk *w, unsigned int top, const uint8_t *disk)
 	char dir[64], name[128], target[64];
 	unsigned int i;
 	FILE *f;
+	int r;
 
-	snprintf(dir, sizeof(dir), "%s-%u", w->scenario->name, ++w->exported);
-	if (mkdir(dir, 0755))
+	/* another walk of the same case may have left some */
+	do {
+		snprintf(dir, sizeof(dir), "%s-%u", w->scenario->name, ++w->exported);
+		r = mkdir(dir, 0755);
+	} while (r && errno == EEXIST);
+	if (r)
 		die("%s: %s", dir, strerror(errno));
 	for (i = 0; i < w->n_files; i++) {
 		snprintf(name, sizeof(name), "%s/%s", dir, w->files[i].name);
@@ -367,6 +373,7 @@ static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 	w->backing = NULL;
 	w->cancelled = false;
 	w->shared = false;
+	w->hit.failed = 0;
 	w->features = "0";
 	fmodel_reset(&w->model);
 	beats++;
@@ -381,6 +388,7 @@ static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 	fault_arm(&w->fault);
 	w->scenario->run(w);
 	fault_look(w->fault.kind, &h);
+	w->hit = h;
 	lap(w, &w->ms_run);
 	fault_disarm(w->fault.kind);
 	if (h.failed) {
@@ -497,6 +505,7 @@ static void *watchdog(void *arg)
 static const struct option options[] = {
 	{ "kind", required_argument, NULL, 'k' },
 	{ "ext", no_argument, NULL, 'x' },
+	{ "only", required_argument, NULL, 'O' },
 	{ "ops", required_argument, NULL, 'o' },
 	{ "errno", required_argument, NULL, 'e' },
 	{ "times", required_argument, NULL, 't' },
@@ -543,6 +552,9 @@ static void set_option(struct walk *w, int o)
 	case 'x':
 		w->ext = true;
 		break;
+	case 'O':
+		w->only = optarg;
+		break;
 	case 'o':
 		w->fault.ops = ops_mask(optarg);
 		break;
@@ -575,6 +587,16 @@ static void set_option(struct walk *w, int o)
 	}
 }
 
+static unsigned int find_file(const struct walk *w, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < w->n_files; i++)
+		if (!strcmp(w->files[i].name, name))
+			return w->files[i].id;
+	die("no file %s", name);
+}
+
 static const struct scenario *find_scenario(const char *name)
 {
 	size_t i;
@@ -599,6 +621,8 @@ int main(int argc, char **argv)
 		die("usage: faultwalk [OPTION]... DIRECTORY SCENARIO...");
 	w->form = w->ext ? "ext" : "single";
 	open_files(w, argv[optind]);
+	if (w->only)
+		w->fault.ids = 1u << find_file(w, w->only);
 	w->manifest = fopen("manifest", "a");
 	if (!w->manifest)
 		die("manifest: %s", strerror(errno));
