@@ -93,23 +93,42 @@ void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh)
 	layer->q2.ext_end = fresh->ext_end;
 }
 
+/*
+ * The header as the device has it, for whoever changes it.  Where things lie in
+ * it may not be what we think: a write that has failed may have been done.
+ */
+u8 *cc_layer_header_again(struct cc_layer *layer, u32 *len)
+{
+	struct q2_info fresh;
+	struct q2_error err;
+	u8 *buf = cc_layer_header(layer, len);
+	int r;
+
+	if (IS_ERR(buf))
+		return buf;
+	r = q2_parse_header(buf, *len, layer->dev_bytes, &fresh, &err);
+	if (r) {
+		cc_err(layer->cc, "layer %s: its header has become bad: %s",
+		       layer->dev->name, err.text);
+		kvfree(buf);
+		return ERR_PTR(r);
+	}
+	cc_layer_take_names(layer, &fresh);
+	return buf;
+}
+
 /* The changed header in a buffer, which the caller frees. */
 static u8 *cc_layer_new_header(struct cc_layer *layer, const char *name, const char *format,
 			       struct q2_header_update *up, struct q2_info *fresh)
 {
 	struct q2_error err;
 	u32 len;
-	u8 *buf = cc_layer_header(layer, &len);
+	u8 *buf = cc_layer_header_again(layer, &len);
 	int r;
 
 	if (IS_ERR(buf))
 		return buf;
-	/* The names may be others than we think if a write has failed. */
-	r = q2_parse_header(buf, len, layer->dev_bytes, fresh, &err);
-	if (!r) {
-		cc_layer_take_names(layer, fresh);
-		r = q2_set_backing(&layer->q2, buf, name, format, up, &err);
-	}
+	r = q2_set_backing(&layer->q2, buf, name, format, up, &err);
 	if (!r)
 		r = q2_parse_header(buf, len, layer->dev_bytes, fresh, &err);
 	if (r) {

@@ -32,7 +32,7 @@ static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 	struct q2_error err;
 	struct q2_info fresh;
 	u32 len, i;
-	u8 *buf = cc_layer_header(layer, &len);
+	u8 *buf = cc_layer_header_again(layer, &len);
 	int r;
 
 	if (IS_ERR(buf))
@@ -70,7 +70,7 @@ static int cc_ident_write_or_not(struct cc_layer *layer, const struct q2_ident *
 	int r = cc_ident_write(layer, now);
 
 	if (r && r != -EMEDIUMTYPE && was.present && cc_ident_write(layer, &was))
-		cc_ident_err(layer, "nobody knows which identity is on disk");
+		cc_ident_err(layer, "what has failed may be in its header all the same");
 	return r;
 }
 
@@ -231,7 +231,7 @@ int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const
 	id.job = *job;
 	if (!name)
 		return cc_ident_write_or_not(top, &id);
-	buf = cc_layer_header(top, &len);
+	buf = cc_layer_header_again(top, &len);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 	r = q2_ident_place_name(&top->q2, buf, name, &id.job, &err);

@@ -15,6 +15,8 @@ int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len);
 
 /* The header cluster in a buffer, to be freed by kvfree(), or ERR_PTR.  Process. */
 u8 *cc_layer_header(struct cc_layer *layer, u32 *len);
+/* The same for whoever changes it: also learns again where things lie in it. */
+u8 *cc_layer_header_again(struct cc_layer *layer, u32 *len);
 
 /* Make a range of @header durable.  Process.  Return: 0 or -errno. */
 int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len);

@@ -363,6 +363,7 @@ int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)
 		if (READ_ONCE(cc->scan_stop))
 			return -EINTR;
 		ahead = min(per_table - i % per_table, to - i);
+		/* Of a single block it would only hide an error from the read. */
 		if (ahead > 1 && (i % per_table == 0 || i == from))
 			dm_bufio_prefetch(top->layer->bufio, cc_top_disk_block(top, i), ahead);
 		r = cc_scan_block(top, i, empty);

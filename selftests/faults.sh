@@ -6,6 +6,7 @@
 # FAULTS: a number: every so many of the I/Os, by larger steps among those of one kind (the
 # default); "all": every one, and also errors that go on, and errors of I/O that was done all the
 # same; "alloc": allocations instead of I/O, on a kernel with failslab: each, or each STRIDE-th.
+# FAULT_OPTS: options of faultwalk, to try some again.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -36,7 +37,7 @@ faulty() {
 
 # walk OPTION... -- SCENARIO...
 walk() {
-	local opts=() rc=0
+	local opts=() rc=0 rcu=/sys/kernel/rcu_expedited was
 
 	[ -z "${FAULT_OPTS:-}" ] || read -r -a opts <<<"$FAULT_OPTS"
 
@@ -47,9 +48,10 @@ walk() {
 	shift
 	echo "# faultwalk ${opts[*]} $*" >&"$SHOWN"
 	# A run is little else than tables, and those wait for grace periods; no fault is about them.
-	echo 1 >/sys/kernel/rcu_expedited
+	was=$(<$rcu)
+	echo 1 >$rcu
 	faultwalk "${opts[@]}" "$T" "$@" >&"$SHOWN" || rc=$?
-	echo 0 >/sys/kernel/rcu_expedited
+	echo "$was" >$rcu
 	[ $rc -eq 0 ] || fail "a fault did what it must not do"
 	keep_faults
 }
