@@ -164,6 +164,27 @@ static void stream_named(struct walk *w)
 	stream(w, "0", OTHER_NAME, 2, "report");
 }
 
+/* Nobody tries again: the header has not kept the job, so nobody continues it. */
+static void refused_stream(struct walk *w)
+{
+	static const char text[] = "stream on-error report";
+	struct job_status st;
+	bool began;
+
+	w->policy = "report";
+	began = step_message_once(w, text);
+	step_io(w, IO_WRITE, 1000, 4);
+	if (began) {
+		w->backing = "";
+		step_job(w, text, 1);
+	} else {
+		step_reload(w);
+		if (w->dev >= 0 && !dm_status(NAME, &st) && st.present)
+			wrong(w, "a stream that was refused is there after a reload");
+	}
+	step_flush(w);
+}
+
 /* What the header says of a job changes with it; a cancelled one leaves the chain as it was. */
 static void job_control(struct walk *w)
 {
@@ -200,7 +221,7 @@ static void refused_snapshot(struct walk *w)
 	snprintf(text, sizeof(text), "snapshot qcow2 %s %s",
 		 layer_dev(w, FILE_E, dev, sizeof(dev)),
 		 w->ext ? layer_dev(w, FILE_EDATA, data, sizeof(data)) : "-");
-	if (w->dev >= 0 && step_message_once(w, text)) {
+	if (step_message_once(w, text)) {
 		w->top = FILE_E;
 		w->layers = FILE_E + 1;
 	}
@@ -279,6 +300,7 @@ const struct scenario scenarios[] = {
 	{ "stream-base", "stream with a base, policy report", have_data, stream_base },
 	{ "stream-base-stop", "the lowest as base, policy stop", have_data, stream_base_stop },
 	{ "stream-named", "with a name for the header", have_data, stream_named },
+	{ "stream-once", "stream that is not tried again", have_data, refused_stream },
 	{ "job-control", "speed, pause, resume, cancel", have_data, job_control },
 	{ "snapshot", "snapshot with dirty bits, writes after it", have_data, take_snapshot },
 	{ "snapshot-once", "snapshot that is not tried again", have_data, refused_snapshot },

@@ -147,7 +147,7 @@ writes() { sweep faults write fua; }
 
 zeroes() { sweep faults zero; }
 
-streams() { sweep faults stream-report stream-stop job-control : stream-enospc; }
+streams() { sweep faults stream-report stream-stop job-control : stream-enospc stream-once; }
 
 bases() { sweep faults stream-base : stream-base-stop stream-named; }
 
@@ -162,12 +162,12 @@ failed_writes() {
 }
 
 # Where the data has a file of its own there are few others. A stream goes on after each; what a snapshot
-# has written that failed does not stay.
+# or a stream has written that was refused does not stay.
 failed_headers() {
 	faulty faults-ext
 	walk --ext --only d.qcow2 --ops w -- stream-stop
-	walk --ext --only d.qcow2 --ops wf -- snapshot-once
-	walk --ext --only d.qcow2 --ops w --late -- snapshot-once
+	walk --ext --only d.qcow2 --ops wf -- snapshot-once stream-once
+	walk --ext --only d.qcow2 --ops w --late -- snapshot-once stream-once
 }
 
 late() {
