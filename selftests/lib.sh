@@ -38,6 +38,7 @@ LOG_BAD='BUG:|WARNING:|Oops|general protection fault|[Uu]nable to handle|K[AC]SA
 LOG_BAD+='|possible (circular|recursive|irq lock inversion)|inconsistent lock state|held lock freed'
 LOG_BAD+='|suspicious RCU usage|bad unlock balance|lock held when returning|scheduling while atomic'
 LOG_BAD+='|sleeping function called|refcount_t:|list_(add|del) corruption|unreferenced object'
+LOG_BAD+='|trying to register non-static key|turning off the locking|kmemleak:.*(disabled|Cannot)'
 LOG_BAD+='|blocked for more than|soft lockup|self-detected stall|workqueue lockup|ODEBUG:'
 
 declare -A ERRNO_TEXT=(
@@ -271,7 +272,7 @@ tap_line() {
 export_case() {
 	if [ "$2" -eq 0 ] && [ -e "$T/manifest" ]; then
 		[ -n "$LOCAL_EXPORT" ] || dedupe "$T" "$FIXTURES"
-		mv "$T" "$EXPORT/$TEST.$1"
+		mv "$T" "$EXPORT/$TEST.$1" || { echo "Bail out! no room in $EXPORT"; exit 1; }
 	else
 		rm -rf "$T"
 	fi

@@ -8,11 +8,10 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-: "${SEED:=1}" "${OPS:=400}" "${STALL:=200}"
+: "${SEED:=1}" "${OPS:=400}" "${STALL:=200}" "${TALLY:=/dev/null}"
 SECTORS=72216
 STRESS=()	# pids of the runs of chainstress
 HELPERS=()	# pids of what goes on until those have ended
-RANDOM=$SEED
 
 say() { echo "# [$SECONDS s] $*"; }
 
@@ -66,7 +65,7 @@ finish_chain() {
 
 # In a cgroup that allows little: what is read and written through the page cache gives way.
 limit() {
-	[ -z "$CGROUP" ] || echo "$1" >"$CGROUP/cgroup.procs" 2>/dev/null || true
+	[ -z "$CGROUP" ] || echo "$1" >"$CGROUP/cgroup.procs"
 }
 
 # make_cgroup CHAINS: what cannot be given back must fit, or memory.high holds its processes up for
@@ -77,8 +76,9 @@ make_cgroup() {
 	CGROUP=
 	[ "$(stat -f -c %T "$T")" != tmpfs ] || return 0
 	CGROUP=/sys/fs/cgroup/cct-stress
-	[ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 none /sys/fs/cgroup || return 0
-	echo +memory >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || return 0
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 none /sys/fs/cgroup ||
+		skip "needs cgroup2"
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control || skip "needs the memory controller"
 	mkdir -p $CGROUP
 	echo ${limit}M >$CGROUP/memory.high
 }
@@ -87,6 +87,7 @@ make_cgroup() {
 squeeze() {
 	local free
 
+	RANDOM=$((SEED + 1))
 	trap 'exit 0' TERM
 	while :; do
 		free=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)
@@ -101,8 +102,9 @@ squeeze() {
 
 # ---- the victim ----
 
-# I/O whose failure is expected: the chain is pulled away under it.
+# victim_io SEED: I/O whose failure is expected: the chain is pulled away under it.
 victim_io() {
+	RANDOM=$1
 	while [ ! -e "$T/enough" ]; do
 		cowio /dev/mapper/cctv "random:$((20 + RANDOM % 100)):$RANDOM" 2>/dev/null || sleep 0.2
 	done
@@ -110,16 +112,17 @@ victim_io() {
 
 # Another table for a moment, with or without a flush; what was in flight ends either way.
 swap_table() {
-	local flags=()
+	local flags=() rc=0
 
 	[ $((RANDOM % 2)) -eq 0 ] || flags=(--noflush --nolockfs)
-	dmsetup suspend "${flags[@]}" cctv
-	dmsetup load cctv --table "0 $SECTORS $1"
-	dmsetup resume cctv
+	dmsetup suspend "${flags[@]}" cctv || rc=1
+	dmsetup load cctv --table "0 $SECTORS $1" || rc=1
+	dmsetup resume cctv || rc=1
 	sleep 0.$((RANDOM % 5))
-	dmsetup load cctv --table "$TABLE"
-	dmsetup suspend "${flags[@]}" cctv
-	dmsetup resume cctv
+	dmsetup load cctv --table "$TABLE" || rc=1
+	dmsetup suspend "${flags[@]}" cctv || rc=1
+	dmsetup resume cctv || rc=1
+	return $rc
 }
 
 # A removal while it is in use: now by force, or when the last one closes it.
@@ -141,22 +144,31 @@ victim_gone() {
 	[ ! -e /dev/mapper/cctv ]
 }
 
-victim_step() {
+victim_do() {
 	local i
 
-	case $((RANDOM % 7)) in
-	0) msg cctv base $((RANDOM % 2)) && msg cctv stream speed $((RANDOM % 4 << 22)) ;;
-	1) msg cctv job-pause ;;
-	2) msg cctv job-cancel ;;
-	3) swap_table error ;;
-	4) swap_table zero ;;
-	5) dmsetup suspend --noflush --nolockfs cctv && dmsetup resume cctv ;;
-	6)
+	case $1 in
+	stream) msg cctv base $((RANDOM % 2)) && msg cctv stream speed $((RANDOM % 4 << 22)) ;;
+	pause) msg cctv job-pause ;;
+	cancel) msg cctv job-cancel ;;
+	error) swap_table error ;;
+	zero) swap_table zero ;;
+	suspend) dmsetup suspend --noflush --nolockfs cctv && dmsetup resume cctv ;;
+	status)
 		for i in 1 2 3 4 5 6; do
-			dmsetup status cctv && dmsetup table cctv
+			dmsetup status cctv && dmsetup table cctv || return
 		done
 		;;
-	esac >/dev/null 2>&1 || true	# for what is too late or too early
+	esac
+}
+
+# One may be too late or too early; whoever runs the rounds sees in TALLY if none ever works.
+victim_step() {
+	local kinds=(stream pause cancel error zero suspend status) kind rc=0
+
+	kind=${kinds[RANDOM % 7]}
+	victim_do "$kind" >/dev/null 2>&1 || rc=$?
+	echo "$kind $rc" >>"$TALLY"
 }
 
 # The chain as it was left: its layers load again and all of it can be read.
@@ -181,7 +193,7 @@ victim() {
 	while :; do
 		layers v/a.raw v/b.qcow2 v/c.qcow2
 		wait_for 30 create cctv
-		victim_io &
+		victim_io "$RANDOM" &
 		io=$!
 		for ((i = RANDOM % 8; i > 0; i--)); do
 			sleep 0.$((RANDOM % 8))
@@ -210,9 +222,11 @@ stress_running() {
 
 it "seed $SEED" one_round
 one_round() {
-	local n=$((1 + RANDOM % 3)) i pid failed=
+	local n i pid failed=
 
-	modprobe -q -a dm-zero 2>/dev/null || true
+	# here, and in whatever has a shell of its own: each of those begins with another sequence
+	RANDOM=$SEED
+	n=$((1 + RANDOM % 3))
 	make_cgroup "$n"
 	say "seed $SEED: $n chains, $OPS operations each"
 	for ((i = 0; i < n; i++)); do

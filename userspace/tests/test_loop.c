@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loop devices; skipped where there are none (selftests run this in a virtual machine).
+ * Loop devices; skipped where there are none. Not part of "make check" in userspace/: test "tool" of the
+ * selftests runs it, in a virtual machine.
  */
 #include <fcntl.h>
 #include <linux/loop.h>
