@@ -39,6 +39,7 @@ static void cc_dirty_add(struct cowchain *cc, struct cc_block *b)
 		return;
 	list_add_tail(&b->list, &cc->dirty);
 	cc->nr_dirty++;
+	cc->told = false;
 	WRITE_ONCE(b->dirty, true);
 }
 
@@ -66,7 +67,7 @@ bool cc_commit_needed(struct cowchain *cc)
 	bool needed;
 
 	spin_lock_irqsave(&cc->lock, flags);
-	needed = cc->commit_busy || !list_empty(&cc->dirty);
+	needed = cc->commit_busy || cc->owed || !list_empty(&cc->dirty);
 	spin_unlock_irqrestore(&cc->lock, flags);
 	return needed;
 }
@@ -289,14 +290,51 @@ static void cc_commit_failed(struct cowchain *cc, int error)
 	cc_set_mode(cc, CC_RO, why);
 }
 
+/*
+ * A guest that goes on after its table was loaded again reads what is on disk,
+ * which may be older than what it has written.  If no flush has told it so,
+ * the first one of the new table does.
+ */
+static int cc_commit_owed(struct cowchain *cc)
+{
+	bool owed;
+
+	spin_lock_irq(&cc->lock);
+	owed = cc->owed;
+	cc->owed = false;
+	spin_unlock_irq(&cc->lock);
+	if (!owed)
+		return 0;
+	cc_err(cc, "a flush fails: the table before this one has lost writes");
+	return -EIO;
+}
+
+bool cc_commit_owes(struct cowchain *cc)
+{
+	bool owes;
+
+	spin_lock_irq(&cc->lock);
+	owes = cc->owed || (cc->commit_failed && !cc->told);
+	spin_unlock_irq(&cc->lock);
+	return owes;
+}
+
 static void cc_commit_done(struct cowchain *cc, struct bio_list *bios,
 			   struct list_head *waiters, int r)
 {
 	struct cc_commit_waiter *w, *next;
+	int told = r;
 	struct bio *bio;
 
+	if (!bio_list_empty(bios)) {
+		if (!r)
+			told = cc_commit_owed(cc);
+		spin_lock_irq(&cc->lock);
+		cc->told = told;
+		spin_unlock_irq(&cc->lock);
+	}
 	while ((bio = bio_list_pop(bios))) {
-		bio->bi_status = errno_to_blk_status(r);
+		bio->bi_status = errno_to_blk_status(told);
 		bio_endio(bio);
 	}
 	list_for_each_entry_safe(w, next, waiters, list) {

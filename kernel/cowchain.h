@@ -111,7 +111,7 @@ struct cc_layer {
 	__be64 *l1;
 	u64 *tables;
 	struct dm_bufio_client *bufio;
-	struct mutex meta_lock;		/* dirty buffers and their write errors */
+	struct mutex meta_lock;		/* dirty buffers, their write errors, their flush */
 	unsigned int bufio_bits;	/* log2 of the block size in bytes */
 	struct cc_top *top;
 };
@@ -499,6 +499,8 @@ struct cc_cell {
  * @commit_bios: wait for the next commit, then end.
  * @commit_waiters: the same for sleepers.
  * @commit_failed: nothing is committed any more; only the committer sets it.
+ * @told: a flush has failed since the last bit became dirty.
+ * @owed: the next one has to, for what a former table has lost.
  * @mode: never goes back without a reload.
  * @base: slot of the layer selected as base, -1 for none.  Under @ctl.
  * @job: the running or the last job, NULL at first.  Under @ctl; @lock to read.
@@ -545,6 +547,8 @@ struct cowchain {
 	struct list_head dirty;
 	u32 nr_dirty;
 	bool commit_busy;
+	bool told;
+	bool owed;
 	struct bio_list commit_bios;
 	struct list_head commit_waiters;
 	enum cc_mode mode;
@@ -668,6 +672,8 @@ void cc_commit_bio(struct cowchain *cc, struct bio *bio);
 int cc_commit_wait(struct cowchain *cc);
 /* Stop the timer after a last commit.  Process. */
 int cc_commit_stop(struct cowchain *cc);
+/* After that: have writes been lost that completed, and no flush has said so? */
+bool cc_commit_owes(struct cowchain *cc);
 
 /* --------------------------------- what jobs (job.h) and messages do to a chain */
 
@@ -678,18 +684,10 @@ void cc_view_close_dropped(struct cc_view *old, struct cc_view *now);
 
 /* Is the layer fit to be the active one?  0 or -EFBIG. */
 int cc_check_size(struct cowchain *cc, struct cc_layer *layer);
-/* Does it end with a logical block of @bytes?  0 or -EINVAL, said why. */
+/* Fit for logical blocks of @bytes below it?  0 or -EINVAL, said why. */
 int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes);
 int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 		const char *data_path);
-
-/* table.c */
-int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv);
-unsigned int cc_table_print(struct cowchain *cc, char *result, unsigned int maxlen);
-int cc_parse_kind(const char *word, enum cc_kind *kind);
-const char *cc_kind_name(enum cc_kind kind);
-/* The layer slot a word names: number, MAJ:MIN or path; or -errno. */
-int cc_find_layer(struct cowchain *cc, const char *word);
 
 int cc_message(struct dm_target *ti, unsigned int argc, char **argv,
 	       char *result, unsigned int maxlen);

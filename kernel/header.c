@@ -28,25 +28,68 @@ int cc_layer_backing(struct cc_layer *layer, char *name, char *format)
 	return r;
 }
 
+/* Write @page to a block of the layer; a writer's blocks are no larger. */
+static int cc_layer_write_block(struct cc_layer *layer, u32 block, struct page *page)
+{
+	unsigned int sectors = 1U << (layer->bufio_bits - SECTOR_SHIFT);
+	struct cc_batch batch;
+
+	cc_batch_init(&batch);
+	cc_batch_add(layer->cc, &batch, layer->dev->bdev, REQ_OP_WRITE | REQ_SYNC | REQ_META,
+		     (sector_t)block * sectors, &page, 0, sectors);
+	return cc_batch_wait(&batch);
+}
+
+/* The rest of each block is as bufio has it, which learns what was written. */
 static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {
 	u32 size = 1U << layer->bufio_bits;
+	struct page *page = mempool_alloc(&layer->cc->page_pool, GFP_NOIO);
+	int r = 0;
 
-	while (len) {
+	while (len && !r) {
 		u32 skip = offset & (size - 1);
 		u32 n = min(len, size - skip);
 		struct dm_buffer *b;
 		void *p = dm_bufio_read(layer->bufio, offset >> layer->bufio_bits, &b);
 
-		if (IS_ERR(p))
-			return PTR_ERR(p);
-		memcpy(p + skip, header + offset, n);
-		dm_bufio_mark_partial_buffer_dirty(b, skip, skip + n);
+		if (IS_ERR(p)) {
+			r = PTR_ERR(p);
+			break;
+		}
+		memcpy_to_page(page, 0, p, size);
+		memcpy_to_page(page, skip, header + offset, n);
+		r = cc_layer_write_block(layer, offset >> layer->bufio_bits, page);
+		if (!r)
+			memcpy(p + skip, header + offset, n);
 		dm_bufio_release(b);
 		offset += n;
 		len -= n;
 	}
-	return 0;
+	mempool_free(page, &layer->cc->page_pool);
+	return r;
+}
+
+/*
+ * An error of writing back may be reported to one flush only, and it may be
+ * about the guest's data or what a stream has copied, if these are on the same
+ * device.  So where bits speak of such data it is a commit that flushes, after
+ * which nothing is committed any more if that has failed.
+ */
+static int cc_layer_flush_header(struct cc_layer *layer)
+{
+	struct cowchain *cc = layer->cc;
+	struct cc_view *view = cc_view_current(cc);
+	int r;
+
+	if (view && view->top && cc_view_active(view) == layer && !layer->data &&
+	    READ_ONCE(cc->mode) == CC_RW)
+		return cc_commit_wait(cc);
+	/* Not between a commit's writes and its flush. */
+	mutex_lock(&layer->meta_lock);
+	r = blkdev_issue_flush(layer->dev->bdev);
+	mutex_unlock(&layer->meta_lock);
+	return r;
 }
 
 /* What is read next is what the device has. */
@@ -60,23 +103,20 @@ static void cc_layer_forget_header(struct cc_layer *layer, u32 offset, u32 len)
 }
 
 /*
- * Write [offset, offset + len) of @header through bufio and flush.  A commit
- * may go on beside it; each has to see its own write errors.
+ * Write [offset, offset + len) of @header and flush.  Not through bufio, which
+ * always flushes by itself; see above.
  *
  * After an error nobody knows what is on disk, but it is not what the buffers
  * say: a second try would find nothing left to change.
  */
 int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {
-	int r, r2;
+	int r = cc_layer_store_header(layer, header, offset, len);
 
-	mutex_lock(&layer->meta_lock);
-	r = cc_layer_store_header(layer, header, offset, len);
-	r2 = dm_bufio_write_dirty_buffers(layer->bufio);
-	r = r ? r : r2;
+	if (!r)
+		r = cc_layer_flush_header(layer);
 	if (r)
 		cc_layer_forget_header(layer, offset, len);
-	mutex_unlock(&layer->meta_lock);
 	return r;
 }
 

@@ -34,12 +34,17 @@
 #define QCOW2_IDENT_JOB_NONE		0
 #define QCOW2_IDENT_JOB_STREAM		1
 
+#define QCOW2_IDENT_ANONYMOUS		1
+
 #define QCOW2_IDENT_NO_BASE		0xffffffffU
 
 /*
  * The fields from job_type to job_name_crc say what a stream was asked to do,
  * from its start to its end.  Its backing file name lies outside of the
  * extension in the header cluster; who rewrites the header wholly loses it.
+ *
+ * A parent without an identity, such as a raw image, has the UUID zero and the
+ * generation QCOW2_IDENT_ANONYMOUS; none at all, zero and zero.
  *
  * A stream leaves a layer that has everything between two possible parents:
  * both are right, the other one is the one that the header does not name.
@@ -49,7 +54,7 @@ struct qcow2_ident {
 	__be32 version;
 	__be64 sequence;
 	__u8 uuid[QCOW2_UUID_BYTES];
-	__u8 parent_uuid[QCOW2_UUID_BYTES];	/* zeros: has no identity */
+	__u8 parent_uuid[QCOW2_UUID_BYTES];	/* zeros: see below */
 	__be64 generation;		/* times that it was made writable */
 	__be64 parent_generation;
 	__be32 flags;

@@ -110,6 +110,24 @@ static struct cc_job *cc_job_get(struct cowchain *cc)
 	return job;
 }
 
+static void cc_job_stop_thread(struct cc_job *job)
+{
+	if (!job->task)
+		return;
+	kthread_stop(job->task);
+	put_task_struct(job->task);
+	/* A thread that was stopped before it ran has not done this. */
+	if (job->view)
+		cc_view_put(job->view);
+	job->view = NULL;
+}
+
+void cc_job_discard(struct cc_job *job)
+{
+	cc_job_stop_thread(job);
+	cc_job_put(job);
+}
+
 /* Make @job the one everybody sees; the last one was concluded. */
 static void cc_job_install(struct cowchain *cc, struct cc_job *job)
 {
@@ -119,30 +137,25 @@ static void cc_job_install(struct cowchain *cc, struct cc_job *job)
 	old = cc->job;
 	cc->job = job;
 	spin_unlock_irq(&cc->lock);
-	if (old && old->task) {
-		kthread_stop(old->task);
-		put_task_struct(old->task);
-		/* A thread that was stopped before it ran has not done this. */
-		if (old->view)
-			cc_view_put(old->view);
-		old->view = NULL;
-	}
-	cc_job_put(old);
+	if (old)
+		cc_job_discard(old);
 }
 
-int cc_job_start(struct cc_job *job)
+int cc_job_make_thread(struct cc_job *job)
 {
-	struct cowchain *cc = job->cc;
-	struct task_struct *task;
+	struct task_struct *task = kthread_create(cc_stream_thread, job, "cowchain_stream");
 
-	task = kthread_create(cc_stream_thread, job, "cowchain_stream");
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	get_task_struct(task);
 	job->task = task;
-	cc_job_install(cc, job);
-	wake_up_process(task);
 	return 0;
+}
+
+void cc_job_start(struct cc_job *job)
+{
+	cc_job_install(job->cc, job);
+	wake_up_process(job->task);
 }
 
 void cc_job_destroy(struct cowchain *cc)
@@ -228,6 +241,7 @@ void cc_job_stop_on_error(struct cc_job *job, int error)
 {
 	spin_lock_irq(&job->lock);
 	WRITE_ONCE(job->pause, true);
+	WRITE_ONCE(job->stopped, true);
 	if (!job->cancel)
 		WRITE_ONCE(job->state, CC_JOB_PAUSED);
 	job->io_status = cc_error_status(error);
@@ -327,7 +341,9 @@ static void cc_job_save(struct cowchain *cc, struct cc_job *job)
 	noio = memalloc_noio_save();
 	if (cc_job_is_active(job) && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW) {
 		top = cc_view_active(cc_view_current(cc));
-		cc_ident_save_job(top, READ_ONCE(job->speed), READ_ONCE(job->pause));
+		/* One that an error has stopped is tried again by the next activation. */
+		cc_ident_save_job(top, READ_ONCE(job->speed),
+				  READ_ONCE(job->pause) && !READ_ONCE(job->stopped));
 	}
 	memalloc_noio_restore(noio);
 	mutex_unlock(&cc->ctl);
@@ -371,6 +387,7 @@ int cc_job_resume(struct cowchain *cc)
 	spin_lock_irq(&job->lock);
 	if (job->pause) {
 		WRITE_ONCE(job->pause, false);
+		WRITE_ONCE(job->stopped, false);
 		if (job->state == CC_JOB_PAUSED)
 			WRITE_ONCE(job->state, CC_JOB_RUNNING);
 		job->io_status = CC_IO_OK;

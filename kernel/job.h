@@ -20,8 +20,8 @@ struct cc_stream_args {
 
 /* stream.c.  Process, cc->ctl held.  0 or -errno. */
 int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args);
-/* Start what the top's header has recorded; the same otherwise. */
-int cc_stream_continue(struct cowchain *cc);
+/* Start what the top's header has recorded, paused if that says so and @may_pause. */
+int cc_stream_continue(struct cowchain *cc, bool may_pause);
 /* The index of the selected base in the chain, -1: none. */
 int cc_base_index(struct cowchain *cc, struct cc_view *view);
 /* Is there something to continue, or to cancel?  Process, cc->ctl held. */
@@ -81,6 +81,7 @@ struct cc_copy {
  * @pos: sectors; everything before it was copied or is being copied.
  * @lock: protects the fields from @state to @error_pos.
  * @quiet: no I/O is done and none will be, unless the job is let go on.
+ * @stopped: it was an error that has set @pause.
  * @frozen: the device is suspended.
  * @error, @error_pos: first failure among the copies; sectors.
  * @shown_error: positive errno for the status line.
@@ -109,6 +110,7 @@ struct cc_job {
 	u64 speed;
 	bool quiet;
 	bool pause;
+	bool stopped;
 	bool cancel;
 	bool frozen;
 	int error;
@@ -119,7 +121,12 @@ struct cc_job {
 /* job.c: what the thread and the messages share.  Process. */
 struct cc_job *cc_job_create(struct cowchain *cc);
 void cc_job_put(struct cc_job *job);
-int cc_job_start(struct cc_job *job);
+/* The thread that does it, not running yet.  0 or -errno. */
+int cc_job_make_thread(struct cc_job *job);
+/* Let it run; nothing can fail any more. */
+void cc_job_start(struct cc_job *job);
+/* Instead of starting it. */
+void cc_job_discard(struct cc_job *job);
 /* Wait as long as the job is paused or frozen.  0 or -ECANCELED. */
 int cc_job_gate(struct cc_job *job);
 /* Wait for all copies; then the error and position of the first that failed. */

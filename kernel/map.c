@@ -310,14 +310,16 @@ void cc_remap_top(struct cc_io *io, struct cc_block *b, struct bio *bio, u32 rel
 }
 
 /*
- * FUA: if no bit waits for a commit, the device may do it.  Otherwise the
- * data is written first and the bio ends after a commit, which flushes it.
+ * FUA: if no bit waits for a commit, a device that can do it may do it.
+ * Otherwise the data is written first and the bio ends after a commit, which
+ * flushes it.
  */
 static void cc_prepare_fua(struct cc_io *io, struct bio *bio, bool sets_bits)
 {
 	if (!(bio->bi_opf & REQ_FUA))
 		return;
-	if (!sets_bits && !cc_commit_needed(io->cc))
+	if (!sets_bits && !cc_commit_needed(io->cc) &&
+	    bdev_fua(cc_data_bdev(io->view->top->layer)))
 		return;
 	bio->bi_opf &= ~REQ_FUA;
 	io->flags |= CC_IO_COMMIT;
@@ -462,11 +464,16 @@ static int cc_map_write(struct cc_io *io, struct bio *bio)
 
 /* ------------------------------------------------------------ flush and rest */
 
+/*
+ * All flushes of a top are commits, also where no bit waits for one: an error
+ * may be about data that has arrived meanwhile, whose bits are set behind it,
+ * and the device will not say it twice.
+ */
 static int cc_map_flush(struct cc_io *io, struct bio *bio)
 {
 	struct cc_view *view = io->view;
 
-	if (!view->top || !cc_commit_needed(io->cc)) {
+	if (!view->top) {
 		bio_set_dev(bio, cc_data_bdev(cc_view_active(view)));
 		return DM_MAPIO_REMAPPED;
 	}

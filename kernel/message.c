@@ -8,6 +8,7 @@
 #include <linux/string.h>
 
 #include "job.h"
+#include "table.h"
 
 /*
  * struct cc_verb - one message.
@@ -181,29 +182,37 @@ static int cc_with_recorded(struct cowchain *cc, int (*fn)(struct cowchain *cc))
 	return r;
 }
 
+/* Also if it was paused when it was recorded: that is what the user ends now. */
+static int cc_resume_recorded(struct cowchain *cc)
+{
+	return cc_stream_continue(cc, false);
+}
+
 static int cc_verb_resume(struct cowchain *cc, unsigned int argc, char **argv)
 {
 	int r;
 
 	if (cc_job_active(cc))
 		return cc_job_resume(cc);
-	r = cc_with_recorded(cc, cc_stream_continue);
+	r = cc_with_recorded(cc, cc_resume_recorded);
 	return r == -ENOENT ? cc_job_resume(cc) : r;
 }
 
 /* The header is changed here and not by the job, which may find it suspended. */
 static int cc_verb_cancel(struct cowchain *cc, unsigned int argc, char **argv)
 {
-	int r, dropped;
+	int r = -ENOENT, dropped;
 
-	if (!cc_job_active(cc)) {
-		r = cc_with_recorded(cc, cc_stream_drop);
-		return r == -ENOENT ? cc_job_cancel(cc) : r;
-	}
-	r = cc_job_cancel(cc);
+	if (cc_job_active(cc))
+		r = cc_job_cancel(cc);
 	dropped = cc_with_recorded(cc, cc_stream_drop);
+	if (r == -ENOENT && dropped == -ENOENT) {
+		/* There is none, or one that was being started meanwhile. */
+		r = cc_job_cancel(cc);
+		dropped = cc_with_recorded(cc, cc_stream_drop);
+	}
 	/* The job has ended, but another activation would begin it again. */
-	if (!r && dropped != -ENOENT)
+	if ((!r || r == -ENOENT) && dropped != -ENOENT)
 		r = dropped;
 	return r;
 }

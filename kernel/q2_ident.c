@@ -135,7 +135,11 @@ static bool q2_names(const u8 *uuid, u64 generation, const struct q2_ident *id)
 {
 	static const u8 none[QCOW2_UUID_BYTES];
 
-	if (!id || !id->present)
+	if (!id)
+		return !memcmp(uuid, none, QCOW2_UUID_BYTES) &&
+		       generation != QCOW2_IDENT_ANONYMOUS;
+	/* Zero and zero, too: another tool may have put something below it. */
+	if (!id->present)
 		return !memcmp(uuid, none, QCOW2_UUID_BYTES);
 	return !memcmp(uuid, id->uuid, QCOW2_UUID_BYTES) && generation == id->generation;
 }
@@ -154,22 +158,29 @@ bool q2_ident_is_parent(const struct q2_ident *child, const struct q2_ident *par
 static u64 q2_copy_name(u8 *uuid, const struct q2_ident *id)
 {
 	memset(uuid, 0, QCOW2_UUID_BYTES);
-	if (!id || !id->present)
+	if (!id)
 		return 0;
+	if (!id->present)
+		return QCOW2_IDENT_ANONYMOUS;
 	memcpy(uuid, id->uuid, QCOW2_UUID_BYTES);
 	return id->generation;
 }
 
 void q2_ident_set_parent(struct q2_ident *child, const struct q2_ident *parent)
 {
-	if (q2_names(child->parent, child->parent_generation, parent))
+	u8 uuid[QCOW2_UUID_BYTES];
+	u64 generation = q2_copy_name(uuid, parent);
+
+	if (!memcmp(child->parent, uuid, QCOW2_UUID_BYTES) &&
+	    child->parent_generation == generation)
 		return;
 	child->has_other = q2_is_other(child, parent);
 	if (child->has_other) {
 		memcpy(child->other, child->parent, QCOW2_UUID_BYTES);
 		child->other_generation = child->parent_generation;
 	}
-	child->parent_generation = q2_copy_name(child->parent, parent);
+	memcpy(child->parent, uuid, QCOW2_UUID_BYTES);
+	child->parent_generation = generation;
 }
 
 void q2_ident_set_other(struct q2_ident *child, const struct q2_ident *other)

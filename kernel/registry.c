@@ -12,6 +12,7 @@
  * struct cc_claim - one mapped device's claims on one block device.
  * @sealing: its writer is about to become a reader.  It goes on to write until
  *	then, so nobody else may read; and no table of its own may come to write.
+ * @owes: writes to it have been lost, which the next table has to report.
  */
 struct cc_claim {
 	struct list_head list;
@@ -20,6 +21,7 @@ struct cc_claim {
 	unsigned int readers;
 	unsigned int writers;
 	bool sealing;
+	bool owes;
 };
 
 static LIST_HEAD(cc_claims);
@@ -142,4 +144,30 @@ void cc_claim_sealed(struct mapped_device *md, dev_t dev)
 void cc_claim_unseal(struct mapped_device *md, dev_t dev)
 {
 	cc_claim_end_seal(md, dev, false);
+}
+
+void cc_claim_owe(struct mapped_device *md, dev_t dev)
+{
+	struct cc_claim *c;
+
+	mutex_lock(&cc_claims_lock);
+	c = cc_claim_find(md, dev);
+	if (!WARN_ON_ONCE(!c))
+		c->owes = true;
+	mutex_unlock(&cc_claims_lock);
+}
+
+bool cc_claim_owed(struct mapped_device *md, dev_t dev)
+{
+	struct cc_claim *c;
+	bool owes = false;
+
+	mutex_lock(&cc_claims_lock);
+	c = cc_claim_find(md, dev);
+	if (!WARN_ON_ONCE(!c)) {
+		owes = c->owes;
+		c->owes = false;
+	}
+	mutex_unlock(&cc_claims_lock);
+	return owes;
 }

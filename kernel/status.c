@@ -4,6 +4,7 @@
  */
 #include "cowchain.h"
 #include "job.h"
+#include "table.h"
 
 static const char *cc_mode_name(enum cc_mode mode)
 {

@@ -9,6 +9,7 @@
 
 #include "identity.h"
 #include "job.h"
+#include "table.h"
 
 /* ------------------------------------------------------- what has to be done */
 
@@ -500,7 +501,6 @@ static int cc_stream_record(struct cc_job *job)
 
 int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 {
-	struct cc_layer *top;
 	struct cc_job *job;
 	int r;
 
@@ -513,16 +513,15 @@ int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 	if (!job)
 		return -ENOMEM;
 	r = cc_stream_prepare(job, args);
+	/* The record is last, so that no failure has to take one back. */
+	if (!r)
+		r = cc_job_make_thread(job);
 	if (!r)
 		r = cc_stream_record(job);
-	if (!r) {
-		top = cc_view_active(job->view);
-		r = cc_job_start(job);
-		if (r)
-			cc_ident_job_drop(top);
-	}
-	if (r)
-		cc_job_put(job);
+	if (!r)
+		cc_job_start(job);
+	else
+		cc_job_discard(job);
 	return r;
 }
 
@@ -558,7 +557,7 @@ static int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *rec
 	return -ENOENT;
 }
 
-int cc_stream_continue(struct cowchain *cc)
+int cc_stream_continue(struct cowchain *cc, bool may_pause)
 {
 	struct cc_view *view = cc_view_current(cc);
 	struct cc_layer *top = cc_view_active(view);
@@ -566,7 +565,7 @@ int cc_stream_continue(struct cowchain *cc)
 	struct cc_stream_args args = {
 		.speed = record.speed,
 		.on_error = min_t(u32, record.on_error, CC_ON_ERROR_ENOSPC),
-		.paused = record.paused,
+		.paused = may_pause && record.paused,
 	};
 	int base = cc_recorded_base(view, &record);
 	char *name;

@@ -11,6 +11,7 @@
 
 #include "cowchain.h"
 #include "identity.h"
+#include "table.h"
 
 #define CC_DEFAULT_COMMIT_MS	1000
 #define CC_MAX_COMMIT_MS	1000	/* "at the latest every second" */

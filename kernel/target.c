@@ -11,6 +11,8 @@
 #include "cowchain.h"
 #include "identity.h"
 #include "job.h"
+#include "registry.h"
+#include "table.h"
 
 void cc_err_limit(struct cowchain *cc, const char *fmt, ...)
 {
@@ -75,7 +77,7 @@ static void cc_continue_work(struct work_struct *work)
 		 * can be used without.
 		 */
 		if (cc_stream_recorded(cc))
-			cc_stream_continue(cc);
+			cc_stream_continue(cc, true);
 	}
 	memalloc_noio_restore(noio);
 	mutex_unlock(&cc->ctl);
@@ -264,11 +266,15 @@ static void cc_presuspend_undo(struct dm_target *ti)
 static void cc_postsuspend(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
+	struct cc_view *view;
 
 	/* A snapshot that is being taken waits for a commit, too. */
 	mutex_lock(&cc->ctl);
-	if (cc_view_current(cc) && cc_commit_stop(cc))
+	view = cc_view_current(cc);
+	if (view && cc_commit_stop(cc))
 		cc_err(cc, "metadata could not be committed on suspend");
+	if (view && cc_commit_owes(cc))
+		cc_claim_owe(cc->md, cc_view_active(view)->dev->bdev->bd_dev);
 	mutex_unlock(&cc->ctl);
 }
 
@@ -311,11 +317,18 @@ int cc_check_size(struct cowchain *cc, struct cc_layer *layer)
 
 int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes)
 {
-	if (!(layer->sectors & ((bytes >> SECTOR_SHIFT) - 1)))
-		return 0;
-	cc_err(cc, "layer %s: size is %llu sectors, which are no whole logical blocks of %u bytes",
-	       layer->dev->name, (u64)layer->sectors, bytes);
-	return -EINVAL;
+	if (layer->sectors & ((bytes >> SECTOR_SHIFT) - 1)) {
+		cc_err(cc, "layer %s: size is %llu sectors, which are no whole logical blocks of %u bytes",
+		       layer->dev->name, (u64)layer->sectors, bytes);
+		return -EINVAL;
+	}
+	/* They decide where I/O of what is below it is cut. */
+	if (layer->kind == CC_QCOW2 && 1U << layer->q2.sub_bits < bytes) {
+		cc_err(cc, "layer %s: its subclusters of %u bytes are smaller than logical blocks of %u bytes in the chain",
+		       layer->dev->name, 1U << layer->q2.sub_bits, bytes);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /* Where a layer ends, I/O of those below it ends, too. */
@@ -332,6 +345,16 @@ static int cc_check_all_blocks(struct cowchain *cc)
 		r = cc_check_blocks(cc, l, bytes);
 	}
 	return r;
+}
+
+/* What a former table of the device could not commit is reported by a flush. */
+static void cc_inherit_loss(struct cowchain *cc)
+{
+	unsigned int i;
+
+	for (i = 0; i < cc->nr_opened; i++)
+		if (cc_claim_owed(cc->md, cc->opened[i]->dev->bdev->bd_dev))
+			cc->owed = true;
 }
 
 static int cc_activate(struct cowchain *cc)
@@ -354,6 +377,8 @@ static int cc_activate(struct cowchain *cc)
 	view = cc_view_create(cc, cc->opened, cc->nr_opened, NULL);
 	if (!view)
 		return -ENOMEM;
+	if (!cc->read_only)
+		cc_inherit_loss(cc);
 	rcu_assign_pointer(cc->view, view);
 	return 0;
 }

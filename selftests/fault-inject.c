@@ -14,8 +14,9 @@
 
 #define PLAN		"/sys/module/dm_cct_fault/parameters/plan"
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define FAILPAGES	"/sys/kernel/debug/fail_page_alloc/"
 
-static bool module_armed;
+static bool slab_armed;
 
 static void put(const char *file, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void put(const char *file, const char *fmt, ...)
@@ -48,7 +49,7 @@ static void get(const char *file, char *text, size_t len)
 /* ---- allocations below the module's functions ---- */
 
 /* The module's code, as the stack filter wants it: from its first function to behind its last. */
-static void module_range(void)
+static void module_range(const char *start_file, const char *end_file)
 {
 	FILE *f = fopen("/proc/kallsyms", "r");
 	uint64_t start = UINT64_MAX, end = 0, at;
@@ -66,8 +67,8 @@ static void module_range(void)
 	fclose(f);
 	if (!end)
 		die("the addresses of the module's functions are not known");
-	put(FAILSLAB "require-start", "%#" PRIx64, start);
-	put(FAILSLAB "require-end", "%#" PRIx64, end + 1024);
+	put(start_file, "%#" PRIx64, start);
+	put(end_file, "%#" PRIx64, end + 1024);
 }
 
 /*
@@ -76,55 +77,55 @@ static void module_range(void)
  * is kept equal to the interval: the n-th call from there fails if the interval becomes the sum of
  * both. Two processors that count at once may lose a call: then one number is tried twice.
  */
-static uint64_t module_count;
+static uint64_t slab_count;
 
-static void module_arm(uint64_t nth)
+static void slab_arm(uint64_t nth)
 {
-	module_armed = true;
-	module_count += nth;
+	slab_armed = true;
+	slab_count += nth;
 	put(FAILSLAB "times", "0");
-	put(FAILSLAB "interval", "%" PRIu64, module_count);
+	put(FAILSLAB "interval", "%" PRIu64, slab_count);
 	put(FAILSLAB "times", "1");
 }
 
-static bool module_failed(void)
+static bool slab_failed(void)
 {
 	char text[32];
 
 	get(FAILSLAB "times", text, sizeof(text));
-	return module_armed && !atoll(text);
+	return slab_armed && !atoll(text);
 }
 
 /* Where no fault has come, the count is behind: allocations that do not matter bring it on. */
-static void module_catch_up(void)
+static void slab_catch_up(void)
 {
 	int i;
 
 	for (i = 0; i < 10000; i++) {
-		if (module_failed())
+		if (slab_failed())
 			return;
 		dm_reload("cct-sync", 8, "0 1 qcow2 no/such/device -");
 	}
 	die("failslab lets nothing fail; was it used since the machine started?");
 }
 
-static void module_disarm(void)
+static void slab_disarm(void)
 {
-	if (module_armed)
-		module_catch_up();
-	module_armed = false;
+	if (slab_armed)
+		slab_catch_up();
+	slab_armed = false;
 	put(FAILSLAB "times", "0");
 }
 
 /* Two is the least that is counted at. */
-static void module_first(void)
+static void slab_first(void)
 {
 	char text[32];
 
 	get(FAILSLAB "interval", text, sizeof(text));
-	module_count = strtoull(text, NULL, 0);
-	module_arm(module_count > 1 ? 64 : 1);
-	module_disarm();
+	slab_count = strtoull(text, NULL, 0);
+	slab_arm(slab_count > 1 ? 64 : 1);
+	slab_disarm();
 }
 
 static void remove_sync(void)
@@ -132,33 +133,81 @@ static void remove_sync(void)
 	dm_remove("cct-sync");
 }
 
-static void failslab_setup(void)
+static void slab_setup(void)
 {
+	int err;
+
 	put(FAILSLAB "times", "0");
 	put(FAILSLAB "ignore-gfp-wait", "N");
 	put(FAILSLAB "verbose", "0");
 	put(FAILSLAB "task-filter", "N");
 	put(FAILSLAB "space", "0");
-}
-
-void fault_setup(enum fault_kind kind)
-{
-	int err;
-
-	if (kind == FAULT_IO) {
-		fault_disarm(kind);
-		return;
-	}
-	failslab_setup();
 	err = dm_create_empty("cct-sync");
 	if (err)
 		die("cct-sync: %s", strerror(err));
 	/* without a table it is not in sysfs, where the tests look for what is left */
 	atexit(remove_sync);
-	module_range();
+	module_range(FAILSLAB "require-start", FAILSLAB "require-end");
 	put(FAILSLAB "stacktrace-depth", "32");
 	put(FAILSLAB "probability", "100");
-	module_first();
+	slab_first();
+}
+
+/*
+ * Whole pages are counted by what they take: an allocation fails when no more than it wants is left of
+ * "space". One of several pages is met by as many numbers.
+ */
+static bool pages_armed;
+
+static void pages_arm(uint64_t nth)
+{
+	pages_armed = true;
+	put(FAILPAGES "times", "0");
+	put(FAILPAGES "space", "%" PRIu64, nth);
+	put(FAILPAGES "times", "1");
+}
+
+static bool pages_failed(void)
+{
+	char text[32];
+
+	get(FAILPAGES "times", text, sizeof(text));
+	return pages_armed && !atoll(text);
+}
+
+static void pages_disarm(void)
+{
+	pages_armed = false;
+	put(FAILPAGES "times", "0");
+}
+
+static void pages_setup(void)
+{
+	put(FAILPAGES "times", "0");
+	put(FAILPAGES "ignore-gfp-wait", "N");
+	put(FAILPAGES "ignore-gfp-highmem", "N");
+	put(FAILPAGES "min-order", "0");
+	put(FAILPAGES "verbose", "0");
+	put(FAILPAGES "task-filter", "N");
+	put(FAILPAGES "interval", "1");
+	module_range(FAILPAGES "require-start", FAILPAGES "require-end");
+	put(FAILPAGES "stacktrace-depth", "32");
+	put(FAILPAGES "probability", "100");
+}
+
+void fault_setup(enum fault_kind kind)
+{
+	switch (kind) {
+	case FAULT_IO:
+		fault_disarm(kind);
+		break;
+	case FAULT_SLAB:
+		slab_setup();
+		break;
+	case FAULT_PAGES:
+		pages_setup();
+		break;
+	}
 }
 
 /* ---- all of them ---- */
@@ -170,8 +219,11 @@ void fault_arm(const struct fault *f)
 		put(PLAN, "%u %u %" PRIu64 " %lld %d %d", f->ids, f->ops, f->nth, f->times,
 		    f->error, f->late);
 		break;
-	case FAULT_MODULE:
-		module_arm(f->nth);
+	case FAULT_SLAB:
+		slab_arm(f->nth);
+		break;
+	case FAULT_PAGES:
+		pages_arm(f->nth);
 		break;
 	}
 }
@@ -182,8 +234,11 @@ void fault_disarm(enum fault_kind kind)
 	case FAULT_IO:
 		put(PLAN, "0 0 0 0 5 0");
 		break;
-	case FAULT_MODULE:
-		module_disarm();
+	case FAULT_SLAB:
+		slab_disarm();
+		break;
+	case FAULT_PAGES:
+		pages_disarm();
 		break;
 	}
 }
@@ -201,8 +256,11 @@ void fault_look(enum fault_kind kind, struct hit *h)
 			   &h->failed, &h->id, &h->op, &h->sector, &h->sectors) != 6)
 			die("unexpected plan: %s", text);
 		break;
-	case FAULT_MODULE:
-		h->failed = module_failed();
+	case FAULT_SLAB:
+		h->failed = slab_failed();
+		break;
+	case FAULT_PAGES:
+		h->failed = pages_failed();
 		break;
 	}
 }

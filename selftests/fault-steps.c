@@ -105,6 +105,9 @@ static bool right_errno(const struct walk *w, const struct hit *h, int err)
 		return err == ENOMEM;
 	if (err == w->fault.error)
 		return true;
+	/* the flush behind bits is dm-bufio's, which knows no other error; the mode says it, too */
+	if (err == EIO && h->op == 'f' && w->broken)
+		return true;
 	/* metadata of a lower layer: what it may provide is EIO */
 	return err == EIO && h->op == 'r' && hit_below(w, h) && hit_meta(w, h);
 }

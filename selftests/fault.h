@@ -64,7 +64,8 @@ bool fmodel_read(struct model *m, uint32_t sector, uint32_t n, const void *buf, 
 
 enum fault_kind {
 	FAULT_IO,	/* dm-cct-fault: one I/O of a layer */
-	FAULT_MODULE,	/* failslab: an allocation below the module's functions, in any task */
+	FAULT_SLAB,	/* failslab: an allocation below the module's functions, in any task */
+	FAULT_PAGES,	/* fail_page_alloc: the same for what takes whole pages */
 };
 
 struct fault {

@@ -79,22 +79,30 @@ sweep() {
 		return
 	fi
 	walk "${form[@]}" --errno EIO --sample 5 -- "$@"
+	walk "${form[@]}" --errno EIO --times -1 --stride 3 --sample 11 -- "$@"
+	[ "$*" != read ] || return 0
 	# what changes something may meet a full disk, or be done in spite of the error
 	walk "${form[@]}" --errno ENOSPC --ops wfdz --sample 11 -- "$@"
 	walk "${form[@]}" --errno EIO --late --ops wfdz --sample 11 -- "$@"
-	walk "${form[@]}" --errno EIO --times -1 --stride 3 --sample 11 -- "$@"
 }
 
 has_failslab() {
 	grep -q debugfs /proc/mounts || mount -t debugfs none /sys/kernel/debug
-	[ -e /sys/kernel/debug/failslab/require-start ]
+	[ -e /sys/kernel/debug/failslab/require-start ] &&
+		[ -e /sys/kernel/debug/fail_page_alloc/require-start ]
 }
 
 # Allocations below the functions of the module, in whatever task: constructor, messages, workers.
 allocations() {
-	faulty faults
-	has_failslab || skip "needs failslab with a stack filter"
-	walk --kind module ${STRIDE:+--stride "$STRIDE"} -- "$@"
+	local dir=$1 form=() kind
+
+	shift
+	[ "$dir" = faults ] || form=(--ext)
+	faulty "$dir"
+	has_failslab || skip "needs failslab and fail_page_alloc with a stack filter"
+	for kind in slab pages; do
+		walk "${form[@]}" --kind $kind ${STRIDE:+--stride "$STRIDE"} -- "$@"
+	done
 }
 
 io_cases() {
@@ -114,6 +122,10 @@ io_cases() {
 		it "writes that fail: what was there before is there still" failed_writes
 		it "header writes that fail, and are tried again" failed_headers
 	fi
+	it "a flush of the header that fails is not the last that is told" lost_flush
+	it "nor one of the guest, though no bit waits for it" lost_idle_flush
+	it "writes that a failed commit has lost: a flush says so after a reload" "lost_told before"
+	it "but not if one has said so before that" "lost_told after"
 	it "a device that turns out not to write zeroes" no_zeroes
 	it "a lower layer that fails now and then: reads, and a job that stops and goes on" flakey_below
 	it "a top that fails now and then: what was acknowledged is there" flakey_top
@@ -126,6 +138,7 @@ alloc_cases() {
 	it "allocations: I/O" alloc_io
 	it "allocations: jobs" alloc_jobs
 	it "allocations: snapshots and tables" alloc_tables
+	it "allocations: external data files" alloc_ext
 }
 
 if [ "$FAULTS" = alloc ]; then
@@ -175,6 +188,73 @@ late() {
 	walk --late --ops w -- snapshot-once job-control
 }
 
+# ---- one I/O that fails, told by number: what must follow ----
+
+# The top is on cct-f3; its chain on the devices that can be made to fail.
+faulty_chain() {
+	faulty faults
+	TABLE="0 $(sectors model.raw) cowchain 0 4 raw /dev/mapper/cct-f0 - qcow2 /dev/mapper/cct-f1 -"
+	TABLE+=" qcow2 /dev/mapper/cct-f2 - qcow2 /dev/mapper/cct-f3 -"
+	create cct
+	DEV=/dev/mapper/cct
+}
+
+# fail_top OPS NTH: the top's n-th I/O from now on fails once; OPS 2 are writes, 4 flushes
+fail_top() { echo "8 $1 $2 1 5 0" >/sys/module/dm_cct_fault/parameters/plan; }
+
+# A device may tell one flush only that it has lost what it was to write back. Whose flush that is does not
+# matter: nothing may be called durable after it.
+lost_flush() {
+	faulty_chain
+	io write:1M:64k:1
+	msg cct stream speed 65536
+	fail_top 4 1
+	msg cct job-set-speed 131072
+	in_mode cct ro || fail "the flush of the header failed, and the mode is $S_MODE"
+	cowio "$DEV" EIO!flush
+	remove cct
+}
+
+lost_idle_flush() {
+	faulty_chain
+	io write:1M:64k:1 flush
+	fail_top 4 1
+	cowio "$DEV" EIO!flush
+	in_mode cct ro || fail "a flush failed, and the mode is $S_MODE"
+	remove cct
+}
+
+in_mode() {
+	status "$1"
+	[ "$S_MODE" = "$2" ]
+}
+
+# The guest goes on over the reload. What it had written is gone: the next flush says so, once, unless one
+# has said so already.
+lost_told() {
+	faulty_chain
+	io write:1M:64k:1 flush
+	# the data, then the bits of a commit that nobody has asked for
+	fail_top 2 2
+	cowio "$DEV" write:1088k:64k:2
+	wait_for 30 in_mode cct ro
+	[ "$1" = before ] || cowio "$DEV" EIO!flush
+	dmsetup load cct --table "$(dmsetup table cct)"
+	dmsetup suspend --noflush cct
+	mark "told $1"
+	dmsetup resume cct
+	in_mode cct rw || fail "mode $S_MODE after a reload"
+	if [ "$1" = before ]; then
+		cowio "$DEV" EIO!flush
+		logged 'the table before this one has lost writes'
+	fi
+	io flush read:1088k:64k write:1088k:64k:3 flush
+	in_mode cct rw || fail "mode $S_MODE afterwards"
+	remove cct
+}
+
+# ---- others ----
+
 # None works, from the first one on.
 no_zeroes() {
 	local errno
@@ -191,10 +271,13 @@ ext_jobs() {
 	sweep faults-ext stream-base copy : stream-report snapshot snapshot-once reload remove
 }
 
-alloc_activation() { allocations activate activate-used; }
-alloc_io() { allocations read write fua zero; }
-alloc_jobs() { allocations stream-report stream-stop stream-base stream-named job-control; }
-alloc_tables() { allocations snapshot snapshot-once copy suspend reload reload-job remove; }
+alloc_activation() { allocations faults activate activate-used; }
+alloc_io() { allocations faults read write fua zero; }
+alloc_jobs() {
+	allocations faults stream-report stream-stop stream-base stream-named stream-once job-control
+}
+alloc_tables() { allocations faults snapshot snapshot-once copy suspend reload reload-job remove; }
+alloc_ext() { allocations faults-ext activate write zero stream-base snapshot reload; }
 
 # ---- now and then ----
 

@@ -4,7 +4,7 @@
  *
  *	faultwalk [OPTION]... DIRECTORY SCENARIO...
  *
- *	--kind io|module	what fails: an I/O of a layer; an allocation below the module's
+ *	--kind io|slab|pages	what fails: an I/O of a layer; an allocation below the module's
  *				functions, in any task
  *	--ext			external data files
  *	--only FILE		I/O of that file only
@@ -543,11 +543,24 @@ static uint32_t ops_mask(const char *letters)
 	return mask;
 }
 
+static enum fault_kind kind_of(const char *name)
+{
+	static const char *const names[] = {
+		[FAULT_IO] = "io", [FAULT_SLAB] = "slab", [FAULT_PAGES] = "pages",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return i;
+	die("no kind of fault: %s", name);
+}
+
 static void set_option(struct walk *w, int o)
 {
 	switch (o) {
 	case 'k':
-		w->fault.kind = !strcmp(optarg, "module") ? FAULT_MODULE : FAULT_IO;
+		w->fault.kind = kind_of(optarg);
 		break;
 	case 'x':
 		w->ext = true;

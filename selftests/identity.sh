@@ -31,7 +31,7 @@ adopted() {
 	ident d.qcow2
 	uuid=$I_UUID
 	[ "$uuid" != - ] || fail "no identity"
-	eq "$I_GEN $I_PARENT $I_PGEN $I_FLAGS $I_JOB" "1 $NOBODY 0 0 0" "identity"
+	eq "$I_GEN $I_PARENT $I_PGEN $I_FLAGS $I_JOB" "1 $NOBODY 1 0 0" "identity: a parent without one"
 	io random:20:1 verify
 	remove cct
 	keep check d.qcow2
@@ -146,6 +146,35 @@ swapped() {
 	retire cct f.qcow2
 }
 
+it "a layer without an identity that is missing" anonymous_missing
+anonymous_missing() {
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io write:1M:64k:1
+	remove cct
+	layers d.qcow2
+	refuse_create ESTALE "missing"
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	create cct
+	msg cct base 0
+	msg cct stream
+	job_done cct
+	remove cct
+	layers d.qcow2
+	refuse_create ESTALE "missing"
+	# nothing knows of which raw image it is
+	layers a.raw d.qcow2
+	create cct
+	io verify
+	msg cct stream
+	job_done cct
+	remove cct
+	layers d.qcow2
+	create cct
+	io verify
+	retire cct d.qcow2
+}
+
 it "a sealed layer cannot become the new top" snapshot_onto_sealed
 snapshot_onto_sealed() {
 	local table
@@ -204,7 +233,7 @@ stream() {
 	msg cct stream
 	job_done cct
 	ident f.qcow2
-	eq "$I_PARENT $I_PGEN $I_JOB" "$NOBODY 0 0" "parent without an identity"
+	eq "$I_PARENT $I_PGEN $I_JOB" "$NOBODY 1 0" "parent without an identity"
 	remove cct
 	layers a.raw b.qcow2 f.qcow2
 	create cct

@@ -253,6 +253,42 @@ speed_and_pause() {
 	finish d.qcow2
 }
 
+it "one that waits and was paused: job-resume starts it" resumed_by_hand
+resumed_by_hand() {
+	begin
+	msg cct job-pause
+	remove cct
+	again no_auto_resume
+	msg cct job-resume
+	wait_state cct running
+	finish d.qcow2
+}
+
+# Only the user's pause lasts.
+it "one that an error has stopped is tried again" stopped
+stopped() {
+	local n
+
+	use abcd
+	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2
+	n=$(sectors b.qcow2)
+	over b.qcow2 "0 $n linear @ 0"
+	mkchain cct "${CHAIN[@]}"
+	msg cct stream speed 262144 on-error stop
+	msg cct job-pause
+	change b.qcow2 "0 $n error"
+	msg cct job-resume
+	wait_state cct paused
+	eq "$S_IO" failed io-status
+	msg cct job-set-speed 262145
+	remove cct
+	change b.qcow2 "0 $n linear @ 0"
+	again
+	wait_state cct running
+	eq "$S_SPEED" 262145 speed
+	finish d.qcow2
+}
+
 # What the image would be after a crash is what is on its device, or less.
 it "crashes during a stream" crashes
 crashes() {

@@ -52,21 +52,33 @@ discard_and_copy() {
 	retire cct d.qcow2
 }
 
+# under_way NAME COUNT: waits until the device has so many I/Os to do. Starts no process in the loop, which
+# would take longer than they do.
+under_way() {
+	local stat start=$SECONDS minor
+
+	minor=$(dmsetup info -c --noheadings -o minor "$1")
+	until read -r -a stat <"/sys/block/dm-$minor/stat" && [ "${stat[8]}" -ge "$2" ]; do
+		[ $((SECONDS - start)) -lt 60 ] || fail "no I/O is under way"
+	done
+}
+
 # One 4 KiB write is under way for a while; $1 comes meanwhile. Any order is right, a mixture not.
 overtaking() {
-	local off
+	local off pid
 
 	need_target delay
 	abcd
-	slow d.qcow2 0 300
+	slow d.qcow2 0 800
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	cp model.raw written.raw
 	cp model.raw zeroed.raw
 	for off in 64k 1M 12M; do
 		cowio -m written.raw "$DEV" "write:$off:4k:1" &
-		sleep 0.1
+		pid=$!
+		under_way cct 1
 		cowio -m zeroed.raw "$DEV" "$1:$off:4k"
-		wait
+		wait "$pid" || fail "the write failed"
 		cowio -m written.raw "$DEV" "read:$off:4k" 2>/dev/null ||
 			cowio -m zeroed.raw "$DEV" "read:$off:4k"
 	done
@@ -127,6 +139,35 @@ read_released() {
 	io verify
 }
 
+it "a cancel while a stream is being started" cancel_start
+cancel_start() {
+	local wait pid met=0
+
+	need_target delay
+	abcd
+	slow d.qcow2 0 300
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io write:1M:64k:1 flush
+	for wait in 0 2 4 6 8; do
+		msg cct stream speed 65536 &
+		pid=$!
+		sleep 0.$wait
+		if msg cct job-cancel; then
+			wait "$pid" || fail "the stream was not accepted"
+			met=$((met + 1))
+		else
+			wait "$pid" || fail "the stream was not accepted"
+			msg cct job-cancel
+		fi
+		# else the next activation would begin it again
+		ident d.qcow2
+		eq "$I_JOB" 0 "job in the header, cancelled after 0.$wait s"
+	done
+	[ $met -gt 0 ] || fail "all were too early"
+	io verify
+	retire cct d.qcow2
+}
+
 it "a snapshot while writes are under way" snapshot_and_writes
 snapshot_and_writes() {
 	local pids=() i
@@ -140,13 +181,13 @@ snapshot_and_writes() {
 	pids+=($!)
 	io write:8M:1k:3 fua:9M:4k:4 flush write:9500k:3k:9 flush &
 	pids+=($!)
-	io zero:12M:64k discard:13M:256k zero:13631k:700 2>/dev/null || true &
-	sleep 0.3
+	io zero:12M:64k discard:13M:256k zero:13631k:1024 &
+	pids+=($!)
+	under_way cct 3
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	for i in "${pids[@]}"; do
 		wait "$i" || fail "a writer failed"
 	done
-	wait
 	io verify
 	retire cct e.qcow2
 	keep check d.qcow2

@@ -379,6 +379,13 @@ static void parents(void)
 	q2_ident_set_other(&child, NULL);
 	q2_ident_set_parent(&child, &parent);
 	CHECK(!child.has_other && !q2_ident_is_parent(&child, &base));
+	/* one without an identity is not the same as none */
+	q2_ident_set_parent(&child, &none);
+	CHECK(q2_ident_is_parent(&child, &none) && !q2_ident_is_parent(&child, NULL));
+	q2_ident_set_other(&child, NULL);
+	CHECK(q2_ident_is_parent(&child, &none) && q2_ident_is_parent(&child, NULL));
+	q2_ident_set_parent(&child, NULL);
+	CHECK(q2_ident_is_parent(&child, NULL) && q2_ident_is_parent(&child, &none));
 	/* a child without an identity is content with anybody */
 	CHECK(q2_ident_is_parent(&none, &parent));
 }
