@@ -206,8 +206,10 @@ static bool snapshot(struct walk *w)
 	char dev[64], data[64];
 
 	if (!step_message(w, "snapshot qcow2 %s %s", layer_dev(w, FILE_E, dev, sizeof(dev)),
-			  w->ext ? layer_dev(w, FILE_EDATA, data, sizeof(data)) : "-"))
+			  w->ext ? layer_dev(w, FILE_EDATA, data, sizeof(data)) : "-")) {
+		w->may_be_sealed = w->fault.times != 1;
 		return false;
+	}
 	w->top = FILE_E;
 	w->layers = FILE_E + 1;
 	return true;
@@ -224,6 +226,8 @@ static void refused_snapshot(struct walk *w)
 	if (step_message_once(w, text)) {
 		w->top = FILE_E;
 		w->layers = FILE_E + 1;
+	} else {
+		w->may_be_sealed = w->fault.times != 1;
 	}
 	step_io(w, IO_WRITE, 1924, 4);
 	step_flush(w);

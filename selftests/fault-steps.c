@@ -133,6 +133,11 @@ static bool not_needed(const struct walk *w, const struct hit *h)
 	       (w->fault.error == EREMOTEIO || w->fault.error == EOPNOTSUPP);
 }
 
+static bool is_flush(const struct step *s)
+{
+	return s->kind == IO_FLUSH || s->kind == IO_FUA;
+}
+
 static void judge_bad(struct walk *w, const struct step *s, const struct hit *h, bool hit,
 		      bool was_broken, int err)
 {
@@ -148,6 +153,10 @@ static void judge_bad(struct walk *w, const struct step *s, const struct hit *h,
 		return;
 	if (job_gone(s, h, err))
 		return;
+	if (w->owed && is_flush(s) && err == EIO) {
+		w->owed = false;
+		return;
+	}
 	if (hit)
 		wrong(w, "%s: %s, expected %s", s->what, strerror(err),
 		      strerror(w->fault.kind == FAULT_IO ? w->fault.error : ENOMEM));
@@ -255,6 +264,8 @@ static int do_io_kept(struct walk *w, const struct step *s)
 
 	if (s->kind == IO_READ)
 		return err;
+	if (!err && is_flush(s))
+		w->owed = false;
 	if (s->kind == IO_FLUSH) {
 		if (!err)
 			fmodel_flush(&w->model, 0, w->model.sectors);
@@ -457,6 +468,7 @@ void step_reload(struct walk *w)
 	step_suspend(w);
 	if (w->broken)
 		fmodel_lose(&w->model);
+	w->owed = w->broken;
 	w->broken = false;
 	if (step(w, &resume))
 		leave_suspended(w);

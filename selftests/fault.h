@@ -124,6 +124,8 @@ struct walk {
 	unsigned int top;	/* file of the active layer */
 	const char *features;
 	const char *policy;	/* of the job */
+	bool owed;		/* the next flush may fail for what a former table has lost */
+	bool may_be_sealed;	/* a snapshot was refused, and its seal could not be taken back */
 	const char *backing;	/* what the header says when the job has ended well */
 	bool shared;		/* a job does I/O beside the steps */
 	bool cancelled;		/* the job was, without an error */

@@ -285,7 +285,15 @@ static void judge_afterwards(struct walk *w, const char *params, const char *dir
 	size_t bytes = (size_t)w->model.sectors * SECTOR;
 	uint8_t *disk = xalloc_io(bytes);
 
+	char unsealed[PARAMS];
+
 	w->why = "afterwards";
+	/* errors that went on: it could not be taken back */
+	if (w->may_be_sealed && !strncmp(params, "0 ", 2)) {
+		snprintf(unsealed, sizeof(unsealed), "1 allow_sealed %.*s",
+			 (int)sizeof(unsealed) - 32, params + 2);
+		params = unsealed;
+	}
 	step_create_params(w, params);
 	if (w->dev < 0) {
 		wrong(w, "the table that was there does not load again: %s", params);
@@ -372,6 +380,8 @@ static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 	w->policy = "enospc";
 	w->backing = NULL;
 	w->cancelled = false;
+	w->owed = false;
+	w->may_be_sealed = false;
 	w->shared = false;
 	w->hit.failed = 0;
 	w->features = "0";
