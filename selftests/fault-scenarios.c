@@ -189,6 +189,8 @@ static void refused_stream(struct walk *w)
 static void job_control(struct walk *w)
 {
 	w->policy = "report";
+	/* if the chain becomes read-only: the job stays recorded, and goes on with the next table */
+	w->backing = "";
 	if (!step_message(w, "stream speed 65536 on-error report"))
 		return;
 	step_message(w, "job-set-speed 131072");

@@ -284,7 +284,6 @@ static void judge_afterwards(struct walk *w, const char *params, const char *dir
 	bool sampled = w->sample && w->runs % w->sample == 0;
 	size_t bytes = (size_t)w->model.sectors * SECTOR;
 	uint8_t *disk = xalloc_io(bytes);
-
 	char unsealed[PARAMS];
 
 	w->why = "afterwards";
