@@ -496,6 +496,7 @@ static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsign
 	struct q2_ident_job record = { .type = QCOW2_IDENT_JOB_NONE };
 	unsigned int sz = 0;
 	char base[12] = "-";
+	int index = -1;
 	u64 len = 0;
 	struct cc_view *view;
 
@@ -504,6 +505,8 @@ static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsign
 	if (view && view->top) {
 		spin_lock_irq(&cc->lock);
 		record = cc_view_active(view)->ident.job;
+		/* The chain may be another than when it was recorded. */
+		index = cc_recorded_base(view, &record);
 		spin_unlock_irq(&cc->lock);
 		len = (u64)view->sectors << SECTOR_SHIFT;
 	}
@@ -512,7 +515,9 @@ static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsign
 		DMEMIT(" 0");
 		return sz;
 	}
-	if (record.base >= 0)
+	if (index >= 0)
+		snprintf(base, sizeof(base), "%d", index);
+	else if (record.base >= 0)
 		snprintf(base, sizeof(base), "%d", record.base);
 	DMEMIT(" 8 stream %s %s 0 %llu %llu ok 0", cc_job_states[CC_JOB_CREATED], base, len,
 	       record.speed);

@@ -24,6 +24,11 @@ int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args);
 int cc_stream_continue(struct cowchain *cc, bool may_pause);
 /* The index of the selected base in the chain, -1: none. */
 int cc_base_index(struct cowchain *cc, struct cc_view *view);
+/*
+ * The index of a recorded job's base: by its identity; by its number if it has
+ * none.  -1: none; -ENOENT: it is not in the chain.  Any.
+ */
+int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record);
 /* Is there something to continue, or to cancel?  Process, cc->ctl held. */
 bool cc_stream_recorded(struct cowchain *cc);
 /* End a recorded job that does not run; -ENOENT if there is none.  As above. */

@@ -535,8 +535,7 @@ bool cc_stream_recorded(struct cowchain *cc)
 	return view && view->top && !cc_job_active(cc) && cc_view_active(view)->ident.job.type;
 }
 
-/* The recorded base: by its identity; by its number if it has none.  -1: none. */
-static int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record)
+int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record)
 {
 	const struct q2_ident *id;
 	unsigned int i;

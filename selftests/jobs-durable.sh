@@ -109,6 +109,12 @@ base_moves() {
 	# d.qcow2 is layer 2 of a chain whose first two layers have become one raw image
 	qemu-img convert -f qcow2 -O raw c.qcow2 flat.raw
 	layers flat.raw d.qcow2 e.qcow2 f.qcow2
+	TABLE="0 $SECTORS cowchain 1 no_auto_resume ${TABLE#* cowchain 0 }"
+	create cct
+	status cct
+	eq "$S_STATE $S_BASE" "created 1" "state and base of one that waits"
+	remove cct
+	layers flat.raw d.qcow2 e.qcow2 f.qcow2
 	create cct
 	status cct
 	eq "$S_BASE" 1 "base"
