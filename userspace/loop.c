@@ -148,14 +148,30 @@ static int find_or_refuse(const struct stat *st, const char *path, bool writable
 	return -2;
 }
 
+/*
+ * Before Linux 6.6 the driver asks an overlay, which says yes to direct I/O for its upper layer; on one that
+ * cannot do it (tmpfs: live systems) every request fails then. An open asks both.
+ */
+static bool refuses_direct_io(int file)
+{
+	char *path = xasprintf("/proc/self/fd/%d", file);
+	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK);
+	bool refuses = fd < 0 && errno == EINVAL;
+
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return refuses;
+}
+
 /* Returns a descriptor of the configured device, or -errno; -EBUSY if someone was faster. */
 static int configure(int number, int file, const char *path, bool writable)
 {
 	struct loop_config config = {
 		.fd = (__u32)file,
 		.block_size = SECTOR_SIZE,
-		.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO |
-				 (writable ? 0 : LO_FLAGS_READ_ONLY),
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR | (writable ? 0 : LO_FLAGS_READ_ONLY) |
+				 (refuses_direct_io(file) ? 0 : LO_FLAGS_DIRECT_IO),
 	};
 	char *dev = xasprintf("/dev/loop%d", number);
 	int fd, ret;
