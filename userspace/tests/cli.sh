@@ -121,11 +121,12 @@ shell 'a failed qemu-img leaves nothing' \
 	"mkdir bin; printf '#!/bin/sh\nexit 1\n' >bin/qemu-img; chmod +x bin/qemu-img
 	! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw &&
 		[ ! -e f.qcow2 ] && [ ! -e f.raw ]"
-# interrupted SIGNAL STATUS SCRIPT: create, with a qemu-img that does this, leaves nothing.
+# interrupted SIGNAL STATUS SCRIPT: create, with a qemu-img that does this, leaves nothing. Who runs
+# this in the background may have had signals ignored.
 interrupted() {
 	printf '#!/bin/sh\n%s\n' "$3" >bin/qemu-img
 	shell "create that is interrupted by $1 leaves nothing" \
-		"PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw
+		"PATH=\$PWD/bin:\$PATH env --default-signal '$cowchain' create f.qcow2 --size 1M --data-file f.raw
 		status=\$?; echo exit status \$status
 		[ \$status = $2 ] && [ ! -e f.qcow2 ] && [ ! -e f.raw ]"
 }
