@@ -215,13 +215,29 @@ void cc_ident_unseal(struct cc_layer *old)
 
 /* --------------------------------------------------------------------- jobs */
 
+/* Put the name for the header aside; @job says where. */
+static int cc_ident_place_name(struct cc_layer *top, const char *name, struct q2_ident_job *job)
+{
+	struct q2_error err;
+	u32 len;
+	u8 *buf = cc_layer_header_again(top, &len);
+	int r;
+
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	r = q2_ident_place_name(&top->q2, buf, name, &top->ident.job, job, &err);
+	if (r)
+		cc_ident_err(top, "%s", err.text);
+	else
+		r = cc_layer_write_header(top, buf, job->name_offset, job->name_len);
+	kvfree(buf);
+	return r;
+}
+
 int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const char *name)
 {
 	struct q2_ident id = top->ident;
-	struct q2_error err;
-	u32 len;
-	u8 *buf;
-	int r;
+	int r = 0;
 
 	if (!id.present) {
 		cc_info(top->cc, "layer %s has no identity: the job is not recorded",
@@ -229,17 +245,8 @@ int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const
 		return 0;
 	}
 	id.job = *job;
-	if (!name)
-		return cc_ident_write_or_not(top, &id);
-	buf = cc_layer_header_again(top, &len);
-	if (IS_ERR(buf))
-		return PTR_ERR(buf);
-	r = q2_ident_place_name(&top->q2, buf, name, &id.job, &err);
-	if (r)
-		cc_ident_err(top, "%s", err.text);
-	else
-		r = cc_layer_write_header(top, buf, id.job.name_offset, id.job.name_len);
-	kvfree(buf);
+	if (name)
+		r = cc_ident_place_name(top, name, &id.job);
 	return r ? r : cc_ident_write_or_not(top, &id);
 }
 
@@ -255,15 +262,22 @@ void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused)
 	cc_ident_write(top, &id);
 }
 
-int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base)
+/*
+ * From here the chain may come without the layers between, and with them goes
+ * the one that says what the base is called: so this is recorded now.
+ */
+int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base, const char *name)
 {
 	struct q2_ident id = top->ident;
+	int r = 0;
 
 	if (!id.present)
 		return 0;
+	if (name)
+		r = cc_ident_place_name(top, name, &id.job);
 	id.job.copied = true;
 	q2_ident_set_other(&id, base ? &base->ident : NULL);
-	return cc_ident_write(top, &id);
+	return r ? r : cc_ident_write(top, &id);
 }
 
 /*

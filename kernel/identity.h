@@ -71,8 +71,8 @@ int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const
 
 /* What a user has changed since. */
 void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused);
-/* All is copied, the header will name @base (NULL: none) next.  As above. */
-int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base);
+/* All is copied, the header will say next that @base is called @name (NULL: no change). */
+int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base, const char *name);
 /* And now it does. */
 void cc_ident_job_done(struct cc_layer *top, const struct cc_layer *base);
 /* The job ended in another way, or a recorded one shall not go on. */

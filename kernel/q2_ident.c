@@ -289,7 +289,7 @@ static int q2_make_way(const struct q2_info *info, u8 *buf, u32 end, struct q2_i
 
 	if (!info->backing_offset || info->backing_offset >= end)
 		return 0;
-	slot = q2_find_slot(info, info->backing_len);
+	slot = q2_find_slot(info, info->backing_len, 0, 0);
 	if (!slot)
 		return q2_fail(err, -ENOSPC, "no room for an identity in the header");
 	memcpy(buf + slot, buf + info->backing_offset, info->backing_len);
@@ -355,7 +355,8 @@ int q2_ident_update(const struct q2_info *info, void *buf, u32 len, struct q2_id
 }
 
 int q2_ident_place_name(const struct q2_info *info, void *buf, const char *name,
-			struct q2_ident_job *job, struct q2_error *err)
+			const struct q2_ident_job *waiting, struct q2_ident_job *job,
+			struct q2_error *err)
 {
 	u32 len = name ? strlen(name) : 0;
 	u32 slot;
@@ -368,7 +369,9 @@ int q2_ident_place_name(const struct q2_info *info, void *buf, const char *name,
 	if (len > QCOW2_MAX_BACKING_NAME)
 		return q2_fail(err, -ENAMETOOLONG, "backing file name must have 1 to %u bytes",
 			       QCOW2_MAX_BACKING_NAME);
-	slot = q2_find_slot(info, len);
+	slot = q2_find_slot(info, len, waiting->name_offset, waiting->name_len);
+	if (!slot)
+		slot = q2_find_slot(info, len, 0, 0);
 	if (!slot)
 		return q2_fail(err, -ENOSPC, "no room for a backing file name in the header");
 	memcpy((u8 *)buf + slot, name, len);

@@ -139,12 +139,15 @@ int q2_ident_update(const struct q2_info *info, void *buf, u32 len, struct q2_id
 /**
  * q2_ident_place_name() - put a backing file name aside for the job.
  * @name: NUL-terminated, or NULL for none.
+ * @waiting: the job that is recorded still; its name is left alone, if there
+ *           is room beside it.
  * @job: says where it was put; to be written before the identity is.
  * @err: says what is wrong.
  *
  * Return: 0, -ENAMETOOLONG or -ENOSPC (no room in the header).
  */
 int q2_ident_place_name(const struct q2_info *info, void *buf, const char *name,
-			struct q2_ident_job *job, struct q2_error *err);
+			const struct q2_ident_job *waiting, struct q2_ident_job *job,
+			struct q2_error *err);
 
 #endif /* COWCHAIN_Q2_IDENT_H */

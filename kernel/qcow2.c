@@ -418,7 +418,7 @@ u32 q2_sub_mask(const struct q2_info *info, u64 cluster)
 /* What q2_ident_update() inserts: two extensions, one with data of 8 bytes. */
 #define Q2_IDENT_ROOM	(2 * sizeof(struct qcow2_ext_header) + 8 + QCOW2_IDENT_BYTES)
 
-u32 q2_find_slot(const struct q2_info *info, u32 bytes)
+u32 q2_find_slot(const struct q2_info *info, u32 bytes, u32 taken, u32 taken_bytes)
 {
 	u32 size = q2_cluster_size(info);
 	u32 end = info->ext_end + (info->ident_offset ? 0 : Q2_IDENT_ROOM);
@@ -429,6 +429,8 @@ u32 q2_find_slot(const struct q2_info *info, u32 bytes)
 			continue;
 		if (info->backing_offset &&
 		    q2_overlaps(pos, bytes, info->backing_offset, info->backing_len))
+			continue;
+		if (taken && q2_overlaps(pos, bytes, taken, taken_bytes))
 			continue;
 		return pos;
 	}
@@ -492,7 +494,7 @@ int q2_set_backing(const struct q2_info *info, void *buf, const char *name,
 	if (!len || len > QCOW2_MAX_BACKING_NAME)
 		return q2_fail(err, -ENAMETOOLONG, "backing file name must have 1 to %u bytes",
 			       QCOW2_MAX_BACKING_NAME);
-	slot = q2_find_slot(info, len);
+	slot = q2_find_slot(info, len, 0, 0);
 	if (!slot)
 		return q2_fail(err, -ENOSPC, "no room for a backing file name in the header");
 	r = q2_set_format(info, buf, format, err);

@@ -233,6 +233,7 @@ int q2_set_backing(const struct q2_info *info, void *buf, const char *name,
 /**
  * q2_find_slot() - a place in the header cluster for a backing file name.
  * @bytes: length of the name.
+ * @taken: offset of @taken_bytes that are in use otherwise, 0 for none.
  *
  * Clear of the extensions, and of the identity if that is still to come, of
  * the name that counts now and of the first sector, so that writing it changes
@@ -240,6 +241,6 @@ int q2_set_backing(const struct q2_info *info, void *buf, const char *name,
  *
  * Return: its offset, or 0 if there is no room.
  */
-u32 q2_find_slot(const struct q2_info *info, u32 bytes);
+u32 q2_find_slot(const struct q2_info *info, u32 bytes, u32 taken, u32 taken_bytes);
 
 #endif /* COWCHAIN_QCOW2_H */

@@ -271,7 +271,8 @@ static int cc_stream_end_header(struct cc_job *job)
 {
 	struct cc_layer *top = cc_view_active(job->view);
 	struct cc_layer *base = job->base < 0 ? NULL : job->view->layer[job->base];
-	int r = cc_ident_job_copied(top, base);
+	bool named = base && cc_stream_changes_header(job);
+	int r = cc_ident_job_copied(top, base, named ? job->backing_name : NULL);
 
 	if (!r)
 		r = cc_stream_set_header(job);

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 CHAIN=(a.raw b.qcow2 c.qcow2 d.qcow2)
+COPIED=4		# in the identity's flags: all is in the top
 SECOND=$((48 << 11))	# sectors: where e.qcow2 begins on the disk that holds both
 
 # Both images on one disk, so that the log has one order for both.
@@ -154,7 +155,7 @@ snapshot() {
 
 # stream_points BASE CHAIN...: of a stream from its start to its end; the chain is what it leads to
 stream_points() {
-	local base=$1 i n name
+	local base=$1 i n name copied=
 
 	shift
 	images
@@ -179,15 +180,32 @@ stream_points() {
 		point "at.$i"
 		name=$(qcow2poke e.qcow2 backing)
 		if [ "$name" = d.qcow2 ]; then
-			reads two.raw "${CHAIN[@]}" e.qcow2
+			stream_ends "$@" -- "${CHAIN[@]}" e.qcow2
+			point "at.$i"
+			ident e.qcow2
+			[ $((I_FLAGS & COPIED)) -ne 0 ] || continue
+			copied=1
 		else
 			eq "$name" "${2:+${*: -2:1}}" "backing file"
-			reads two.raw "$@"
 		fi
-		eq "$(qcow2poke e.qcow2 backing)" "${2:+${*: -2:1}}" "backing file in the end"
-		ident e.qcow2
-		eq "$I_JOB" 0 "job in the end"
+		stream_ends "$@" -- "$@"
 	done
+	[ -n "$copied" ] || fail "no point between the last copy and the header"
+}
+
+# stream_ends TO... -- CHAIN...: from that chain the job gets to the other one
+stream_ends() {
+	local to=()
+
+	while [ "$1" != -- ]; do
+		to+=("$1")
+		shift
+	done
+	shift
+	reads two.raw "$@"
+	eq "$(qcow2poke e.qcow2 backing)" "${to[1]:+${to[-2]}}" "backing file in the end"
+	ident e.qcow2
+	eq "$I_JOB" 0 "job in the end"
 }
 
 it "a stream with a base" with_base

@@ -206,7 +206,7 @@ static void record_job(struct fuzz_image *img, const struct fuzz_input *in, cons
 	id.job.base = in->name_len % 256;
 	id.job.speed = in->data_size;
 	image_sync(img);
-	r = q2_ident_place_name(&old.info, img->copy, name, &id.job, &err);
+	r = q2_ident_place_name(&old.info, img->copy, name, &old.id.job, &id.job, &err);
 	if (r) {
 		check((r == -ENAMETOOLONG || r == -ENOSPC) && err.text[0] && image_same(img));
 		return;

@@ -392,7 +392,9 @@ static void parents(void)
 
 static void job_name(void)
 {
+	const struct q2_ident_job none = { .base = -1 };
 	struct q2_header_update u;
+	struct q2_ident_job next;
 	struct q2_ident id;
 	struct q2_info i;
 	const char *name;
@@ -401,11 +403,14 @@ static void job_name(void)
 	CHECK(look(&id, &i));
 	fill(&id, 2);
 	CHECK(change(&id, false) && look(&id, &i));
-	CHECK(!q2_ident_place_name(&i, disk, "sub/base.qcow2", &id.job, &last_error));
+	CHECK(!q2_ident_place_name(&i, disk, "sub/base.qcow2", &none, &id.job, &last_error));
 	CHECK(id.job.name_offset >= i.ext_end);
 	CHECK(change(&id, false) && look(&id, &i));
 	name = q2_ident_job_name(&i, disk, &id);
 	CHECK(name && id.job.name_len == 14 && !memcmp(name, "sub/base.qcow2", 14));
+	/* the next job's name does not spoil it before it is recorded */
+	CHECK(!q2_ident_place_name(&i, disk, "other", &id.job, &next, &last_error));
+	CHECK(q2_ident_job_name(&i, disk, &id) == name && next.name_offset != id.job.name_offset);
 	/* whoever writes over it makes it void */
 	disk[id.job.name_offset + 3] ^= 1;
 	CHECK(!q2_ident_job_name(&i, disk, &id));
@@ -427,7 +432,7 @@ static void job_name(void)
 	CHECK(!q2_ident_job_name(&i, disk, &id));
 	id.job.name_offset = ~0U;
 	CHECK(!q2_ident_job_name(&i, disk, &id));
-	CHECK(!q2_ident_place_name(&i, disk, NULL, &id.job, &last_error) && !id.job.name_len);
+	CHECK(!q2_ident_place_name(&i, disk, NULL, &none, &id.job, &last_error) && !id.job.name_len);
 }
 
 /* No update that would be written, and not count. */
