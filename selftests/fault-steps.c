@@ -14,8 +14,6 @@
 
 #include "fault.h"
 
-#define WAIT_MS		60000
-
 /* Properties of a step. */
 #define S_WRITES	1u	/* a chain that has become read-only refuses it */
 #define S_SYNC		2u	/* waits for a commit: its errors must not be hidden */
@@ -70,7 +68,7 @@ static bool hit_below(const struct walk *w, const struct hit *h)
 	return layer < w->top;
 }
 
-static bool one_shot(const struct walk *w)
+bool one_shot(const struct walk *w)
 {
 	return w->fault.times == 1;
 }
@@ -99,7 +97,7 @@ static bool must_fail(const struct walk *w, const struct step *s, const struct h
 	return true;
 }
 
-static bool right_errno(const struct walk *w, const struct hit *h, int err)
+bool right_errno(const struct walk *w, const struct hit *h, int err)
 {
 	if (w->fault.kind != FAULT_IO)
 		return err == ENOMEM;
@@ -545,147 +543,4 @@ bool step_message(struct walk *w, const char *fmt, ...)
 bool step_message_once(struct walk *w, const char *text)
 {
 	return message(w, text, attempt);
-}
-
-/* ---- jobs ---- */
-
-/* Waits for a job to end or to stop. */
-static bool job_wait(struct walk *w, struct job_status *st)
-{
-	int ms, err;
-
-	for (ms = 0; ms < WAIT_MS; ms += 2) {
-		err = dm_status(NAME, st);
-		if (err) {
-			wrong(w, "status: %s", strerror(err));
-			return false;
-		}
-		if (!st->present) {
-			wrong(w, "there is no job");
-			return false;
-		}
-		if (!strcmp(st->state, "concluded") || !strcmp(st->state, "paused"))
-			return true;
-		w->steps++;
-		usleep(2000);
-	}
-	wrong(w, "the job hangs in state %s at %llu of %llu", st->state,
-	      (unsigned long long)st->offset, (unsigned long long)st->len);
-	return false;
-}
-
-static bool stops_on(const struct walk *w, int err)
-{
-	return !strcmp(w->policy, "stop") || (!strcmp(w->policy, "enospc") && err == ENOSPC);
-}
-
-static void judge_job_error(struct walk *w, const struct job_status *st)
-{
-	const char *want = st->error == ENOSPC ? "nospace" : "failed";
-	struct hit h;
-
-	look_mode(w);
-	fault_look(w->fault.kind, &h);
-	if (h.failed == w->job_mark && !w->broken) {
-		wrong(w, "the job failed with %s, but no fault came", strerror(st->error));
-		return;
-	}
-	if (!right_errno(w, &h, st->error) && !(w->broken && st->error == EROFS) &&
-	    !(h.failed > 1 && st->error == EIO))
-		wrong(w, "the job failed with %s", strerror(st->error));
-	if (strcmp(st->io_status, want))
-		wrong(w, "the job's io-status is %s, expected %s", st->io_status, want);
-	if (st->layers != w->layers)
-		wrong(w, "%u layers after a job that failed, expected %u", st->layers, w->layers);
-}
-
-/* A job that stopped: it goes on at the same place, unless the chain has become read-only. */
-static bool job_go_on(struct walk *w, struct job_status *st)
-{
-	judge_job_error(w, st);
-	if (!stops_on(w, st->error)) {
-		wrong(w, "the job stopped with %s in spite of its policy %s", strerror(st->error),
-		      w->policy);
-		return false;
-	}
-	if (w->broken || !one_shot(w))
-		return dm_message(NAME, "job-cancel"), false;
-	if (dm_message(NAME, "job-resume")) {
-		wrong(w, "a job that stopped cannot be resumed");
-		return false;
-	}
-	return job_wait(w, st);
-}
-
-/* A job that ended with an error: the chain is as it was, and a second one does it. */
-static bool job_again(struct walk *w, struct job_status *st, const char *again)
-{
-	judge_job_error(w, st);
-	/* where metadata could not be written, only another table helps */
-	if (stops_on(w, st->error) && !w->broken)
-		wrong(w, "the job ended with %s in spite of its policy %s", strerror(st->error),
-		      w->policy);
-	if (w->broken || !one_shot(w))
-		return false;
-	/* a base that was chosen stays chosen until a stream has come to a good end */
-	if (!step_message(w, "%s", again))
-		return false;
-	return job_wait(w, st);
-}
-
-void step_job_there(struct walk *w)
-{
-	struct job_status st;
-	int ms;
-
-	if (w->dev < 0)
-		return;
-	w->shared = true;
-	for (ms = 0; ms < WAIT_MS; ms += 2) {
-		if (dm_status(NAME, &st) || !st.present) {
-			wrong(w, "the job is gone");
-			return;
-		}
-		/* it is recorded, and could not be continued; or it has only just begun */
-		if (strcmp(st.state, "created") || !dm_message(NAME, "job-resume"))
-			return;
-		usleep(2000);
-	}
-	wrong(w, "the job does not begin");
-}
-
-void step_cancel(struct walk *w)
-{
-	if (w->dev < 0)
-		return;
-	w->cancelled = step_message(w, "job-cancel");
-	w->shared = false;
-}
-
-static void job_end(struct walk *w, const char *again, unsigned int layers)
-{
-	struct job_status st;
-
-	if (!job_wait(w, &st))
-		return;
-	look_mode(w);
-	if (!strcmp(st.state, "paused") && !job_go_on(w, &st))
-		return;
-	if (!strcmp(st.state, "concluded") && st.error && !job_again(w, &st, again))
-		return;
-	if (strcmp(st.state, "concluded") || st.error) {
-		wrong(w, "the job is %s with error %d after the fault is over", st.state, st.error);
-		return;
-	}
-	if (st.layers != layers)
-		wrong(w, "%u layers after the stream, expected %u", st.layers, layers);
-	w->layers = layers;
-}
-
-void step_job(struct walk *w, const char *again, unsigned int layers)
-{
-	if (w->dev < 0)
-		return;
-	job_end(w, again, layers);
-	w->shared = false;
 }

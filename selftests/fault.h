@@ -188,8 +188,13 @@ bool step_message(struct walk *w, const char *fmt, ...) __attribute__((format(pr
  * and has to come to a good end, which leaves @layers layers.
  */
 void step_job(struct walk *w, const char *again, unsigned int layers);
-/* After a table was loaded anew: the job is there, and goes on if it has to be told to. */
-void step_job_there(struct walk *w);
+/*
+ * After a table was loaded anew: the job is there, and goes on if it has to be told to. False if it
+ * does not, which only errors that go on may be the reason of.
+ */
+bool step_job_there(struct walk *w);
+/* A stream that was recorded goes on by itself, to its end; without faults. */
+void step_job_recorded(struct walk *w);
 void step_cancel(struct walk *w);
 
 /* The table's line for the files up to @top. */
@@ -197,6 +202,12 @@ void table_for(struct walk *w, unsigned int top, const char *features, char *par
 const char *layer_dev(const struct walk *w, unsigned int file, char *buf, size_t len);
 
 void look_mode(struct walk *w);
+/* Does one I/O fail, or all from there on? */
+bool one_shot(const struct walk *w);
+/* Is @err what the fault may have been told as? */
+bool right_errno(const struct walk *w, const struct hit *h, int err);
+/* Of a clock that is never set; for deadlines. */
+uint64_t now_ms(void);
 
 /* The files as they were. */
 void walk_restore(struct walk *w);

@@ -29,7 +29,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fault.h"
@@ -236,30 +235,6 @@ static void judge_mode(struct walk *w, const struct hit *h)
 		wrong(w, "the job cannot be cancelled");
 }
 
-/* A stream that was recorded goes on by itself: to its end. */
-static void wait_recorded(struct walk *w)
-{
-	struct job_status st;
-	int ms;
-
-	for (ms = 0; ms < 60000; ms += 2) {
-		if (dm_status(NAME, &st)) {
-			wrong(w, "no status");
-			return;
-		}
-		if (!st.present || !strcmp(st.state, "concluded"))
-			break;
-		if (!strcmp(st.state, "created"))
-			dm_message(NAME, "job-resume");
-		usleep(2000);
-	}
-	if (st.present && (strcmp(st.state, "concluded") || st.error))
-		wrong(w, "the job that goes on is %s with error %d", st.state, st.error);
-	w->layers = st.layers;
-	if (w->cancelled && st.present)
-		wrong(w, "a job that was cancelled goes on with the next table");
-}
-
 /* The header says what the chain is. */
 static void judge_header(struct walk *w, const char *dir)
 {
@@ -300,7 +275,7 @@ static void judge_afterwards(struct walk *w, const char *params, const char *dir
 		free(disk);
 		return;
 	}
-	wait_recorded(w);
+	step_job_recorded(w);
 	step_read_all(w);
 	step_io(w, IO_WRITE, 100, 8);
 	step_part(w, IO_FUA, 1501, 3);
@@ -358,11 +333,8 @@ static void count_hit(struct walk *w, const struct hit *h)
 /* Adds the time since the last call to @ms: only for whoever wants to know what takes so long. */
 static void lap(struct walk *w, uint64_t *ms)
 {
-	struct timespec now;
-	uint64_t t;
+	uint64_t t = now_ms();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	t = now.tv_sec * 1000ull + now.tv_nsec / 1000000;
 	if (ms)
 		*ms += t - w->last_ms;
 	w->last_ms = t;

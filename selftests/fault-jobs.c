@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * faultwalk: jobs, how they may end, and how they go on.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fault.h"
+
+/* Less than what the walk takes for a hang. */
+#define WAIT_MS		120000
+
+uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+}
+
+/* Waits for a job to end or to stop. */
+static bool job_wait(struct walk *w, struct job_status *st)
+{
+	uint64_t until = now_ms() + WAIT_MS;
+	int err;
+
+	while (now_ms() < until) {
+		err = dm_status(NAME, st);
+		if (err) {
+			wrong(w, "status: %s", strerror(err));
+			return false;
+		}
+		if (!st->present) {
+			wrong(w, "there is no job");
+			return false;
+		}
+		if (!strcmp(st->state, "concluded") || !strcmp(st->state, "paused"))
+			return true;
+		w->steps++;
+		usleep(2000);
+	}
+	wrong(w, "the job hangs in state %s at %llu of %llu", st->state,
+	      (unsigned long long)st->offset, (unsigned long long)st->len);
+	return false;
+}
+
+static bool stops_on(const struct walk *w, int err)
+{
+	return !strcmp(w->policy, "stop") || (!strcmp(w->policy, "enospc") && err == ENOSPC);
+}
+
+static void judge_job_error(struct walk *w, const struct job_status *st)
+{
+	const char *want = st->error == ENOSPC ? "nospace" : "failed";
+	struct hit h;
+
+	look_mode(w);
+	fault_look(w->fault.kind, &h);
+	if (h.failed == w->job_mark && !w->broken) {
+		wrong(w, "the job failed with %s, but no fault came", strerror(st->error));
+		return;
+	}
+	if (!right_errno(w, &h, st->error) && !(w->broken && st->error == EROFS) &&
+	    !(h.failed > 1 && st->error == EIO))
+		wrong(w, "the job failed with %s", strerror(st->error));
+	if (strcmp(st->io_status, want))
+		wrong(w, "the job's io-status is %s, expected %s", st->io_status, want);
+	if (st->layers != w->layers)
+		wrong(w, "%u layers after a job that failed, expected %u", st->layers, w->layers);
+}
+
+/* A job that stopped: it goes on at the same place, unless the chain has become read-only. */
+static bool job_go_on(struct walk *w, struct job_status *st)
+{
+	judge_job_error(w, st);
+	if (!stops_on(w, st->error)) {
+		wrong(w, "the job stopped with %s in spite of its policy %s", strerror(st->error),
+		      w->policy);
+		return false;
+	}
+	if (w->broken || !one_shot(w))
+		return dm_message(NAME, "job-cancel"), false;
+	if (dm_message(NAME, "job-resume")) {
+		wrong(w, "a job that stopped cannot be resumed");
+		return false;
+	}
+	return job_wait(w, st);
+}
+
+/* A job that ended with an error: the chain is as it was, and a second one does it. */
+static bool job_again(struct walk *w, struct job_status *st, const char *again)
+{
+	judge_job_error(w, st);
+	/* where metadata could not be written, only another table helps */
+	if (stops_on(w, st->error) && !w->broken)
+		wrong(w, "the job ended with %s in spite of its policy %s", strerror(st->error),
+		      w->policy);
+	if (w->broken || !one_shot(w))
+		return false;
+	/* a base that was chosen stays chosen until a stream has come to a good end */
+	if (!step_message(w, "%s", again))
+		return false;
+	return job_wait(w, st);
+}
+
+bool step_job_there(struct walk *w)
+{
+	uint64_t until = now_ms() + WAIT_MS;
+	struct job_status st;
+
+	if (w->dev < 0)
+		return false;
+	w->shared = true;
+	while (now_ms() < until) {
+		if (dm_status(NAME, &st) || !st.present) {
+			wrong(w, "the job is gone");
+			return false;
+		}
+		/* it is recorded, and could not be continued; or it has only just begun */
+		if (strcmp(st.state, "created") || !dm_message(NAME, "job-resume"))
+			return true;
+		/* nor can it be now; it will be when the errors are over */
+		if (!one_shot(w))
+			return false;
+		usleep(2000);
+	}
+	wrong(w, "the job does not begin");
+	return false;
+}
+
+void step_cancel(struct walk *w)
+{
+	if (w->dev < 0)
+		return;
+	w->cancelled = step_message(w, "job-cancel");
+	w->shared = false;
+}
+
+static void job_end(struct walk *w, const char *again, unsigned int layers)
+{
+	struct job_status st;
+
+	if (!job_wait(w, &st))
+		return;
+	look_mode(w);
+	if (!strcmp(st.state, "paused") && !job_go_on(w, &st))
+		return;
+	if (!strcmp(st.state, "concluded") && st.error && !job_again(w, &st, again))
+		return;
+	if (strcmp(st.state, "concluded") || st.error) {
+		wrong(w, "the job is %s with error %d after the fault is over", st.state, st.error);
+		return;
+	}
+	if (st.layers != layers)
+		wrong(w, "%u layers after the stream, expected %u", st.layers, layers);
+	w->layers = layers;
+}
+
+void step_job(struct walk *w, const char *again, unsigned int layers)
+{
+	if (w->dev < 0)
+		return;
+	job_end(w, again, layers);
+	w->shared = false;
+}
+
+void step_job_recorded(struct walk *w)
+{
+	uint64_t until = now_ms() + WAIT_MS;
+	struct job_status st;
+	bool hurried = false;
+
+	do {
+		if (dm_status(NAME, &st)) {
+			wrong(w, "no status");
+			return;
+		}
+		if (!st.present || !strcmp(st.state, "concluded"))
+			break;
+		if (!strcmp(st.state, "created"))
+			dm_message(NAME, "job-resume");
+		else if (!hurried)	/* at the speed that it was recorded with it would take long */
+			hurried = !dm_message(NAME, "job-set-speed 0");
+		usleep(2000);
+	} while (now_ms() < until);
+	if (st.present && (strcmp(st.state, "concluded") || st.error))
+		wrong(w, "the job that goes on is %s with error %d", st.state, st.error);
+	w->layers = st.layers;
+	if (w->cancelled && st.present)
+		wrong(w, "a job that was cancelled goes on with the next table");
+}
