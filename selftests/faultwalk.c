@@ -218,6 +218,7 @@ static void export_run(struct walk *w, unsigned int top, const uint8_t *disk)
 static void judge_mode(struct walk *w, const struct hit *h)
 {
 	struct job_status st;
+	int err;
 
 	if (dm_status(NAME, &st)) {
 		wrong(w, "no status");
@@ -231,8 +232,12 @@ static void judge_mode(struct walk *w, const struct hit *h)
 		wrong(w, "the mode is ro");
 	if (st.layers != w->layers)
 		wrong(w, "%u layers, expected %u", st.layers, w->layers);
-	if (st.present && strcmp(st.state, "concluded") && dm_message(NAME, "job-cancel"))
-		wrong(w, "the job cannot be cancelled");
+	if (!st.present || !strcmp(st.state, "concluded"))
+		return;
+	/* one that is only recorded stays so where the header cannot be written any more */
+	err = dm_message(NAME, "job-cancel");
+	if (err && !(err == EROFS && w->broken && !strcmp(st.state, "created")))
+		wrong(w, "the job cannot be cancelled: %s", strerror(err));
 }
 
 /* The header says what the chain is. */
