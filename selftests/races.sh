@@ -249,6 +249,13 @@ stale_stream() {
 	dmsetup suspend cct
 	dmsetup resume cct || { dmsetup clear cct; dmsetup resume cct; }
 	io verify random:20:2 verify
+	# the chain is the long one again; with nothing between, a stream leaves the header alone
+	eq "$(dmsetup table cct | cut -d ' ' -f 5)" 4 "layers of the old table"
+	msg cct base 2
+	msg cct stream
+	job_done cct
+	eq "$(qcow2poke d.qcow2 backing)" a.raw "backing file, with nothing to drop"
+	io verify
 	retire cct d.qcow2
 }
 
