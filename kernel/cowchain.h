@@ -289,8 +289,11 @@ int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty);
 /* Number of the bufio block that holds L2 block @index.  Any. */
 sector_t cc_top_disk_block(struct cc_top *top, u32 index);
 
-/* Blocks up to this size of L2 tables are validated on activation. */
-#define CC_SCAN_SYNC_BLOCKS	((16U << 20) / CC_L2_BLOCK_BYTES)
+/*
+ * So much of the L2 tables is validated on activation, which nobody wants to
+ * wait for; it stays in dm-bufio's cache, what is validated later does not.
+ */
+#define CC_SCAN_SYNC_BLOCKS	((2U << 20) / CC_L2_BLOCK_BYTES)
 
 /* Pin a block found under RCU.  Any.  False: it is being evicted. */
 static inline bool cc_block_pin(struct cc_block *b)

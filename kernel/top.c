@@ -333,6 +333,17 @@ static int cc_scan_entries(struct cc_top *top, u32 index, bool empty,
 	return 0;
 }
 
+/*
+ * Most blocks are looked at once, and those in use are kept as words: a large
+ * image does not fill the cache with its tables.  A dirty buffer, or one that
+ * somebody holds, stays.
+ */
+static void cc_scan_forget(struct cc_top *top, u32 index)
+{
+	if (index >= CC_SCAN_SYNC_BLOCKS)
+		dm_bufio_forget(top->layer->bufio, cc_top_disk_block(top, index));
+}
+
 static int cc_scan_block(struct cc_top *top, u32 index, bool empty)
 {
 	struct dm_buffer *buffer;
@@ -346,6 +357,7 @@ static int cc_scan_block(struct cc_top *top, u32 index, bool empty)
 		if (!r) {
 			r = cc_scan_entries(top, index, empty, p);
 			dm_bufio_release(buffer);
+			cc_scan_forget(top, index);
 		}
 	}
 	mutex_unlock(&top->lock);
