@@ -2,10 +2,15 @@
 /*
  * Copies subclusters from the layers below into the top.
  *
- * Under exclusive cells, so that no guest write, fill or discard of an
- * unallocated subcluster is in flight there: look again what is missing, read
- * it, write it or find it zero, set the bits.  If there is a crash before the
- * bits are durable, the subclusters are just copied again.
+ * What is missing is read first.  Then, under exclusive cells, so that no guest
+ * write, fill or discard of an unallocated subcluster is in flight there: look
+ * again what is missing, write it or find it zero, set the bits.  If there is a
+ * crash before the bits are durable, the subclusters are just copied again.
+ *
+ * The guest does not wait for a layer below that is slow, since no cell is held
+ * while that is read.  Layers below never change, and a subcluster is never
+ * unallocated again: one that still is under the cells was so before, and has
+ * been read.
  */
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -147,30 +152,39 @@ static int cc_copy_out(struct cc_copy *c, u32 first, u32 end)
 	return r;
 }
 
-/* A run of subclusters of one state, which is NONE or ZERO. */
-static int cc_copy_run(struct cc_copy *c, u32 first, u32 end)
+/* Read what the top does not have.  Without cells. */
+static int cc_copy_in(struct cc_copy *c)
 {
 	sector_t start = (sector_t)c->b->index << c->b->top->block_shift;
-	int r;
+	u32 sub = c->first, run;
+	int r = 0;
 
-	if (cc_block_state(c->b, first) == CC_ZERO)
-		return cc_copy_zeros(c, first, end);
-	r = cc_read_below(c->job->view, start + (first << c->b->top->sub_shift),
-			  cc_sub_sectors(c->b, first, end), c->pages, cc_sub_offset(c, first));
-	return r ? r : cc_copy_out(c, first, end);
+	for (; sub < c->end && !r; sub += run) {
+		enum cc_state state = cc_block_state(c->b, sub);
+
+		/* The guest may have set bits between the two looks. */
+		run = max(cc_block_run(c->b, sub, c->end, state), 1U);
+		if (state == CC_NONE)
+			r = cc_read_below(c->job->view, start + (sub << c->b->top->sub_shift),
+					  cc_sub_sectors(c->b, sub, sub + run), c->pages,
+					  cc_sub_offset(c, sub));
+	}
+	return r;
 }
 
 static int cc_copy_subs(struct cc_copy *c)
 {
-	u32 sub = c->first;
+	u32 sub = c->first, run;
 	int r = 0;
 
-	while (sub < c->end && !r) {
-		u32 run = cc_block_run(c->b, sub, c->end, cc_block_state(c->b, sub));
+	for (; sub < c->end && !r; sub += run) {
+		enum cc_state state = cc_block_state(c->b, sub);
 
-		if (cc_sub_wanted(c, sub))
-			r = cc_copy_run(c, sub, sub + run);
-		sub += run;
+		run = cc_block_run(c->b, sub, c->end, state);
+		if (!cc_sub_wanted(c, sub))
+			continue;
+		r = state == CC_ZERO ? cc_copy_zeros(c, sub, sub + run) :
+				       cc_copy_out(c, sub, sub + run);
 	}
 	return r;
 }
@@ -185,10 +199,13 @@ static void cc_copy_work(struct work_struct *work)
 	u64 last = base + (c->end - 1) / QCOW2_SUBCLUSTERS;
 	int r;
 
-	cc_cells_lock_excl(job->cc, first, last);
 	/* A bad cluster's place is unknown: never write there. */
-	r = cc_block_bad(b, c->first, c->end) ? -EIO : cc_copy_subs(c);
-	cc_cells_unlock_excl(job->cc, first, last);
+	r = cc_block_bad(b, c->first, c->end) ? -EIO : cc_copy_in(c);
+	if (!r) {
+		cc_cells_lock_excl(job->cc, first, last);
+		r = cc_copy_subs(c);
+		cc_cells_unlock_excl(job->cc, first, last);
+	}
 	cc_block_unpin(b);
 	if (r)
 		cc_job_failed(job, c->pos, r);

@@ -16,6 +16,13 @@ static void cc_io_work(struct work_struct *work);
 
 /* ------------------------------------------------------------------ defer */
 
+/* A part of a subcluster: its rest may have to be read from a layer that is slow. */
+static bool cc_zeroes_part(struct cc_io *io)
+{
+	return bio_op(io->bio) == REQ_OP_WRITE_ZEROES && io->view &&
+	       bio_sectors(io->bio) < 1U << io->view->top->sub_shift;
+}
+
 static void cc_queue_io(struct cc_io *io)
 {
 	struct cowchain *cc = io->cc;
@@ -25,8 +32,11 @@ static void cc_queue_io(struct cc_io *io)
 	case REQ_OP_DISCARD:
 	case REQ_OP_WRITE_ZEROES:
 		/* One from the guest may be thousands here, which others must not queue behind. */
-		queue_work(cc->discard_wq, &io->work);
-		break;
+		if (!cc_zeroes_part(io)) {
+			queue_work(cc->discard_wq, &io->work);
+			break;
+		}
+		fallthrough;
 	default:
 		queue_work(cc->wq, &io->work);
 	}
@@ -53,12 +63,31 @@ static void cc_keep_cgroup(struct cowchain *cc, struct bio *bio)
 }
 
 /*
+ * Where a worker's bio must end.  The edges of a write-zeroes, which cover their
+ * subclusters only in part, go by themselves, see cc_queue_io().
+ */
+static u32 cc_defer_sectors(struct cc_io *io, struct bio *bio, u32 boundary)
+{
+	u32 left = boundary - (bio->bi_iter.bi_sector & (boundary - 1));
+	u32 sub, head;
+
+	left = min(left, bio_sectors(bio));
+	if (bio_op(bio) != REQ_OP_WRITE_ZEROES)
+		return left;
+	sub = 1U << io->view->top->sub_shift;
+	head = bio->bi_iter.bi_sector & (sub - 1);
+	if (head)
+		return min(left, sub - head);
+	return left > sub ? round_down(left, sub) : left;
+}
+
+/*
  * Hand the bio to a worker.  It is cut where a worker's bio must end; a work
  * item a bio, so that a slow layer only holds up who needs it.
  */
 static int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary)
 {
-	u32 left = boundary - (bio->bi_iter.bi_sector & (boundary - 1));
+	u32 left = cc_defer_sectors(io, bio, boundary);
 
 	if (!cc_may_wait(bio)) {
 		bio_wouldblock_error(bio);

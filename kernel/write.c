@@ -3,8 +3,9 @@
  * Writes that a worker has to do: fills, discards, write zeroes.
  *
  * A worker's bio lies in one block of the top (a write even in one cluster).
- * The cells are taken first and nothing else is waited for but I/O, a mempool
- * and, for a discard, a commit; none of these ever needs a cell.
+ * Who holds cells waits for nothing else but I/O of the top, a mempool and, for
+ * a discard, a commit; none of these ever needs a cell.  Layers below, which may
+ * be slow, are read before: see cc_fill().
  */
 #include <linux/mm.h>
 
@@ -14,7 +15,7 @@
  * struct cc_write - a range inside one block, and where it lies.
  * @rel, @end: sectors from the start of the block.
  * @limit: sectors of the block that lie inside the image.
- * @first, @last: clusters whose cells are taken, inclusive.
+ * @first, @last: clusters whose cells it takes, inclusive.
  * @unmap: zeroing may free space.
  */
 struct cc_write {
@@ -33,6 +34,7 @@ static void cc_write_end(struct bio *bio, int error)
 	bio_endio(bio);
 }
 
+/* Find and pin the block. */
 static int cc_write_begin(struct cc_io *io, struct cc_write *w)
 {
 	struct cc_top *top = io->view->top;
@@ -56,7 +58,6 @@ static int cc_write_begin(struct cc_io *io, struct cc_write *w)
 		cc_block_unpin(w->b);
 		return -EIO;
 	}
-	cc_cells_lock_excl(w->cc, w->first, w->last);
 	return 0;
 }
 
@@ -71,47 +72,94 @@ static u32 cc_sub_end(const struct cc_write *w, u32 rel)
 	return min(((rel >> w->sub_shift) + 1) << w->sub_shift, w->limit);
 }
 
+/* What was read below, unless somebody has written the subcluster meanwhile. */
+static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *page)
+{
+	u64 cluster = cc_write_pos(w, rel) >> w->view->top->cluster_shift;
+	int r = 0;
+
+	cc_cells_lock_excl(w->cc, cluster, cluster);
+	if (cc_block_state(w->b, rel >> w->sub_shift) == CC_NONE)
+		r = cc_write_top(w->cc, w->b, rel, sectors, &page, 0);
+	cc_cells_unlock_excl(w->cc, cluster, cluster);
+	return r;
+}
+
 /*
- * Write what the guest reads at [from, to), a part of one unallocated
- * subcluster, to its place in the top.  Nobody sees it before the bit is set,
- * so a crash or an error here loses nothing.
+ * Write what the layers below have at [from, to), a part of one subcluster, to
+ * its place in the top, if the subcluster is unallocated.  Nobody sees it before
+ * the bit is set, so a crash or an error here loses nothing.
+ *
+ * The cell is held for each write to the top only: a slow layer holds up no one
+ * who does not need it.  Layers below never change, and a subcluster is never
+ * unallocated again, so if it still is when the cell is taken at last, it has
+ * been all the time and what was filled is there: others may have filled it as
+ * well, with the same, or failed to write there.
  */
 static int cc_fill(struct cc_write *w, u32 from, u32 to)
 {
 	struct page *page;
-	bool zero;
 	int r = 0;
 
-	if (from == to)
+	if (from == to || cc_block_state(w->b, from >> w->sub_shift) != CC_NONE)
 		return 0;
-	zero = cc_block_state(w->b, from >> w->sub_shift) == CC_ZERO;
 	page = mempool_alloc(&w->cc->page_pool, GFP_NOIO);
 	while (from < to && !r) {
 		u32 n = min_t(u32, to - from, PAGE_SECTORS);
 
-		if (zero)
-			clear_highpage(page);
-		else
-			r = cc_read_below(w->view, cc_write_pos(w, from), n, &page, 0);
+		r = cc_read_below(w->view, cc_write_pos(w, from), n, &page, 0);
 		if (!r)
-			r = cc_write_top(w->cc, w->b, from, n, &page, 0);
+			r = cc_fill_page(w, from, n, page);
 		from += n;
 	}
 	mempool_free(page, &w->cc->page_pool);
 	return r;
 }
 
-/* Fill what the range leaves open of its first and of its last subcluster. */
+/*
+ * Fill what the range leaves open of its first and of its last subcluster.
+ * Without cells.
+ */
 static int cc_fill_edges(struct cc_write *w)
 {
 	u32 head = (w->rel >> w->sub_shift) << w->sub_shift;
 	u32 tail = cc_sub_end(w, w->end - 1);
+	int r;
+
+	r = cc_fill(w, head, w->rel);
+	return r ? r : cc_fill(w, w->end, tail);
+}
+
+/* The same for [from, to) of one that reads as zeros.  Under its cell. */
+static int cc_fill_zeros(struct cc_write *w, u32 from, u32 to)
+{
+	struct page *page;
 	int r = 0;
 
-	if (cc_block_state(w->b, w->rel >> w->sub_shift) != CC_DATA)
-		r = cc_fill(w, head, w->rel);
-	if (!r && cc_block_state(w->b, (w->end - 1) >> w->sub_shift) != CC_DATA)
-		r = cc_fill(w, w->end, tail);
+	if (from == to || cc_block_state(w->b, from >> w->sub_shift) != CC_ZERO)
+		return 0;
+	page = mempool_alloc(&w->cc->page_pool, GFP_NOIO);
+	clear_highpage(page);
+	while (from < to && !r) {
+		u32 n = min_t(u32, to - from, PAGE_SECTORS);
+
+		r = cc_write_top(w->cc, w->b, from, n, &page, 0);
+		from += n;
+	}
+	mempool_free(page, &w->cc->page_pool);
+	return r;
+}
+
+/* What cc_fill_edges() has left to do, under the cells. */
+static int cc_finish_edges(struct cc_write *w)
+{
+	u32 head = (w->rel >> w->sub_shift) << w->sub_shift;
+	u32 tail = cc_sub_end(w, w->end - 1);
+	int r;
+
+	r = cc_fill_zeros(w, head, w->rel);
+	if (!r)
+		r = cc_fill_zeros(w, w->end, tail);
 	if (!r && cc_block_state(w->b, (w->end - 1) >> w->sub_shift) != CC_DATA)
 		r = cc_zero_slack(w->cc, w->b, w->rel >> w->sub_shift,
 				  ((w->end - 1) >> w->sub_shift) + 1);
@@ -122,8 +170,8 @@ static int cc_fill_edges(struct cc_write *w)
  * A write that covers part of an unallocated subcluster, or whose cell was
  * busy, or whose block was not loaded:
  *
- * 1. Take the cell exclusively: no copy, fill or discard is in flight there.
- * 2. Fill the rest of the subclusters at both ends.
+ * 1. Fill the rest of the subclusters at both ends.
+ * 2. Take the cell exclusively: no copy, fill or discard is in flight there.
  * 3. Keep the cell shared and submit the guest's own data.  Another partial
  *    write to the subcluster waits for the cell until the bit is set.
  * 4. end_io sets the bits.
@@ -139,12 +187,12 @@ void cc_write_deferred(struct cc_io *io)
 		return;
 	}
 	r = cc_fill_edges(&w);
-	if (r) {
-		cc_cells_unlock_excl(w.cc, w.first, w.last);
-		cc_block_unpin(w.b);
-		cc_write_end(bio, r);
-		return;
-	}
+	if (r)
+		goto unpin;
+	cc_cells_lock_excl(w.cc, w.first, w.last);
+	r = cc_finish_edges(&w);
+	if (r)
+		goto unlock;
 	cc_cells_downgrade(w.cc, w.first, w.last);
 	io->block = w.b;
 	io->first = w.rel >> w.sub_shift;
@@ -156,6 +204,13 @@ void cc_write_deferred(struct cc_io *io)
 	}
 	cc_remap_top(io, w.b, bio, w.rel);
 	submit_bio_noacct(bio);
+	return;
+
+unlock:
+	cc_cells_unlock_excl(w.cc, w.first, w.last);
+unpin:
+	cc_block_unpin(w.b);
+	cc_write_end(bio, r);
 }
 
 /* ---------------------------------------------------- discard, write zeroes */
@@ -195,7 +250,10 @@ static int cc_write_zeros(struct cc_write *w, u32 from, u32 to)
 	return cc_do_extents(w, from, to, cc_pass_zeroes);
 }
 
-/* Zero [from, to), a part of one subcluster, so that it reads as zeros. */
+/*
+ * Zero [from, to), a part of one subcluster, so that it reads as zeros.  If it is
+ * unallocated, the rest of it has been filled.
+ */
 static int cc_zero_part(struct cc_write *w, u32 from, u32 to)
 {
 	u32 sub = from >> w->sub_shift;
@@ -204,13 +262,8 @@ static int cc_zero_part(struct cc_write *w, u32 from, u32 to)
 
 	if (state == CC_ZERO)
 		return 0;
-	if (state == CC_NONE) {
-		r = cc_fill(w, sub << w->sub_shift, from);
-		if (!r)
-			r = cc_fill(w, to, cc_sub_end(w, from));
-		if (!r)
-			r = cc_zero_slack(w->cc, w->b, sub, sub + 1);
-	}
+	if (state == CC_NONE)
+		r = cc_zero_slack(w->cc, w->b, sub, sub + 1);
 	if (!r)
 		r = cc_write_zeros(w, from, to);
 	if (!r && state == CC_NONE)
@@ -303,13 +356,18 @@ void cc_discard_deferred(struct cc_io *io)
 		cc_write_end(io->bio, r);
 		return;
 	}
-	if (discard)
-		cc_trim_edges(&w);
-	else
-		r = cc_zero_edges(&w);
-	if (!r && w.rel < w.end)
-		r = cc_zero_whole(&w, discard);
-	cc_cells_unlock_excl(w.cc, w.first, w.last);
+	if (!discard)
+		r = cc_fill_edges(&w);
+	if (!r) {
+		cc_cells_lock_excl(w.cc, w.first, w.last);
+		if (discard)
+			cc_trim_edges(&w);
+		else
+			r = cc_zero_edges(&w);
+		if (!r && w.rel < w.end)
+			r = cc_zero_whole(&w, discard);
+		cc_cells_unlock_excl(w.cc, w.first, w.last);
+	}
 	cc_block_unpin(w.b);
 	if (!r && fua)
 		r = cc_commit_wait(w.cc);

@@ -251,15 +251,6 @@ flood() {
 	remove cct
 }
 
-# dm_stat NAME FIELD: of /sys/block/.../stat, from 0 on
-dm_stat() {
-	local minor stat
-
-	minor=$(dmsetup info -c --noheadings -o minor "$1")
-	read -r -a stat <"/sys/block/dm-$minor/stat"
-	echo "${stat[$2]}"
-}
-
 # Those that have got as far as the device below; 6.1 counts what has begun.
 pieces() { dm_stat cct-over-huge-qcow2 11; }
 

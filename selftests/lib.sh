@@ -592,5 +592,14 @@ change() {
 	dmsetup resume "$name"
 }
 
+# dm_stat NAME FIELD: of /sys/block/.../stat, from 0 on; 8 is how many I/Os are under way
+dm_stat() {
+	local minor stat
+
+	minor=$(dmsetup info -c --noheadings -o minor "$1")
+	read -r -a stat <"/sys/block/dm-$minor/stat"
+	echo "${stat[$2]}"
+}
+
 # sectors FILE: length of its loop device
 sectors() { echo $(($(stat -c %s "$T/$1") / 512)); }
