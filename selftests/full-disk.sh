@@ -556,6 +556,52 @@ tool_copy() {
 	io verify
 }
 
+it "the tool counts zeros where they take space" tool_zeros
+tool_zeros() {
+	local features
+
+	need cowchain
+	use ext
+	small_fs ext4
+	mv d.data small/
+	for features in --no-discard-passdown ""; do
+		# shellcheck disable=SC2086	# none, or one
+		cowchain attach cct --layer raw:a.raw --layer qcow2:b.qcow2 --layer qcow2:c.qcow2 \
+			--layer qcow2:d.qcow2,data=small/d.data $features
+		fill 9216
+		if [ -n "$features" ]; then
+			tool_fails 'up to 16M.*small/d.data has [0-9.]+M free.*--force' stream cct
+			remove cct
+		fi
+	done
+	# zeros are holes again, and the rest fits
+	DEV=/dev/mapper/cct
+	cowchain stream cct --wait --quiet
+	io verify
+	remove cct
+}
+
+it "the tool knows that what is shared has to be written once more" tool_shared
+tool_shared() {
+	need cowchain
+	use abcd
+	small_fs xfs
+	# all of it has been written: what is only reserved is not shared
+	cp --sparse=never d.qcow2 small/
+	rm d.qcow2
+	cp --reflink=always small/d.qcow2 small/other.qcow2
+	cowchain attach cct --layer raw:a.raw --layer qcow2:b.qcow2 --layer qcow2:c.qcow2 \
+		--layer qcow2:small/d.qcow2
+	fill 2048
+	tool_fails 'up to [0-9.]+M.*small/d.qcow2 has [0-9.]+M free.*--force' stream cct
+	rm small/other.qcow2
+	sync -f small
+	cowchain stream cct --wait --quiet
+	DEV=/dev/mapper/cct
+	io verify
+	remove cct
+}
+
 it "the tool knows the room of a thin pool" tool_thin
 tool_thin() {
 	need cowchain

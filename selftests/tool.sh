@@ -228,6 +228,36 @@ interrupted() {
 	keep compare d.qcow2 model.raw
 }
 
+# again OPTION...: detached, attached; OUT is what attach says
+again() {
+	cowchain detach cct
+	wait_for 30 no_loops
+	OUT=$(cowchain attach cct "$T/d.qcow2" "$@" 2>&1)
+}
+
+it "one that was paused, or cannot go on: attach says so, and wait does not hang" interrupted_stays
+interrupted_stays() {
+	attached
+	cowchain stream cct --base "$T/b.qcow2" --speed 64K
+	cowchain job cct pause
+	wait_state cct paused
+	again
+	matches "$OUT" 'paused.*job cct resume' "output of attach"
+	tool_fails 1 'paused.*job cct resume' wait cct --quiet --timeout 2
+	cowchain job cct resume
+	wait_state cct running
+	again --no-auto-resume
+	tool_fails 1 'job cct resume' wait cct --quiet
+	# without its base
+	cowchain detach cct
+	wait_for 30 no_loops
+	OUT=$(cowchain attach cct --ignore-identity --layer "raw:$T/model.raw" --layer "qcow2:$T/d.qcow2" 2>&1)
+	matches "$OUT" 'cannot go on.*job cct cancel' "output of attach"
+	tool_fails 1 'job cct cancel' wait cct --quiet
+	cowchain job cct cancel
+	detached
+}
+
 it "status and list, as text and as JSON" output
 output() {
 	local out

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chain.h"
 #include "commands.h"
@@ -35,6 +36,10 @@ static const struct option options[] = {
 	{ "no-auto-resume", no_argument, NULL, OPT_NO_AUTO_RESUME },
 	{ 0 },
 };
+
+/* How long a job may take to begin: two seconds. */
+#define JOB_BEGINS_TRIES 100
+#define JOB_BEGINS_US 20000
 
 struct args {
 	struct chain_options opt;
@@ -153,24 +158,42 @@ static int parse(int argc, char **argv, struct args *args)
 	return 0;
 }
 
-static bool has_feature(const struct args *args, const char *word)
+/*
+ * Does the job that was interrupted begin? A message waits until the kernel has tried; then it takes a
+ * thread only a moment.
+ */
+static bool job_begins(const char *name)
 {
-	unsigned int i;
+	static const char *const query[] = { "base", NULL };
+	struct target_status status;
+	unsigned int tries;
 
-	for (i = 0; i < args->table.nr_features; i++)
-		if (!strcmp(args->table.features[i], word))
+	free(dm_ask(name, query));
+	for (tries = 0; tries < JOB_BEGINS_TRIES; tries++) {
+		if (dm_status(name, &status) || !status.job.present ||
+		    strcmp(status.job.state, "created"))
 			return true;
+		usleep(JOB_BEGINS_US);
+	}
 	return false;
 }
 
-/* A job that was interrupted goes on in the kernel, unasked. */
+/* It goes on in the kernel, unasked; but not if it was paused, or cannot. */
 static void tell_job(const struct args *args, const struct chain *chain)
 {
-	if (args->opt.read_only || !chain_top(chain)->image.ident.job.type)
+	const struct q2_ident_job *job = &chain_top(chain)->image.ident.job;
+
+	if (args->opt.read_only || !job->type)
 		return;
-	if (has_feature(args, "no_auto_resume"))
+	if (table_has_feature(&args->table, "no_auto_resume"))
 		cc_note("%s: a stream was interrupted: 'cowchain job %s resume' continues it, 'cowchain job %s cancel' ends it",
 			args->name, args->name, args->name);
+	else if (!job_begins(args->name))
+		cc_note("%s: an interrupted stream cannot go on, the kernel log says why: 'cowchain job %s cancel' ends it, 'cowchain job %s resume' tries again",
+			args->name, args->name, args->name);
+	else if (job->paused)
+		cc_note("%s: an interrupted stream is there, paused as it was: 'cowchain job %s resume' continues it",
+			args->name, args->name);
 	else
 		cc_note("%s: an interrupted stream goes on: 'cowchain wait %s' shows how far it is",
 			args->name, args->name);
@@ -193,8 +216,8 @@ static int activate(struct args *args, struct chain *chain)
 	char *line;
 	int ret;
 
-	args->opt.allow_sealed = has_feature(args, "allow_sealed");
-	args->opt.ignore_identity = has_feature(args, "ignore_identity");
+	args->opt.allow_sealed = table_has_feature(&args->table, "allow_sealed");
+	args->opt.ignore_identity = table_has_feature(&args->table, "ignore_identity");
 	if (chain_check(chain, &args->opt) || chain_attach(chain, &args->opt))
 		return CC_FAILED;
 	chain_to_table(chain, &args->table);

@@ -57,7 +57,7 @@ int space_count(struct space_layer *layers, unsigned int nr, struct space_layer 
 struct space_room {
 	bool known;
 	uint64_t bytes;		/* that are free */
-	uint64_t holes;		/* more than this the file or device cannot take */
+	uint64_t holes;		/* more than this the file or device cannot take; also what it shares */
 	uint64_t group;		/* bytes that are allocated together */
 	bool zeros;		/* zeros take space as well, if they are written */
 	char *where;		/* what is on it, for messages */

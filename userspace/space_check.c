@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,35 @@
 
 /* ---- room ---- */
 
+#define FIEMAP_EXTENTS 512U
+
+/* How much of the file other files have, too: writing there takes space once more. */
+static uint64_t shared_bytes(int fd)
+{
+	struct fiemap *map = xcalloc(1, sizeof(*map) + FIEMAP_EXTENTS * sizeof(map->fm_extents[0]));
+	const struct fiemap_extent *e = map->fm_extents;
+	uint64_t sum = 0, start = 0;
+	unsigned int i;
+
+	do {
+		memset(map, 0, sizeof(*map));
+		map->fm_start = start;
+		map->fm_length = FIEMAP_MAX_OFFSET - start;
+		map->fm_extent_count = FIEMAP_EXTENTS;
+		/* File systems that cannot tell share nothing. */
+		if (ioctl(fd, FS_IOC_FIEMAP, map))
+			break;
+		for (i = 0; i < map->fm_mapped_extents; i++) {
+			start = e[i].fe_logical + e[i].fe_length;
+			if (e[i].fe_flags & FIEMAP_EXTENT_SHARED)
+				sum += e[i].fe_length;
+		}
+	} while (map->fm_mapped_extents == FIEMAP_EXTENTS &&
+		 !(e[FIEMAP_EXTENTS - 1].fe_flags & FIEMAP_EXTENT_LAST));
+	free(map);
+	return sum;
+}
+
 void space_room_file(int fd, const char *path, struct space_room *room)
 {
 	struct statvfs fs;
@@ -33,6 +63,7 @@ void space_room_file(int fd, const char *path, struct space_room *room)
 	room->bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	taken = (uint64_t)st.st_blocks * 512;
 	room->holes = (uint64_t)st.st_size > taken ? (uint64_t)st.st_size - taken : 0;
+	room->holes += shared_bytes(fd);
 	room->group = fs.f_frsize;
 	room->where = xasprintf("the file system of %s", path);
 }
@@ -199,6 +230,17 @@ static bool fits_anyway(const struct space_room *room)
 	return !room->known || room->holes <= room->bytes;
 }
 
+/*
+ * An external data file holds the zeros of the whole disk, too, where these take space: without
+ * discards they are allocated.
+ */
+static void add_zeros(const struct live *live, bool data_file, const struct space_room *room,
+		      struct space_need *need)
+{
+	if (data_file && (room->zeros || table_has_feature(&live->table, "no_discard_passdown")))
+		need->data = room->holes;
+}
+
 static void note_unknown(const char *name)
 {
 	cc_note("%s: cannot find out how much will be written, and whether it fits", name);
@@ -223,8 +265,8 @@ int space_check_stream(const struct live *live, int base, bool chosen)
 		ret = space_count(layers, nr, &layers[nr], layers[nr].info.size,
 				  layers[nr].info.sub_bits, log2_of(room.group), &need);
 		close_layers(layers, nr + 1);
-		if (!ret && room.zeros && top->data && base < 0)
-			need.data = room.holes;
+		if (!ret && base < 0)
+			add_zeros(live, top->data, &room, &need);
 		ret = ret ? 0 : judge(live->dev.name, &need, &room,
 				      chosen ? "" : "or name a base by --base; ");
 	} else if (!fits_anyway(&room)) {
@@ -252,8 +294,8 @@ int space_check_copy(const struct live *live, const struct layer *top)
 		ret = space_count(layers, nr, NULL, top->image.info.size, top->image.info.sub_bits,
 				  log2_of(room.group), &need);
 		close_layers(layers, nr);
-		if (!ret && room.zeros && top->data.path)
-			need.data = room.holes;
+		if (!ret)
+			add_zeros(live, top->data.path, &room, &need);
 		ret = ret ? 0 : judge(live->dev.name, &need, &room, "");
 	} else if (!fits_anyway(&room)) {
 		note_unknown(live->dev.name);

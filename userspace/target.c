@@ -138,6 +138,16 @@ char *table_format(const struct table *table)
 	return sb.text;
 }
 
+bool table_has_feature(const struct table *table, const char *word)
+{
+	unsigned int i;
+
+	for (i = 0; i < table->nr_features; i++)
+		if (!strcmp(table->features[i], word))
+			return true;
+	return false;
+}
+
 void table_free(struct table *table)
 {
 	unsigned int i;

@@ -36,6 +36,7 @@ struct table {
 int table_parse(const char *params, struct table *table);
 /* Caller frees. */
 char *table_format(const struct table *table);
+bool table_has_feature(const struct table *table, const char *word);
 void table_free(struct table *table);
 
 struct target_job {

@@ -13,6 +13,8 @@
 
 #define PRINT_MS 1000
 #define BAR_WIDTH 78
+/* How long a job may take to begin, in seconds. */
+#define CREATED_MAX 10
 /* Weight of the newest second in the rate that is shown. */
 #define RATE_WEIGHT 0.3
 
@@ -23,6 +25,8 @@ struct progress {
 	char line[256];		/* what was printed last, and when */
 	char state[16];
 	double printed;
+	double created;		/* since when it has not begun; 0 if it has */
+	bool told_paused;
 	double rate;		/* bytes per second, smoothed */
 	uint64_t last_offset;
 	double last_time;
@@ -96,6 +100,38 @@ static void end_line(struct progress *p)
 	p->shown = false;
 }
 
+/*
+ * One that was recorded and cannot be continued, or shall not, never begins: nothing would end the wait.
+ * Returns -1 to wait on.
+ */
+static int judge_created(const char *name, const struct target_job *job, struct progress *p)
+{
+	if (strcmp(job->state, "created")) {
+		p->created = 0;
+		return -1;
+	}
+	if (!p->created)
+		p->created = now();
+	if (now() - p->created < CREATED_MAX)
+		return -1;
+	end_line(p);
+	cc_error("%s: the job was interrupted and does not go on by itself: 'cowchain job %s resume' continues it or says why not, 'cowchain job %s cancel' ends it",
+		 name, name, name);
+	return CC_FAILED;
+}
+
+/* Whoever has paused it may let it go on; but the one who waits may be the same. */
+static void tell_paused(const char *name, const struct target_job *job, struct progress *p)
+{
+	bool paused = !strcmp(job->state, "paused") && !job_stopped_by_error(job);
+
+	if (paused && !p->told_paused) {
+		end_line(p);
+		cc_note("%s: the job is paused: 'cowchain job %s resume' lets it go on", name, name);
+	}
+	p->told_paused = paused;
+}
+
 /* A job that concluded or will not go on by itself. Returns the exit status or -1 to wait on. */
 static int judge(const char *name, const struct target_job *job, struct progress *p)
 {
@@ -115,7 +151,7 @@ static int judge(const char *name, const struct target_job *job, struct progress
 		return CC_FAILED;
 	}
 	if (!job_concluded(job))
-		return -1;
+		return judge_created(name, job, p);
 	if (job->error == ECANCELED) {
 		cc_error("%s: the job was cancelled at offset %" PRIu64 "; 'cowchain stream %s' goes on from there",
 			 name, job->offset, name);
@@ -131,10 +167,12 @@ static int judge(const char *name, const struct target_job *job, struct progress
 }
 
 /* How long to wait for an event at most, in ms; -1 for ever. */
-static int next_timeout(const struct wait_options *opt, double deadline)
+static int next_timeout(const struct wait_options *opt, double deadline, const struct progress *p)
 {
 	double left;
 
+	if (p->created)
+		return PRINT_MS;
 	if (!opt->timeout)
 		return opt->quiet ? -1 : PRINT_MS;
 	left = (deadline - now()) * 1000;
@@ -162,6 +200,7 @@ static int wait_loop(const char *name, int watch, const struct wait_options *opt
 		}
 		if (!opt->quiet)
 			print_progress(p, &status.job);
+		tell_paused(name, &status.job, p);
 		ret = judge(name, &status.job, p);
 		if (ret >= 0)
 			return ret;
@@ -171,7 +210,7 @@ static int wait_loop(const char *name, int watch, const struct wait_options *opt
 				 status.job.state, opt->timeout);
 			return CC_FAILED;
 		}
-		ret = dm_watch_wait(watch, next_timeout(opt, deadline));
+		ret = dm_watch_wait(watch, next_timeout(opt, deadline, p));
 		if (ret < 0 && ret != -EINTR)
 			return CC_FAILED;
 	}
