@@ -156,6 +156,56 @@ struct slice *worker_slice(struct worker *w, const char *file)
 	return NULL;
 }
 
+/* ------------------------------------------------------- what the block layer stops */
+
+/* The kernel log from now on. */
+void worker_log_open(struct worker *w)
+{
+	w->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (w->kmsg < 0 || lseek(w->kmsg, 0, SEEK_END) < 0)
+		die("/dev/kmsg: %s", strerror(errno));
+}
+
+/* "dm-3: rw=0, sector=8, nr_sectors = 8 limit=4": what was it about? */
+static void check_log_line(struct worker *w, const char *line)
+{
+	const char *at = strstr(line, "dm-");
+	unsigned long long sector, limit;
+	unsigned int i, minor, rw, n;
+
+	if (!at || sscanf(at, "dm-%u: rw=%u, sector=%llu, nr_sectors = %u limit=%llu", &minor, &rw,
+			  &sector, &n, &limit) != 5)
+		return;
+	for (i = 0; i < w->slices; i++) {
+		const struct slice *s = &w->slice[i];
+
+		if ((unsigned int)atoi(strchr(s->number, ':') + 1) != minor)
+			continue;
+		/* what was there when it was checked may be gone when it is used */
+		if (w->m.live && s == w->m.target)
+			continue;
+		worker_fail(w, "I/O behind the end of %s: %u sectors at %llu of %llu", s->file, n,
+			    sector, limit);
+	}
+}
+
+/*
+ * No slice was asked for what lies behind its end. The guards would not see it: the block layer lets
+ * nothing through, it only says so.
+ */
+void worker_log_check(struct worker *w)
+{
+	char text[8192], *line, *save;
+	ssize_t n;
+
+	/* a record each time; EPIPE: some were lost, the next ones are there */
+	while ((n = read(w->kmsg, text, sizeof(text) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+		text[n > 0 ? n : 0] = 0;
+		for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+			check_log_line(w, line);
+	}
+}
+
 /* Bytes behind the end of a cut slice are still in the file: they must stay, too. */
 void slice_cut(struct worker *w, struct slice *s, uint64_t len)
 {

@@ -160,6 +160,7 @@ static void one(struct worker *w, uint64_t nr)
 	damage(w);
 	mutant_use(w);
 	worker_beat(w, "verifying");
+	worker_log_check(w);
 	worker_verify(w);
 	if (w->verbose) {
 		printf("# %s: %s\n", text, w->pulse->failed != failed ? "FAILED" : "fine");
@@ -183,6 +184,7 @@ static int worker_main(unsigned int id, struct pulse *pulse)
 	dm_quiet();
 	snprintf(file, sizeof(file), "%s/mutants-%u.raw", work, id);
 	worker_setup(w, file);
+	worker_log_open(w);
 	for (nr = seed + id; nr < seed + count && !pulse->failed; nr += workers) {
 		one(w, nr);
 		if (++n % VERIFY_ALL == 0)

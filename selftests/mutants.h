@@ -98,6 +98,7 @@ struct worker {
 	unsigned int slices;
 	uint8_t *shadow;	/* what the damaged image has to be if nobody writes to it */
 	bool verbose;
+	int kmsg;
 	struct mutant m;
 };
 
@@ -117,6 +118,9 @@ struct slice *worker_slice(struct worker *w, const char *file);
 void slice_cut(struct worker *w, struct slice *s, uint64_t len);
 /* Guards and whoever must not have been written to are as they were; then all is mended. */
 void worker_verify(struct worker *w);
+void worker_log_open(struct worker *w);
+/* The block layer has stopped nothing that was meant for the mutant's slices. */
+void worker_log_check(struct worker *w);
 /* All slices and guards. */
 void worker_verify_all(struct worker *w);
 
