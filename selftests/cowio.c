@@ -2,12 +2,12 @@
 /*
  * cowio: do I/O on a block device and the same on a model file, and compare the two.
  *
- *	cowio [-m MODEL] [-u BYTES] DEV OP...
+ *	cowio [-m MODEL] [-u BYTES] [-r OFFSET:LENGTH] DEV OP...
  *
  * OP is [ERRNO!|ERRNO?]NAME[:OFFSET:LENGTH[:SEED]]; with ERRNO! the operation has to fail with that
  * errno, and the model stays as it is; with ERRNO? it may fail with it, and each sector of a write
  * that did then reads as before or as it would have been, which is what goes to the model. -u tells the
- * subcluster, which random discards respect. One process does many operations: processes are dear in
+ * subcluster, which random discards respect; -r where random operations go. One process does many operations: processes are dear in
  * an emulated machine.
  */
 #include <errno.h>
@@ -29,6 +29,8 @@ struct ctx {
 	int model;		/* -1: none */
 	uint64_t size;
 	uint64_t unit;		/* of discards: less than a subcluster need not act */
+	uint64_t first;		/* random operations: where, and how much */
+	uint64_t span;
 	uint64_t failed;	/* operations that failed as they might */
 };
 
@@ -43,7 +45,7 @@ struct op {
 
 static void usage(void)
 {
-	fputs("usage: cowio [-m MODEL] [-u BYTES] DEV OP...\n"
+	fputs("usage: cowio [-m MODEL] [-u BYTES] [-r OFFSET:LENGTH] DEV OP...\n"
 	      "  OP: [ERRNO!|ERRNO?]NAME:OFFSET:LENGTH[:SEED], sizes with k, M, G, offsets -N from the end\n"
 	      "  write fua zero discard read zeros   with offset and length\n"
 	      "  verify flush sleep:0:MS random:COUNT:SEED\n", stderr);
@@ -196,9 +198,9 @@ static void random_op(struct ctx *c, struct rng *r, struct op *op)
 	strcpy(op->name, names[rng_below(r, ARRAY_SIZE(names))]);
 	unit = !strcmp(op->name, "discard") ? c->unit : SECTOR;
 	op->len = (1 + rng_below(r, max)) * unit;
-	if (op->len > c->size)
-		op->len = c->size / unit * unit;
-	op->off = rng_below(r, (c->size - op->len) / unit + 1) * unit;
+	if (op->len > c->span)
+		op->len = c->span / unit * unit;
+	op->off = c->first + rng_below(r, (c->span - op->len) / unit + 1) * unit;
 	op->seed = rng_next(r) | 1;
 }
 
@@ -299,14 +301,37 @@ static bool check_op(struct ctx *c, const char *text)
 	return false;
 }
 
+/* @range: what -r says, NULL for all of it. */
+static void set_range(struct ctx *c, const char *range)
+{
+	const char *colon = range ? strchr(range, ':') : NULL;
+	char first[32];
+
+	c->span = c->size;
+	if (!range)
+		return;
+	if (!colon)
+		usage();
+	snprintf(first, sizeof(first), "%.*s", (int)(colon - range), range);
+	c->first = parse_size(first, c->size);
+	c->span = parse_size(colon + 1, c->size);
+	if (c->first % c->unit || c->first > c->size || c->span > c->size - c->first)
+		die("%s: not in the device", range);
+}
+
 int main(int argc, char **argv)
 {
 	struct ctx c = { .model = -1, .unit = 4096 };
+	const char *range = NULL;
 	bool write_ops = false;
 	int i;
 	int o;
 
-	while ((o = getopt(argc, argv, "m:u:")) != -1) {
+	while ((o = getopt(argc, argv, "m:u:r:")) != -1) {
+		if (o == 'r') {
+			range = optarg;
+			continue;
+		}
 		if (o == 'u') {
 			c.unit = parse_size(optarg, 0);
 			continue;
@@ -326,6 +351,7 @@ int main(int argc, char **argv)
 	if (c.dev < 0)
 		die("%s: %s", argv[optind], strerror(errno));
 	c.size = size_of_fd(c.dev);
+	set_range(&c, range);
 	for (i = optind + 1; i < argc; i++)
 		if (!check_op(&c, argv[i]))
 			return 1;

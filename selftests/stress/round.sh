@@ -102,12 +102,21 @@ squeeze() {
 
 # ---- the victim ----
 
+KEPT=$((30 << 20))	# from there on it is quiet when the chain is pulled away
+
 # victim_io SEED: I/O whose failure is expected: the chain is pulled away under it.
 victim_io() {
 	RANDOM=$1
 	while [ ! -e "$T/enough" ]; do
-		cowio /dev/mapper/cctv "random:$((20 + RANDOM % 100)):$RANDOM" 2>/dev/null || sleep 0.2
+		cowio -r "0:$KEPT" /dev/mapper/cctv "random:$((20 + RANDOM % 100)):$RANDOM" 2>/dev/null ||
+			sleep 0.2
 	done
+}
+
+# What is flushed, and was written to by nobody since, lasts whatever happens then.
+victim_keep() {
+	cowio -m v/model.raw -r "$KEPT:$((SECTORS * 512 - KEPT))" /dev/mapper/cctv \
+		"random:$((5 + RANDOM % 20)):$RANDOM" flush
 }
 
 # Another table for a moment, with or without a flush; what was in flight ends either way.
@@ -171,13 +180,14 @@ victim_step() {
 	echo "$kind $rc" >>"$TALLY"
 }
 
-# The chain as it was left: its layers load again and all of it can be read.
+# The chain as it was left: its layers load again, all of it can be read, and what has to last is there.
 victim_whole() {
 	local want=$1
 
 	layers v/a.raw v/b.qcow2 v/c.qcow2
 	wait_for 30 create cctv
-	cowio /dev/mapper/cctv read:0:$((SECTORS * 512))
+	cowio /dev/mapper/cctv "read:0:$KEPT"
+	cowio -m v/model.raw /dev/mapper/cctv "read:$KEPT:$((SECTORS * 512 - KEPT))"
 	remove cctv
 	cmp "$FIXTURES/stress/a.raw" v/a.raw
 	cmp "$FIXTURES/stress/b.qcow2" v/b.qcow2
@@ -189,10 +199,11 @@ victim() {
 	local io i
 
 	mkdir "$T/v"
-	cp "$FIXTURES"/stress/{a.raw,b.qcow2,c.qcow2} "$T/v"
+	cp "$FIXTURES"/stress/{a.raw,b.qcow2,c.qcow2,model.raw} "$T/v"
 	while :; do
 		layers v/a.raw v/b.qcow2 v/c.qcow2
 		wait_for 30 create cctv
+		victim_keep
 		victim_io "$RANDOM" &
 		io=$!
 		for ((i = RANDOM % 8; i > 0; i--)); do
