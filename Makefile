@@ -3,6 +3,10 @@
 # dm-cowchain: the kernel module, its tool, tests and checks. "make help" lists
 # what there is to make.
 
+ifneq ($(words $(CURDIR)),1)
+$(error "$(CURDIR)": make cannot work in a directory with blanks in its name, please move it)
+endif
+
 # The kernel to build for: 6.1, 6.12 or newest (Debian's, fetched into a cache
 # on demand), or KDIR=<headers or build tree>. By default the running kernel, if
 # its headers are installed, else 6.12.

@@ -50,3 +50,10 @@ with_lock() (
 	shift
 	"$@"
 )
+
+# bound COMMAND...: a script of ours that ends, with its virtual machines, when this one is ended
+bound() { setpriv --pdeathsig TERM "$@"; }
+
+# make, and the kernel's command line, take blanks for something else
+[[ "$top$cache${TMPDIR:-}" != *[[:space:]]* ]] ||
+	die "no blanks, please, in the names of: $top, $cache (DM_COWCHAIN_CACHE), ${TMPDIR:-/tmp} (TMPDIR)"

@@ -270,6 +270,8 @@ sealing_chain() {
 	io random:20:1
 }
 
+has_identity() { head -c 4096 "$1" | grep -a -q CwId; }
+
 # No flush comes back, so that the snapshot waits; then somebody else wants to read the old top.
 it "until a snapshot is done the old top is nobody else's" sealing
 sealing() {
@@ -281,7 +283,8 @@ sealing() {
 	change d.qcow2 "0 $n delay @ 0 0 @ 0 0 @ 0 20000"
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
 	pid=$!
-	sleep 2
+	# the new top has its identity: the old one has been claimed, and its seal waits for a flush
+	wait_for 60 has_identity e.qcow2
 	words a.raw b.qcow2 c.qcow2 d.qcow2
 	TABLE="0 $SECTORS cowchain 0 4 $WORDS"
 	refuse_create EBUSY "in use by another chain" --readonly

@@ -148,10 +148,10 @@ cancel_start() {
 	slow d.qcow2 0 300
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	io write:1M:64k:1 flush
-	for wait in 0 2 4 6 8; do
+	for wait in 0 0.2 0.4 0.6 0.8 2 5; do
 		msg cct stream speed 65536 &
 		pid=$!
-		sleep 0.$wait
+		sleep $wait
 		if msg cct job-cancel; then
 			wait "$pid" || fail "the stream was not accepted"
 			met=$((met + 1))
@@ -161,7 +161,7 @@ cancel_start() {
 		fi
 		# else the next activation would begin it again
 		ident d.qcow2
-		eq "$I_JOB" 0 "job in the header, cancelled after 0.$wait s"
+		eq "$I_JOB" 0 "job in the header, cancelled after $wait s"
 	done
 	[ $met -gt 0 ] || fail "all were too early"
 	io verify
