@@ -308,7 +308,8 @@ metadata() {
 	cp model.raw crash.model
 	keep compare crash.qcow2 crash.model
 	make_room
-	reload
+	cowchain reload cct
+	status cct
 	eq "$S_MODE" rw "mode after a reload"
 	# what was never flushed may be there or not
 	io read:0:33M read:33856k:1M write:33M:64k:3 verify random:30:1 flush
@@ -325,6 +326,7 @@ metadata_stream() {
 	wait_state cct concluded
 	[ "$S_ERR" -ne 0 ] || fail "the job ended well"
 	eq "$S_MODE $S_LAYERS" "ro 4" "mode, layers"
+	tool_fails 'cowchain reload cct' wait cct --quiet
 	io verify
 	make_room
 	mark reload

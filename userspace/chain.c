@@ -335,6 +335,11 @@ static int check_identity(const struct chain *chain, const struct chain_options 
 			 top->file.path);
 		return -1;
 	}
+	if (top->image.ident.foreign && !opt->ignore_identity) {
+		cc_error("%s: its identity is of a later version of dm-cowchain: take that, or give --ignore-identity to replace it",
+			 top->file.path);
+		return -1;
+	}
 	for (i = 0; i < chain->nr && !opt->ignore_identity; i++) {
 		layer = &chain->layers[i];
 		below = i ? layer - 1 : NULL;

@@ -194,6 +194,11 @@ static int check_new(const struct snapshot_args *args, const struct live *live, 
 		return -1;
 	if (existed && check_backing(args, live, layer, top))
 		return -1;
+	if (layer->image.ident.sealed) {
+		cc_error("%s: has become the backing file of another image: name a new file",
+			 layer->file.path);
+		return -1;
+	}
 	return layer_check_writable(layer);
 }
 

@@ -59,6 +59,12 @@ const struct command commands[] = {
 		"  --deferred       if it is in use: when its last user closes it\n"
 		"  --force          fail all I/O of its users; what was not flushed is lost\n",
 	}, {
+		"reload", cmd_reload,
+		"NAME",
+		"load the chain once more, after an error has made it read-only",
+		"  Users go on. What was flushed is there; if anything was lost that was not, the\n"
+		"  next flush fails.\n",
+	}, {
 		"snapshot", cmd_snapshot,
 		"NAME NEW [--data-file FILE]",
 		"put the new image NEW on top of the live chain",
@@ -88,7 +94,7 @@ const struct command commands[] = {
 		"move the live disk to NEW: snapshot, then stream without a base",
 		HELP_NEW_IMAGE
 		HELP_STREAM
-		"  --allow-dir DIR, --no-lock  as for snapshot\n",
+		"  --backing-file N, --allow-dir DIR, --no-lock  as for snapshot\n",
 	}, {
 		"wait", cmd_wait,
 		"NAME [--quiet] [--timeout S]",

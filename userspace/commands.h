@@ -23,6 +23,7 @@ const struct command *command_find(const char *name);
 int cmd_create(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_copy(int argc, char **argv);
 int cmd_base(int argc, char **argv);

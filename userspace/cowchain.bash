@@ -67,7 +67,7 @@ _cowchain() {
 	done
 	case $verb:$operands in
 	help:0) _cowchain_words "$(_cowchain_verbs)" ;;
-	detach:0 | snapshot:0 | base:0 | stream:0 | copy:0 | wait:0 | job:0 | status:*)
+	detach:0 | reload:0 | snapshot:0 | base:0 | stream:0 | copy:0 | wait:0 | job:0 | status:*)
 		_cowchain_words "$(_cowchain_devices)"
 		;;
 	job:1) _cowchain_words 'pause resume cancel speed info' ;;

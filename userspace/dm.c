@@ -530,15 +530,51 @@ int dm_create(const char *name, uint64_t sectors, const char *params, bool read_
 	return ret;
 }
 
-/* All I/O of those who still have it open fails from now on, and the layers are let go. */
-static int replace_by_error(const struct dm_device *dev)
+/* Another table; what was submitted before ends first, as it may. */
+static int replace(const struct dm_device *dev, const char *target, const char *params)
 {
-	int ret = load(dev->name, dev->sectors, "error", "", dev->read_only);
+	int ret = load(dev->name, dev->sectors, target, params, dev->read_only);
 
 	if (!ret)
 		ret = suspend_noflush(dev->name);
-	if (!ret)
-		ret = resume(dev->name);
+	return ret ? ret : resume(dev->name);
+}
+
+static bool suspended(const char *name)
+{
+	struct dm_task *task = new_task(DM_DEVICE_INFO, name);
+	struct dm_info info;
+	bool is = task && !run_task(task) && dm_task_get_info(task, &info) && info.suspended;
+
+	end_task(task);
+	return is;
+}
+
+int dm_reload(const struct dm_device *dev)
+{
+	int klog = klog_mark(), ret;
+
+	/* Not interrupted between suspend and resume. */
+	hold_begin();
+	ret = replace(dev, TARGET_NAME, dev->params);
+	hold_end();
+	if (!ret) {
+		klog_drop(klog);
+		return 0;
+	}
+	cc_error("%s: cannot load the chain again: %s", dev->name, strerror(-ret));
+	klog_report(klog);
+	if (suspended(dev->name))
+		cc_error("%s: it is suspended, and I/O waits: mend that, then 'cowchain reload %s'; 'cowchain detach --force %s' ends all I/O with errors",
+			 dev->name, dev->name, dev->name);
+	return ret;
+}
+
+/* All I/O of those who still have it open fails from now on, and the layers are let go. */
+static int replace_by_error(const struct dm_device *dev)
+{
+	int ret = replace(dev, "error", "");
+
 	if (ret)
 		cc_error("%s: cannot replace its table: %s", dev->name, strerror(-ret));
 	return ret;

@@ -61,6 +61,12 @@ char *dm_ask(const char *name, const char *const *words);
 /* Creates, loads and resumes; nothing is left of it on failure, nor after a signal. */
 int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only);
 
+/*
+ * Loads and activates the chain once more, as it is now; its users go on, I/O waits meanwhile. A chain
+ * that cannot be activated stays suspended (said so), and can be tried again.
+ */
+int dm_reload(const struct dm_device *dev);
+
 enum dm_remove_flags {
 	DM_REMOVE_DEFERRED = 1 << 0,	/* when the last user closes it, if it is in use now */
 	DM_REMOVE_FORCE = 1 << 1,	/* fail all I/O of its users first */

@@ -133,8 +133,10 @@ static void tell_paused(const char *name, const struct target_job *job, struct p
 }
 
 /* A job that concluded or will not go on by itself. Returns the exit status or -1 to wait on. */
-static int judge(const char *name, const struct target_job *job, struct progress *p)
+static int judge(const char *name, const struct target_status *status, struct progress *p)
 {
+	const struct target_job *job = &status->job;
+
 	if (job_concluded(job) || job_stopped_by_error(job))
 		end_line(p);
 	if (job_stopped_by_error(job) && !strcmp(job->io_status, "nospace")) {
@@ -155,6 +157,12 @@ static int judge(const char *name, const struct target_job *job, struct progress
 	if (job->error == ECANCELED) {
 		cc_error("%s: the job was cancelled at offset %" PRIu64 "; 'cowchain stream %s' goes on from there",
 			 name, job->offset, name);
+		return CC_FAILED;
+	}
+	if (job->error && !strcmp(status->mode, "ro")) {
+		cc_error("%s: the job failed at offset %" PRIu64 ": %s, and the device has become read-only: mend that, or make room, then 'cowchain reload %s', which goes on with the job",
+			 name, job->offset, strerror(job->error), name);
+		space_note_full(name);
 		return CC_FAILED;
 	}
 	if (job->error || strcmp(job->io_status, "ok")) {
@@ -201,7 +209,7 @@ static int wait_loop(const char *name, int watch, const struct wait_options *opt
 		if (!opt->quiet)
 			print_progress(p, &status.job);
 		tell_paused(name, &status.job, p);
-		ret = judge(name, &status.job, p);
+		ret = judge(name, &status, p);
 		if (ret >= 0)
 			return ret;
 		if (opt->timeout && now() >= deadline) {
