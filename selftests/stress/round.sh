@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Stress: one round. Verified chains under load, a victim whose table is pulled away, no memory.
 #
-# SEED decides everything that is decided here: OPS (400) operations on each of 1 to 3 chains by
-# chainstress, which checks each byte; beside them a chain that is removed, suspended and has its
+# SEED decides everything that is decided here: OPS (400) operations on each of 1 to 3 (or CHAINS) chains by
+# chainstress, which checks each byte; beside them, unless SQUEEZE=no, what eats memory, and a chain that is removed, suspended and has its
 # table swapped while I/O and jobs are in flight, and that must be whole afterwards.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-: "${SEED:=1}" "${OPS:=400}" "${STALL:=200}" "${TALLY:=/dev/null}"
+: "${SEED:=1}" "${OPS:=400}" "${STALL:=200}" "${TALLY:=/dev/null}" "${CHAINS:=}" "${SQUEEZE:=yes}"
 SECTORS=72216
 STRESS=()	# pids of the runs of chainstress
 HELPERS=()	# pids of what goes on until those have ended
@@ -74,6 +74,7 @@ make_cgroup() {
 	local limit=$(($1 * 48 + RANDOM % 64))
 
 	CGROUP=
+	[ "$SQUEEZE" != no ] || return 0
 	[ "$(stat -f -c %T "$T")" != tmpfs ] || return 0
 	CGROUP=/sys/fs/cgroup/cct-stress
 	[ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 none /sys/fs/cgroup ||
@@ -238,13 +239,16 @@ one_round() {
 	# here, and in whatever has a shell of its own: each of those begins with another sequence
 	RANDOM=$SEED
 	n=$((1 + RANDOM % 3))
+	n=${CHAINS:-$n}
 	make_cgroup "$n"
 	say "seed $SEED: $n chains, $OPS operations each"
 	for ((i = 0; i < n; i++)); do
 		start_chain "p$i" "$i"
 	done
-	squeeze &
-	HELPERS+=($!)
+	if [ "$SQUEEZE" != no ]; then
+		squeeze &
+		HELPERS+=($!)
+	fi
 	victim
 	for pid in "${STRESS[@]}"; do
 		wait "$pid" || failed=1
@@ -254,7 +258,7 @@ one_round() {
 		[ -z "$CGROUP" ] || head "$CGROUP"/memory.{high,current,events} || true
 		fail "see above; SEED=$SEED"
 	}
-	kill "${HELPERS[@]}"
+	[ ${#HELPERS[@]} -eq 0 ] || kill "${HELPERS[@]}"
 	say "verified, now looking at what is left"
 	for ((i = 0; i < n; i++)); do
 		finish_chain "p$i"
