@@ -55,7 +55,7 @@ void wrong(struct walk *w, const char *fmt, ...)
 
 /* ---- verdicts ---- */
 
-static bool hit_meta(const struct walk *w, const struct hit *h)
+bool hit_meta(const struct walk *w, const struct hit *h)
 {
 	return h->sector * SECTOR < w->files[h->id].meta_end;
 }
@@ -131,6 +131,43 @@ static bool not_needed(const struct walk *w, const struct hit *h)
 	       (w->fault.error == EREMOTEIO || w->fault.error == EOPNOTSUPP);
 }
 
+static int do_io_kept(struct walk *w, const struct step *s);
+
+/* Did a write of the top's data that failed lie where this step writes, in whole subclusters? */
+static bool hit_here(const struct walk *w, const struct step *s, const struct hit *h)
+{
+	/* its clusters follow each other */
+	uint64_t from = h->sector - w->files[h->id].meta_end / SECTOR;
+
+	return from < ((s->sector + s->sectors + 7) & ~7u) && from + h->sectors > (s->sector & ~7u);
+}
+
+/*
+ * May an I/O that failed be what this step has failed for? What a commit or a job has met, in the
+ * background, is nobody else's business.
+ */
+static bool may_be_its_own(const struct walk *w, const struct step *s, const struct hit *h)
+{
+	bool commits = h->op == 'f' || (h->op == 'w' && hit_meta(w, h));
+	bool data = h->op == 'w' && !hit_meta(w, h);
+
+	if (w->fault.kind != FAULT_IO || s->fn != do_io_kept || !one_shot(w))
+		return true;
+	switch (s->kind) {
+	case IO_READ:
+		return h->op == 'r';
+	case IO_WRITE:
+		return h->op == 'r' || (data && hit_here(w, s, h));
+	case IO_FLUSH:
+		return commits;
+	case IO_FUA:
+	case IO_ZERO:
+	case IO_DISCARD:
+		return commits || h->op != 'w' || hit_here(w, s, h);
+	}
+	return true;
+}
+
 static bool is_flush(const struct step *s)
 {
 	return s->kind == IO_FLUSH || s->kind == IO_FUA;
@@ -143,7 +180,7 @@ static void judge_bad(struct walk *w, const struct step *s, const struct hit *h,
 		wrong(w, "%s: %s, though zeros can be written as data", s->what, strerror(err));
 		return;
 	}
-	if (hit && right_errno(w, h, err))
+	if (hit && right_errno(w, h, err) && may_be_its_own(w, s, h))
 		return;
 	if ((was_broken || w->broken) && (s->flags & S_WRITES) && (err == EIO || err == EROFS))
 		return;
@@ -155,7 +192,9 @@ static void judge_bad(struct walk *w, const struct step *s, const struct hit *h,
 		w->owed = false;
 		return;
 	}
-	if (hit)
+	if (hit && !may_be_its_own(w, s, h))
+		wrong(w, "%s: %s, but what has failed was not for it", s->what, strerror(err));
+	else if (hit)
 		wrong(w, "%s: %s, expected %s", s->what, strerror(err),
 		      strerror(w->fault.kind == FAULT_IO ? w->fault.error : ENOMEM));
 	else

@@ -204,6 +204,8 @@ const char *layer_dev(const struct walk *w, unsigned int file, char *buf, size_t
 void look_mode(struct walk *w);
 /* Does one I/O fail, or all from there on? */
 bool one_shot(const struct walk *w);
+/* Was it an I/O of metadata? */
+bool hit_meta(const struct walk *w, const struct hit *h);
 /* Is @err what the fault may have been told as? */
 bool right_errno(const struct walk *w, const struct hit *h, int err);
 /* Of a clock that is never set; for deadlines. */

@@ -227,8 +227,8 @@ static void judge_mode(struct walk *w, const struct hit *h)
 	w->broken = !strcmp(st.mode, "ro");
 	if (!w->broken && strcmp(st.mode, "rw"))
 		wrong(w, "the mode is %s", st.mode);
-	/* nor does an allocation: a commit has its reserves */
-	if (w->broken && h->op != 'w' && h->op != 'f' && w->fault.times == 1)
+	/* nor does data that is not written, nor an allocation: a commit has its reserves */
+	if (w->broken && !(h->op == 'w' && hit_meta(w, h)) && h->op != 'f' && w->fault.times == 1)
 		wrong(w, "the mode is ro");
 	if (st.layers != w->layers)
 		wrong(w, "%u layers, expected %u", st.layers, w->layers);
