@@ -3,9 +3,9 @@
  * Cells: one reader/writer lock per cluster, hashed into a fixed array.
  *
  * Shared for writes of whole subclusters, which only race benignly with each
- * other; exclusive for whoever reads below and then writes to the top on the
- * strength of it (fill, copy) or takes bits away (discard).  Writes to
- * subclusters that are already allocated need no cell at all.
+ * other; exclusive for whoever writes to the top what the layers below have
+ * (fill, copy) or takes bits away (discard).  Writes to subclusters that are
+ * already allocated need no cell at all.
  *
  * A range never crosses a block of the top map (256 clusters), and blocks
  * begin at multiples of 256, so a range never wraps in the array: taking its
@@ -131,6 +131,27 @@ void cc_cells_unlock_excl(struct cowchain *cc, u64 first, u64 last)
 
 	for (i = first; i <= last; i++)
 		cc_cell_release(cc_cell(cc, i), true, 0);
+}
+
+void cc_cells_fail(struct cowchain *cc, u64 first, u64 last)
+{
+	unsigned long flags;
+	u64 i;
+
+	for (i = first; i <= last; i++) {
+		struct cc_cell *c = cc_cell(cc, i);
+
+		spin_lock_irqsave(&c->lock, flags);
+		WRITE_ONCE(c->failures, c->failures + 1);
+		spin_unlock_irqrestore(&c->lock, flags);
+	}
+}
+
+unsigned int cc_cells_failures(struct cowchain *cc, u64 first, u64 last)
+{
+	unsigned int n = READ_ONCE(cc_cell(cc, first)->failures);
+
+	return first == last ? n : n + READ_ONCE(cc_cell(cc, last)->failures);
 }
 
 void cc_cells_downgrade(struct cowchain *cc, u64 first, u64 last)

@@ -2,6 +2,7 @@
 /*
  * Views of the chain: published, drained, released; see cowchain.h.
  */
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -9,9 +10,36 @@
 
 static void cc_view_release(struct percpu_ref *ref)
 {
-	struct cc_view *view = container_of(ref, struct cc_view, ref);
+	struct cc_users *users = container_of(ref, struct cc_users, ref);
 
-	complete_all(&view->drained);
+	complete_all(&users->gone);
+}
+
+#define CC_USERS_TRIES	100	/* with a millisecond between */
+
+/*
+ * Where memory must not be sought by I/O (a resume, say), per-CPU memory comes
+ * only from what is there, up to 6.12 at least; but more is made then.
+ */
+static int cc_users_init(struct cc_users *users)
+{
+	unsigned int tries = 0;
+	int r;
+
+	init_completion(&users->gone);
+	for (;;) {
+		r = percpu_ref_init(&users->ref, cc_view_release, PERCPU_REF_ALLOW_REINIT,
+				    GFP_KERNEL);
+		if (r != -ENOMEM || tries++ == CC_USERS_TRIES)
+			return r;
+		usleep_range(1000, 2000);
+	}
+}
+
+void cc_users_drain(struct cc_users *users)
+{
+	percpu_ref_kill(&users->ref);
+	wait_for_completion(&users->gone);
 }
 
 static void cc_view_set_layers(struct cc_view *view, struct cc_layer **layers, unsigned int nr)
@@ -35,7 +63,6 @@ struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 	if (!view)
 		return NULL;
 	view->cc = cc;
-	init_completion(&view->drained);
 	cc_view_set_layers(view, layers, nr);
 	if (below) {
 		refcount_inc(&below->refs);
@@ -43,49 +70,55 @@ struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 	} else {
 		view->below = cc_below_create(view->sectors);
 	}
-	if (!view->below ||
-	    percpu_ref_init(&view->ref, cc_view_release, PERCPU_REF_ALLOW_REINIT,
-			    GFP_KERNEL)) {
-		cc_below_put(view->below);
-		kvfree(view);
-		return NULL;
-	}
+	if (!view->below || cc_users_init(&view->readers))
+		goto no_readers;
+	if (cc_users_init(&view->writers))
+		goto no_writers;
 	return view;
+
+no_writers:
+	percpu_ref_exit(&view->readers.ref);
+no_readers:
+	cc_below_put(view->below);
+	kvfree(view);
+	return NULL;
 }
 
 void cc_view_destroy(struct cc_view *view)
 {
 	if (!view)
 		return;
-	percpu_ref_exit(&view->ref);
+	percpu_ref_exit(&view->writers.ref);
+	percpu_ref_exit(&view->readers.ref);
 	cc_below_put(view->below);
 	kvfree(view);
 }
 
 void cc_view_drain(struct cc_view *view)
 {
-	percpu_ref_kill(&view->ref);
-	wait_for_completion(&view->drained);
+	cc_users_drain(&view->writers);
+	cc_users_drain(&view->readers);
 }
 
 /*
- * A finished stream publishes the new view before it kills the old one, so a
- * failed tryget means: look again.  A snapshot kills first, and sets paused
- * before that; then the caller has to wait.
+ * The new view is published before the old one's reference is killed, so a
+ * failed tryget means: look again.  Only a snapshot kills that of writers first,
+ * and sets paused before that; then the caller has to wait.
  */
-struct cc_view *cc_view_get(struct cowchain *cc)
+struct cc_view *cc_view_get(struct cowchain *cc, bool write)
 {
 	struct cc_view *view;
 
 	do {
 		rcu_read_lock();
 		view = rcu_dereference(cc->view);
-		if (view && percpu_ref_tryget_live_rcu(&view->ref)) {
+		if (view && percpu_ref_tryget_live_rcu(write ? &view->writers.ref :
+						       &view->readers.ref)) {
 			rcu_read_unlock();
 			return view;
 		}
 		rcu_read_unlock();
-	} while (view && !READ_ONCE(cc->paused));
+	} while (view && !(write && READ_ONCE(cc->paused)));
 	return NULL;
 }
 

@@ -61,6 +61,16 @@ void cc_block_dirty(struct cowchain *cc, struct cc_block *b)
 				   msecs_to_jiffies(cc->commit_ms));
 }
 
+/* See cc_commit_owed(): something was written that no flush has spoken of. */
+void cc_commit_untell(struct cowchain *cc)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&cc->lock, flags);
+	cc->told = false;
+	spin_unlock_irqrestore(&cc->lock, flags);
+}
+
 bool cc_commit_needed(struct cowchain *cc)
 {
 	unsigned long flags;
@@ -285,7 +295,9 @@ static void cc_commit_failed(struct cowchain *cc, int error)
 {
 	char why[64];
 
-	cc->commit_failed = true;
+	WRITE_ONCE(cc->commit_failed, true);
+	/* Unless it is a flush of the guest that gets the error: cc_commit_done(). */
+	cc_commit_untell(cc);
 	snprintf(why, sizeof(why), "cannot commit metadata: error %d", error);
 	cc_set_mode(cc, CC_RO, why);
 }
@@ -381,10 +393,35 @@ void cc_commit_init(struct cowchain *cc)
 	INIT_DELAYED_WORK(&cc->commit_work, cc_commit_work);
 }
 
-int cc_commit_stop(struct cowchain *cc)
+/*
+ * Always with a flush: what was written over what was there has no bits, and if
+ * the device could not keep that, the next flush would be the one that hears of
+ * it, which may be the next table's before it shows anything to the guest.
+ */
+int cc_commit_suspend(struct cowchain *cc)
 {
-	int r = cc_commit_needed(cc) ? cc_commit_wait(cc) : 0;
+	struct cc_layer *active = cc_view_active(cc_view_current(cc));
+	int r = cc_commit_wait(cc);
 
+	/* Then there was none. */
+	if (cc->commit_failed && blkdev_issue_flush(cc_data_bdev(active)))
+		cc_commit_untell(cc);
 	cancel_delayed_work_sync(&cc->commit_work);
 	return r;
+}
+
+/*
+ * Only if there are bits: another table may use the layers by now, whose
+ * committer has to hear what its devices say.
+ */
+void cc_commit_stop(struct cowchain *cc)
+{
+	bool bits;
+
+	spin_lock_irq(&cc->lock);
+	bits = cc->commit_busy || !list_empty(&cc->dirty);
+	spin_unlock_irq(&cc->lock);
+	if (bits)
+		cc_commit_wait(cc);
+	cancel_delayed_work_sync(&cc->commit_work);
 }

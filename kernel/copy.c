@@ -204,6 +204,8 @@ static void cc_copy_work(struct work_struct *work)
 	if (!r) {
 		cc_cells_lock_excl(job->cc, first, last);
 		r = cc_copy_subs(c);
+		if (r)
+			cc_cells_fail(job->cc, first, last);
 		cc_cells_unlock_excl(job->cc, first, last);
 	}
 	cc_block_unpin(b);

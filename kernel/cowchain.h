@@ -420,19 +420,28 @@ int cc_below_load(struct cc_view *view, sector_t pos);
 
 /* ------------------------------------------------------------------- views */
 
+/* Those who use a view, and when they are gone. */
+struct cc_users {
+	struct percpu_ref ref;
+	struct completion gone;
+};
+
 /**
  * struct cc_view - the chain as a bio sees it.
+ * @writers: bios that are not reads.
+ * @readers: bios that are, and all others that look at the chain for long.
  * @nr, @layer: the layers, base first.
  * @slot: the same by cc_layer.slot.
  * @top: NULL if the chain is read-only; then all layers are below.
  * @sectors: virtual size of the active layer.
  *
  * Every bio holds a reference from map to end_io, so that a layer is put only
- * when nobody reads from it any more.
+ * when nobody reads from it any more.  A snapshot has to wait for writers: no
+ * write may go to the old top once it is a lower layer; reads go on meanwhile.
  */
 struct cc_view {
-	struct percpu_ref ref;
-	struct completion drained;
+	struct cc_users writers;
+	struct cc_users readers;
 	struct cowchain *cc;
 	struct cc_top *top;
 	struct cc_below *below;
@@ -456,15 +465,21 @@ static inline struct cc_layer *cc_view_active(const struct cc_view *view)
 struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 			       unsigned int nr, struct cc_below *below);
 void cc_view_destroy(struct cc_view *view);
-/* A reference to the current view, or NULL while a snapshot is taken.  Any. */
-struct cc_view *cc_view_get(struct cowchain *cc);
-static inline void cc_view_put(struct cc_view *view)
+/*
+ * A reference to the current view: as a writer, who gets NULL while a snapshot
+ * is taken, or as a reader.  Any.
+ */
+struct cc_view *cc_view_get(struct cowchain *cc, bool write);
+static inline void cc_view_put(struct cc_view *view, bool write)
 {
-	percpu_ref_put(&view->ref);
+	percpu_ref_put(write ? &view->writers.ref : &view->readers.ref);
 }
 
+/* Kill the reference and wait until they are gone.  Process. */
+void cc_users_drain(struct cc_users *users);
+
 /*
- * Kill @view's reference and wait until no bio uses it.  Status may still look
+ * Kill @view's references and wait until no bio uses it.  Status may still look
  * at it under RCU: synchronize_rcu() before anything is freed.  Process.
  */
 void cc_view_drain(struct cc_view *view);
@@ -477,11 +492,13 @@ enum cc_mode { CC_RW, CC_RO, CC_FAIL };
  * struct cc_cell - one lock for the clusters that hash to it.
  * @holders: > 0 shared, -1 exclusive.
  * @excl_waiting: new shared holders queue up behind them.
+ * @failures: of writes by holders.
  */
 struct cc_cell {
 	spinlock_t lock;		/* the two counts; irq-safe */
 	int holders;
 	unsigned int excl_waiting;
+	unsigned int failures;
 	wait_queue_head_t wait;
 };
 
@@ -502,7 +519,7 @@ struct cc_cell {
  * @commit_bios: wait for the next commit, then end.
  * @commit_waiters: the same for sleepers.
  * @commit_failed: nothing is committed any more; only the committer sets it.
- * @told: a flush has failed since the last bit became dirty.
+ * @told: a flush of the guest has failed since the last bit was set.
  * @owed: the next one has to, for what a former table has lost.
  * @mode: never goes back without a reload.
  * @base: slot of the layer selected as base, -1 for none.  Under @ctl.
@@ -628,6 +645,13 @@ void cc_cells_unlock_shared(struct cowchain *cc, u64 first, u64 last);	/* any */
 void cc_cells_lock_excl(struct cowchain *cc, u64 first, u64 last);	/* process */
 void cc_cells_unlock_excl(struct cowchain *cc, u64 first, u64 last);	/* any */
 void cc_cells_downgrade(struct cowchain *cc, u64 first, u64 last);	/* any */
+/*
+ * A holder's write has failed, but may have been done: what others have filled
+ * there counts no more.  cc_cells_failures() tells, by the first and the last
+ * cluster; it is another number under exclusive cells if there was one since.
+ */
+void cc_cells_fail(struct cowchain *cc, u64 first, u64 last);		/* any */
+unsigned int cc_cells_failures(struct cowchain *cc, u64 first, u64 last); /* any */
 
 /* io.c: synchronous I/O on pages.  Process. */
 
@@ -673,8 +697,12 @@ bool cc_commit_needed(struct cowchain *cc);
 void cc_commit_bio(struct cowchain *cc, struct bio *bio);
 /* Everything that completed before the call is durable after it. Process. */
 int cc_commit_wait(struct cowchain *cc);
-/* Stop the timer after a last commit.  Process. */
-int cc_commit_stop(struct cowchain *cc);
+/* A last commit before another table may come; all I/O has ended.  0 or -errno.  Process. */
+int cc_commit_suspend(struct cowchain *cc);
+/* The same for a table that goes away.  Process. */
+void cc_commit_stop(struct cowchain *cc);
+/* After a commit has failed: a write has ended that no flush has failed for.  Any. */
+void cc_commit_untell(struct cowchain *cc);
 /* After that: have writes been lost that completed, and no flush has said so? */
 bool cc_commit_owes(struct cowchain *cc);
 

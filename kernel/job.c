@@ -91,7 +91,7 @@ void cc_job_put(struct cc_job *job)
 	if (!job || !refcount_dec_and_test(&job->refs))
 		return;
 	if (job->view)
-		cc_view_put(job->view);
+		cc_view_put(job->view, false);
 	cc_job_release_work(job);
 	kfree(job->backing_name);
 	kfree(job);
@@ -118,7 +118,7 @@ static void cc_job_stop_thread(struct cc_job *job)
 	put_task_struct(job->task);
 	/* A thread that was stopped before it ran has not done this. */
 	if (job->view)
-		cc_view_put(job->view);
+		cc_view_put(job->view, false);
 	job->view = NULL;
 }
 

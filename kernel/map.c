@@ -112,6 +112,11 @@ static u32 cc_defer_boundary(struct bio *bio)
 	}
 }
 
+static bool cc_io_writes(struct bio *bio)
+{
+	return bio_op(bio) != REQ_OP_READ;
+}
+
 /* A snapshot is being taken.  False: it is over, look again. */
 static bool cc_pause_bio(struct cc_io *io, struct bio *bio)
 {
@@ -540,7 +545,7 @@ int cc_map(struct dm_target *ti, struct bio *bio)
 	io->flags = 0;
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 	do {
-		io->view = cc_view_get(io->cc);
+		io->view = cc_view_get(io->cc, cc_io_writes(bio));
 		if (unlikely(!io->view) && cc_pause_bio(io, bio))
 			return DM_MAPIO_SUBMITTED;
 	} while (unlikely(!io->view));
@@ -548,7 +553,7 @@ int cc_map(struct dm_target *ti, struct bio *bio)
 	r = cc_map_view(io, bio);
 	/* dm ends a killed bio without calling end_io. */
 	if (unlikely(r == DM_MAPIO_KILL)) {
-		cc_view_put(io->view);
+		cc_view_put(io->view, cc_io_writes(bio));
 		io->view = NULL;
 	}
 	return r;
@@ -567,7 +572,7 @@ static void cc_io_work(struct work_struct *work)
 	struct bio *bio = io->bio;
 
 	while (!io->view) {
-		io->view = cc_view_get(cc);
+		io->view = cc_view_get(cc, cc_io_writes(bio));
 		if (!io->view && cc_pause_bio(io, bio))
 			return;
 	}
@@ -598,9 +603,13 @@ static void cc_end_write(struct cc_io *io, blk_status_t error)
 
 	if (!error)
 		cc_block_set(io->cc, b, io->first, io->end, CC_DATA);
-	if (io->flags & CC_IO_CELLS)
-		cc_cells_unlock_shared(io->cc, cc_sub_cluster(b, io->first),
-				       cc_sub_cluster(b, io->end - 1));
+	if (io->flags & CC_IO_CELLS) {
+		u64 first = cc_sub_cluster(b, io->first), last = cc_sub_cluster(b, io->end - 1);
+
+		if (error)
+			cc_cells_fail(io->cc, first, last);
+		cc_cells_unlock_shared(io->cc, first, last);
+	}
 	cc_block_unpin(b);
 	io->flags &= ~(CC_IO_BITS | CC_IO_CELLS);
 }
@@ -618,6 +627,6 @@ int cc_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 		return DM_ENDIO_INCOMPLETE;
 	}
 	if (io->view)
-		cc_view_put(io->view);
+		cc_view_put(io->view, cc_io_writes(bio));
 	return DM_ENDIO_DONE;
 }

@@ -141,10 +141,6 @@ static int cc_verb_stream(struct cowchain *cc, unsigned int argc, char **argv)
 
 	if (r)
 		return r;
-	if (!cc_view_current(cc)->top || READ_ONCE(cc->mode) != CC_RW) {
-		cc_err(cc, "the chain is read-only");
-		return -EROFS;
-	}
 	if (args.backing_name && cc->base < 0) {
 		cc_err(cc, "backing-file needs a base: without one there is no backing file");
 		return -EINVAL;

@@ -146,14 +146,14 @@ void cc_claim_unseal(struct mapped_device *md, dev_t dev)
 	cc_claim_end_seal(md, dev, false);
 }
 
-void cc_claim_owe(struct mapped_device *md, dev_t dev)
+void cc_claim_set_owed(struct mapped_device *md, dev_t dev, bool owes)
 {
 	struct cc_claim *c;
 
 	mutex_lock(&cc_claims_lock);
 	c = cc_claim_find(md, dev);
 	if (!WARN_ON_ONCE(!c))
-		c->owes = true;
+		c->owes = owes;
 	mutex_unlock(&cc_claims_lock);
 }
 

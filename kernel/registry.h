@@ -24,7 +24,7 @@ void cc_claim_sealed(struct mapped_device *md, dev_t dev);
 void cc_claim_unseal(struct mapped_device *md, dev_t dev);
 
 /* A table of @md leaves its next one an error to report; take that over.  Process. */
-void cc_claim_owe(struct mapped_device *md, dev_t dev);
+void cc_claim_set_owed(struct mapped_device *md, dev_t dev, bool owes);
 bool cc_claim_owed(struct mapped_device *md, dev_t dev);
 
 #endif /* COWCHAIN_REGISTRY_H */

@@ -127,20 +127,24 @@ static void cc_unpause_bios(struct cowchain *cc)
  */
 static int cc_snapshot_prepare(struct cowchain *cc, struct cc_view *old)
 {
-	percpu_ref_switch_to_atomic_sync(&old->ref);
+	percpu_ref_switch_to_atomic_sync(&old->writers.ref);
 	return cc_commit_wait(cc);
 }
 
 static void cc_snapshot_revive(struct cowchain *cc, struct cc_view *old)
 {
-	reinit_completion(&old->drained);
-	percpu_ref_resurrect(&old->ref);
+	reinit_completion(&old->writers.gone);
+	percpu_ref_resurrect(&old->writers.ref);
 }
 
 /*
- * 1. New bios wait.  2. Those under way end.  3. Their bits become durable:
- * the old top is complete, and no writer is left.  4. The new view is
- * published.  5. What waited goes on.
+ * 1. New bios wait, but for reads.  2. Those under way end.  3. Their bits
+ * become durable: the old top is complete, and no writer is left.  4. The new
+ * view is published.  5. What waited goes on.
+ *
+ * Reads that have begun in the old view end there, in their own time: a layer
+ * that is slow is waited for by nobody else.  What they read is what was there
+ * when they came; writes that they do not see ended later.
  *
  * If there is a crash at any point, the old top is as after any other crash,
  * and the new one is empty.
@@ -151,7 +155,7 @@ static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct c
 
 	if (!r) {
 		cc_pause_bios(cc);
-		cc_view_drain(old);
+		cc_users_drain(&old->writers);
 		r = cc_commit_wait(cc);
 		if (r)
 			cc_snapshot_revive(cc, old);
@@ -160,7 +164,7 @@ static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct c
 		cc_unpause_bios(cc);
 	}
 	if (r) {
-		percpu_ref_switch_to_percpu(&old->ref);
+		percpu_ref_switch_to_percpu(&old->writers.ref);
 		cc_err(cc, "cannot commit the old top: error %d", r);
 	}
 	return r;
@@ -197,6 +201,7 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 	}
 	/* From here on it is complete, and others may read it. */
 	cc_layer_sealed(sealed);
+	cc_users_drain(&old->readers);
 	/* A commit that began earlier may still look at the old view. */
 	synchronize_rcu();
 	flush_delayed_work(&cc->commit_work);

@@ -338,7 +338,7 @@ static int cc_stream_finish(struct cc_job *job)
 	mutex_unlock(&cc->ctl);
 	wake_up_all(&job->wait);
 
-	cc_view_put(job->view);
+	cc_view_put(job->view, false);
 	job->view = NULL;
 	cc_view_drain(old);
 	synchronize_rcu();
@@ -406,7 +406,7 @@ int cc_stream_thread(void *data)
 	if (r && r != -ECANCELED)
 		cc_stream_forget(job);
 	if (job->view)
-		cc_view_put(job->view);
+		cc_view_put(job->view, false);
 	job->view = NULL;
 	cc_job_conclude(job, r);
 	return 0;
@@ -464,7 +464,7 @@ static int cc_stream_prepare(struct cc_job *job, const struct cc_stream_args *ar
 	struct cowchain *cc = job->cc;
 	int r;
 
-	job->view = cc_view_get(cc);
+	job->view = cc_view_get(cc, false);
 	if (!job->view)
 		return -EBUSY;
 	job->base = cc_base_index(cc, job->view);
@@ -509,6 +509,10 @@ int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 	if (cc_job_active(cc)) {
 		cc_err(cc, "a job is running already");
 		return -EBUSY;
+	}
+	if (!cc_view_current(cc)->top || READ_ONCE(cc->mode) != CC_RW) {
+		cc_err(cc, "the chain is read-only");
+		return -EROFS;
 	}
 	job = cc_job_create(cc);
 	if (!job)

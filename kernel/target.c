@@ -46,13 +46,13 @@ void cc_set_mode(struct cowchain *cc, enum cc_mode mode, const char *why)
 static void cc_scan_work(struct work_struct *work)
 {
 	struct cowchain *cc = container_of(work, struct cowchain, scan_work);
-	struct cc_view *view = cc_view_get(cc);
+	struct cc_view *view = cc_view_get(cc, false);
 	int r;
 
 	if (!view)
 		return;
 	r = cc_top_scan(view->top, 0, view->top->nr_blocks, false);
-	cc_view_put(view);
+	cc_view_put(view, false);
 	if (r == -EMEDIUMTYPE)
 		cc_set_mode(cc, CC_RO, "the top is not prepared for writing");
 }
@@ -241,7 +241,9 @@ void cc_start_scan(struct cowchain *cc)
 {
 	struct cc_view *view = cc_view_current(cc);
 
-	if (view && view->top && READ_ONCE(view->top->nr_counted) < view->top->nr_blocks)
+	/* A job that ends while the device is being suspended comes here, too. */
+	if (view && view->top && !cc->suspended &&
+	    READ_ONCE(view->top->nr_counted) < view->top->nr_blocks)
 		queue_work(system_unbound_wq, &cc->scan_work);
 }
 
@@ -271,10 +273,12 @@ static void cc_postsuspend(struct dm_target *ti)
 	/* A snapshot that is being taken waits for a commit, too. */
 	mutex_lock(&cc->ctl);
 	view = cc_view_current(cc);
-	if (view && cc_commit_stop(cc))
-		cc_err(cc, "metadata could not be committed on suspend");
-	if (view && cc_commit_owes(cc))
-		cc_claim_owe(cc->md, cc_view_active(view)->dev->bdev->bd_dev);
+	if (view && view->top) {
+		if (cc_commit_suspend(cc))
+			cc_err(cc, "metadata could not be committed on suspend");
+		cc_claim_set_owed(cc->md, cc_view_active(view)->dev->bdev->bd_dev,
+				  cc_commit_owes(cc));
+	}
 	mutex_unlock(&cc->ctl);
 }
 

@@ -492,4 +492,7 @@ void cc_block_set(struct cowchain *cc, struct cc_block *b, u32 first, u32 end,
 		atomic64_add(hweight32(mask & ~before), &b->top->provided);
 	}
 	spin_unlock_irqrestore(&b->lock, flags);
+	/* It was under way when the mode changed, and will be acknowledged. */
+	if (unlikely(marked && READ_ONCE(cc->commit_failed)))
+		cc_commit_untell(cc);
 }

@@ -81,6 +81,8 @@ static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *p
 	cc_cells_lock_excl(w->cc, cluster, cluster);
 	if (cc_block_state(w->b, rel >> w->sub_shift) == CC_NONE)
 		r = cc_write_top(w->cc, w->b, rel, sectors, &page, 0);
+	if (r)
+		cc_cells_fail(w->cc, cluster, cluster);
 	cc_cells_unlock_excl(w->cc, cluster, cluster);
 	return r;
 }
@@ -93,8 +95,8 @@ static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *p
  * The cell is held for each write to the top only: a slow layer holds up no one
  * who does not need it.  Layers below never change, and a subcluster is never
  * unallocated again, so if it still is when the cell is taken at last, it has
- * been all the time and what was filled is there: others may have filled it as
- * well, with the same, or failed to write there.
+ * been all the time and what was filled is there, unless a write has failed
+ * meanwhile: see cc_fill_and_lock().
  */
 static int cc_fill(struct cc_write *w, u32 from, u32 to)
 {
@@ -128,6 +130,38 @@ static int cc_fill_edges(struct cc_write *w)
 
 	r = cc_fill(w, head, w->rel);
 	return r ? r : cc_fill(w, w->end, tail);
+}
+
+/*
+ * Fill the edges, then take the cells.  What was filled may be gone: a write of
+ * the guest that covered it has failed and was done all the same, which must not
+ * appear after the guest has read what was there before.
+ *
+ * Return: 0 with the cells, or -errno without.
+ */
+static int cc_fill_and_lock(struct cc_write *w)
+{
+	unsigned int failures;
+	int r;
+
+	for (;;) {
+		failures = cc_cells_failures(w->cc, w->first, w->last);
+		r = cc_fill_edges(w);
+		if (r)
+			return r;
+		cc_cells_lock_excl(w->cc, w->first, w->last);
+		if (likely(failures == cc_cells_failures(w->cc, w->first, w->last)))
+			return 0;
+		cc_cells_unlock_excl(w->cc, w->first, w->last);
+	}
+}
+
+/* Let the cells go after an error, or without one. */
+static void cc_write_unlock(struct cc_write *w, int error)
+{
+	if (error)
+		cc_cells_fail(w->cc, w->first, w->last);
+	cc_cells_unlock_excl(w->cc, w->first, w->last);
 }
 
 /* The same for [from, to) of one that reads as zeros.  Under its cell. */
@@ -186,10 +220,9 @@ void cc_write_deferred(struct cc_io *io)
 		cc_write_end(bio, r);
 		return;
 	}
-	r = cc_fill_edges(&w);
+	r = cc_fill_and_lock(&w);
 	if (r)
 		goto unpin;
-	cc_cells_lock_excl(w.cc, w.first, w.last);
 	r = cc_finish_edges(&w);
 	if (r)
 		goto unlock;
@@ -207,7 +240,7 @@ void cc_write_deferred(struct cc_io *io)
 	return;
 
 unlock:
-	cc_cells_unlock_excl(w.cc, w.first, w.last);
+	cc_write_unlock(&w, r);
 unpin:
 	cc_block_unpin(w.b);
 	cc_write_end(bio, r);
@@ -356,17 +389,18 @@ void cc_discard_deferred(struct cc_io *io)
 		cc_write_end(io->bio, r);
 		return;
 	}
-	if (!discard)
-		r = cc_fill_edges(&w);
-	if (!r) {
+	if (discard)
 		cc_cells_lock_excl(w.cc, w.first, w.last);
+	else
+		r = cc_fill_and_lock(&w);
+	if (!r) {
 		if (discard)
 			cc_trim_edges(&w);
 		else
 			r = cc_zero_edges(&w);
 		if (!r && w.rel < w.end)
 			r = cc_zero_whole(&w, discard);
-		cc_cells_unlock_excl(w.cc, w.first, w.last);
+		cc_write_unlock(&w, r);
 	}
 	cc_block_unpin(w.b);
 	if (!r && fua)

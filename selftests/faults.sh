@@ -133,6 +133,11 @@ io_cases() {
 	it "a slow layer holds up only who needs its metadata, and no stream the guest" slow_metadata
 	it "a stream from a slow layer holds up no writes, also where it copies" slow_stream
 	it "parts of subclusters that wait for a slow layer hold up no discards" slow_zeroes
+	it "a snapshot does not wait for reads of a slow layer, nor do writes for the snapshot" slow_snapshot
+	it "a write that has failed does not appear after a partial one" failed_appears
+	it "a flush that fails in a suspend: the next table's first one says so" lost_suspend
+	it "writes that end after a failed commit was told: a flush says so again" lost_late
+	it "but a loss that was told is told once" lost_once
 }
 
 alloc_cases() {
@@ -192,11 +197,12 @@ late() {
 
 # ---- one I/O that fails, told by number: what must follow ----
 
-# The top is on cct-f3; its chain on the devices that can be made to fail.
+# The top is on cct-f3, with cct-top over it; its chain on the devices that can be made to fail.
 faulty_chain() {
 	faulty faults
+	dmsetup create cct-top --table "0 $(sectors d.qcow2) linear /dev/mapper/cct-f3 0"
 	TABLE="0 $(sectors model.raw) cowchain 0 4 raw /dev/mapper/cct-f0 - qcow2 /dev/mapper/cct-f1 -"
-	TABLE+=" qcow2 /dev/mapper/cct-f2 - qcow2 /dev/mapper/cct-f3 -"
+	TABLE+=" qcow2 /dev/mapper/cct-f2 - qcow2 /dev/mapper/cct-top -"
 	create cct
 	DEV=/dev/mapper/cct
 }
@@ -252,6 +258,79 @@ lost_told() {
 	fi
 	io flush read:1088k:64k write:1088k:64k:3 flush
 	in_mode cct rw || fail "mode $S_MODE afterwards"
+	remove cct
+}
+
+# change_top TARGET...: cct-top becomes that
+change_top() {
+	dmsetup load cct-top --table "0 $(sectors d.qcow2) $*"
+	dmsetup suspend --noflush --nolockfs cct-top
+	dmsetup resume cct-top
+}
+
+# Another table of the chain, the same, with nothing that would make the guest flush.
+load_again() {
+	dmsetup load cct --table "$(dmsetup table cct)"
+	dmsetup suspend --noflush --nolockfs cct
+	dmsetup resume cct
+	in_mode cct rw || fail "mode $S_MODE after a reload"
+}
+
+# What was written over has no bits: only the device knows that it has lost it, and says so once.
+lost_suspend() {
+	faulty_chain
+	io write:1M:64k:1 flush write:1M:64k:2
+	fail_top 4 1
+	dmsetup load cct --table "$(dmsetup table cct)"
+	mark suspended
+	dmsetup suspend --noflush --nolockfs cct
+	logged 'could not be committed on suspend'
+	dmsetup resume cct
+	in_mode cct rw || fail "mode $S_MODE after a reload"
+	cowio "$DEV" EIO!flush
+	io flush
+	remove cct
+}
+
+# The flush of the guest has failed for the first write; the second, for which there are dirty bits already
+# in the same place, ends after that.
+lost_late() {
+	local top=/dev/mapper/cct-f3 first second
+
+	need_target delay
+	faulty_chain
+	io write:1M:64k:1 flush
+	change_top "delay $top 0 0 $top 0 6000 $top 0 0"
+	fail_top 4 1
+	cowio "$DEV" write:1088k:64k:2 &
+	first=$!
+	sleep 3
+	cowio "$DEV" write:1152k:64k:2 &
+	second=$!
+	wait "$first"
+	cowio "$DEV" EIO!flush
+	in_mode cct ro || fail "a flush failed, and the mode is $S_MODE"
+	waiting 1 || fail "the write is over already"
+	wait "$second"
+	change_top "linear $top 0"
+	load_again
+	cowio "$DEV" EIO!flush
+	io flush
+	remove cct
+}
+
+lost_once() {
+	faulty_chain
+	io write:1M:64k:1 flush
+	# the data, then the bits of a commit that nobody has asked for
+	fail_top 2 2
+	cowio "$DEV" write:1088k:64k:2
+	wait_for 30 in_mode cct ro
+	dmsetup suspend --noflush --nolockfs cct
+	dmsetup resume cct
+	cowio "$DEV" EIO!flush
+	load_again
+	io flush
 	remove cct
 }
 
@@ -496,5 +575,68 @@ slow_zeroes() {
 	done
 	retire cct d.qcow2
 }
+
+slow_snapshot() {
+	local read pid
+
+	changeable b.qcow2
+	use spare single.qcow2
+	mv single.qcow2 e.qcow2
+	qcow2poke e.qcow2 backing d.qcow2 qcow2
+	attach e.qcow2
+	io verify
+	slow b.qcow2
+	cowio -m "$T/model.raw" "$DEV" read:64k:4k &
+	read=$!
+	wait_for 60 waiting 1
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	pid=$!
+	wait_for 60 has_layers 5
+	others_go_on waiting 1 -- write:5M:64k:1 write:4608512:512:2 read:5M:64k flush fua:72k:4k:3 \
+		discard:6M:128k read:12M:64k
+	repair b.qcow2
+	wait "$read" || fail "the slow read went wrong"
+	wait "$pid"
+	io verify
+	retire cct e.qcow2
+}
+
+has_layers() {
+	status cct
+	[ "$S_LAYERS" = "$1" ]
+}
+
+# ---- writes that fail, and are done all the same ----
+
+# A partial write has filled its subcluster's first sector and waits for the rest. Meanwhile the guest writes
+# all of it, is told that this has failed, and reads what was there before.
+failed_appears() {
+	local pid
+
+	need_faults
+	use parts
+	attach ro:base.raw ro:mid.qcow2 top.qcow2
+	over base.raw "0 $(sectors base.raw) linear @ 0"
+	dmsetup create cct-f3 --table "0 $(sectors top.qcow2) cct-fault ${LOOP[top.qcow2]} 3"
+	LOOP[top.qcow2]=/dev/mapper/cct-f3
+	mkchain cct base.raw mid.qcow2 top.qcow2
+	io read:0:64k
+	slow base.raw
+	WRITTEN=$(dm_stat cct-f3 4)
+	cowio "$DEV" write:512:512:1 &
+	pid=$!
+	wait_for 60 has_written 1
+	waiting 1 || fail "the partial write is over already"
+	echo "8 2 1 1 5 1" >/sys/module/dm_cct_fault/parameters/plan
+	cowio "$DEV" EIO!write:0:4k:2
+	io read:0:512
+	repair base.raw
+	wait "$pid"
+	io read:0:512 write:512:512:1 read:0:64k verify
+	retire cct top.qcow2
+}
+
+# has_written N: so many writes have reached the top since it was activated
+has_written() { [ "$(($(dm_stat cct-f3 4) - WRITTEN))" -ge "$1" ]; }
 
 run_cases

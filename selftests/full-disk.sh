@@ -327,6 +327,7 @@ metadata_stream() {
 	[ "$S_ERR" -ne 0 ] || fail "the job ended well"
 	eq "$S_MODE $S_LAYERS" "ro 4" "mode, layers"
 	tool_fails 'cowchain reload cct' wait cct --quiet
+	refuse_msg EROFS cct job-resume
 	io verify
 	make_room
 	mark reload

@@ -154,13 +154,16 @@ victim_gone() {
 	[ ! -e /dev/mapper/cctv ]
 }
 
+# One that lasts, unless there is one already, or nothing is left to be copied.
+victim_job() { msg cctv base 0 && msg cctv stream speed 65536 || true; }
+
 victim_do() {
 	local i
 
 	case $1 in
-	stream) msg cctv base $((RANDOM % 2)) && msg cctv stream speed $((RANDOM % 4 << 22)) ;;
-	pause) msg cctv job-pause ;;
-	cancel) msg cctv job-cancel ;;
+	stream) msg cctv base $((RANDOM % 2)) && msg cctv stream speed $((RANDOM % 4 << 18)) ;;
+	pause) victim_job && msg cctv job-pause ;;
+	cancel) victim_job && msg cctv job-cancel ;;
 	error) swap_table error ;;
 	zero) swap_table zero ;;
 	suspend) dmsetup suspend --noflush --nolockfs cctv && dmsetup resume cctv ;;
@@ -195,13 +198,14 @@ victim_whole() {
 	eq "$(mkloop -l "$T/v" | wc -l)" "$want" "loop devices of the victim"
 }
 
-# Goes on until the others have ended.
+# Goes on until the others have ended. Now and then with new images, so that jobs have something to do.
 victim() {
 	local io i
 
 	mkdir "$T/v"
-	cp "$FIXTURES"/stress/{a.raw,b.qcow2,c.qcow2,model.raw} "$T/v"
 	while :; do
+		[ -e "$T/v/c.qcow2" ] && [ $((RANDOM % 2)) -eq 0 ] ||
+			cp "$FIXTURES"/stress/{a.raw,b.qcow2,c.qcow2,model.raw} "$T/v"
 		layers v/a.raw v/b.qcow2 v/c.qcow2
 		wait_for 30 create cctv
 		victim_keep
