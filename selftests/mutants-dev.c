@@ -182,7 +182,7 @@ static void check_log_line(struct worker *w, const char *line)
 		if ((unsigned int)atoi(strchr(s->number, ':') + 1) != minor)
 			continue;
 		/* what was there when it was checked may be gone when it is used */
-		if (w->m.live && s == w->m.target)
+		if (w->m.live && s->was_cut)
 			continue;
 		worker_fail(w, "I/O behind the end of %s: %u sectors at %llu of %llu", s->file, n,
 			    sector, limit);
@@ -221,6 +221,7 @@ void slice_cut(struct worker *w, struct slice *s, uint64_t len)
 	if (err)
 		die("%s with %llu bytes: %s", s->name, (unsigned long long)len, strerror(err));
 	s->cut = len != s->len;
+	s->was_cut |= s->cut;
 }
 
 /* ------------------------------------------------------------------- verification */
@@ -277,6 +278,7 @@ static void mend(struct worker *w, struct slice *s)
 
 	if (s->cut)
 		slice_cut(w, s, s->len);
+	s->was_cut = false;
 	for (off = 0; off < s->len; off += CHUNK) {
 		uint64_t n = s->len - off < CHUNK ? s->len - off : CHUNK;
 

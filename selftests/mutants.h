@@ -40,6 +40,7 @@ struct slice {
 	uint64_t offset;	/* in the worker's file */
 	uint64_t len;		/* a multiple of 4096 */
 	bool cut;		/* the mapped device is shorter now */
+	bool was_cut;		/* ... or was, with this mutant */
 	struct geometry g;
 };
 
