@@ -14,6 +14,7 @@
  */
 #include <linux/slab.h>
 
+#include "cell.h"
 #include "cowchain.h"
 
 static struct cc_cell *cc_cell(struct cowchain *cc, u64 cluster)

@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
+#include "cell.h"
 #include "job.h"
 
 bool cc_copy_idle(struct cc_job *job)

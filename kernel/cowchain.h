@@ -61,6 +61,7 @@
 #define CC_MAX_SECTORS		BIT_ULL(37)
 
 struct cowchain;
+struct cc_cell;
 struct cc_view;
 struct cc_job;
 
@@ -489,20 +490,6 @@ void cc_view_drain(struct cc_view *view);
 enum cc_mode { CC_RW, CC_RO, CC_FAIL };
 
 /**
- * struct cc_cell - one lock for the clusters that hash to it.
- * @holders: > 0 shared, -1 exclusive.
- * @excl_waiting: new shared holders queue up behind them.
- * @failures: of writes by holders.
- */
-struct cc_cell {
-	spinlock_t lock;		/* the two counts; irq-safe */
-	int holders;
-	unsigned int excl_waiting;
-	unsigned int failures;
-	wait_queue_head_t wait;
-};
-
-/**
  * struct cowchain - one target.
  * @read_only: the mapped device was created read-only.
  * @opened: layers of the table line, base first, until the first resume made
@@ -637,21 +624,6 @@ int cc_view_warm(struct cc_view *view, sector_t pos);
 
 void cc_write_deferred(struct cc_io *io);
 void cc_discard_deferred(struct cc_io *io);
-
-/* cell.c; clusters are absolute, first to last inclusive, in one block. */
-struct cc_cell *cc_cells_create(void);
-bool cc_cells_try_shared(struct cowchain *cc, u64 first, u64 last);	/* any */
-void cc_cells_unlock_shared(struct cowchain *cc, u64 first, u64 last);	/* any */
-void cc_cells_lock_excl(struct cowchain *cc, u64 first, u64 last);	/* process */
-void cc_cells_unlock_excl(struct cowchain *cc, u64 first, u64 last);	/* any */
-void cc_cells_downgrade(struct cowchain *cc, u64 first, u64 last);	/* any */
-/*
- * A holder's write has failed, but may have been done: what others have filled
- * there counts no more.  cc_cells_failures() tells, by the first and the last
- * cluster; it is another number under exclusive cells if there was one since.
- */
-void cc_cells_fail(struct cowchain *cc, u64 first, u64 last);		/* any */
-unsigned int cc_cells_failures(struct cowchain *cc, u64 first, u64 last); /* any */
 
 /* io.c: synchronous I/O on pages.  Process. */
 

@@ -10,6 +10,7 @@
  *
  * bi_sector is relative to the target from cc_map() on.
  */
+#include "cell.h"
 #include "cowchain.h"
 
 static void cc_io_work(struct work_struct *work);

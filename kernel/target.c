@@ -8,6 +8,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "cell.h"
 #include "cowchain.h"
 #include "identity.h"
 #include "job.h"

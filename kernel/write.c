@@ -9,6 +9,7 @@
  */
 #include <linux/mm.h>
 
+#include "cell.h"
 #include "cowchain.h"
 
 /*

@@ -155,7 +155,10 @@ victim_gone() {
 }
 
 # One that lasts, unless there is one already, or nothing is left to be copied.
-victim_job() { msg cctv base 0 && msg cctv stream speed 65536 || true; }
+victim_job() {
+	msg cctv base 0 || return 0
+	msg cctv stream speed 65536 || true
+}
 
 victim_do() {
 	local i
@@ -204,8 +207,9 @@ victim() {
 
 	mkdir "$T/v"
 	while :; do
-		[ -e "$T/v/c.qcow2" ] && [ $((RANDOM % 2)) -eq 0 ] ||
+		if [ ! -e "$T/v/c.qcow2" ] || [ $((RANDOM % 2)) -eq 0 ]; then
 			cp "$FIXTURES"/stress/{a.raw,b.qcow2,c.qcow2,model.raw} "$T/v"
+		fi
 		layers v/a.raw v/b.qcow2 v/c.qcow2
 		wait_for 30 create cctv
 		victim_keep

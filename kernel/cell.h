@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Cells: one reader/writer lock per cluster; see cell.c.
+ */
+#ifndef COWCHAIN_CELL_H
+#define COWCHAIN_CELL_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+struct cowchain;
+
+/**
+ * struct cc_cell - one lock for the clusters that hash to it.
+ * @holders: > 0 shared, -1 exclusive.
+ * @excl_waiting: new shared holders queue up behind them.
+ * @failures: of writes by holders.
+ */
+struct cc_cell {
+	spinlock_t lock;		/* the counts; irq-safe */
+	int holders;
+	unsigned int excl_waiting;
+	unsigned int failures;
+	wait_queue_head_t wait;
+};
+
+/* Clusters are absolute, first to last inclusive, in one block. */
+struct cc_cell *cc_cells_create(void);
+bool cc_cells_try_shared(struct cowchain *cc, u64 first, u64 last);	/* any */
+void cc_cells_unlock_shared(struct cowchain *cc, u64 first, u64 last);	/* any */
+void cc_cells_lock_excl(struct cowchain *cc, u64 first, u64 last);	/* process */
+void cc_cells_unlock_excl(struct cowchain *cc, u64 first, u64 last);	/* any */
+void cc_cells_downgrade(struct cowchain *cc, u64 first, u64 last);	/* any */
+/*
+ * A holder's write has failed, but may have been done: what others have filled
+ * there counts no more.  cc_cells_failures() tells, by the first and the last
+ * cluster; it is another number under exclusive cells if there was one since.
+ */
+void cc_cells_fail(struct cowchain *cc, u64 first, u64 last);		/* any */
+unsigned int cc_cells_failures(struct cowchain *cc, u64 first, u64 last); /* any */
+
+#endif
