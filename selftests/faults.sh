@@ -10,7 +10,7 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-: "${FAULTS:=47}" "${SEED:=1}"
+: "${FAULTS:=71}" "${SEED:=1}"
 exec {SHOWN}>&1		# for what the walks have counted, as comments
 
 need_faults() {

@@ -14,7 +14,7 @@
 #define PRINT_MS 1000
 #define BAR_WIDTH 78
 /* How long a job may take to begin, in seconds. */
-#define CREATED_MAX 10
+#define CREATED_MAX 4
 /* Weight of the newest second in the rate that is shown. */
 #define RATE_WEIGHT 0.3
 
