@@ -3,8 +3,9 @@
 # Stress: one round. Verified chains under load, a victim whose table is pulled away, no memory.
 #
 # SEED decides everything that is decided here: OPS (400) operations on each of 1 to 3 (or CHAINS) chains by
-# chainstress, which checks each byte; beside them, unless SQUEEZE=no, what eats memory, and a chain that is removed, suspended and has its
-# table swapped while I/O and jobs are in flight, and that must be whole afterwards.
+# chainstress, which checks each byte; beside them, unless SQUEEZE=no, what eats memory, and a chain that is
+# removed, suspended and has its table swapped while I/O and jobs are in flight, and that must be whole
+# afterwards.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
