@@ -33,7 +33,7 @@ subdirs := $(patsubst %/Makefile,%,$(wildcard userspace/Makefile userspace/vmm/M
 all: modules userspace
 
 modules:
-	+@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') '$(kernel)' $(KBUILD_ARGS)
+	+@scripts/vm/module-build $(if $(KDIR),--kdir '$(KDIR)') '$(kernel)' $(KBUILD_ARGS)
 
 # The tool first: the launcher shares its sources.
 userspace:
@@ -44,7 +44,7 @@ install: userspace
 	@for dir in $(subdirs); do $(MAKE) --no-print-directory -C $$dir install || exit; done
 
 modules_install: modules
-	+@scripts/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
+	+@scripts/vm/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
 		'$(kernel)' $(if $(DESTDIR),INSTALL_MOD_PATH='$(DESTDIR)')
 
 # KERNEL, TESTS, CASES, SEEDS, OPS, SEED, FAULTS and STEPS on make's command line reach these
@@ -57,7 +57,7 @@ coverage stress:
 demo:
 	@scripts/setup check
 	@$(MAKE) --no-print-directory userspace
-	@scripts/demo
+	@scripts/demo/run
 
 # The launcher's own tests: natively, then guests in a VM with nested KVM.
 check-launcher:
@@ -86,7 +86,7 @@ lint:
 	@scripts/lint $(STEPS)
 
 build-newest:
-	@scripts/build-newest
+	@scripts/vm/build-newest
 
 clean:
 	@for dir in $(subdirs); do $(MAKE) --no-print-directory -C $$dir clean || exit; done

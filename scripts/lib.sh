@@ -8,7 +8,8 @@ shopt -s inherit_errexit
 
 # shellcheck disable=SC2034	# used by those who source this
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-me=${0##*/}
+me=${0##*/scripts/}
+me=${me#scripts/}
 
 # Everything fetched or made once per machine, safe to delete at any time.
 cache=${DM_COWCHAIN_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dm-cowchain}
@@ -17,7 +18,7 @@ say() { echo "$me: $*"; }
 warn() { echo "$me: $*" >&2; }
 die() { warn "$@"; exit 1; }
 
-# The Debian suite a kernel of ours comes from. For scripts/kernel-debug's, which
+# The Debian suite a kernel of ours comes from. For scripts/vm/kernel-debug's, which
 # are built here, that of their source.
 kernel_suite() {
 	case $1 in

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # What the launcher's tests share, on top of the other tests' lib.sh: making a guest's initramfs,
-# running it, reading its console. They run inside scripts/vm-run --nested-kvm; "run" here starts
+# running it, reading its console. They run inside scripts/vm/run --nested-kvm; "run" here starts
 # them so, with these in the environment:
 #	COWCHAIN_VM	the launcher
 #	GUEST_KERNEL	a bzImage
