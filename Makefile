@@ -28,7 +28,7 @@ B := $(CURDIR)/build
 
 export PREFIX DESTDIR MANDIR
 
-subdirs := $(patsubst %/Makefile,%,$(wildcard userspace/Makefile userspace/vmm/Makefile))
+subdirs := userspace/tool userspace/vmm
 
 all: modules userspace
 

@@ -581,8 +581,8 @@ letters() {
 
 it "loop devices, by the tool's unit tests" unit_loop
 unit_loop() {
-	need test_loop
-	CMOCKA_MESSAGE_OUTPUT=TAP test_loop >out 2>&1 || fail "$(<out)"
+	need test-loop
+	CMOCKA_MESSAGE_OUTPUT=TAP test-loop >out 2>&1 || fail "$(<out)"
 	! grep -i skip out || fail "a test was skipped"
 	grep -q '^ok 4 ' out || fail "fewer than four tests"
 }

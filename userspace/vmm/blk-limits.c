@@ -11,7 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "../lock.h"
+#include "lock.h"
 #include "blk.h"
 #include "util.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the tool's sources that the launcher shares (../lock.c) call for their messages. */
+/* What the tool's sources that the launcher shares (../lib/lock.c) call for their messages. */
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "../util.h"
+#include "../lib/util.h"
 #include "util.h"
 
 void cc_error(const char *fmt, ...)

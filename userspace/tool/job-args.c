@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "dm.h"
-#include "job_args.h"
+#include "job-args.h"
 #include "util.h"
 
 static int parse_timeout(const char *verb, struct job_args *args)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "job_args.h"
+#include "job-args.h"
 #include "live.h"
 #include "path.h"
 #include "space.h"

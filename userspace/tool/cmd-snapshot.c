@@ -12,7 +12,7 @@
 #include "commands.h"
 #include "create.h"
 #include "hold.h"
-#include "job_args.h"
+#include "job-args.h"
 #include "live.h"
 #include "space.h"
 #include "util.h"
