@@ -79,7 +79,7 @@ fuzz-qcow2:
 bench:
 	@scripts/setup check
 	@$(MAKE) --no-print-directory userspace
-	@scripts/bench
+	@scripts/bench/wall
 
 lint:
 	@scripts/setup lint
