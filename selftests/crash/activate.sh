@@ -3,8 +3,8 @@
 # What a power loss left, attached again for writing: reads as it should, and its job ends.
 #
 # FIXTURES has the directories that crashreplay exported, by recording.
-# shellcheck source=selftests/lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
 
 SECTORS=72216
 

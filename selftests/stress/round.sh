@@ -6,8 +6,8 @@
 # chainstress, which checks each byte; beside them, unless SQUEEZE=no, what eats memory, and a chain that is
 # removed, suspended and has its table swapped while I/O and jobs are in flight, and that must be whole
 # afterwards.
-# shellcheck source=selftests/lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
 
 : "${SEED:=1}" "${OPS:=400}" "${STALL:=200}" "${TALLY:=/dev/null}" "${CHAINS:=}" "${SQUEEZE:=yes}"
 SECTORS=72216

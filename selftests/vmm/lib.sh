@@ -8,8 +8,8 @@
 #	GUEST_KERNEL	a bzImage
 #	GUEST_INITRD	what make-initrd made for it
 
-# shellcheck source=selftests/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/lib.sh"
 
 : "${COWCHAIN_VM:?}" "${GUEST_KERNEL:?}" "${GUEST_INITRD:?}"
 : "${GUEST_TIMEOUT:=120}"	# seconds; an emulated guest's guest needs about ten to boot

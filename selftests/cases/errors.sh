@@ -1,0 +1,478 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# I/O errors of the layers: who gets to know, what the job does, and what stays intact.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+abcd() {
+	use abcd
+	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2
+}
+
+# broken FILE FROM LENGTH: three lines of a table in sectors, errors in the middle
+broken() {
+	local all end=$(($2 + $3))
+
+	all=$(sectors "$1")
+	[ "$2" -eq 0 ] || echo "0 $2 linear @ 0"
+	echo "$2 $3 error"
+	[ "$end" -ge "$all" ] || echo "$end $((all - end)) linear @ $end"
+}
+
+# no_writes FILE FROM LENGTH: reads work there, writes do not
+no_writes() {
+	local all end=$(($2 + $3))
+
+	all=$(sectors "$1")
+	[ "$2" -eq 0 ] || echo "0 $2 linear @ 0"
+	echo "$2 $3 flakey @ $2 0 3600 1 error_writes"
+	[ "$end" -ge "$all" ] || echo "$end $((all - end)) linear @ $end"
+}
+
+whole() { echo "0 $(sectors "$1") linear @ 0"; }
+
+break_at() {
+	local lines
+
+	mapfile -t lines < <(broken "$@")
+	change "$1" "${lines[@]}"
+}
+
+break_writes() {
+	local lines
+
+	need_target flakey
+	mapfile -t lines < <(no_writes "$@")
+	change "$1" "${lines[@]}"
+}
+
+repair() { change "$1" "$(whole "$1")"; }
+
+# The chain with FILE on something that can be broken.
+breakable() {
+	local f
+
+	abcd
+	for f; do
+		over "$f" "$(whole "$f")"
+	done
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+}
+
+# Sector in FILE where its data of guest cluster N lies, and its L2 table.
+data_at() { local w; read -r w _ < <(qcow2poke "$1" l2 "$2"); echo $(((w & 0x00fffffffffffe00) / 512)); }
+table_at() { echo $((($(qcow2poke "$1" l1 0) & 0x00fffffffffffe00) / 512)); }
+
+it "a read error below reaches the reader, and nobody else" read_below
+read_below() {
+	breakable a.raw
+	# 1 MiB of the raw disk that no layer above covers: 4480k-5504k is a's own
+	break_at a.raw 9000 64
+	cowio "$DEV" EIO!read:4500k:4k
+	io read:0:4M read:5M:1M
+	repair a.raw
+	io verify
+	retire cct d.qcow2
+}
+
+it "the job's policy report: it ends, the chain stays" report
+report() {
+	breakable a.raw
+	break_at a.raw 9000 64
+	msg cct stream on-error report
+	job_done cct 5
+	eq "$S_IO" failed io-status
+	eq "$S_LAYERS" 4 layers
+	eq "$S_MODE" rw mode
+	repair a.raw
+	io verify random:20:1
+	retire cct d.qcow2
+	eq "$(qcow2poke d.qcow2 backing)" c.qcow2 "backing file"
+}
+
+it "the policy enospc, which is the default, reports other errors" default_policy
+default_policy() {
+	local words
+
+	for words in "" "on-error enospc"; do
+		breakable a.raw
+		break_at a.raw 9000 64
+		# shellcheck disable=SC2086	# words
+		msg cct stream $words
+		job_done cct 5
+		eq "$S_LAYERS" 4 layers
+		remove cct cct-over-a-raw
+		mkloop -x "${UNDER[a.raw]}"
+		detach b.qcow2 c.qcow2 d.qcow2
+	done
+}
+
+it "the policy stop: it pauses, and goes on at the same place" stop
+stop() {
+	local off nr
+
+	breakable a.raw
+	break_at a.raw 9000 64
+	nr=$(event_nr cct)
+	msg cct stream on-error stop
+	wait_state cct paused
+	eq "$S_IO" failed io-status
+	off=$S_OFF
+	[ "$off" -le 4608000 ] || fail "offset $off is beyond the error"
+	[ "$(event_nr cct)" -gt "$nr" ] || fail "no event"
+	# resumed without a repair it stops again
+	msg cct job-resume
+	sleep 0.5
+	wait_state cct paused
+	eq "$S_IO" failed io-status
+	eq "$S_LAYERS" 4 layers
+	repair a.raw
+	msg cct job-resume
+	job_done cct
+	eq "$S_IO" ok io-status
+	chain_is cct d.qcow2
+	io verify
+	retire cct d.qcow2
+	rm a.raw b.qcow2 c.qcow2
+}
+
+it "a job that stopped can be cancelled, and started again" stop_cancel
+stop_cancel() {
+	breakable a.raw
+	break_at a.raw 9000 64
+	msg cct stream on-error stop
+	wait_state cct paused
+	msg cct job-cancel
+	wait_state cct concluded
+	eq "$S_LAYERS" 4 layers
+	repair a.raw
+	msg cct stream
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+it "an error of the writes into the top" copy_write
+copy_write() {
+	local at
+
+	breakable d.qcow2
+	at=$(data_at d.qcow2 100)
+	msg cct stream speed 65536 on-error stop
+	msg cct job-pause
+	msg cct job-set-speed 0
+	# not break_writes: that fails flushes, too, and a commit makes it read-only
+	break_at d.qcow2 "$at" 8
+	msg cct job-resume
+	wait_state cct paused
+	eq "$S_IO" failed io-status
+	repair d.qcow2
+	msg cct job-resume
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+it "a guest's write that fails is reported and leaves no trace" guest_write
+guest_write() {
+	local at
+
+	breakable d.qcow2
+	at=$(data_at d.qcow2 20)
+	# not break_writes: see copy_write
+	break_at d.qcow2 "$at" 256
+	cowio "$DEV" EIO!write:2560k:4k:1 EIO!write:2560k:512:1 EIO!write:2500k:128k:1
+	repair d.qcow2
+	# the last one may have been written in part: those places only
+	io read:2560k:128k read:0:2M
+	io write:2500k:128k:1 verify
+	status cct
+	eq "$S_MODE" rw mode
+	retire cct d.qcow2
+}
+
+it "a part of a subcluster whose other part cannot be read" fill
+fill() {
+	breakable a.raw
+	break_at a.raw 9000 8
+	cowio "$DEV" EIO!write:4608512:512:1 EIO!zero:4608512:512
+	repair a.raw
+	# nothing half done: it reads as before
+	io verify write:4608512:512:2 verify
+	retire cct d.qcow2
+}
+
+it "metadata that cannot be written: read-only, and what was acknowledged stays" metadata_write
+metadata_write() {
+	local nr
+
+	breakable d.qcow2
+	io write:0:64k:1 flush
+	nr=$(event_nr cct)
+	break_writes d.qcow2 "$(table_at d.qcow2)" 256
+	cowio "$DEV" write:1M:4k:9
+	cowio "$DEV" EIO!flush
+	status cct
+	eq "$S_MODE" ro mode
+	[ "$(event_nr cct)" -gt "$nr" ] || fail "no event"
+	cowio "$DEV" EIO!write:2M:4k:9 EIO!discard:0:64k
+	refuse_msg EROFS cct stream
+	# reads go on
+	cowio -m model.raw "$DEV" read:0:1M read:2M:4M
+	repair d.qcow2
+	status cct
+	eq "$S_MODE" ro "mode, which does not come back by itself"
+	dmsetup load cct --table "$(dmsetup table cct)"
+	dmsetup suspend --noflush cct
+	dmsetup resume cct
+	status cct
+	eq "$S_MODE" rw "mode after a reload"
+	# the write that was never flushed may be there or not
+	cowio -m model.raw "$DEV" read:0:1M read:1028k:14M
+	io write:1M:4k:3 random:30:1 verify
+	retire cct d.qcow2
+}
+
+it "metadata of the top that cannot be read" metadata_read
+metadata_read() {
+	local rc=0
+
+	abcd
+	over d.qcow2 "$(whole d.qcow2)"
+	break_at d.qcow2 "$(table_at d.qcow2)" 8
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	DEV=/dev/mapper/cct
+	dmsetup create cct --table "$TABLE" || rc=1
+	if [ $rc -eq 0 ]; then
+		cowio "$DEV" EIO!read:0:4k EIO!write:0:4k:1
+		remove cct
+	fi
+	repair d.qcow2
+	create cct
+	io verify
+	retire cct d.qcow2
+}
+
+it "metadata of a layer below that cannot be read" metadata_below
+metadata_below() {
+	abcd
+	over c.qcow2 "$(whole c.qcow2)"
+	break_at c.qcow2 "$(table_at c.qcow2)" 8
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	cowio "$DEV" EIO!read:0:4k EIO!write:0:512:1
+	# a whole subcluster needs nothing from below
+	io write:64k:4k:1
+	msg cct stream on-error report
+	job_done cct 5
+	repair c.qcow2
+	io verify
+	msg cct stream
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+it "a header that cannot be written at the end of a stream" header_write
+header_write() {
+	breakable d.qcow2
+	msg cct base 0
+	msg cct stream speed 65536 on-error report
+	msg cct job-pause
+	msg cct job-set-speed 0
+	break_writes d.qcow2 0 256
+	msg cct job-resume
+	wait_state cct concluded
+	[ "$S_ERR" -ne 0 ] || fail "the job concluded without an error"
+	eq "$S_LAYERS" 4 layers
+	cowio -m model.raw "$DEV" verify
+	remove cct
+	repair d.qcow2
+	# it is still recorded, as it was before the header broke
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	wait_state cct paused
+	msg cct job-resume
+	job_done cct
+	eq "$S_LAYERS" 2 layers
+	io verify
+	retire cct d.qcow2
+}
+
+it "a stream that cannot be recorded in the header is refused" record_write
+record_write() {
+	breakable d.qcow2
+	break_writes d.qcow2 0 256
+	refuse_msg EIO cct stream
+	status cct
+	eq "$S_STATE" "" "state of the job"
+	eq "$S_LAYERS" 4 layers
+	cowio -m model.raw "$DEV" verify
+	repair d.qcow2
+	msg cct stream
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+it "a cancel that cannot be recorded says so" record_cancel
+record_cancel() {
+	breakable d.qcow2
+	msg cct stream speed 65536
+	msg cct job-pause
+	# nothing may be left to commit: flushes fail, too
+	io flush
+	break_writes d.qcow2 0 256
+	refuse_msg EIO cct job-cancel
+	wait_state cct concluded
+	repair d.qcow2
+	msg cct job-cancel
+	remove cct
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	status cct
+	eq "$S_STATE" "" "state of the job"
+	io verify
+	retire cct d.qcow2
+}
+
+it "a cancel in a chain that has become read-only says so" ro_cancel
+ro_cancel() {
+	breakable d.qcow2
+	msg cct stream speed 65536
+	msg cct job-pause
+	# what the job has copied shall not meet the errors before the write does
+	cowio "$DEV" flush
+	break_writes d.qcow2 "$(table_at d.qcow2)" 256
+	cowio "$DEV" write:1M:4k:9
+	cowio "$DEV" EIO!flush
+	status cct
+	eq "$S_MODE" ro mode
+	refuse_msg EROFS cct job-cancel
+	logged "stays recorded in the top"
+	wait_state cct concluded
+	remove cct
+	repair d.qcow2
+	# it was not forgotten, and can be cancelled now
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	wait_state cct paused
+	msg cct job-cancel
+	# the write that was never flushed may be there or not
+	io read:0:1M read:1028k:14M write:1M:4k:3 verify
+	retire cct d.qcow2
+}
+
+it "a snapshot when the old top cannot be committed" snapshot
+snapshot() {
+	breakable d.qcow2
+	use spare single.qcow2
+	mv single.qcow2 e.qcow2
+	qcow2poke e.qcow2 backing d.qcow2 qcow2
+	attach e.qcow2
+	break_writes d.qcow2 "$(table_at d.qcow2)" 256
+	cowio "$DEV" write:1M:4k:9
+	refuse_msg any cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	status cct
+	eq "$S_LAYERS" 4 layers
+	cowio -m model.raw "$DEV" read:0:1M read:2M:14M
+}
+
+# thin_pool MIB: d.data becomes a device of 16 MiB that has room for so many
+thin_pool() {
+	truncate -s 4M pool.meta
+	truncate -s 32M pool.data
+	attach pool.meta pool.data
+	pool_table "$1" | dmsetup create cct-pool
+	dmsetup message cct-pool 0 "create_thin 0"
+	dmsetup create cct-thin --table "0 $SECTORS thin /dev/mapper/cct-pool 0"
+	LOOP[d.data]=/dev/mapper/cct-thin
+}
+
+pool_table() {
+	echo "0 $(($1 * 2048)) thin-pool ${LOOP[pool.meta]} ${LOOP[pool.data]} 128 0 2" \
+		"skip_block_zeroing error_if_no_space"
+}
+
+grow_pool() {
+	pool_table "$1" | dmsetup load cct-pool
+	dmsetup suspend --noflush cct-pool
+	dmsetup resume cct-pool
+}
+
+# After the test: what the thin device holds is the data file.
+keep_thin() {
+	dd if=/dev/mapper/cct-thin of=d.data bs=1M conv=sparse status=none
+	keep check d.qcow2
+	keep compare d.qcow2 model.raw
+}
+
+it "no space: the job stops, and goes on when there is some" no_space
+no_space() {
+	need_target thin-pool
+	use ext
+	thin_pool 2
+	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	create cct
+	DEV=/dev/mapper/cct
+	msg cct stream
+	wait_state cct paused
+	eq "$S_IO" nospace io-status
+	eq "$S_LAYERS" 4 layers
+	# the guest gets the same error for what needs space, as it is
+	io verify
+	grow_pool 24
+	msg cct job-resume
+	job_done cct
+	eq "$S_IO" ok io-status
+	io verify
+	remove cct
+	keep_thin
+	cmp d.data model.raw || fail "the data file is not the guest's disk"
+}
+
+it "no space with the policy report" no_space_report
+no_space_report() {
+	need_target thin-pool
+	use ext
+	thin_pool 2
+	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	create cct
+	DEV=/dev/mapper/cct
+	msg cct stream on-error report
+	job_done cct 28
+	eq "$S_IO" nospace io-status
+	eq "$S_LAYERS" 4 layers
+	io verify
+}
+
+it "no space for a guest's write" no_space_guest
+no_space_guest() {
+	need_target thin-pool
+	use ext
+	thin_pool 1
+	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	create cct
+	DEV=/dev/mapper/cct
+	io write:0:1M:1
+	cowio "$DEV" ENOSPC!write:4M:64k:2 ENOSPC!write:5M:512:2
+	io verify
+	grow_pool 24
+	io write:4M:64k:2 random:30:1 verify
+	remove cct
+	keep_thin
+}
+
+it "a layer that vanishes altogether in the middle of a job" unplugged
+unplugged() {
+	breakable b.qcow2
+	msg cct base 0
+	msg cct stream speed 65536 on-error report
+	msg cct job-pause
+	msg cct job-set-speed 0
+	break_at b.qcow2 0 "$(sectors b.qcow2)"
+	msg cct job-resume
+	wait_state cct concluded
+	[ "$S_ERR" -eq 0 ] || eq "$S_LAYERS" 4 layers
+	repair b.qcow2
+	io verify
+	retire cct d.qcow2
+}
+
+run_cases

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What may not be done while a job runs, and what may.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+# A chain with a job that runs until it is told otherwise.
+with_job() {
+	use abcd
+	use spare single.qcow2
+	mv single.qcow2 e.qcow2
+	qcow2poke e.qcow2 backing d.qcow2 qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	attach e.qcow2
+	msg cct stream speed 65536
+	in_state cct running || fail "the job is $S_STATE"
+}
+
+finish() {
+	in_state cct running || fail "the job is $S_STATE"
+	msg cct job-set-speed 0
+	job_done cct
+	chain_is cct d.qcow2
+	io verify
+	retire cct d.qcow2
+}
+
+it "a second stream" second_stream
+second_stream() {
+	with_job
+	refuse_msg EBUSY cct stream
+	refuse_msg EBUSY cct stream speed 1
+	finish
+}
+
+it "a snapshot" snapshot
+snapshot() {
+	with_job
+	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	# and the layer is not held
+	detach e.qcow2
+	finish
+}
+
+it "a snapshot while the job is paused" snapshot_paused
+snapshot_paused() {
+	with_job
+	msg cct job-pause
+	wait_state cct paused
+	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	refuse_msg EBUSY cct stream
+	refuse_msg EBUSY cct base 0
+	msg cct job-resume
+	wait_state cct running
+	finish
+}
+
+it "another base" base
+base() {
+	with_job
+	refuse_msg EBUSY cct base 0
+	finish
+}
+
+it "the layers in use by others for writing" other_writers
+other_writers() {
+	with_job
+	TABLE="0 $SECTORS cowchain 0 2 raw ${LOOP[a.raw]} - qcow2 ${LOOP[d.qcow2]} -"
+	refuse_create EBUSY
+	finish
+}
+
+it "resume of a job that runs, and pause of one that is paused" twice
+twice() {
+	with_job
+	# either way is fine, as long as the job goes on as it should
+	msg cct job-resume || true
+	in_state cct running || fail "the job is $S_STATE"
+	msg cct job-pause
+	wait_state cct paused
+	msg cct job-pause || true
+	in_state cct paused || fail "the job is $S_STATE"
+	msg cct job-resume
+	wait_state cct running
+	finish
+}
+
+it "removal of an open device" open_device
+open_device() {
+	with_job
+	exec 8<"$DEV"
+	if dmsetup remove cct; then
+		fail "an open device was removed"
+	fi
+	exec 8<&-
+	finish
+}
+
+it "table, status and I/O go on" allowed
+allowed() {
+	with_job
+	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io random:100:1 verify
+	finish
+}
+
+run_cases

@@ -1,0 +1,466 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Hostile images: wrong headers, tables and entries, cut files. Clear errors, nothing else.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+abcd() {
+	use abcd
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+}
+
+# bad_header REGEX POKE-COMMAND...: d.qcow2 with that change is refused as a top
+bad_header() {
+	local regex=$1
+
+	shift
+	qcow2poke d.qcow2 "$@"
+	cp d.qcow2 before
+	mark bad
+	refuse_create any "$regex"
+	cmp before d.qcow2 || fail "a refused image was changed: $*"
+	cp "$FIXTURES/abcd/d.qcow2" d.qcow2
+}
+
+it "headers that contradict the format" header
+header() {
+	abcd
+	bad_header 'qcow2|magic' u32 0 0x12345678
+	bad_header 'version' set version 1
+	bad_header 'version' set version 4
+	bad_header 'cluster' set cluster_bits 8
+	bad_header 'cluster' set cluster_bits 22
+	bad_header 'cluster' set cluster_bits 0xffffffff
+	bad_header 'size|L1' set size 1T
+	bad_header 'size|disk|length' set size 8M
+	bad_header 'size' set size 0xffffffffffffffff
+	bad_header 'crypt' set crypt_method 1
+	bad_header 'crypt|method' set crypt_method 7
+	bad_header 'L1' set l1_size 0
+	bad_header 'L1' set l1_size 0x1000000
+	bad_header 'L1' set l1_table_offset 0
+	bad_header 'L1' set l1_table_offset 393217
+	bad_header 'L1' set l1_table_offset 0x7fffffffffff0000
+	bad_header 'L1' set l1_table_offset 0xffffffffffff0000
+	bad_header 'refcount' set refcount_table_offset 131073
+	bad_header 'refcount' set refcount_table_offset 0x7ffffffffffe0000
+	bad_header 'refcount' set refcount_table_clusters 0x1000000
+	bad_header 'snapshot' set nb_snapshots 1
+	bad_header 'header' set header_length 96
+	bad_header 'header' set header_length 108
+	bad_header 'header' set header_length 0x40000
+	bad_header 'header' set header_length 0xfffffff8
+	bad_header 'backing|name' set backing_file_size 1024
+	bad_header 'backing|name' set backing_file_size 0xffffffff
+	bad_header 'backing|name' set backing_file_offset 131071
+	bad_header 'backing|name' set backing_file_offset 0xffffffffffffff00
+	create cct
+}
+
+it "features that we must not ignore are named" features
+features() {
+	abcd
+	bad_header 'dirty' set incompatible_features 0x11
+	bad_header 'corrupt' set incompatible_features 0x12
+	bad_header 'data file|data device' set incompatible_features 0x14
+	bad_header 'extended|prepared' set incompatible_features 0
+	bad_header 'compress|prepared' set incompatible_features 0x18
+	bad_header 'bit.* 5|0x20' set incompatible_features 0x30
+	bad_header 'bit.* 37|0x2000000000' set incompatible_features 0x2000000010
+	bad_header 'bit.* 63|0x8000000000000000' set incompatible_features 0x8000000000000010
+	bad_header 'autoclear' set autoclear_features 1
+	bad_header 'autoclear' set autoclear_features 0x8000000000000000
+	create cct
+}
+
+it "unknown features in a layer below" features_below
+features_below() {
+	local bits
+
+	abcd
+	for bits in 0x20 0x30 0x8000000000000000; do
+		qcow2poke c.qcow2 set incompatible_features $bits
+		mkloop -x "${LOOP[c.qcow2]}"
+		unset "LOOP[c.qcow2]"
+		layers a.raw b.qcow2 c.qcow2 d.qcow2
+		refuse_create any 'bit|feature'
+	done
+}
+
+it "images of kinds that are not supported" kinds
+kinds() {
+	local f
+
+	SECTORS=2048
+	use refused
+	for f in luks.qcow2 other.vmdk snap.qcow2 bitmap.qcow2; do
+		layers base.raw $f
+		refuse_create any
+	done
+	# not an image at all, and an empty one
+	truncate -s 1M empty.qcow2
+	layers empty.qcow2
+	refuse_create any
+	head -c 1M /dev/urandom >noise.qcow2
+	layers base.raw noise.qcow2
+	refuse_create any
+}
+
+# refuses_or_eio OFFSET: the table is refused, or I/O there gets EIO and a line in the log
+refuses_or_eio() {
+	cp d.qcow2 before
+	mark bad
+	if dmsetup create cct --table "$TABLE" 2>/dev/null; then
+		cowio /dev/mapper/cct "EIO!read:$1:4k" "EIO!write:$1:512:1" "EIO!write:$1:4k:1"
+		logged "cowchain: .{8}"
+		remove cct
+	fi
+	logged "cowchain: .{8}"
+}
+
+it "compressed clusters get an error, and the layer's others do not" compressed
+compressed() {
+	SECTORS=2048
+	use refused base.raw compressed.qcow2
+	attach ro:compressed.qcow2
+	layers compressed.qcow2
+	mark bad
+	if dmsetup create cct --readonly --table "$TABLE"; then
+		cowio /dev/mapper/cct EIO!read:64k:64k
+		remove cct
+	fi
+	logged "cowchain: .*compress"
+	if [ -e "$FIXTURES/refused/zstd.qcow2" ]; then
+		use refused zstd.qcow2
+		layers zstd.qcow2
+		refuse_create any compress
+	fi
+}
+
+# The entries of section 2 of the design, in a layer that is only read. c.qcow2 holds data in the
+# first subcluster of cluster 1 (128k); the rest of that cluster comes from below.
+# entry EXPECTATION WORD0 WORD1: data, EIO
+entry() {
+	cp "$FIXTURES/abcd/c.qcow2" c.qcow2
+	qcow2poke c.qcow2 l2 1 "$2" "$3"
+	attach ro:c.qcow2
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	create cct
+	mark entry
+	case $1 in
+	data) cowio -m model.raw /dev/mapper/cct read:128k:128k ;;
+	EIO)
+		cowio /dev/mapper/cct EIO!read:128k:4k
+		logged "cowchain: .{8}"
+		;;
+	esac
+	# what the others say does not suffer
+	cowio -m model.raw /dev/mapper/cct read:0:128k read:256k:1M read:12M:1M
+	remove cct
+	detach c.qcow2
+}
+
+it "bad L2 entries in a layer below" l2_below
+l2_below() {
+	local w0 off
+
+	use abcd
+	read -r w0 _ < <(qcow2poke c.qcow2 l2 1)
+	off=$((w0 & 0x00fffffffffffe00))
+	entry data - -
+	entry data $off -				# without COPIED: data for QEMU
+	entry data $((w0 | 1)) -			# bit 0: ignored
+	entry data $((w0 | 0x100)) -			# reserved bits: data for QEMU
+	entry data $((w0 | 1 << 57)) -
+	entry EIO - 0x0000000100000001			# allocated and zero
+	entry EIO 0 0x0000000000000001			# allocated without an offset
+	entry EIO $((1 << 63)) 0x0000000000000001
+	entry EIO $((w0 + 512)) -			# unaligned
+	entry EIO $((w0 + 65536)) -
+	entry EIO $((w0 | 1 << 62)) -			# compressed with extended L2
+	entry EIO $(((1 << 63) | (1 << 40))) -		# beyond the device
+	entry EIO 0x80fffffffffe0000 -
+	untouched abcd a.raw b.qcow2
+}
+
+it "a device that fails often does not silence another" not_silenced
+not_silenced() {
+	local i
+
+	use abcd
+	qcow2poke c.qcow2 l2 1 0 0x0000000000000001
+	attach ro:c.qcow2
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	create cct
+	for ((i = 0; i < 15; i++)); do
+		cowio /dev/mapper/cct EIO!read:128k:4k
+	done
+	remove cct
+	create cct
+	mark other
+	cowio /dev/mapper/cct EIO!read:128k:4k
+	logged "cowchain: .*guest offset"
+}
+
+it "zero bits count without an offset, too" zero_without_offset
+zero_without_offset() {
+	use abcd
+	qcow2poke c.qcow2 l2 1 0 0xffffffff00000000
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	cowio "$DEV" zeros:128k:128k
+}
+
+# top_entry WORD0 WORD1: a writer cannot keep this; cluster 2 of the top has it
+top_entry() {
+	cp "$FIXTURES/abcd/d.qcow2" d.qcow2
+	qcow2poke d.qcow2 l2 2 "$1" "$2"
+	refuses_or_eio 256k
+	eq "$(qcow2poke d.qcow2 l2 2)" "$(qcow2poke before l2 2)" "the bad entry afterwards"
+	keep_going
+}
+
+# A bad entry is no reason for others to fail, once it is repaired.
+keep_going() {
+	cp "$FIXTURES/abcd/d.qcow2" d.qcow2
+	create cct
+	cowio -m model.raw /dev/mapper/cct verify
+	remove cct
+}
+
+it "bad L2 entries in the top" l2_top
+l2_top() {
+	local w0
+
+	abcd
+	read -r w0 _ < <(qcow2poke d.qcow2 l2 2)
+	top_entry 0 0					# freed, e.g. by QEMU's discard
+	top_entry 0 0x0000000000000001
+	top_entry $((w0 & ~(1 << 63))) -		# without COPIED
+	top_entry - 0x0000000100000001
+	top_entry $((w0 + 512)) -
+	top_entry $((w0 | 1 << 62)) -
+	top_entry $((w0 | 0x2)) -
+	top_entry $(((1 << 63) | (1 << 40))) -
+	# onto the L2 table that says so
+	top_entry "$(qcow2poke d.qcow2 l1 0)" -
+	untouched abcd a.raw b.qcow2 c.qcow2
+}
+
+it "a freed cluster is called what it is: not prepared for writing" not_prepared
+not_prepared() {
+	local rc=0
+
+	abcd
+	qcow2poke d.qcow2 l2 2 0 0
+	mark bad
+	dmsetup create cct --table "$TABLE" || rc=1
+	[ $rc -ne 0 ] || cowio /dev/mapper/cct EIO!write:256k:4k
+	logged 'cowchain: .*not prepared'
+	[ $rc -ne 0 ] || remove cct
+	cp "$FIXTURES/spare/unprepared.qcow2" d.qcow2
+	refuse_create any prepared
+	cp "$FIXTURES/spare/standard.qcow2" d.qcow2
+	refuse_create any 'prepared|extended'
+}
+
+it "with an external data file only the guest's own offset is right" data_file_offset
+data_file_offset() {
+	use ext
+	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	qcow2poke d.qcow2 l2 2 0x8000000000060000 0x1
+	refuses_or_eio 256k
+	cp "$FIXTURES/ext/d.qcow2" d.qcow2
+	# the first cluster has offset 0: fine
+	qcow2poke d.qcow2 l2 0 0x8000000000000000 0
+	create cct
+	DEV=/dev/mapper/cct
+	io write:0:4k:1 verify
+	retire cct d.qcow2
+}
+
+it "bad L1 entries in the top" l1_top
+l1_top() {
+	local l1
+
+	abcd
+	l1=$(qcow2poke d.qcow2 l1 0)
+	bad_header 'L1|L2' l1 0 0
+	bad_header 'L1|L2' l1 0 $((l1 & ~(1 << 63)))
+	bad_header 'L1|L2' l1 0 $((l1 + 512))
+	bad_header 'L1|L2' l1 0 $(((1 << 63) | (1 << 50)))
+	bad_header 'L1|L2' l1 0 0x80fffffffffe0000
+	# onto the header, the refcount table, the L1 table
+	bad_header 'L1|L2' l1 0 $((1 << 63))
+	bad_header 'L1|L2' l1 0 $(((1 << 63) | 131072))
+	bad_header 'L1|L2' l1 0 $(((1 << 63) | $(qcow2poke d.qcow2 get l1_table_offset)))
+	create cct
+}
+
+it "two L1 entries for one table" l1_twice
+l1_twice() {
+	SECTORS=5120000
+	use tops large.raw large-top.qcow2
+	layers large.raw large-top.qcow2
+	qcow2poke large-top.qcow2 l1 1 "$(qcow2poke large-top.qcow2 l1 0)"
+	refuse_create any 'L1|L2'
+}
+
+it "bad L1 entries in a layer below" l1_below
+l1_below() {
+	local entry
+
+	use abcd
+	for entry in $(((1 << 63) | (1 << 50))) $((0x8000000000000200)) 0x80fffffffffe0000; do
+		cp "$FIXTURES/abcd/c.qcow2" c.qcow2
+		qcow2poke c.qcow2 l1 0 "$entry"
+		attach ro:c.qcow2
+		layers a.raw b.qcow2 c.qcow2 d.qcow2
+		mark bad
+		if dmsetup create cct --table "$TABLE"; then
+			cowio /dev/mapper/cct EIO!read:128k:4k
+			remove cct
+		fi
+		logged "cowchain: .{8}"
+		detach c.qcow2
+	done
+}
+
+it "cut images as a top" cut_top
+cut_top() {
+	local size
+
+	use abcd
+	for size in 512 4096 65536 131072 262144 400000 524288; do
+		cp "$FIXTURES/abcd/d.qcow2" d.qcow2
+		truncate -s $size d.qcow2
+		layers a.raw b.qcow2 c.qcow2 d.qcow2
+		refuse_create any
+		mkloop -x "${LOOP[d.qcow2]}"
+		unset "LOOP[d.qcow2]"
+	done
+	# the tables are whole, the data is cut
+	cp "$FIXTURES/abcd/d.qcow2" d.qcow2
+	truncate -s 8M d.qcow2
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	mark bad
+	if dmsetup create cct --table "$TABLE"; then
+		cowio /dev/mapper/cct EIO!write:15M:4k
+		remove cct
+	fi
+	logged "cowchain: .{8}"
+}
+
+it "cut images below" cut_below
+cut_below() {
+	local size
+
+	use abcd
+	for size in 512 65536 262144 655360 3M; do
+		cp "$FIXTURES/abcd/c.qcow2" c.qcow2
+		truncate -s $size c.qcow2
+		layers a.raw b.qcow2 c.qcow2 d.qcow2
+		mark bad
+		if dmsetup create cct --table "$TABLE"; then
+			cowio /dev/mapper/cct EIO!read:12M:4k
+			remove cct
+		fi
+		logged "cowchain: .{8}"
+		mkloop -x "${LOOP[c.qcow2]}"
+		unset "LOOP[c.qcow2]"
+	done
+}
+
+it "a data file that is too short" short_data
+short_data() {
+	use ext
+	truncate -s 8M d.data
+	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	mark bad
+	if dmsetup create cct --table "$TABLE"; then
+		cowio /dev/mapper/cct EIO!write:12M:4k
+		remove cct
+	fi
+	logged "cowchain: .{8}"
+}
+
+it "a snapshot onto a damaged layer is refused" snapshot
+snapshot() {
+	use abcd
+	use spare single.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	attach single.qcow2
+	for poke in "set version 1" "set incompatible_features 0x30" "set l1_size 0" "l1 0 0" \
+		"set size 8M" "set nb_snapshots 1" "set autoclear_features 1"; do
+		# shellcheck disable=SC2086	# words
+		qcow2poke single.qcow2 $poke
+		refuse_msg any cct snapshot qcow2 "${LOOP[single.qcow2]}" -
+		cp "$FIXTURES/spare/single.qcow2" single.qcow2
+	done
+	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io verify write:0:64k:1 verify
+	msg cct snapshot qcow2 "${LOOP[single.qcow2]}" -
+	io random:20:1 verify
+}
+
+# The target says the same thing only so many times in five seconds.
+# flip FILE SEED COUNT LENGTH: random bytes within the first LENGTH
+flip() {
+	perl -e '
+		my ($file, $seed, $count, $len) = @ARGV;
+		open(my $f, "+<", $file) or die;
+		srand($seed);
+		for (1 .. $count) {
+			seek($f, int(rand($len)), 0);
+			print $f chr(int(rand(256)));
+		}' "$@"
+}
+
+it "random damage never does more than fail" damage
+damage() {
+	local i f accepted=0
+
+	abcd
+	for ((i = 1; i <= 24; i++)); do
+		f=c.qcow2
+		[ $((i % 2)) -eq 0 ] || f=d.qcow2
+		case $((i % 4)) in
+		0 | 1) flip $f $i 2 104 ;;		# the header
+		2) flip $f $i 6 600 ;;			# with its extensions
+		3) flip $f $i 4000 655360 ;;		# all tables
+		esac
+		if dmsetup create cct --table "$TABLE" 2>/dev/null; then
+			accepted=$((accepted + 1))
+			cowio /dev/mapper/cct read:0:16M 2>/dev/null || true
+			cowio /dev/mapper/cct random:30:$i 2>/dev/null || true
+			msg cct stream on-error report 2>/dev/null && wait_state cct concluded
+			remove cct
+		fi
+		cp "$FIXTURES/abcd/$f" $f
+	done
+	note "$accepted of 24 were accepted"
+	untouched abcd a.raw b.qcow2 c.qcow2
+	create cct
+	cowio -m model.raw /dev/mapper/cct verify
+}
+
+it "after all that nothing is held and the module can be unloaded" unload
+unload() {
+	local file=${DM_COWCHAIN_MODULE:-}
+
+	[ -d /sys/module/dm_cowchain ] || skip "the target is built in"
+	eq "$(<"/sys/module/dm_cowchain/refcnt")" 0 "users of the module"
+	abcd
+	create cct
+	cowio -m model.raw /dev/mapper/cct verify
+	remove cct
+	rmmod dm_cowchain
+	if [ -n "$file" ]; then
+		insmod "$file"
+	else
+		modprobe dm-cowchain
+	fi
+	create cct
+	cowio -m model.raw /dev/mapper/cct verify
+}
+
+run_cases

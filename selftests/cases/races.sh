@@ -1,0 +1,408 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Races: what must not happen when two things happen at once.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+# slow FILE READ-MS WRITE-MS: makes a layer slow; its loop device has to be there
+slow() {
+	over "$1" "0 $(sectors "$1") delay @ 0 $2 @ 0 $3"
+}
+
+abcd() {
+	use abcd
+	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2
+}
+
+spare() {
+	use spare single.qcow2
+	mv single.qcow2 "$1.qcow2"
+	qcow2poke "$1.qcow2" backing "$2" qcow2
+	attach "$1.qcow2"
+}
+
+it "the guest writes where a stream copies" write_and_copy
+write_and_copy() {
+	need_target delay
+	abcd
+	slow c.qcow2 40 0
+	slow d.qcow2 0 20
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct base 0
+	msg cct stream
+	# the places that the layers between provide, in parts and as a whole
+	io write:64k:512:1 write:129k:2k:2 write:8193k:1M:3 zero:12M:9k discard:12800k:64k \
+		write:2100k:1k:4 write:15M:4k:5 zero:15800k:3k random:60:1
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+it "discard and write zeroes where a stream copies" discard_and_copy
+discard_and_copy() {
+	need_target delay
+	abcd
+	slow b.qcow2 60 0
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct base 0
+	msg cct stream
+	io discard:8M:512k zero:8900k:33k discard:15M:4k zero:64k:100k discard:2M:64k
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+# under_way NAME COUNT: waits until the device has so many I/Os to do. Starts no process in the loop, which
+# would take longer than they do.
+under_way() {
+	local stat start=$SECONDS minor
+
+	minor=$(dmsetup info -c --noheadings -o minor "$1")
+	until read -r -a stat <"/sys/block/dm-$minor/stat" && [ "${stat[8]}" -ge "$2" ]; do
+		[ $((SECONDS - start)) -lt 60 ] || fail "no I/O is under way"
+	done
+}
+
+# One 4 KiB write is under way for a while; $1 comes meanwhile. Any order is right, a mixture not.
+overtaking() {
+	local off pid
+
+	need_target delay
+	abcd
+	slow d.qcow2 0 800
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	cp model.raw written.raw
+	cp model.raw zeroed.raw
+	for off in 64k 1M 12M; do
+		cowio -m written.raw "$DEV" "write:$off:4k:1" &
+		pid=$!
+		under_way cct 1
+		cowio -m zeroed.raw "$DEV" "$1:$off:4k"
+		wait "$pid" || fail "the write failed"
+		cowio -m written.raw "$DEV" "read:$off:4k" 2>/dev/null ||
+			cowio -m zeroed.raw "$DEV" "read:$off:4k"
+	done
+	# and it stays that way
+	dd if="$DEV" of=before.raw bs=1M iflag=direct status=none
+	remove cct
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	cowio -m before.raw "$DEV" verify
+	retire cct d.qcow2 before.raw
+}
+
+it "a discard against a write under way to the same place" discard_overtakes
+discard_overtakes() { overtaking discard; }
+it "write zeroes against a write under way to the same place" zero_overtakes
+zero_overtakes() { overtaking zero; }
+
+it "two parts of one unallocated subcluster at the same time" two_parts
+two_parts() {
+	local i
+
+	need_target delay
+	abcd
+	slow a.raw 100 0
+	slow d.qcow2 0 50
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	# eight writers, a sector each, in the same four subclusters, while they are being filled
+	for i in 0 1 2 3 4 5 6 7; do
+		io "write:$((i * 512)):512:1" "write:$((2097152 + i * 512)):512:2" \
+			"write:$((1048576 + i * 512)):512:3" "zero:$((8388608 + i * 512)):512" &
+	done
+	wait
+	io verify
+	retire cct d.qcow2
+}
+
+it "reads of layers that a finished stream releases" read_released
+read_released() {
+	local i pids=()
+
+	need_target delay
+	abcd
+	slow b.qcow2 30 0
+	slow c.qcow2 30 0
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	for i in 1 2 3 4; do
+		io read:64k:256k read:8M:1M read:2M:100k read:12M:1M read:15M:512k read:8200k:12k \
+			read:64k:256k read:8M:1M read:2M:100k read:12M:1M read:15M:512k &
+		pids+=($!)
+	done
+	msg cct base 0
+	msg cct stream
+	job_done cct
+	for i in "${pids[@]}"; do
+		wait "$i" || fail "a reader failed"
+	done
+	# the layers between are free: nothing holds the delays any more
+	remove cct-over-b-qcow2 cct-over-c-qcow2
+	io verify
+}
+
+it "a cancel while a stream is being started" cancel_start
+cancel_start() {
+	local wait pid met=0
+
+	need_target delay
+	abcd
+	slow d.qcow2 0 300
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io write:1M:64k:1 flush
+	for wait in 0 0.2 0.4 0.6 0.8 2 5; do
+		case $wait in
+		# only where it takes so long to start a program
+		2 | 5) [ $met -eq 0 ] || break ;;
+		esac
+		msg cct stream speed 65536 &
+		pid=$!
+		sleep $wait
+		if msg cct job-cancel; then
+			wait "$pid" || fail "the stream was not accepted"
+			met=$((met + 1))
+		else
+			wait "$pid" || fail "the stream was not accepted"
+			msg cct job-cancel
+		fi
+		# else the next activation would begin it again
+		ident d.qcow2
+		eq "$I_JOB" 0 "job in the header, cancelled after $wait s"
+	done
+	[ $met -gt 0 ] || fail "all were too early"
+	io verify
+	retire cct d.qcow2
+}
+
+it "a snapshot while writes are under way" snapshot_and_writes
+snapshot_and_writes() {
+	local pids=() i
+
+	need_target delay
+	abcd
+	spare e d.qcow2
+	slow d.qcow2 20 150
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io write:0:512:1 write:4M:1M:2 write:5M:100k:7 write:1k:512:8 &
+	pids+=($!)
+	io write:8M:1k:3 fua:9M:4k:4 flush write:9500k:3k:9 flush &
+	pids+=($!)
+	io zero:12M:64k discard:13M:256k zero:13631k:1024 &
+	pids+=($!)
+	under_way cct 3
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	for i in "${pids[@]}"; do
+		wait "$i" || fail "a writer failed"
+	done
+	io verify
+	retire cct e.qcow2
+	keep check d.qcow2
+}
+
+it "snapshots while the device is suspended and resumed" snapshot_and_suspend
+snapshot_and_suspend() {
+	local i prev=d.qcow2 pid
+
+	abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	for ((i = 0; i < 25; i++)); do
+		dmsetup suspend cct
+		dmsetup resume cct
+	done &
+	pid=$!
+	for i in 1 2 3 4 5; do
+		spare "s$i" $prev
+		msg cct snapshot qcow2 "${LOOP[s$i.qcow2]}" -
+		io random:10:$i
+		keep check $prev
+		prev=s$i.qcow2
+	done
+	wait $pid
+	io verify
+	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2 s1.qcow2 s2.qcow2 s3.qcow2 s4.qcow2 s5.qcow2
+	retire cct $prev
+}
+
+it "a table that was loaded before a snapshot does not bring the old top back" stale_table
+stale_table() {
+	local top=e.qcow2
+
+	abcd
+	spare e d.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io random:20:1
+	dmsetup load cct --table "$(dmsetup table cct)"
+	# refusing this is right, too: then the chain is the old one
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - || top=d.qcow2
+	io random:40:2
+	cp d.qcow2 frozen.qcow2
+	dmsetup suspend cct
+	dmsetup resume cct || { dmsetup clear cct; dmsetup resume cct; }
+	[ $top = d.qcow2 ] || cmp d.qcow2 frozen.qcow2 || fail "the frozen layer has changed"
+	io verify
+	retire cct $top
+}
+
+it "a table that was loaded before a stream ended" stale_stream
+stale_stream() {
+	abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	dmsetup load cct --table "$(dmsetup table cct)"
+	msg cct base 0
+	msg cct stream
+	job_done cct
+	io random:20:1
+	dmsetup suspend cct
+	dmsetup resume cct || { dmsetup clear cct; dmsetup resume cct; }
+	io verify random:20:2 verify
+	# the chain is the long one again; with nothing between, a stream leaves the header alone
+	eq "$(dmsetup table cct | cut -d ' ' -f 5)" 4 "layers of the old table"
+	msg cct base 2
+	msg cct stream
+	job_done cct
+	eq "$(qcow2poke d.qcow2 backing)" a.raw "backing file, with nothing to drop"
+	io verify
+	retire cct d.qcow2
+}
+
+it "removal at any moment of a job" removal
+removal() {
+	local i backing
+
+	abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	for i in 0 0.02 0.05 0.1 0.2 0.3 0.5 0.8; do
+		# or it goes on by itself
+		[ "$i" != 0 ] || msg cct stream speed $((8 << 20))
+		sleep $i
+		remove cct
+		backing=$(qcow2poke d.qcow2 backing)
+		[ -n "$backing" ] || break
+		eq "$backing" c.qcow2 "backing file after a removal"
+		mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+		io verify
+	done
+	[ -z "$backing" ] || remove cct
+	# all over again without a limit, so that the end itself is met
+	for i in 1 2 3 4 5 6; do
+		cp "$FIXTURES/abcd/d.qcow2" d.qcow2
+		mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+		msg cct base 0
+		msg cct stream
+		sleep 0.$((i * 5))
+		remove cct
+		backing=$(qcow2poke d.qcow2 backing)
+		matches "$backing" '^(c.qcow2|a.raw)$' "backing file after a removal"
+		if [ "$backing" = a.raw ]; then
+			mkchain cct a.raw d.qcow2
+		else
+			mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+		fi
+		io verify
+		remove cct
+		keep check d.qcow2
+		keep compare d.qcow2 model.raw
+	done
+}
+
+it "cancel at any moment of a job" cancel
+cancel() {
+	local i
+
+	abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	for i in 0 0.05 0.1 0.2 0.4; do
+		msg cct base 2
+		msg cct base none
+		msg cct stream speed $((16 << 20))
+		sleep $i
+		# too late is no error of the target
+		msg cct job-cancel || true
+		wait_state cct concluded
+		io verify
+		[ "$S_LAYERS" -gt 1 ] || break
+		eq "$S_ERR" 125 "errno of a cancelled job"
+	done
+	status cct
+	[ "$S_LAYERS" -eq 1 ] || { msg cct stream; job_done cct; }
+	io verify
+	retire cct d.qcow2
+}
+
+it "of two streams started at once, one starts" two_streams
+two_streams() {
+	local a=0 b=0 pid
+
+	abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	{ msg cct stream speed 65536 2>/dev/null || exit 1; } &
+	pid=$!
+	msg cct stream speed 65536 2>/dev/null || a=1
+	wait $pid || b=1
+	eq $((a + b)) 1 "streams that were refused"
+	msg cct job-cancel
+	job_done cct 125
+}
+
+it "of two snapshots at once, each is there or not" two_snapshots
+two_snapshots() {
+	local a=0 b=0 pid
+
+	abcd
+	spare e d.qcow2
+	spare f d.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	{ msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - || exit 1; } &
+	pid=$!
+	msg cct snapshot qcow2 "${LOOP[f.qcow2]}" - || a=1
+	wait $pid || b=1
+	status cct
+	eq "$S_LAYERS" $((6 - a - b)) layers
+	[ $((a + b)) -lt 2 ] || fail "both were refused"
+	io random:30:1 verify
+}
+
+it "status and table at any time" status_always
+status_always() {
+	local pid i line
+
+	abcd
+	spare e d.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	while :; do
+		dmsetup status cct && dmsetup table cct
+	done >lines &
+	pid=$!
+	for i in 1 2; do
+		msg cct base 0
+		msg cct stream
+		io random:40:$i
+		job_done cct
+		[ $i -eq 2 ] || msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	done
+	kill $pid
+	wait $pid || true
+	io verify
+	# each of them whole, the last one may be cut
+	while read -r line; do
+		[[ $line =~ ^0\ $SECTORS\ cowchain\ (rw\ [2-5]\ 8\ |0\ [2-5]\ raw\ 7:) ]] ||
+			fail "strange line: $line"
+	done < <(head -n -1 lines)
+}
+
+it "everything at once, with slow layers" everything
+everything() {
+	need_target delay
+	abcd
+	slow a.raw 3 0
+	slow c.qcow2 3 0
+	slow d.qcow2 2 3
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	# reload would not find the layers' files behind the delays, snapshots neither
+	chainstress --name cct --model model.raw --out . --seed 51 --ops 500 --mgmt "suspend reload"
+	remove cct
+	# the manifest could not name the file behind the delay
+	rm manifest
+	keep check d.qcow2
+	keep compare d.qcow2 .model
+}
+
+run_cases

@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Random: writers and an administrator on one chain, by seed.
+#
+# SEEDS (default 3) runs of OPS (default 500) operations, from SEED (default 1) on.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+# one SEED FORM: FORM says how the writable layers keep their data
+one() {
+	local i n=$((OPS / 40 + 6)) args=() top=c.qcow2
+
+	use stress a.raw b.qcow2 c.qcow2 model.raw
+	SECTORS=72216
+	for ((i = 0; i < n; i++)); do
+		# both forms by turns, in an order that the seed gives
+		if [ $((($1 + i) % 3)) -eq 0 ]; then
+			cp "$FIXTURES/stress/spare-ext.qcow2" "s$i.qcow2"
+			truncate -s $((SECTORS * 512)) "s$i.data"
+			qcow2poke "s$i.qcow2" ext 0x44415441 "s$i.data"
+			args+=(--spare "$T/s$i.qcow2,$T/s$i.data")
+		else
+			cp "$FIXTURES/stress/spare.qcow2" "s$i.qcow2"
+			args+=(--spare "$T/s$i.qcow2")
+		fi
+	done
+	mkchain cct a.raw b.qcow2 $top
+	chainstress --name cct --model model.raw --out . --seed "$1" --ops "$OPS" "${args[@]}"
+	remove cct
+	cmp "$FIXTURES/stress/a.raw" a.raw
+	cmp "$FIXTURES/stress/b.qcow2" b.qcow2
+}
+
+: "${SEEDS:=3}" "${OPS:=500}" "${SEED:=1}"
+for ((s = SEED; s < SEED + SEEDS; s++)); do
+	it "seed $s, $OPS operations" "seed_$s"
+	eval "seed_$s() { one $s; }"
+done
+
+run_cases

@@ -1,0 +1,141 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Who may hold which layer: one writer and nobody beside it, or any number of readers.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+two_chains() {
+	use abcd
+	use spare single.qcow2
+	mv single.qcow2 e.qcow2
+	qcow2poke e.qcow2 backing c.qcow2 qcow2
+	cp model.raw e.model
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+}
+
+it "two chains share the layers below" shared
+shared() {
+	two_chains
+	layers a.raw b.qcow2 c.qcow2 e.qcow2
+	create cct2
+	io random:40:1 verify
+	cowio -m e.model /dev/mapper/cct2 random:40:2 verify
+	io verify
+	retire cct2 e.qcow2 e.model
+	retire cct d.qcow2
+	untouched abcd a.raw b.qcow2 c.qcow2
+}
+
+it "two writers are refused" two_writers
+two_writers() {
+	two_chains
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	refuse_create EBUSY
+	io random:20:1 verify
+}
+
+it "a reader beside a writer is refused" reader_beside_writer
+reader_beside_writer() {
+	two_chains
+	layers a.raw b.qcow2 c.qcow2 d.qcow2 e.qcow2
+	refuse_create EBUSY
+	remove cct
+	create cct
+}
+
+it "a writer beside readers is refused" writer_beside_reader
+writer_beside_reader() {
+	two_chains
+	remove cct
+	# c.qcow2's loop device has to be writable for this
+	detach c.qcow2
+	attach c.qcow2
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	create cct
+	layers a.raw b.qcow2 c.qcow2
+	refuse_create EBUSY
+	remove cct
+	create cct
+}
+
+it "a data file has one writer, too" data_file
+data_file() {
+	use ext
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	TABLE="0 $SECTORS cowchain 0 1 raw ${LOOP[d.data]} -"
+	refuse_create EBUSY . --readonly
+	TABLE="0 $SECTORS cowchain 0 2 raw ${LOOP[d.data]} - qcow2 ${LOOP[c.qcow2]} -"
+	refuse_create EBUSY
+}
+
+it "the same image by another path is the same device" other_path
+other_path() {
+	two_chains
+	mknod "$T/alias" b 7 "${LOOP[d.qcow2]#/dev/loop}"
+	TABLE="0 $SECTORS cowchain 0 2 raw ${LOOP[a.raw]} - qcow2 $T/alias -"
+	refuse_create EBUSY
+}
+
+it "a snapshot claims the new top" snapshot_claims
+snapshot_claims() {
+	two_chains
+	attach e.qcow2
+	layers a.raw b.qcow2 c.qcow2 e.qcow2
+	create cct2
+	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	remove cct2
+	qcow2poke e.qcow2 backing d.qcow2 qcow2
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	create cct2 && fail "the new top was given away twice"
+	# the old top is free for readers now
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	create cct2 --readonly
+	cowio -m model.raw /dev/mapper/cct2 verify
+}
+
+it "a finished stream lets go of what it dropped" stream_releases
+stream_releases() {
+	two_chains
+	msg cct base 0
+	msg cct stream
+	job_done cct
+	detach b.qcow2
+	attach b.qcow2
+	layers a.raw b.qcow2
+	# now it may even be written, were it prepared; as a read-only top it certainly is free
+	create cct2 --readonly
+	io verify
+}
+
+it "readers stay readers while another chain streams" reader_and_stream
+reader_and_stream() {
+	two_chains
+	layers a.raw b.qcow2 c.qcow2 e.qcow2
+	create cct2
+	msg cct stream
+	cowio -m e.model /dev/mapper/cct2 random:60:1
+	job_done cct
+	cowio -m e.model /dev/mapper/cct2 verify
+	io verify
+	retire cct2 e.qcow2 e.model
+	retire cct d.qcow2
+}
+
+it "a layer that somebody mounted or opened exclusively is refused" claimed
+claimed() {
+	use abcd
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	# a linear device claims it with device-mapper's own holder: only exclusive openers refuse us
+	exec 8<>"${LOOP[d.qcow2]}"
+	create cct
+	exec 8>&-
+	remove cct
+	modprobe -q ext4 || skip "needs ext4"
+	mkfs.ext4 -q -F "${LOOP[d.qcow2]}" 16000 2>/dev/null || skip "needs mkfs.ext4"
+	mkdir mnt
+	mount "${LOOP[d.qcow2]}" mnt
+	refuse_create "EBUSY|EMEDIUMTYPE"
+	umount mnt
+}
+
+run_cases

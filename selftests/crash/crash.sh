@@ -1,0 +1,277 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Power loss: writers, streams and snapshots over dm-log-writes. What is recorded here is played
+# back outside the virtual machine (crashreplay, which oracle starts), to each point of the log.
+#
+# All devices of the chain are slices of one that is logged, so that one log has the order of all.
+# It does not say which of them a flush was for; that is traced, and a flush counts for that one only.
+#
+#	CRASH_OPS	operations of the writers in each case (300)
+#	CRASH_SEED	(1)
+#	CRASH_FULL=1	all cases, also those that take long
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+: "${CRASH_OPS:=300}" "${CRASH_SEED:=1}" "${CRASH_FULL:=}"
+SECTORS=72216		# of the fixtures in stress/
+TRACE=/sys/kernel/tracing/instances/cct-crash
+
+# ---- flushes are traced ----
+
+trace_begin() {
+	local event
+
+	[ -d "${TRACE%/instances/*}/events/block" ] ||
+		mount -t tracefs none "${TRACE%/instances/*}" || skip "needs tracefs"
+	[ ! -d $TRACE ] || rmdir $TRACE
+	mkdir $TRACE
+	echo global >$TRACE/trace_clock
+	echo 4096 >$TRACE/buffer_size_kb
+	for event in block_bio_queue block_bio_complete; do
+		echo 'rwbs ~ "F*"' >$TRACE/events/block/$event/filter
+		echo 1 >$TRACE/events/block/$event/enable
+	done
+}
+
+trace_end() {
+	grep -h block_bio_ $TRACE/trace >trace || fail "no flush was traced"
+	rmdir $TRACE
+}
+
+# ---- one disk for all images ----
+
+# logged FILE... : LOOP[FILE] becomes a slice of the logged disk
+logged() {
+	local f n at=0 dev table
+
+	need_target log-writes
+	trace_begin
+	for f; do
+		dd if="$f" of=first.img conv=notrunc,sparse bs=1M seek=$((at / 2048)) status=none
+		n=$(sectors "$f")
+		echo "slice $f $at $n" >>slices
+		at=$(((at + n + 2047) / 2048 * 2048))
+	done
+	truncate -s $((at / 2048))M first.img
+	cp --sparse=always first.img disk.img
+	truncate -s 1G log.img
+	attach disk.img log.img
+	dmsetup create cct-log --table "0 $at log-writes ${LOOP[disk.img]} ${LOOP[log.img]}"
+	while read -r _ f at n; do
+		dmsetup create "cct-s-${f//./-}" --table "0 $n linear /dev/mapper/cct-log $at"
+		dev=/dev/mapper/cct-s-${f//./-}
+		table=$(stat -L -c '0x%t 0x%T' "$dev")
+		echo "slice $f $at $n $((${table% *})) $((${table#* }))" >>layout
+		LOOP[$f]=$dev
+		rm "$f"
+	done <slices
+}
+
+# end_of_log: what has to be played back is complete
+end_of_log() {
+	local f
+
+	while read -r _ f _; do
+		remove "cct-s-${f//./-}"
+		unset "LOOP[$f]"
+	done <slices
+	remove cct-log
+	trace_end
+	detach disk.img log.img
+	rm disk.img slices
+}
+
+# ---- layers ----
+
+# top FORM NAME BACKING: an empty, prepared image, with FORM "-ext" and NAME.data; TOP: its table word
+top() {
+	use stress "spare${1/single/}.qcow2"
+	mv "spare${1/single/}.qcow2" "$2.qcow2"
+	qcow2poke "$2.qcow2" backing "$3" qcow2
+	TOP=$2.qcow2
+	FILES=("$2.qcow2")
+	[ "$1" != -ext ] || {
+		truncate -s $((SECTORS * 512)) "$2.data"
+		qcow2poke "$2.qcow2" ext 0x44415441 "$2.data"
+		TOP+=,$2.data
+		FILES+=("$2.data")
+	}
+}
+
+# layout TOP... : for crashreplay, with what each backing file name stands for
+layout() {
+	local word data
+
+	{
+		for word; do
+			data=${word#*,}
+			[[ $word == *,* ]] || data=-
+			echo "top ${word%,*} $data"
+		done
+		printf '%s\n' "below b.qcow2 model.raw a.raw b.qcow2" "below a.raw a.raw a.raw" \
+			"below - -" "shared a.raw" "shared b.qcow2" "final $FINAL"
+	} >>layout
+}
+
+# load OPTION... : the writers, and messages to the target
+load() {
+	note "seed $CRASH_SEED, $CRASH_OPS operations"
+	chainstress --name cct --model model.raw --out "$T" --seed "$CRASH_SEED" \
+		--ops "$CRASH_OPS" --threads 4 --log-writes cct-log --record record "$@"
+}
+
+# one_top FORM OPTION... : [a] [b] [c], c is logged
+one_top() {
+	local form=$1 word
+
+	shift
+	use stress a.raw b.qcow2 model.raw
+	top "$form" c b.qcow2
+	word=$TOP
+	logged "${FILES[@]}"
+	layout "$word"
+	mkchain cct a.raw b.qcow2 "$word"
+	[ "$FINAL" != a.raw ] || msg cct base 0
+	load "$@"
+	remove cct
+	end_of_log
+	untouched stress a.raw b.qcow2
+	keep crash "$CRASH_SEED"
+}
+
+# two_tops FORM FORM OPTION... : and e, for a snapshot; @ in an option stands for its devices
+two_tops() {
+	local forms=("$1" "$2") c e all e_words
+
+	shift 2
+	use stress a.raw b.qcow2 model.raw
+	top "${forms[0]}" c b.qcow2
+	c=$TOP all=("${FILES[@]}")
+	top "${forms[1]}" e c.qcow2
+	e=$TOP all+=("${FILES[@]}")
+	logged "${all[@]}"
+	layout "$c" "$e"
+	words "$e"
+	e_words=$WORDS
+	mkchain cct a.raw b.qcow2 "$c"
+	load "${@//@/$e_words}"
+	remove cct
+	end_of_log
+	untouched stress a.raw b.qcow2
+	keep crash "$CRASH_SEED"
+}
+
+# at PERCENT MESSAGE
+at() { ARGS+=(--at "$((CRASH_OPS * $1 / 100)):$2"); }
+
+# stream FORM BASE: with one, or "-"
+stream() {
+	FINAL=$2 ARGS=()
+	at 20 "stream speed 100000"
+	at 30 job-pause
+	at 40 job-resume
+	at 60 "job-set-speed 0"
+	at 60 wait
+	one_top "$1" "${ARGS[@]}"
+}
+
+snapshot() {
+	FINAL=- ARGS=()
+	at 50 "snapshot @"
+	two_tops "$1" "$2" "${ARGS[@]}"
+}
+
+copy() {
+	FINAL=- ARGS=()
+	at 20 "snapshot @"
+	at 40 "stream speed 100000"
+	at 70 "job-set-speed 0"
+	at 70 wait
+	two_tops "$1" "$2" "${ARGS[@]}"
+}
+
+plain() {
+	FINAL=b.qcow2
+	one_top "$1" --at 0:"base none"
+}
+
+# file_system FORM ROUNDS: fsync on ext4 during a stream; crash/fsck judges what is left of it
+file_system() {
+	local form=$1 word i
+
+	need mkfs.ext4
+	modprobe -q ext4 || true
+	FINAL=-
+	use stress a.raw b.qcow2 model.raw
+	top "$form" c b.qcow2
+	word=$TOP
+	logged "${FILES[@]}"
+	layout "$word"
+	echo no-model >>layout
+	printf '%s\n' "seed $CRASH_SEED" "message 0 stream" "message 1 wait" >record
+	for i in 0 1 2 3; do
+		echo "mark $i 0"
+	done >>record
+	mkchain cct a.raw b.qcow2 "$word"
+	# what is discarded need not be copied
+	mkfs.ext4 -q -E nodiscard "$DEV"
+	mkdir mnt
+	mount "$DEV" mnt
+	dmsetup message cct-log 0 mark fs-0
+	crashfs run mnt "$2" "$CRASH_SEED" cct-log &
+	dmsetup message cct-log 0 mark b-0-0
+	msg cct stream speed 1000000
+	dmsetup message cct-log 0 mark d-0-1
+	dmsetup message cct-log 0 mark b-1-2
+	sleep 3
+	msg cct job-set-speed 0 || true
+	job_done cct
+	dmsetup message cct-log 0 mark d-1-3
+	wait $!
+	umount mnt
+	remove cct
+	end_of_log
+	keep crash "$CRASH_SEED"
+}
+
+# ---- cases ----
+
+it "a stream with a base, into a single file" stream_base_single
+stream_base_single() { stream single a.raw; }
+
+it "a copy, from a single file to an external data file" copy_ext
+copy_ext() { copy single -ext; }
+
+it "a stream without a base, into an external data file" stream_none_ext
+stream_none_ext() { stream -ext -; }
+
+if [ -n "$CRASH_FULL" ]; then
+	it "writes to a single file" plain_single
+	plain_single() { plain single; }
+
+	it "writes to an external data file" plain_ext
+	plain_ext() { plain -ext; }
+
+	it "a stream with a base, into an external data file" stream_base_ext
+	stream_base_ext() { stream -ext a.raw; }
+
+	it "a stream without a base, into a single file" stream_none_single
+	stream_none_single() { stream single -; }
+
+	it "a snapshot of single files" snapshot_single
+	snapshot_single() { snapshot single single; }
+
+	it "a snapshot of external data files" snapshot_ext
+	snapshot_ext() { snapshot -ext -ext; }
+
+	it "a copy, from an external data file to a single file" copy_single
+	copy_single() { copy -ext single; }
+
+	it "a file system on a single file, during a stream" fs_single
+	fs_single() { file_system single $((CRASH_OPS / 10)); }
+
+	it "a file system on an external data file, during a stream" fs_ext
+	fs_ext() { file_system -ext $((CRASH_OPS / 10)); }
+fi
+
+run_cases

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * crashreplay: the disk at one point of the log, and what is there to be judged.
+ */
+#ifndef COWCHAIN_TEST_CRASH_STATE_H
+#define COWCHAIN_TEST_CRASH_STATE_H
+
+#include "crash.h"
+
+#define MAX_HEADS	64
+
+/* What a backing file name stands for. */
+struct below {
+	char name[NAME_LEN];	/* "" is none */
+	char chain[NAME_LEN];	/* words for a table, base first */
+	uint32_t *value;	/* what each sector is worth */
+	const uint8_t *data;	/* NULL: zeros */
+};
+
+/* How a sector was before something was tried. */
+struct undo {
+	uint64_t sector;
+	uint32_t value;
+	uint8_t data[SECTOR];
+};
+
+struct replay {
+	char dir[512];
+	struct slice slice[MAX_SLICES];
+	unsigned int n_slices;
+	struct top top[MAX_TOPS];
+	unsigned int n_tops;
+	struct below below[MAX_BELOW];
+	unsigned int n_below;
+	char shared[MAX_BELOW][NAME_LEN];	/* files that no point changes */
+	unsigned int n_shared;
+	const char *final;	/* backing file name after the stream */
+	bool no_model;		/* a file system was on it: contents are for others to judge */
+
+	uint64_t sectors;	/* of the logged device */
+	uint8_t *disk;
+	uint32_t *value;	/* for each of its sectors */
+	uint64_t *fua;		/* number of flushes at its last FUA write, plus one */
+	uint64_t flushes;
+	struct crash_log log;
+	struct model model;
+
+	uint32_t *pending;	/* entries that a power loss may lose */
+	uint32_t n_pending;
+	struct undo *undo;
+	uint32_t n_undo, max_undo;
+	bool trying;		/* changes are noted in undo */
+
+	/* heads that were there since the last flush of the slice: the old and the new */
+	struct head seen[MAX_TOPS][MAX_HEADS];
+	unsigned int n_seen[MAX_TOPS];
+	struct head head[MAX_TOPS];
+	bool begun[8], done[8];	/* messages */
+
+	struct rng rng;
+	const char *text;	/* of the last mark by crashfs, or "" */
+	uint64_t bad;
+	const char *where;	/* kind of the point, for messages */
+	uint32_t at;		/* entry of the log */
+};
+
+/* state.c */
+void state_load(struct replay *r, const char *dir);
+/* What entry @e changes is there from now on, or for the time of a trial. With @torn only some. */
+void state_apply(struct replay *r, const struct entry *e, bool torn);
+void state_try(struct replay *r);
+void state_undo(struct replay *r);
+
+/* judge.c */
+/* Judges the disk as it is. @durable: nothing in it may be lost any more. */
+bool judge(struct replay *r, bool durable);
+/* A flush of these slices: what their headers were before is no longer possible. */
+void judge_settled(struct replay *r, uint32_t slices);
+/* The head of each top is one more that may be there. */
+void judge_saw(struct replay *r);
+/* Which top the chain is attached by. */
+unsigned int judge_top(const struct replay *r);
+/* Writes layers, chain, and what it should read like, as directory @name. */
+void judge_export(struct replay *r, const char *name);
+
+#endif

@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Damaged images of every kind, by the dozen: whatever they say, the kernel goes on, and nothing is
+# written but the top. MUTANTS is how many, SEED the first one's; scripts/check-hostile does more.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+: "${MUTANTS:=60}" "${SEED:=1}" "${MUTANTS_STALL:=60}"
+
+it "damaged images of every kind" sweep
+sweep() {
+	local rc=0
+
+	mutants --dir "$FIXTURES/mutants" --work "$T" --seed "$SEED" --count "$MUTANTS" \
+		--workers 3 --stall "$MUTANTS_STALL" >mutants.log || rc=$?
+	cat mutants.log
+	# kept also if all is well: how much was done
+	echo "mutants: $(tail -n 1 mutants.log)" >/dev/kmsg
+	[ $rc -eq 0 ] || fail "status $rc"
+}
+
+run_cases

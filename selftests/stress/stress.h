@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * chainstress: a seeded stomper over a live chain.
+ *
+ * Writers own disjoint sectors and know what they wrote there last. Every operation is logged
+ * with two ticks of one clock, before it is submitted and after it was acknowledged; the log is
+ * the model, and can be asked for the disk's contents at any moment that lies in the past. That
+ * is how it forks at each snapshot.
+ */
+#ifndef COWCHAIN_STRESS_H
+#define COWCHAIN_STRESS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common.h"
+
+#define MAX_THREADS	16
+#define MAX_LAYERS	256
+#define MAX_SPARES	256
+#define MAX_SCRIPT	8
+
+enum op_kind {
+	OP_WRITE,
+	OP_FUA,
+	OP_ZERO,
+	OP_DISCARD,
+	OP_FLUSH,
+	OP_READ,
+};
+
+/* One operation of a writer. @submit is stored last, so that a set one means a complete entry. */
+struct op {
+	enum op_kind kind;
+	uint32_t sector;
+	uint32_t sectors;
+	_Atomic uint64_t submit;	/* tick, 0: not yet */
+	_Atomic uint64_t ack;		/* tick, 0: not yet */
+};
+
+/*
+ * A piece of the disk. With @grain 0 it belongs to @owner; else sectors go round robin among the
+ * writers in runs of @grain sectors, so that several of them meet in one subcluster.
+ */
+struct chunk {
+	uint32_t sector;
+	uint32_t sectors;
+	uint32_t grain;
+	unsigned int owner;
+};
+
+struct stress {
+	/* constant while threads run */
+	const char *name;		/* of the mapped device */
+	uint64_t seed;
+	uint64_t ops;
+	unsigned int threads;
+	uint32_t unit;			/* sectors of a subcluster */
+	uint32_t sectors;
+	int dev;
+	const uint8_t *initial;		/* the disk before the run */
+	const char *out;		/* directory for models and the manifest */
+	const char *mgmt;		/* names of the management operations allowed */
+	const char *writes;		/* letters of the writers' operations allowed */
+	struct chunk *chunks;
+	unsigned int n_chunks;
+	char *spares[MAX_SPARES];	/* "FILE" or "FILE,DATA" */
+	unsigned int n_spares;
+	bool verbose;
+
+	/* of a run that is logged for a power loss; crash.c */
+	const char *log_writes;		/* the device that gets the marks */
+	const char *record;		/* file */
+	char *script[MAX_SCRIPT];	/* "OPERATIONS:MESSAGE" */
+	unsigned int n_script;
+	uint64_t *mark_tick;		/* after each mark was set */
+	uint64_t max_marks;
+	_Atomic uint64_t n_marks;
+
+	/* the log */
+	struct op *log;
+	_Atomic uint64_t next;		/* entries begun; number 0 is never used */
+	_Atomic uint64_t clock;
+
+	/* the last operation on each sector; each entry belongs to the sector's owner */
+	uint32_t *last;
+
+	_Atomic bool failed;
+	_Atomic unsigned int running;	/* writers that have work left */
+	_Atomic uint64_t heartbeat;	/* grows as long as anything happens */
+
+	/* quiescing; protected by lock */
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool hold;
+	unsigned int held;
+};
+
+/* Says what went wrong, and makes all threads end. */
+void stress_fail(struct stress *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void stress_note(struct stress *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* model.c */
+void model_layout(struct stress *s);
+/* Does @data match what operation @id left in @sector? @id 0 is the initial disk. */
+bool model_match(const struct stress *s, uint32_t id, uint32_t sector, const void *data);
+void model_describe(const struct stress *s, uint32_t id, char *buf, size_t len);
+/*
+ * Is what @fd holds the disk at one moment between the ticks @from and @to? Reads all of it and
+ * writes it to @model, if there is a name.
+ */
+bool model_check_moment(struct stress *s, int fd, uint64_t from, uint64_t to, const char *model);
+
+/* writer.c */
+void *writer_thread(void *arg);
+struct writer {
+	struct stress *s;
+	unsigned int id;
+	struct rng rng;
+	pthread_t thread;
+};
+/* Stops the writers between two operations, and lets them go on. */
+void writers_hold(struct stress *s);
+void writers_release(struct stress *s);
+
+/* mgmt.c */
+void *mgmt_thread(void *arg);
+
+/* crash.c */
+void crash_prepare(struct stress *s);
+/* Operation @id has ended well. */
+void crash_mark_op(struct stress *s, uint64_t id);
+void crash_record(struct stress *s);
+/* A FUA write without the flush that the kernel lets follow a synchronous one; 0 or an errno. */
+int crash_write_fua(int fd, const void *buf, size_t len, uint64_t off);
+void *script_thread(void *arg);
+
+/* lib/dm.c: 0 or an errno each */
+struct job_status {
+	char mode[8];
+	unsigned int layers;
+	uint64_t allocated;	/* UINT64_MAX: still counting */
+	uint64_t total;
+	bool present;
+	char state[16];
+	uint64_t offset;
+	uint64_t len;
+	char io_status[16];
+	int error;
+};
+
+int dm_message(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int dm_status(const char *name, struct job_status *st);
+/* The parameters behind "cowchain"; @sectors may be NULL. */
+int dm_table(const char *name, char *params, size_t len, uint64_t *sectors);
+int dm_suspend(const char *name, bool noflush);
+int dm_resume(const char *name);
+int dm_reload(const char *name, uint64_t sectors, const char *params);
+int dm_load(const char *name, const char *target, uint64_t sectors, const char *params);
+int dm_clear(const char *name);
+/* Without a table. */
+int dm_create_empty(const char *name);
+int dm_create(const char *name, const char *target, uint64_t sectors, const char *params,
+	      bool readonly);
+/* "MAJ:MIN"; dies if there is no such device */
+void dm_number(const char *name, char *number, size_t len);
+int dm_create_ro(const char *name, uint64_t sectors, const char *params);
+int dm_remove(const char *name);
+void dm_quiet(void);
+
+#endif
