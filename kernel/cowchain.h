@@ -38,7 +38,7 @@
 #include <linux/workqueue.h>
 
 #include "compat.h"
-#include "q2_ident.h"
+#include "qcow2-ident.h"
 #include "qcow2.h"
 
 #define DM_MSG_PREFIX "cowchain"
@@ -658,7 +658,7 @@ int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sect
 /* Zeros to what subclusters [first, end) of @b have behind the image's end.  0 or -errno. */
 int cc_zero_slack(struct cowchain *cc, struct cc_block *b, u32 first, u32 end);
 
-/* ------------------------------------------------------- durability: commit.c */
+/* ------------------------------------------------------- durability: writer.c */
 
 void cc_commit_init(struct cowchain *cc);
 /* Mark a pinned block dirty; b->lock is held.  Any. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The header of an image: what it says of the backing file, and how it is
- * rewritten.  What is to be written is decided in qcow2.c and q2_ident.c.
+ * rewritten.  What is to be written is decided in qcow2.c and qcow2-ident.c.
  */
 #include <linux/mm.h>
 

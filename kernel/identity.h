@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The identity of layers in their headers; identity-format.h is what lies
- * there, q2_ident.h how it is read and changed.
+ * there, qcow2-ident.h how it is read and changed.
  */
 #ifndef COWCHAIN_IDENTITY_H
 #define COWCHAIN_IDENTITY_H

@@ -35,7 +35,7 @@ struct q2_error {
  * @backing_offset, @backing_len: the backing file name; 0 if there is none.
  * @format_offset, @format_len: data of the backing format extension, or 0.
  * @format_room: bytes of @format_offset's slot, with the padding.
- * @ident_offset, @ident_len: data of the identity extension (q2_ident.h), or 0.
+ * @ident_offset, @ident_len: data of the identity extension (qcow2-ident.h), or 0.
  * @l2_bits: log2 of the number of entries of one L2 table.
  * @sub_bits: log2 of the subcluster size in bytes (extended L2), or
  *	@cluster_bits.

@@ -5,7 +5,7 @@
 #ifndef COWCHAIN_FUZZ_QCOW2_H
 #define COWCHAIN_FUZZ_QCOW2_H
 
-#include "q2_ident.h"
+#include "qcow2-ident.h"
 
 #define FUZZ_HEAD	4096u	/* of the header cluster, at most: the rest is zeros */
 

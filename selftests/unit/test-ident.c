@@ -4,7 +4,7 @@
  * file's name stays what it was.
  */
 #include "test.h"
-#include "q2_ident.h"
+#include "qcow2-ident.h"
 
 static char disk[CLUSTER];	/* what is durable */
 static char copy[CLUSTER];

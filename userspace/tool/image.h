@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "q2_ident.h"
+#include "qcow2-ident.h"
 #include "qcow2.h"
 
 struct image {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The identity of a layer, pure code; see q2_ident.h.
+ * The identity of a layer, pure code; see qcow2-ident.h.
  */
 #ifdef __KERNEL__
 #include <linux/build_bug.h>
@@ -8,7 +8,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 #endif
-#include "q2_ident.h"
+#include "qcow2-ident.h"
 
 #define Q2_SECTOR	512U
 #define Q2_SLOT_BYTES	((u32)sizeof(struct qcow2_ident))

@@ -3,8 +3,8 @@
  * Pure code for the identity of a layer: reads and changes the extension that
  * identity-format.h describes.  As in qcow2.h: no I/O, any context.
  */
-#ifndef COWCHAIN_Q2_IDENT_H
-#define COWCHAIN_Q2_IDENT_H
+#ifndef COWCHAIN_QCOW2_IDENT_H
+#define COWCHAIN_QCOW2_IDENT_H
 
 #include "identity-format.h"
 #include "qcow2.h"
@@ -150,4 +150,4 @@ int q2_ident_place_name(const struct q2_info *info, void *buf, const char *name,
 			const struct q2_ident_job *waiting, struct q2_ident_job *job,
 			struct q2_error *err);
 
-#endif /* COWCHAIN_Q2_IDENT_H */
+#endif /* COWCHAIN_QCOW2_IDENT_H */
