@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acpi.h"
 #include "dsdt.h"
 #include "platform.h"
 #include "util.h"

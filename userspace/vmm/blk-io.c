@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "blk-io.h"
+#include "blk-task.h"
 #include "blk.h"
 #include "util.h"
 
@@ -25,31 +27,6 @@
 #ifndef IORING_SETUP_DEFER_TASKRUN
 #define IORING_SETUP_DEFER_TASKRUN	(1U << 13)
 #endif
-
-void task_list_init(struct task_list *l)
-{
-	l->first = NULL;
-	l->end = &l->first;
-}
-
-void task_list_add(struct task_list *l, struct blk_task *t)
-{
-	t->next = NULL;
-	*l->end = t;
-	l->end = &t->next;
-}
-
-struct blk_task *task_list_take(struct task_list *l)
-{
-	struct blk_task *t = l->first;
-
-	if (t) {
-		l->first = t->next;
-		if (!l->first)
-			l->end = &l->first;
-	}
-	return t;
-}
 
 /* liburing 2.3 has functions for both uses of this, but forgot to export them. */
 static int ring_register(const struct io_uring *ring, unsigned int op, void *arg, unsigned int n)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lock.h"
+#include "blk-limits.h"
 #include "blk.h"
 #include "util.h"
 

@@ -12,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "blk-slow.h"
+#include "blk-task.h"
 #include "blk.h"
 #include "sandbox.h"
 #include "util.h"

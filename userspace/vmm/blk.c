@@ -22,6 +22,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "blk-io.h"
+#include "blk-slow.h"
+#include "blk-task.h"
 #include "blk.h"
 #include "sandbox.h"
 #include "term.h"

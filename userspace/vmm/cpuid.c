@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
+#include "cpuid.h"
 #include "util.h"
 #include "vcpu.h"
 #include "vm.h"

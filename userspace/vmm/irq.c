@@ -5,7 +5,6 @@
 #include <sys/ioctl.h>
 
 #include "irq.h"
-#include "util.h"
 
 #define IOAPIC_PINS	24
 #define PIC_PINS	8

@@ -16,7 +16,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "acpi.h"
+#include "blk-limits.h"
 #include "blk.h"
+#include "boot.h"
 #include "input.h"
 #include "options.h"
 #include "pci.h"
@@ -25,6 +28,7 @@
 #include "term.h"
 #include "uart.h"
 #include "util.h"
+#include "vcpu.h"
 #include "virtio-pci.h"
 #include "vm.h"
 

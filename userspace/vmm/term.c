@@ -4,8 +4,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "term.h"
 #include "util.h"
+#include "term.h"
 
 #define ESCAPE 0x01
 

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "boot.h"
+#include "cpuid.h"
 #include "sandbox.h"
 #include "util.h"
 #include "vcpu.h"

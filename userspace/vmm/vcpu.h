@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The processors of the guest, a thread each.
+ */
 #ifndef VMM_VCPU_H
 #define VMM_VCPU_H
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct kvm_run;
 struct vm;
@@ -18,7 +23,9 @@ struct vcpu {
 	bool started;
 };
 
-/* cpuid.c: tells the processor what it is. 0 or -errno. */
-int cpuid_setup(const struct vcpu *vcpu);
+/* `entry`: where the boot processor starts. 0 or -errno, said why. */
+int vcpu_create_all(struct vm *vm, uint64_t entry);
+int vcpu_start_all(struct vm *vm);
+void vcpu_stop_all(struct vm *vm);
 
 #endif

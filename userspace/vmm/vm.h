@@ -62,23 +62,4 @@ static inline bool vm_ending(struct vm *vm)
 	return atomic_load_explicit(&vm->end, memory_order_acquire) != END_NONE;
 }
 
-/* boot.c: puts kernel, initrd and command line in place; *entry: where vCPU 0 starts. */
-int boot_load(struct vm *vm, const char *kernel, const char *initrd, const char *cmdline,
-	      uint64_t rsdp, uint64_t *entry);
-
-/* What the boot processor needs besides `entry`: see boot.c's memory map. */
-#define BOOT_PARAMS_ADDR	0x7000UL
-#define BOOT_GDT_ADDR		0x8000UL
-#define BOOT_PML4_ADDR		0x9000UL
-#define BOOT_CS			0x10
-#define BOOT_DS			0x18
-
-/* acpi.c: writes the tables, returns the RSDP's address. */
-uint64_t acpi_write_tables(const struct vm *vm);
-
-/* vcpu.c */
-int vcpu_create_all(struct vm *vm, uint64_t entry);
-int vcpu_start_all(struct vm *vm);
-void vcpu_stop_all(struct vm *vm);
-
 #endif

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "blk-limits.h"
 #include "blk.h"
 #include "driver.h"
 #include "util.h"

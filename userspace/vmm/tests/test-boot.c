@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "acpi.h"
+#include "boot.h"
 #include "fake-irq.h"
 #include "vm.h"
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "blk-limits.h"
 #include "blk.h"
 
 #define DISK_BYTES (1UL << 20)

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A request while it is carried out, and lists of them.
+ */
+#ifndef VMM_BLK_TASK_H
+#define VMM_BLK_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "blk-request.h"
+#include "virtqueue.h"
+
+struct blk_queue;
+
+/* A request on its way, from vq_pop() to vq_push(). */
+struct blk_task {
+	struct blk_task *next;		/* free list, waiting list or a list of blk-slow */
+	struct blk_queue *queue;
+	struct vq_chain chain;
+	struct blk_request rq;
+	bool through;			/* durable before it is answered */
+	int error;			/* 0 or an errno, valid when done */
+
+	/* blk-io: */
+	uint64_t done;			/* bytes of rq.len that are done */
+	struct iov_list left;		/* what remains of rq.data when it is used in place */
+	uint8_t *bounce;
+	struct iovec bounce_iov;
+};
+
+struct task_list {
+	struct blk_task *first, **end;
+};
+
+void task_list_init(struct task_list *l);
+void task_list_add(struct task_list *l, struct blk_task *t);
+struct blk_task *task_list_take(struct task_list *l);
+
+#endif
