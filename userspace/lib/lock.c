@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Takes QEMU's image locks, and looks for those of others.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "lock.h"
-#include "util.h"
+#include "macros.h"
 
 #define USED_BASE 100
 #define UNSHARED_BASE 200
@@ -41,42 +43,44 @@ static int test_lock(int fd, off_t byte)
 
 struct lock_check {
 	off_t byte;
-	const char *held;	/* what it means when somebody holds the byte */
+	const char *why;	/* why a lock on the byte refuses us */
 };
+
+#define REMEDY " (is a virtual machine, qemu-img or another chain using it?): stop that first"
 
 static const struct lock_check read_checks[] = {
-	{ UNSHARED_BASE + PERM_CONSISTENT_READ, "used by a program that lets nobody else read it" },
-	{ USED_BASE + PERM_WRITE, "open for writing" },
-	{ USED_BASE + PERM_RESIZE, "open for resizing" },
+	{ UNSHARED_BASE + PERM_CONSISTENT_READ,
+	  "the image is used by a program that lets nobody else read it" REMEDY },
+	{ USED_BASE + PERM_WRITE, "the image is open for writing" REMEDY },
+	{ USED_BASE + PERM_RESIZE, "the image is open for resizing" REMEDY },
 };
 
-/* A writer meets the same ones, and those who rely on a file that does not change. */
+/* For a writer, in addition: locks of those who rely on a file that does not change. */
 static const struct lock_check write_checks[] = {
-	{ UNSHARED_BASE + PERM_WRITE, "used by a program or chain that relies on its contents" },
-	{ UNSHARED_BASE + PERM_WRITE_UNCHANGED, "used by a program that lets nobody else write" },
+	{ UNSHARED_BASE + PERM_WRITE,
+	  "the image is used by a program or chain that relies on its contents" REMEDY },
+	{ UNSHARED_BASE + PERM_WRITE_UNCHANGED,
+	  "the image is used by a program that lets nobody else write" REMEDY },
 };
 
-static int check_all(int fd, const char *path, const struct lock_check *checks, size_t nr)
+static int check_all(int fd, const struct lock_check *checks, size_t nr, const char **why)
 {
 	size_t i;
 	int ret;
 
 	for (i = 0; i < nr; i++) {
 		ret = test_lock(fd, checks[i].byte);
-		if (ret < 0) {
-			cc_debug("%s: no image locks here: %s", path, strerror(-ret));
-			return 0;
-		}
+		if (ret < 0)
+			return ret;
 		if (ret) {
-			cc_error("%s: the image is %s (is a virtual machine, qemu-img or another chain using it?): stop that first",
-				 path, checks[i].held);
-			return -1;
+			*why = checks[i].why;
+			return -EBUSY;
 		}
 	}
 	return 0;
 }
 
-int image_lock(int fd, const char *path, bool writable)
+int image_lock(int fd, bool writable, const char **why)
 {
 	/*
 	 * "In use by us, and nobody else may write". A top does not hold PERM_WRITE for good: there is
@@ -91,21 +95,17 @@ int image_lock(int fd, const char *path, bool writable)
 	size_t i;
 	int ret;
 
+	*why = "the image is locked by another program: stop that first";
 	/* Lock first and look second: of two programs that start together, at least one sees the other. */
 	for (i = 0; i < ARRAY_SIZE(lasting); i++) {
 		ret = set_lock(fd, lasting[i]);
-		if (ret == -EAGAIN || ret == -EACCES) {
-			cc_error("%s: the image is locked by another program: stop that first", path);
-			return -1;
-		}
-		if (ret) {
-			cc_debug("%s: no image locks here: %s", path, strerror(-ret));
-			return 0;
-		}
+		if (ret == -EAGAIN || ret == -EACCES)
+			return -EBUSY;
+		if (ret)
+			return ret;
 	}
-	if (check_all(fd, path, read_checks, ARRAY_SIZE(read_checks)))
-		return -1;
-	if (writable)
-		return check_all(fd, path, write_checks, ARRAY_SIZE(write_checks));
-	return 0;
+	ret = check_all(fd, read_checks, ARRAY_SIZE(read_checks), why);
+	if (!ret && writable)
+		ret = check_all(fd, write_checks, ARRAY_SIZE(write_checks), why);
+	return ret;
 }

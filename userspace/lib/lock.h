@@ -15,9 +15,11 @@
 
 /*
  * Checks that nobody uses the file in a way that forbids ours (writable: as the top of a chain; else
- * as a read-only layer), and takes the lasting locks. Returns 0 also where the file system has no such
- * locks; -1 (said why) if the image is in use.
+ * as a read-only layer), and takes the lasting locks. Prints nothing.
+ *
+ * Return: 0; -EBUSY if the image is in use, with the reason and the remedy, in words, in *why; another
+ * negative errno if the file system has no such locks, in which case nothing protects the image.
  */
-int image_lock(int fd, const char *path, bool writable);
+int image_lock(int fd, bool writable, const char **why);
 
 #endif

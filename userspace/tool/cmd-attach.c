@@ -11,6 +11,7 @@
 #include "chain.h"
 #include "commands.h"
 #include "dm.h"
+#include "number.h"
 #include "util.h"
 
 /* Options without a letter. */

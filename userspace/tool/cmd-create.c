@@ -11,6 +11,7 @@
 #include "chain.h"
 #include "commands.h"
 #include "create.h"
+#include "number.h"
 #include "util.h"
 
 static const struct option options[] = {

@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "dm.h"
+#include "number.h"
 #include "show.h"
 #include "util.h"
 #include "wait.h"

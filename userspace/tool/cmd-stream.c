@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "job-args.h"
 #include "live.h"
+#include "number.h"
 #include "path.h"
 #include "space.h"
 #include "util.h"

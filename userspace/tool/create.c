@@ -12,6 +12,7 @@
 #include "create.h"
 #include "hold.h"
 #include "loop.h"
+#include "number.h"
 #include "path.h"
 #include "source.h"
 #include "util.h"

@@ -3,7 +3,7 @@
 #include <sys/wait.h>
 
 #include "hold.h"
-#include "util.h"
+#include "macros.h"
 
 static sigset_t before;		/* the mask outside of all holds */
 static sigset_t ending;		/* those that would end the program */

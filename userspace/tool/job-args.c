@@ -7,6 +7,7 @@
 
 #include "dm.h"
 #include "job-args.h"
+#include "number.h"
 #include "util.h"
 
 static int parse_timeout(const char *verb, struct job_args *args)

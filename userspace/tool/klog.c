@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "klog.h"
-#include "util.h"
 
 /* One read returns one record; longer ones are refused with EINVAL. */
 #define RECORD_MAX 8192

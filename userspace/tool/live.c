@@ -7,6 +7,7 @@
 
 #include "live.h"
 #include "loop.h"
+#include "number.h"
 #include "source.h"
 #include "turn.h"
 #include "util.h"

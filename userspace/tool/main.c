@@ -9,8 +9,8 @@
 #include "commands.h"
 #include "util.h"
 
-#ifndef COWCHAIN_VERSION
-#define COWCHAIN_VERSION "unknown"
+#ifndef VERSION
+#define VERSION "unknown"
 #endif
 
 static void print_overview(FILE *out)
@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 			print_overview(stdout);
 			return CC_OK;
 		case 'V':
-			puts("cowchain " COWCHAIN_VERSION);
+			puts("cowchain " VERSION);
 			return CC_OK;
 		default:
 			return CC_USAGE;

@@ -155,7 +155,16 @@ int source_open(struct source *src, const char *path, const char *must_be, unsig
 
 int source_lock(struct source *src)
 {
-	return image_lock(src->fd, src->path, src->writable);
+	const char *why;
+	int ret = image_lock(src->fd, src->writable, &why);
+
+	if (ret == -EBUSY) {
+		cc_error("%s: %s", src->path, why);
+		return -1;
+	}
+	if (ret)
+		cc_debug("%s: no image locks here: %s", src->path, strerror(-ret));
+	return 0;
 }
 
 int source_attach(struct source *src)

@@ -12,6 +12,7 @@
 
 #include "dm.h"
 #include "loop.h"
+#include "number.h"
 #include "space.h"
 #include "util.h"
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dm.h"
+#include "number.h"
 #include "space.h"
 #include "util.h"
 #include "wait.h"

@@ -11,9 +11,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "lock.h"
 #include "blk-limits.h"
 #include "blk.h"
+#include "lock.h"
 #include "util.h"
 
 /* A request that a device takes in one go may still take long: keep single ones bounded. */
@@ -144,11 +144,15 @@ static int check_limits(struct blk_limits *lim, const char *path)
 static int lock_file(int fd, const char *path, bool readonly)
 {
 	struct flock l = { .l_type = F_RDLCK, .l_start = QEMU_BYTE_WRITES, .l_len = 1 };
+	const char *why;
 
 	/* Fails where the file system has no locks: then there is nothing to check, either. */
 	if (!readonly)
 		fcntl(fd, F_OFD_SETLK, &l);
-	return image_lock(fd, path, !readonly) ? -EBUSY : 0;
+	if (image_lock(fd, !readonly, &why) != -EBUSY)
+		return 0;
+	say("%s: %s", path, why);
+	return -EBUSY;
 }
 
 /*

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "file.h"
 #include "util.h"
 #include "vm.h"
 
@@ -79,20 +80,13 @@ static int read_into(const struct vm *vm, int fd, const char *path, uint64_t off
 		     uint64_t len)
 {
 	char *to = mem_range(&vm->mem, addr, len);
+	ssize_t n;
 
 	if (!to)
 		return say_errno(ENOMEM, "%s does not fit into the guest's memory", path);
-	while (len) {
-		ssize_t n = pread(fd, to, len, off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return say_errno(n ? errno : EIO, "cannot read %s", path);
-		to += n;
-		off += n;
-		len -= n;
-	}
+	n = pread_full(fd, to, len, off);
+	if (n < 0 || (uint64_t)n < len)
+		return say_errno(n < 0 ? -n : EIO, "cannot read %s", path);
 	return 0;
 }
 

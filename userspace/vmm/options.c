@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "blk-request.h"
+#include "number.h"
 #include "options.h"
 #include "util.h"
 
@@ -66,12 +67,9 @@ static _Noreturn void wrong_usage(void)
 static unsigned long parse_number(const char *name, const char *arg, unsigned long min,
 				  unsigned long max)
 {
-	unsigned long val;
-	char *end;
+	uint64_t val;
 
-	errno = 0;
-	val = strtoul(arg, &end, 10);
-	if (errno || end == arg || *end || *arg == '-' || val < min || val > max) {
+	if (parse_u64(arg, &val) || val < min || val > max) {
 		say("--%s takes a number from %lu to %lu, not '%s'", name, min, max, arg);
 		wrong_usage();
 	}

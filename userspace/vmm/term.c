@@ -4,7 +4,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "util.h"
+#include "macros.h"
 #include "term.h"
 
 #define ESCAPE 0x01

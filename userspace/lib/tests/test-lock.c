@@ -2,7 +2,9 @@
 /*
  * Image locks among ourselves, and against QEMU's own programs.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +13,6 @@
 
 #include "lock.h"
 #include "test.h"
-#include "util.h"
 
 static int open_image(const char *path)
 {
@@ -25,12 +26,13 @@ static int open_image(const char *path)
 static int lock(const char *path, bool is_writer)
 {
 	int fd = open_image(path), ret;
+	const char *why = NULL;
 
-	quiet_begin();
-	ret = image_lock(fd, path, is_writer);
-	quiet_end();
+	ret = image_lock(fd, is_writer, &why);
 	if (!ret)
 		return fd;
+	assert_int_equal(ret, -EBUSY);
+	assert_non_null(why);
 	close(fd);
 	return -1;
 }

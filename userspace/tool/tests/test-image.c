@@ -9,7 +9,6 @@
 
 #include "image.h"
 #include "test.h"
-#include "util.h"
 
 #define CLUSTER 65536
 #define FILE_SIZE (1ULL << 30)

@@ -14,7 +14,6 @@
 
 #include "loop.h"
 #include "test.h"
-#include "util.h"
 
 static bool have_loop(void)
 {

@@ -9,7 +9,6 @@
 
 #include "chain.h"
 #include "test.h"
-#include "util.h"
 
 #define LENGTH 1000
 

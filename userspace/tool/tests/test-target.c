@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "macros.h"
 #include "target.h"
 #include "test.h"
-#include "util.h"
 
 static void tables_come_back(void **state)
 {

@@ -26,7 +26,7 @@ static struct setup_header *header(void)
 	return (struct setup_header *)(image + 0x1f1);
 }
 
-static void write_file(char *path, const void *data, size_t len)
+static void make_file(char *path, const void *data, size_t len)
 {
 	int fd;
 
@@ -84,7 +84,7 @@ static int load(const char *cmdline)
 	int err;
 
 	if (!*kernel)
-		write_file(kernel, image, sizeof(image));
+		make_file(kernel, image, sizeof(image));
 	err = boot_load(&vm, kernel, *initrd ? initrd : NULL, cmdline, 0xe0000, &entry);
 	if (!err)
 		assert_int_equal(entry, PREFERRED + 0x200);
@@ -160,7 +160,7 @@ static void loads(void **state)
 
 	(void)state;
 	memset(ramdisk, 0x5a, sizeof(ramdisk));
-	write_file(initrd, ramdisk, sizeof(ramdisk));
+	make_file(initrd, ramdisk, sizeof(ramdisk));
 	assert_int_equal(load("root=/dev/vda quiet"), 0);
 	assert_memory_equal(mem(PREFERRED), image + 5 * 512, KERNEL_BYTES - 5 * 512);
 	assert_int_equal(bp->hdr.type_of_loader, 0xff);
@@ -220,10 +220,10 @@ static void refuses_impossible_headers(void **state)
 	header()->init_size = LOW_BYTES;
 	assert_int_not_equal(load(""), 0);
 	unlink(kernel);
-	write_file(kernel, image, 0x300);
+	make_file(kernel, image, 0x300);
 	assert_int_not_equal(load(""), 0);
 	unlink(kernel);
-	write_file(kernel, image, 100);
+	make_file(kernel, image, 100);
 	assert_int_not_equal(load(""), 0);
 	unlink(kernel);
 	strcpy(kernel, "/nonexistent");
@@ -239,7 +239,7 @@ static void refuses_what_does_not_fit(void **state)
 	big[2999] = '\0';
 	assert_int_not_equal(load(big), 0);
 	free(big);
-	write_file(initrd, "", 0);
+	make_file(initrd, "", 0);
 	assert_int_not_equal(load(""), 0);
 	/* only the file's size is looked at, so a hole does */
 	assert_int_equal(truncate(initrd, LOW_BYTES - PREFERRED), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Small helpers that every file of the tool uses: messages, numbers, memory, paths.
+ * Small helpers that every file of the tool uses: messages, memory, strings.
  */
 #ifndef COWCHAIN_UTIL_H
 #define COWCHAIN_UTIL_H
@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "macros.h"
+
 #define SECTOR_SIZE 512
 
 /* Exit status of the program. */
@@ -43,21 +43,7 @@ struct strbuf {
 void strbuf_add(struct strbuf *sb, const char *s);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Decimal number without sign, blanks or rest. Returns 0 or -EINVAL/-ERANGE. */
-int parse_u64(const char *s, uint64_t *out);
-/* The same with an optional binary suffix K, M, G, T, P (or KiB, ...): 64M = 67108864. */
-int parse_size(const char *s, uint64_t *out);
-
-#define HUMAN_LEN 24
-/* "1.5G" and the like, as lsblk prints sizes. Returns buf. */
-char *human_size(uint64_t bytes, char buf[HUMAN_LEN]);
-/* "1:02:03" or "02:03". Returns buf. */
-char *human_time(uint64_t seconds, char buf[HUMAN_LEN]);
-
 /* One word for a shell, in quotes where it needs them. Caller frees. */
 char *shell_word(const char *text) __attribute__((returns_nonnull));
-
-/* Reads exactly len bytes at off unless the file ends before. Returns bytes read or -errno. */
-ssize_t pread_full(int fd, void *buf, size_t len, off_t off);
 
 #endif

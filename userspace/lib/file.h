@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef COWCHAIN_FILE_H
+#define COWCHAIN_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Reads exactly len bytes at off unless the file ends before. Returns bytes read or -errno. */
+ssize_t pread_full(int fd, void *buf, size_t len, off_t off);
+
+#endif
