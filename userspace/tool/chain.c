@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "devno.h"
 #include "util.h"
 
 static unsigned int open_flags(bool writable, const struct chain_options *opt)

@@ -10,6 +10,7 @@
 
 #include "chain.h"
 #include "commands.h"
+#include "dm-change.h"
 #include "dm.h"
 #include "number.h"
 #include "util.h"

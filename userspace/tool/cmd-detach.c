@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "dm-change.h"
 #include "dm.h"
 #include "turn.h"
 #include "util.h"

@@ -9,6 +9,7 @@
 
 #include "chain.h"
 #include "commands.h"
+#include "devno.h"
 #include "live.h"
 #include "output.h"
 #include "util.h"

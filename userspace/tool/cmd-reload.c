@@ -5,7 +5,7 @@
 #include <getopt.h>
 
 #include "commands.h"
-#include "dm.h"
+#include "dm-change.h"
 #include "live.h"
 #include "util.h"
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "devno.h"
 #include "live.h"
 #include "output.h"
 #include "show.h"

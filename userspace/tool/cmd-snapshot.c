@@ -11,10 +11,11 @@
 #include "chain.h"
 #include "commands.h"
 #include "create.h"
+#include "devno.h"
 #include "hold.h"
 #include "job-args.h"
 #include "live.h"
-#include "space.h"
+#include "space-check.h"
 #include "util.h"
 
 #define SNAPSHOT_LONG_OPTIONS \

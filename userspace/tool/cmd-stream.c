@@ -12,7 +12,7 @@
 #include "live.h"
 #include "number.h"
 #include "path.h"
-#include "space.h"
+#include "space-check.h"
 #include "util.h"
 
 static const struct option stream_options[] = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Device-mapper: the only user of libdevmapper and of the control device.
+ * Devices of device-mapper: dm.c looks them up and talks to them, dm-change.c makes and removes them,
+ * dm-watch.c waits for their events. Only these, dm-task.c and dm-thin.c use libdevmapper.
  *
  * Functions return 0 or a negative errno after saying why, with the lines the kernel wrote meanwhile.
  */
@@ -57,40 +58,5 @@ int dm_status(const char *name, struct target_status *status);
 int dm_message(const char *name, const char *const *words);
 /* What the message is answered; NULL, silently, without an answer. Caller frees. */
 char *dm_ask(const char *name, const char *const *words);
-
-/* Creates, loads and resumes; nothing is left of it on failure, nor after a signal. */
-int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only);
-
-/*
- * Loads and activates the chain once more, as it is now; its users go on, I/O waits meanwhile. A chain
- * that cannot be activated stays suspended (said so), and can be tried again.
- */
-int dm_reload(const struct dm_device *dev);
-
-enum dm_remove_flags {
-	DM_REMOVE_DEFERRED = 1 << 0,	/* when the last user closes it, if it is in use now */
-	DM_REMOVE_FORCE = 1 << 1,	/* fail all I/O of its users first */
-};
-
-int dm_remove(const struct dm_device *dev, unsigned int flags);
-
-struct dm_thin {
-	uint64_t size;		/* bytes of the device */
-	uint64_t mapped;	/* of these, with space of the pool */
-	uint64_t free;		/* of the pool */
-	uint64_t block;		/* that the pool gives out at once */
-};
-
-/* Of a thin device. Returns 0; or a negative errno, silently, if it is none or cannot be asked. */
-int dm_thin_room(dev_t dev, struct dm_thin *thin);
-
-/*
- * Waiting for device-mapper events without polling: arm, look at the status, then wait. An event
- * between the look and the wait is not lost. Any device's event wakes the waiter up.
- */
-int dm_watch_open(void);
-int dm_watch_arm(int watch);
-/* timeout in ms, -1 for none. Returns 1 for an event, 0 for the timeout, -EINTR on a signal, -errno. */
-int dm_watch_wait(int watch, int timeout_ms);
 
 #endif

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devno.h"
 #include "live.h"
 #include "loop.h"
 #include "number.h"

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Opens what a layer lives on, checks it, and makes it a block device.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <linux/fs.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "devno.h"
 #include "lock.h"
 #include "loop.h"
 #include "path.h"
@@ -200,56 +201,6 @@ bool source_same(const struct source *a, const struct source *b)
 	return a->file_dev == b->file_dev && a->file_ino == b->file_ino;
 }
 
-char *devno_format(dev_t dev)
-{
-	return xasprintf("%u:%u", major(dev), minor(dev));
-}
-
-int devno_parse(const char *text, dev_t *dev)
-{
-	unsigned int maj, min;
-	struct stat st;
-	char rest;
-
-	if (sscanf(text, "%u:%u%c", &maj, &min, &rest) == 2) {
-		*dev = makedev(maj, min);
-		return 0;
-	}
-	if (stat(text, &st) || !S_ISBLK(st.st_mode))
-		return -1;
-	*dev = st.st_rdev;
-	return 0;
-}
-
-char *devno_node(dev_t dev)
-{
-	char *path = xasprintf("/sys/dev/block/%u:%u/dm/name", major(dev), minor(dev));
-	char name[NAME_MAX + 2];
-	char *link, *node = NULL;
-	FILE *f = fopen(path, "re");
-
-	free(path);
-	if (f) {
-		if (fgets(name, sizeof(name), f)) {
-			name[strcspn(name, "\n")] = '\0';
-			node = xasprintf("/dev/mapper/%s", name);
-		}
-		fclose(f);
-		return node;
-	}
-	path = xasprintf("/sys/dev/block/%u:%u", major(dev), minor(dev));
-	link = realpath(path, NULL);
-	free(path);
-	if (link)
-		/* sysfs writes the slash of names such as cciss/c0d0 as an exclamation mark. */
-		node = xasprintf("/dev/%s", strrchr(link, '/') + 1);
-	free(link);
-	for (link = node; link && *link; link++)
-		if (*link == '!')
-			*link = '/';
-	return node;
-}
-
 /* The kernel counts device-mapper's devices anew each time, and these are named by that. */
 static bool is_number(const char *path)
 {
@@ -271,11 +222,4 @@ char *source_lasting_name(const char *path)
 		return abs;
 	free(abs);
 	return node;
-}
-
-char *devno_file(dev_t dev)
-{
-	char *file = loop_file(dev);
-
-	return file ? file : devno_node(dev);
 }

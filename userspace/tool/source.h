@@ -48,18 +48,6 @@ void source_close(struct source *src);
 
 bool source_same(const struct source *a, const struct source *b);
 
-/* "7:3", as tables and messages take it. Caller frees. */
-char *devno_format(dev_t dev);
-/* "7:3" or the path of a block device. Returns 0 or -1 without a message. */
-int devno_parse(const char *text, dev_t *dev);
-/*
- * The file behind a block device if it is a loop device of all of it, else the path of its node;
- * NULL if neither can be found. Caller frees.
- */
-char *devno_file(dev_t dev);
-/* The path of the node: /dev/mapper/NAME or /dev/KERNELNAME. NULL if unknown. Caller frees. */
-char *devno_node(dev_t dev);
-
 /*
  * The absolute name for a header to call it by: of a file the canonical one; of a block device the
  * user's, since the link is what lasts there (/dev/vg/base, /dev/disk/by-id/...), and the node it

@@ -6,9 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dm-watch.h"
 #include "dm.h"
 #include "number.h"
-#include "space.h"
+#include "space-check.h"
 #include "util.h"
 #include "wait.h"
 

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How much a stream will write into the top, and how much room there is for it.
- *
- * What it will write is an upper bound: zeros that it finds on the way are not written. The room is
- * that of the file system under the file of the top's data, or of the pool of a thin device; any other
- * block device has all of its space already.
+ * How much a stream will write into the top: an upper bound, since zeros that it finds on the way are
+ * not written.
  */
-#ifndef COWCHAIN_SPACE_H
-#define COWCHAIN_SPACE_H
+#ifndef COWCHAIN_SPACE_COUNT_H
+#define COWCHAIN_SPACE_COUNT_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#include "chain.h"
-#include "live.h"
 #include "qcow2.h"
+#include "target.h"
 
 /* One layer as it is read for the estimate; a raw one has no tables. */
 struct space_layer {
@@ -53,30 +48,5 @@ struct space_need {
  */
 int space_count(struct space_layer *layers, unsigned int nr, struct space_layer *top, uint64_t size,
 		unsigned int unit_bits, unsigned int group_bits, struct space_need *need);
-
-struct space_room {
-	bool known;
-	uint64_t bytes;		/* that are free */
-	uint64_t holes;		/* more than this the file or device cannot take; also what it shares */
-	uint64_t group;		/* bytes that are allocated together */
-	bool zeros;		/* zeros take space as well, if they are written */
-	char *where;		/* what is on it, for messages */
-};
-
-/* The room for what is written to a file, or to a block device. */
-void space_room_file(int fd, const char *path, struct space_room *room);
-void space_room_device(dev_t dev, struct space_room *room);
-void space_room_free(struct space_room *room);
-
-/*
- * Before a stream: base is a layer or -1 for none; chosen tells if the user has said so now. Returns
- * 0 if it fits or if that cannot be known, -1 if it does not fit (said so).
- */
-int space_check_stream(const struct live *live, int base, bool chosen);
-/* Before a copy to top, which is not in the chain yet. */
-int space_check_copy(const struct live *live, const struct layer *top);
-
-/* After an error of a job, which may have come as EIO: if there is no room, says so. */
-void space_note_full(const char *name);
 
 #endif

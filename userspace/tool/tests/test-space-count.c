@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "space.h"
+#include "space-count.h"
+#include "space-room.h"
 #include "test.h"
-#include "util.h"
 
 #define KIB 1024ULL
 #define MIB (1024 * KIB)

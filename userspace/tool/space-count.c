@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Counts what a stream will write, from the tables of the layers and the holes of a raw base.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "file.h"
-#include "space.h"
+#include "image.h"
+#include "space-count.h"
 #include "util.h"
 
 /* Units that are looked at together. */

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Makes, reloads and removes devices.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "dm-change.h"
+#include "dm-task.h"
+#include "hold.h"
+#include "klog.h"
+#include "util.h"
+
+/* COWCHAIN- and 32 random hexadecimal digits: names may be used again, UUIDs are not. */
+static char *new_uuid(void)
+{
+	struct strbuf sb = { 0 };
+	uint8_t random[16];
+	size_t i;
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		memset(random, 0, sizeof(random));
+	strbuf_add(&sb, DM_UUID_PREFIX);
+	for (i = 0; i < sizeof(random); i++)
+		strbuf_addf(&sb, "%02x", random[i]);
+	return sb.text;
+}
+
+static int create_empty(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_CREATE, name);
+	char *uuid = new_uuid();
+	int ret = NO_TASK;
+
+	if (task && dm_task_set_uuid(task, uuid))
+		ret = task_run(task);
+	task_end(task);
+	free(uuid);
+	return ret;
+}
+
+static int load(const char *name, uint64_t sectors, const char *target, const char *params,
+		bool read_only)
+{
+	struct dm_task *task = task_new(DM_DEVICE_RELOAD, name);
+	int ret = NO_TASK;
+
+	cc_debug("%s: table '0 %" PRIu64 " %s %s'", name, sectors, target, params);
+	if (task && dm_task_add_target(task, 0, sectors, target, params) &&
+	    (!read_only || dm_task_set_ro(task)))
+		ret = task_run(task);
+	task_end(task);
+	return ret;
+}
+
+static int suspend_noflush(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_SUSPEND, name);
+	int ret = NO_TASK;
+
+	if (task && dm_task_no_flush(task) && dm_task_skip_lockfs(task))
+		ret = task_run(task);
+	task_end(task);
+	return ret;
+}
+
+static int resume(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_RESUME, name);
+	int ret = task_run_with_udev(task);
+
+	task_end(task);
+	return ret;
+}
+
+static int remove_device(const char *name, bool deferred)
+{
+	struct dm_task *task = task_new(DM_DEVICE_REMOVE, name);
+	int ret = NO_TASK;
+
+	/* Scanners open devices for moments: the library tries again for a while. */
+	if (task && dm_task_retry_remove(task) && (!deferred || dm_task_deferred_remove(task)))
+		ret = task_run_with_udev(task);
+	task_end(task);
+	return ret;
+}
+
+static int create(const char *name, uint64_t sectors, const char *params, bool read_only)
+{
+	int klog = klog_mark();
+	int ret = create_empty(name);
+
+	if (ret) {
+		if (ret == -EBUSY || ret == -EEXIST)
+			cc_error("%s: a device of this name exists: detach it or take another name",
+				 name);
+		else
+			cc_error("%s: cannot create the device: %s%s", name, strerror(-ret),
+				 dm_remedy(ret));
+		klog_drop(klog);
+		return ret;
+	}
+	ret = load(name, sectors, TARGET_NAME, params, read_only);
+	if (ret)
+		cc_error("%s: the kernel refuses the chain: %s", name, strerror(-ret));
+	if (!ret) {
+		ret = resume(name);
+		if (ret)
+			cc_error("%s: cannot activate the chain: %s", name, strerror(-ret));
+	}
+	if (!ret && hold_interrupted()) {
+		ret = -EINTR;
+		cc_error("%s: interrupted", name);
+	} else if (!ret) {
+		klog_drop(klog);
+		return 0;
+	}
+	if (!klog_report(klog) && ret == -EINVAL)
+		cc_error("is the module there? try 'modprobe dm-cowchain'; 'dmesg' has more");
+	remove_device(name, false);
+	return ret;
+}
+
+int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only)
+{
+	int ret;
+
+	hold_begin();
+	ret = create(name, sectors, params, read_only);
+	hold_end();
+	return ret;
+}
+
+/* Another table; what was submitted before ends first, as it may. */
+static int replace(const struct dm_device *dev, const char *target, const char *params)
+{
+	int ret = load(dev->name, dev->sectors, target, params, dev->read_only);
+
+	if (!ret)
+		ret = suspend_noflush(dev->name);
+	return ret ? ret : resume(dev->name);
+}
+
+static bool suspended(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_INFO, name);
+	struct dm_info info;
+	bool is = task && !task_run(task) && dm_task_get_info(task, &info) && info.suspended;
+
+	task_end(task);
+	return is;
+}
+
+int dm_reload(const struct dm_device *dev)
+{
+	int klog = klog_mark(), ret;
+
+	/* Not interrupted between suspend and resume. */
+	hold_begin();
+	ret = replace(dev, TARGET_NAME, dev->params);
+	hold_end();
+	if (!ret) {
+		klog_drop(klog);
+		return 0;
+	}
+	cc_error("%s: cannot load the chain again: %s", dev->name, strerror(-ret));
+	klog_report(klog);
+	if (suspended(dev->name))
+		cc_error("%s: it is suspended, and I/O waits: mend that, then 'cowchain reload %s'; 'cowchain detach --force %s' ends all I/O with errors",
+			 dev->name, dev->name, dev->name);
+	return ret;
+}
+
+/* All I/O of those who still have it open fails from now on, and the layers are let go. */
+static int replace_by_error(const struct dm_device *dev)
+{
+	int ret = replace(dev, "error", "");
+
+	if (ret)
+		cc_error("%s: cannot replace its table: %s", dev->name, strerror(-ret));
+	return ret;
+}
+
+int dm_remove(const struct dm_device *dev, unsigned int flags)
+{
+	bool deferred = flags & DM_REMOVE_DEFERRED;
+	int ret;
+
+	if (flags & DM_REMOVE_FORCE && dev->target[0]) {
+		ret = replace_by_error(dev);
+		if (ret)
+			return ret;
+		deferred = true;
+	}
+	ret = remove_device(dev->name, deferred);
+	if (ret == -EBUSY)
+		cc_error("%s: in use: unmount it, stop who has it open ('lsof " DEV_MAPPER "%s'), or give --deferred",
+			 dev->name, dev->name);
+	else if (ret)
+		cc_error("%s: cannot remove it: %s%s", dev->name, strerror(-ret), dm_remedy(ret));
+	return ret;
+}
