@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The below map: what lies under the top, resolved once; see cowchain.h.
+ * The below map: what lies under the top, resolved once.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "cowchain.h"
+#include "below.h"
+#include "io.h"
+#include "mode.h"
+#include "view.h"
 
 /* Cached extents of one target; beyond it chunks are evicted. */
 #define CC_BELOW_BYTES	(16U << 20)
@@ -34,7 +37,7 @@ void cc_below_put(struct cc_below *below)
 	kvfree(below);
 }
 
-/* --------------------------------------------------------------- looking up */
+/* -------------------------------------------------------------- looking up */
 
 /* The last extent that begins at or before @rel. */
 static const struct cc_extent *cc_chunk_find(const struct cc_chunk *chunk, u32 rel, u32 *end)
@@ -98,7 +101,7 @@ void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece
 	rcu_read_unlock();
 }
 
-/* ---------------------------------------------------------------- resolving */
+/* --------------------------------------------------------------- resolving */
 
 /*
  * struct cc_resolver - the state of one walk over a chunk.
@@ -215,7 +218,7 @@ static int cc_resolve(struct cc_resolver *rs, sector_t start)
 	return r;
 }
 
-/* ------------------------------------------------------ publishing, evicting */
+/* ---------------------------------------------------- publishing, evicting */
 
 static size_t cc_chunk_bytes(const struct cc_chunk *chunk)
 {
@@ -284,4 +287,49 @@ int cc_below_load(struct cc_view *view, sector_t pos)
 	}
 	memalloc_noio_restore(noio);
 	return r;
+}
+
+/* ----------------------------------------------------------------- reading */
+
+static void cc_zero_pages(struct page **pages, unsigned int offset, unsigned int bytes)
+{
+	while (bytes) {
+		unsigned int in_page = offset & ~PAGE_MASK;
+		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE - in_page);
+
+		memzero_page(pages[offset >> PAGE_SHIFT], in_page, n);
+		offset += n;
+		bytes -= n;
+	}
+}
+
+int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
+		  struct page **pages, unsigned int offset)
+{
+	struct cc_batch batch;
+	struct cc_piece p = { .fresh = false };
+	int r = 0, r2;
+
+	cc_batch_init(&batch);
+	while (sectors && !r) {
+		cc_below_piece(view, pos, sectors, &p);
+		if (p.cold) {
+			r = cc_below_load(view, pos);
+			p.fresh = true;
+			continue;
+		}
+		p.fresh = false;
+		if (p.state == CC_BAD)
+			r = -EIO;
+		else if (p.state == CC_DATA)
+			cc_batch_add(view->cc, &batch, p.bdev, REQ_OP_READ, p.sector, pages,
+				     offset, p.len);
+		else
+			cc_zero_pages(pages, offset, p.len << SECTOR_SHIFT);
+		pos += p.len;
+		sectors -= p.len;
+		offset += p.len << SECTOR_SHIFT;
+	}
+	r2 = cc_batch_wait(&batch);
+	return r ? r : r2;
 }

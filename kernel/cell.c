@@ -17,6 +17,8 @@
 #include "cell.h"
 #include "cowchain.h"
 
+#define CC_NR_CELLS	1024
+
 static struct cc_cell *cc_cell(struct cowchain *cc, u64 cluster)
 {
 	return &cc->cells[cluster % CC_NR_CELLS];

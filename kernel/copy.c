@@ -15,19 +15,11 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
+#include "below.h"
 #include "cell.h"
-#include "job.h"
-
-bool cc_copy_idle(struct cc_job *job)
-{
-	unsigned int i;
-
-	for (i = 0; i < CC_NR_COPIES; i++)
-		/* Pairs with cc_copy_work(). */
-		if (smp_load_acquire(&job->copy[i].busy))
-			return false;
-	return true;
-}
+#include "copy.h"
+#include "io.h"
+#include "top.h"
 
 static struct cc_copy *cc_copy_find(struct cc_job *job)
 {

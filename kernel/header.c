@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The header of an image: what it says of the backing file, and how it is
- * rewritten.  What is to be written is decided in qcow2.c and qcow2-ident.c.
+ * The header of an image: the backing file that it names, and writing it.  What
+ * is to be written is decided in qcow2.c and qcow2-ident.c.
  */
 #include <linux/mm.h>
 
-#include "cowchain.h"
-#include "identity.h"
+#include "header.h"
+#include "io.h"
+#include "load.h"
+#include "view.h"
+#include "writer.h"
 
 int cc_layer_backing(struct cc_layer *layer, char *name, char *format)
 {
@@ -27,6 +30,8 @@ int cc_layer_backing(struct cc_layer *layer, char *name, char *format)
 	}
 	return r;
 }
+
+/* ----------------------------------------------------------------- writing */
 
 /* Write @page to a block of the layer; a writer's blocks are no larger. */
 static int cc_layer_write_block(struct cc_layer *layer, u32 block, struct page *page)
@@ -120,6 +125,8 @@ int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, 
 	return r;
 }
 
+/* ---------------------------------------------------------------- changing */
+
 /* Only what has changed: readers use the other fields without a lock. */
 void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh)
 {
@@ -148,8 +155,7 @@ u8 *cc_layer_header_again(struct cc_layer *layer, u32 *len)
 		return buf;
 	r = q2_parse_header(buf, *len, layer->dev_bytes, &fresh, &err);
 	if (r) {
-		cc_err(layer->cc, "layer %s: its header has become bad: %s",
-		       layer->dev->name, err.text);
+		cc_layer_err(layer, "its header has become bad: %s", err.text);
 		kvfree(buf);
 		return ERR_PTR(r);
 	}
@@ -172,8 +178,7 @@ static u8 *cc_layer_new_header(struct cc_layer *layer, const char *name, const c
 	if (!r)
 		r = q2_parse_header(buf, len, layer->dev_bytes, fresh, &err);
 	if (r) {
-		cc_err(layer->cc, "layer %s: cannot change the backing file: %s",
-		       layer->dev->name, err.text);
+		cc_layer_err(layer, "cannot change the backing file: %s", err.text);
 		kvfree(buf);
 		return ERR_PTR(r);
 	}
@@ -212,8 +217,7 @@ int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *f
 	if (!r)
 		r = cc_layer_write_header(layer, buf, 0, 512);
 	if (r)
-		cc_err(layer->cc, "layer %s: cannot write the header: error %d",
-		       layer->dev->name, r);
+		cc_layer_err(layer, "cannot write the header: error %d", r);
 	else
 		cc_layer_take_names(layer, &fresh);
 	kvfree(buf);

@@ -9,18 +9,9 @@
 #include <linux/slab.h>
 #include <linux/uuid.h>
 
-#include "cowchain.h"
+#include "header.h"
 #include "identity.h"
-
-#define cc_ident_err(l, fmt, ...) ({ \
-	struct cc_layer *__l = (l); \
-	cc_err(__l->cc, "layer %s: " fmt, __l->dev->name, ##__VA_ARGS__); \
-})
-
-void cc_ident_load(struct cc_layer *layer, const void *buf)
-{
-	q2_ident_parse(&layer->q2, buf, &layer->ident);
-}
+#include "load.h"
 
 /* ------------------------------------------------------------------ writing */
 
@@ -42,14 +33,14 @@ static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 		r = q2_parse_header(buf, len, layer->dev_bytes, &fresh, &err);
 	if (r) {
 		kvfree(buf);
-		cc_ident_err(layer, "it goes without an identity: %s", err.text);
+		cc_layer_err(layer, "it goes without an identity: %s", err.text);
 		return r == -ENOSPC ? -EMEDIUMTYPE : r;
 	}
 	for (i = 0; i < up.nr && !r; i++)
 		r = cc_layer_write_header(layer, buf, up.step[i].offset, up.step[i].len);
 	kvfree(buf);
 	if (r) {
-		cc_ident_err(layer, "cannot write the header: error %d", r);
+		cc_layer_err(layer, "cannot write the header: error %d", r);
 		return r;
 	}
 	cc_layer_take_names(layer, &fresh);
@@ -70,7 +61,7 @@ static int cc_ident_write_or_not(struct cc_layer *layer, const struct q2_ident *
 	int r = cc_ident_write(layer, now);
 
 	if (r && r != -EMEDIUMTYPE && was.present && cc_ident_write(layer, &was))
-		cc_ident_err(layer, "what has failed may be in its header all the same");
+		cc_layer_err(layer, "what has failed may be in its header all the same");
 	return r;
 }
 
@@ -98,14 +89,14 @@ static int cc_ident_check_links(struct cc_layer **layers, unsigned int nr)
 
 	/* Unless its header says that there is none: QEMU can make it so. */
 	if (bottom->q2.backing_len && !q2_ident_is_parent(&bottom->ident, NULL)) {
-		cc_ident_err(bottom,
+		cc_layer_err(bottom,
 			     "the layer below it is missing: name it, or load with the feature ignore_identity");
 		return -ESTALE;
 	}
 	for (i = 1; i < nr; i++) {
 		if (q2_ident_is_parent(&layers[i]->ident, &layers[i - 1]->ident))
 			continue;
-		cc_ident_err(layers[i],
+		cc_layer_err(layers[i],
 			     "the layer below it, %s, is another or was written to since: restore that, or load with the feature ignore_identity",
 			     layers[i - 1]->dev->name);
 		return -ESTALE;
@@ -118,12 +109,12 @@ int cc_ident_check_top(struct cc_layer *top)
 	struct cowchain *cc = top->cc;
 
 	if (top->ident.foreign && !cc->ignore_identity) {
-		cc_ident_err(top,
+		cc_layer_err(top,
 			     "its identity is of a later version: load with the feature ignore_identity");
 		return -EMEDIUMTYPE;
 	}
 	if (top->ident.present && top->ident.sealed && !cc->allow_sealed) {
-		cc_ident_err(top,
+		cc_layer_err(top,
 			     "it has become a backing file of another: put a new top on it, or load with the feature allow_sealed");
 		return -EMEDIUMTYPE;
 	}
@@ -210,7 +201,7 @@ void cc_ident_unseal(struct cc_layer *old)
 
 	id.sealed = false;
 	if (id.present && cc_ident_write(old, &id))
-		cc_ident_err(old, "it stays marked as a backing file: allow_sealed lifts that");
+		cc_layer_err(old, "it stays marked as a backing file: allow_sealed lifts that");
 }
 
 /* --------------------------------------------------------------------- jobs */
@@ -227,7 +218,7 @@ static int cc_ident_place_name(struct cc_layer *top, const char *name, struct q2
 		return PTR_ERR(buf);
 	r = q2_ident_place_name(&top->q2, buf, name, &top->ident.job, job, &err);
 	if (r)
-		cc_ident_err(top, "%s", err.text);
+		cc_layer_err(top, "%s", err.text);
 	else
 		r = cc_layer_write_header(top, buf, job->name_offset, job->name_len);
 	kvfree(buf);

@@ -6,28 +6,7 @@
 #ifndef COWCHAIN_IDENTITY_H
 #define COWCHAIN_IDENTITY_H
 
-#include "cowchain.h"
-
-/* Of layer.c and header.c, for whom writes headers piece by piece: */
-
-/* Copy @len bytes of metadata from @offset.  Process.  Return: 0 or -errno. */
-int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len);
-
-/* The header cluster in a buffer, to be freed by kvfree(), or ERR_PTR.  Process. */
-u8 *cc_layer_header(struct cc_layer *layer, u32 *len);
-/* The same for whoever changes it: also learns again where things lie in it. */
-u8 *cc_layer_header_again(struct cc_layer *layer, u32 *len);
-
-/* Make a range of @header durable.  Process.  Return: 0 or -errno. */
-int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len);
-
-/* Remember what @fresh says about a header that was rewritten.  Process. */
-void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh);
-
-/* Of identity.c: */
-
-/* What q2_ident_parse() says about the header in @buf.  Process. */
-void cc_ident_load(struct cc_layer *layer, const void *buf);
+#include "layer.h"
 
 /**
  * cc_ident_check() - may the last of these layers be written?

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Synchronous I/O on pages, for fill, copy and zeroing; see cowchain.h.
+ * Synchronous I/O on pages, for fill, copy and zeroing.
  *
  * Every bio is submitted as soon as it is allocated and ends on its own, so
  * the mempool behind the bio set always refills and nobody can deadlock on it.
  */
 #include <linux/mm.h>
 
-#include "cowchain.h"
+#include "io.h"
 
 void cc_batch_init(struct cc_batch *batch)
 {
@@ -68,67 +68,7 @@ void cc_batch_add(struct cowchain *cc, struct cc_batch *batch, struct block_devi
 	}
 }
 
-static void cc_zero_pages(struct page **pages, unsigned int offset, unsigned int bytes)
-{
-	while (bytes) {
-		unsigned int in_page = offset & ~PAGE_MASK;
-		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE - in_page);
-
-		memzero_page(pages[offset >> PAGE_SHIFT], in_page, n);
-		offset += n;
-		bytes -= n;
-	}
-}
-
-int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
-		  struct page **pages, unsigned int offset)
-{
-	struct cc_batch batch;
-	struct cc_piece p = { .fresh = false };
-	int r = 0, r2;
-
-	cc_batch_init(&batch);
-	while (sectors && !r) {
-		cc_below_piece(view, pos, sectors, &p);
-		if (p.cold) {
-			r = cc_below_load(view, pos);
-			p.fresh = true;
-			continue;
-		}
-		p.fresh = false;
-		if (p.state == CC_BAD)
-			r = -EIO;
-		else if (p.state == CC_DATA)
-			cc_batch_add(view->cc, &batch, p.bdev, REQ_OP_READ, p.sector, pages,
-				     offset, p.len);
-		else
-			cc_zero_pages(pages, offset, p.len << SECTOR_SHIFT);
-		pos += p.len;
-		sectors -= p.len;
-		offset += p.len << SECTOR_SHIFT;
-	}
-	r2 = cc_batch_wait(&batch);
-	return r ? r : r2;
-}
-
-int cc_write_top(struct cowchain *cc, struct cc_block *b, u32 rel, unsigned int sectors,
-		 struct page **pages, unsigned int offset)
-{
-	struct block_device *bdev = cc_data_bdev(b->top->layer);
-	struct cc_batch batch;
-
-	cc_batch_init(&batch);
-	while (sectors) {
-		u32 len = sectors;
-		sector_t sector = cc_block_sector(b, rel, &len);
-
-		cc_batch_add(cc, &batch, bdev, REQ_OP_WRITE, sector, pages, offset, len);
-		rel += len;
-		sectors -= len;
-		offset += len << SECTOR_SHIFT;
-	}
-	return cc_batch_wait(&batch);
-}
+/* ----------------------------------------------------------------- zeroing */
 
 /* Of one bio; the array is on the stack. */
 #define CC_ZERO_PAGES	32
@@ -168,28 +108,4 @@ int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sect
 	if (r == -EIO || r == -EOPNOTSUPP || r == -EREMOTEIO)
 		r = cc_write_zero_pages(cc, bdev, sector, sectors);
 	return r;
-}
-
-/*
- * The image need not end with a subcluster.  If it is made larger one day, the
- * rest of its last one becomes a part of it, and has to read as zeros then and
- * not as what the device held before.
- */
-int cc_zero_slack(struct cowchain *cc, struct cc_block *b, u32 first, u32 end)
-{
-	struct cc_top *top = b->top;
-	struct block_device *bdev = cc_data_bdev(top->layer);
-	u64 limit = top->layer->sectors - ((u64)b->index << top->block_shift);
-	sector_t sector;
-	u32 len;
-
-	if (end <= first || (u64)end << top->sub_shift <= limit)
-		return 0;
-	len = (end << top->sub_shift) - limit;
-	sector = cc_block_sector(b, limit, &len);
-	/* An external data file may end with the image. */
-	if (sector >= bdev_nr_sectors(bdev))
-		return 0;
-	len = min_t(u64, len, bdev_nr_sectors(bdev) - sector);
-	return cc_zero_device(cc, bdev, sector, len, !cc->no_discard_passdown);
 }

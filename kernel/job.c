@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Jobs: life, control, status.  What a stream does is in stream.c.
+ * Jobs: their life, and what the thread of a job and its copies use of it.  What
+ * others ask of a job is in job-control.c, what a stream does in stream.c.
  */
-#include <linux/mm.h>
-#include <linux/sched/mm.h>
+#include <linux/kthread.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
-#include "identity.h"
 #include "job.h"
 
-static const char * const cc_job_states[] = {
-	[CC_JOB_CREATED] = "created", [CC_JOB_RUNNING] = "running",
-	[CC_JOB_PAUSED] = "paused", [CC_JOB_ABORTING] = "aborting",
-	[CC_JOB_CONCLUDED] = "concluded",
-};
-
-static const char * const cc_io_statuses[] = {
-	[CC_IO_OK] = "ok", [CC_IO_FAILED] = "failed", [CC_IO_NOSPACE] = "nospace",
-};
-
-/* --------------------------------------------------------------------- life */
+/* -------------------------------------------------------------------- life */
 
 static bool cc_job_alloc_pages(struct cc_job *job)
 {
@@ -98,7 +87,7 @@ void cc_job_put(struct cc_job *job)
 }
 
 /* The job everybody sees, with a reference.  Any lock. */
-static struct cc_job *cc_job_get(struct cowchain *cc)
+struct cc_job *cc_job_get(struct cowchain *cc)
 {
 	struct cc_job *job;
 
@@ -129,7 +118,7 @@ void cc_job_discard(struct cc_job *job)
 }
 
 /* Make @job the one everybody sees; the last one was concluded. */
-static void cc_job_install(struct cowchain *cc, struct cc_job *job)
+void cc_job_install(struct cowchain *cc, struct cc_job *job)
 {
 	struct cc_job *old;
 
@@ -141,9 +130,9 @@ static void cc_job_install(struct cowchain *cc, struct cc_job *job)
 		cc_job_discard(old);
 }
 
-int cc_job_make_thread(struct cc_job *job)
+int cc_job_make_thread(struct cc_job *job, int (*fn)(void *job))
 {
-	struct task_struct *task = kthread_create(cc_stream_thread, job, "cowchain_stream");
+	struct task_struct *task = kthread_create(fn, job, "cowchain_stream");
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
@@ -158,23 +147,22 @@ void cc_job_start(struct cc_job *job)
 	wake_up_process(job->task);
 }
 
-void cc_job_destroy(struct cowchain *cc)
-{
-	struct cc_job *job = cc_job_get(cc);
-
-	if (!job)
-		return;
-	WRITE_ONCE(job->cancel, true);
-	wake_up_all(&job->wait);
-	cc_job_install(cc, NULL);
-	cc_job_put(job);
-}
-
-/* --------------------------------------------------------- the thread's side */
+/* ------------------------------------------------------- the thread's side */
 
 static bool cc_job_must_park(struct cc_job *job)
 {
 	return READ_ONCE(job->pause) || READ_ONCE(job->frozen);
+}
+
+static bool cc_copy_idle(struct cc_job *job)
+{
+	unsigned int i;
+
+	for (i = 0; i < CC_NR_COPIES; i++)
+		/* Pairs with cc_copy_work(). */
+		if (smp_load_acquire(&job->copy[i].busy))
+			return false;
+	return true;
 }
 
 /* Park with all copies done; whoever waits for that sees quiet. */
@@ -294,251 +282,4 @@ void cc_job_conclude(struct cc_job *job, int error)
 			(u64)job->pos << SECTOR_SHIFT, error);
 	wake_up_all(&job->wait);
 	dm_table_event(cc->ti->table);
-}
-
-/* ------------------------------------------------------------------- control */
-
-static bool cc_job_is_active(struct cc_job *job)
-{
-	return job && READ_ONCE(job->state) != CC_JOB_CONCLUDED;
-}
-
-bool cc_job_active(struct cowchain *cc)
-{
-	struct cc_job *job = cc_job_get(cc);
-	bool active = cc_job_is_active(job);
-
-	cc_job_put(job);
-	return active;
-}
-
-/* The active job with a reference, or ERR_PTR(-ENOENT). */
-static struct cc_job *cc_job_get_active(struct cowchain *cc)
-{
-	struct cc_job *job = cc_job_get(cc);
-
-	if (cc_job_is_active(job))
-		return job;
-	cc_job_put(job);
-	cc_err(cc, "no job is running");
-	return ERR_PTR(-ENOENT);
-}
-
-/* Or somebody has resumed it meanwhile, or it has ended. */
-static bool cc_job_pause_done(struct cc_job *job)
-{
-	return READ_ONCE(job->state) == CC_JOB_PAUSED || !READ_ONCE(job->pause) ||
-	       READ_ONCE(job->cancel) || !cc_job_is_active(job);
-}
-
-/* What a user has changed holds for a later continuation, too. */
-static void cc_job_save(struct cowchain *cc, struct cc_job *job)
-{
-	struct cc_layer *top;
-	unsigned int noio;
-
-	mutex_lock(&cc->ctl);
-	noio = memalloc_noio_save();
-	if (cc_job_is_active(job) && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW) {
-		top = cc_view_active(cc_view_current(cc));
-		/* One that an error has stopped is tried again by the next activation. */
-		cc_ident_save_job(top, READ_ONCE(job->speed),
-				  READ_ONCE(job->pause) && !READ_ONCE(job->stopped));
-	}
-	memalloc_noio_restore(noio);
-	mutex_unlock(&cc->ctl);
-}
-
-int cc_job_pause(struct cowchain *cc)
-{
-	struct cc_job *job = cc_job_get_active(cc);
-	int r = 0;
-
-	if (IS_ERR(job))
-		return PTR_ERR(job);
-	spin_lock_irq(&job->lock);
-	if (job->pause)
-		r = -EINVAL;
-	WRITE_ONCE(job->pause, true);
-	/* Parked already, for a suspend: it will not look again by itself. */
-	if (job->quiet && job->state == CC_JOB_RUNNING)
-		WRITE_ONCE(job->state, CC_JOB_PAUSED);
-	spin_unlock_irq(&job->lock);
-	wake_up_all(&job->wait);
-	if (r)
-		cc_err(cc, "the job is paused already");
-	else
-		r = wait_event_killable(job->wait, cc_job_pause_done(job));
-	if (!r) {
-		cc_job_save(cc, job);
-		dm_table_event(cc->ti->table);
-	}
-	cc_job_put(job);
-	return r;
-}
-
-int cc_job_resume(struct cowchain *cc)
-{
-	struct cc_job *job = cc_job_get_active(cc);
-	int r = 0;
-
-	if (IS_ERR(job))
-		return PTR_ERR(job);
-	spin_lock_irq(&job->lock);
-	if (job->pause) {
-		WRITE_ONCE(job->pause, false);
-		WRITE_ONCE(job->stopped, false);
-		if (job->state == CC_JOB_PAUSED)
-			WRITE_ONCE(job->state, CC_JOB_RUNNING);
-		job->io_status = CC_IO_OK;
-		job->shown_error = 0;
-	} else {
-		r = -EINVAL;
-	}
-	spin_unlock_irq(&job->lock);
-	wake_up_all(&job->wait);
-	if (r) {
-		cc_err(cc, "the job is not paused");
-	} else {
-		cc_job_save(cc, job);
-		dm_table_event(cc->ti->table);
-	}
-	cc_job_put(job);
-	return r;
-}
-
-int cc_job_cancel(struct cowchain *cc)
-{
-	struct cc_job *job = cc_job_get_active(cc);
-	int r;
-
-	if (IS_ERR(job))
-		return PTR_ERR(job);
-	spin_lock_irq(&job->lock);
-	WRITE_ONCE(job->cancel, true);
-	if (cc_job_is_active(job))
-		WRITE_ONCE(job->state, CC_JOB_ABORTING);
-	spin_unlock_irq(&job->lock);
-	wake_up_all(&job->wait);
-	r = wait_event_killable(job->wait, !cc_job_is_active(job));
-	if (!r && READ_ONCE(job->shown_error) != ECANCELED) {
-		cc_err(cc, "the job had ended already");
-		r = -ENOENT;
-	}
-	cc_job_put(job);
-	return r;
-}
-
-int cc_job_set_speed(struct cowchain *cc, u64 speed)
-{
-	struct cc_job *job = cc_job_get_active(cc);
-
-	if (IS_ERR(job))
-		return PTR_ERR(job);
-	WRITE_ONCE(job->speed, speed);
-	wake_up_all(&job->wait);
-	cc_job_save(cc, job);
-	cc_job_put(job);
-	return 0;
-}
-
-/*
- * The last steps of a stream run under cc->ctl and look at @frozen there; one
- * turn of the lock makes sure that they are over or will not begin.
- */
-void cc_job_freeze(struct cowchain *cc)
-{
-	struct cc_job *job = cc_job_get(cc);
-
-	if (!job)
-		return;
-	spin_lock_irq(&job->lock);
-	WRITE_ONCE(job->frozen, true);
-	spin_unlock_irq(&job->lock);
-	wake_up_all(&job->wait);
-	mutex_lock(&cc->ctl);
-	mutex_unlock(&cc->ctl);
-	wait_event(job->wait, READ_ONCE(job->quiet));
-	cc_job_put(job);
-}
-
-void cc_job_unfreeze(struct cowchain *cc)
-{
-	struct cc_job *job = cc_job_get(cc);
-
-	if (!job)
-		return;
-	spin_lock_irq(&job->lock);
-	WRITE_ONCE(job->frozen, false);
-	spin_unlock_irq(&job->lock);
-	wake_up_all(&job->wait);
-	cc_job_put(job);
-}
-
-/* ------------------------------------------------------------------- status */
-
-/* Sectors before the first that is still being copied. */
-static sector_t cc_job_offset(struct cc_job *job)
-{
-	sector_t pos = min(READ_ONCE(job->pos), job->len);
-	unsigned int i;
-
-	lockdep_assert_held(&job->lock);
-	for (i = 0; job->copy && i < CC_NR_COPIES; i++)
-		if (READ_ONCE(job->copy[i].busy))
-			pos = min(pos, READ_ONCE(job->copy[i].pos));
-	return pos;
-}
-
-/* One that is recorded but was not continued. */
-static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsigned int maxlen)
-{
-	struct q2_ident_job record = { .type = QCOW2_IDENT_JOB_NONE };
-	unsigned int sz = 0;
-	char base[12] = "-";
-	int index = -1;
-	u64 len = 0;
-	struct cc_view *view;
-
-	rcu_read_lock();
-	view = rcu_dereference(cc->view);
-	if (view && view->top) {
-		spin_lock_irq(&cc->lock);
-		record = cc_view_active(view)->ident.job;
-		/* The chain may be another than when it was recorded. */
-		index = cc_recorded_base(view, &record);
-		spin_unlock_irq(&cc->lock);
-		len = (u64)view->sectors << SECTOR_SHIFT;
-	}
-	rcu_read_unlock();
-	if (!record.type) {
-		DMEMIT(" 0");
-		return sz;
-	}
-	if (index >= 0)
-		snprintf(base, sizeof(base), "%d", index);
-	else if (record.base >= 0)
-		snprintf(base, sizeof(base), "%d", record.base);
-	DMEMIT(" 8 stream %s %s 0 %llu %llu ok 0", cc_job_states[CC_JOB_CREATED], base, len,
-	       record.speed);
-	return sz;
-}
-
-unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxlen)
-{
-	struct cc_job *job = cc_job_get(cc);
-	unsigned int sz = 0;
-	char base[12] = "-";
-
-	if (!job)
-		return cc_recorded_status(cc, result, maxlen);
-	if (job->base >= 0)
-		snprintf(base, sizeof(base), "%d", job->base);
-	spin_lock_irq(&job->lock);
-	DMEMIT(" 8 stream %s %s %llu %llu %llu %s %d", cc_job_states[job->state], base,
-	       (u64)cc_job_offset(job) << SECTOR_SHIFT, (u64)job->len << SECTOR_SHIFT,
-	       job->speed, cc_io_statuses[job->io_status], job->shown_error);
-	spin_unlock_irq(&job->lock);
-	cc_job_put(job);
-	return sz;
 }

@@ -7,7 +7,9 @@
 #include <linux/sched/mm.h>
 #include <linux/string.h>
 
-#include "job.h"
+#include "job-control.h"
+#include "message.h"
+#include "snapshot.h"
 #include "table.h"
 
 /*
@@ -145,7 +147,7 @@ static int cc_verb_stream(struct cowchain *cc, unsigned int argc, char **argv)
 		cc_err(cc, "backing-file needs a base: without one there is no backing file");
 		return -EINVAL;
 	}
-	return cc_stream_start(cc, &args);
+	return cc_job_stream(cc, &args);
 }
 
 static int cc_verb_snapshot(struct cowchain *cc, unsigned int argc, char **argv)
@@ -164,53 +166,14 @@ static int cc_verb_pause(struct cowchain *cc, unsigned int argc, char **argv)
 	return cc_job_pause(cc);
 }
 
-/* Do it to a job that is recorded in the top's header but does not run. */
-static int cc_with_recorded(struct cowchain *cc, int (*fn)(struct cowchain *cc))
-{
-	unsigned int noio;
-	int r;
-
-	mutex_lock(&cc->ctl);
-	noio = memalloc_noio_save();
-	r = cc_stream_recorded(cc) ? fn(cc) : -ENOENT;
-	memalloc_noio_restore(noio);
-	mutex_unlock(&cc->ctl);
-	return r;
-}
-
-/* Also if it was paused when it was recorded: that is what the user ends now. */
-static int cc_resume_recorded(struct cowchain *cc)
-{
-	return cc_stream_continue(cc, false);
-}
-
 static int cc_verb_resume(struct cowchain *cc, unsigned int argc, char **argv)
 {
-	int r;
-
-	if (cc_job_active(cc))
-		return cc_job_resume(cc);
-	r = cc_with_recorded(cc, cc_resume_recorded);
-	return r == -ENOENT ? cc_job_resume(cc) : r;
+	return cc_job_resume(cc);
 }
 
-/* The header is changed here and not by the job, which may find it suspended. */
 static int cc_verb_cancel(struct cowchain *cc, unsigned int argc, char **argv)
 {
-	int r = -ENOENT, dropped;
-
-	if (cc_job_active(cc))
-		r = cc_job_cancel(cc);
-	dropped = cc_with_recorded(cc, cc_stream_drop);
-	if (r == -ENOENT && dropped == -ENOENT) {
-		/* There is none, or one that was being started meanwhile. */
-		r = cc_job_cancel(cc);
-		dropped = cc_with_recorded(cc, cc_stream_drop);
-	}
-	/* The job has ended, but another activation would begin it again. */
-	if ((!r || r == -ENOENT) && dropped != -ENOENT)
-		r = dropped;
-	return r;
+	return cc_job_cancel(cc);
 }
 
 static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv)

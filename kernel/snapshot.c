@@ -4,9 +4,13 @@
  */
 #include <linux/slab.h>
 
-#include "cowchain.h"
+#include "defer.h"
 #include "identity.h"
-#include "job.h"
+#include "job-control.h"
+#include "load.h"
+#include "scan.h"
+#include "snapshot.h"
+#include "writer.h"
 
 static int cc_snapshot_check(struct cowchain *cc, struct cc_view *view)
 {
@@ -14,7 +18,7 @@ static int cc_snapshot_check(struct cowchain *cc, struct cc_view *view)
 		cc_err(cc, "a job is running: wait for it or cancel it first");
 		return -EBUSY;
 	}
-	if (cc_stream_recorded(cc)) {
+	if (cc_job_recorded(cc)) {
 		cc_err(cc, "a stream is recorded in the top: continue or cancel it first");
 		return -EBUSY;
 	}
@@ -69,9 +73,9 @@ static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 		r = cc_ident_check_top(layer);
 	if (r)
 		return r;
-	layer->top = cc_top_create(layer);
-	if (!layer->top)
-		return -ENOMEM;
+	r = cc_top_attach(layer);
+	if (r)
+		return r;
 	/* All of it, while the guest's I/O still goes on. */
 	return cc_top_scan(layer->top, 0, layer->top->nr_blocks, true);
 }
@@ -99,26 +103,6 @@ static struct cc_view *cc_snapshot_view(struct cowchain *cc, struct cc_view *vie
 	new = cc_view_create(cc, layers, view->nr + 1, NULL);
 	kfree(layers);
 	return new;
-}
-
-static void cc_pause_bios(struct cowchain *cc)
-{
-	spin_lock_irq(&cc->lock);
-	WRITE_ONCE(cc->paused, true);
-	spin_unlock_irq(&cc->lock);
-}
-
-static void cc_unpause_bios(struct cowchain *cc)
-{
-	struct bio_list bios;
-
-	bio_list_init(&bios);
-	spin_lock_irq(&cc->lock);
-	WRITE_ONCE(cc->paused, false);
-	bio_list_merge(&bios, &cc->paused_bios);
-	bio_list_init(&cc->paused_bios);
-	spin_unlock_irq(&cc->lock);
-	cc_resume_bios(cc, &bios);
 }
 
 /*
@@ -206,8 +190,7 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 	synchronize_rcu();
 	flush_delayed_work(&cc->commit_work);
 	cc_view_destroy(old);
-	cc_top_destroy(sealed->top);
-	sealed->top = NULL;
+	cc_top_detach(sealed);
 	return 0;
 
 unseal:
@@ -232,6 +215,7 @@ int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 		return PTR_ERR(layer);
 	r = cc_snapshot_layer(cc, old, layer);
 	if (r) {
+		cc_top_detach(layer);
 		cc_layer_close(layer);
 		return r;
 	}

@@ -2,9 +2,10 @@
 /*
  * Status, as one can read it; see Documentation/dm-cowchain.rst.
  */
-#include "cowchain.h"
-#include "job.h"
+#include "job-control.h"
+#include "status.h"
 #include "table.h"
+#include "top.h"
 
 static const char *cc_mode_name(enum cc_mode mode)
 {

@@ -1,168 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stream: a cursor over the guest's address space.  What the top has, what
- * the base provides and what nobody provides is skipped; the rest is copied,
- * several pieces at a time.  Then the chain is shortened.
+ * Stream: copies what the layers between the base and the top provide, several
+ * pieces at a time, then shortens the chain.
  */
 #include <linux/file.h>
 #include <linux/slab.h>
 
+#include "copy.h"
+#include "cursor.h"
+#include "header.h"
 #include "identity.h"
-#include "job.h"
-#include "table.h"
+#include "scan.h"
+#include "stream.h"
+#include "writer.h"
 
-/* ------------------------------------------------------- what has to be done */
-
-/* Index in the chain of the layer that a piece of the below map names. */
-static int cc_provider(struct cc_view *view, const struct cc_piece *p)
-{
-	unsigned int i;
-
-	for (i = 0; i < view->nr; i++)
-		if (view->layer[i]->slot == p->slot)
-			return i;
-	return -1;
-}
-
-/*
- * Does a layer between base and top say something here?  Zeros without a base
- * need not be said: what nobody provides reads as zeros, too; but an external
- * data file must hold them.
- */
-static bool cc_piece_wanted(struct cc_job *job, const struct cc_piece *p)
-{
-	bool raw_data = job->base < 0 && cc_view_active(job->view)->data;
-
-	if (raw_data)
-		return true;
-	if (p->state == CC_NONE || (p->state == CC_ZERO && job->base < 0))
-		return false;
-	return cc_provider(job->view, p) > job->base;
-}
-
-/* The piece of the below map at @pos, resolved if need be. */
-static int cc_below_at(struct cc_job *job, sector_t pos, u32 max, struct cc_piece *p)
-{
-	int r = 0;
-
-	p->fresh = false;
-	cc_below_piece(job->view, pos, max, p);
-	while (p->cold && !r) {
-		r = cc_below_load(job->view, pos);
-		p->fresh = true;
-		cc_below_piece(job->view, pos, max, p);
-	}
-	return r;
-}
-
-/*
- * struct cc_todo - the next thing to copy, inside one block of the top.
- * @b: pinned.
- * @first, @end: subclusters; equal if there is nothing up to @next.
- * @next: where to look on, sectors.
- */
-struct cc_todo {
-	struct cc_block *b;
-	u32 first, end;
-	sector_t next;
-};
-
-/* How much one copy may take: a quarter of a second at the speed limit. */
-static u32 cc_copy_max(struct cc_job *job)
-{
-	u64 speed = READ_ONCE(job->speed);
-	u32 sub = 1U << cc_view_active(job->view)->top->sub_shift;
-	u64 max = CC_COPY_SECTORS;
-
-	if (speed)
-		max = min_t(u64, max, speed >> (SECTOR_SHIFT + 2));
-	return max_t(u32, max & ~(u64)(sub - 1), sub);
-}
-
-/*
- * Look at a run of subclusters that the top does not have, [rel, end) sectors
- * of the block.  Subclusters are copied whole, even where a layer with smaller
- * clusters provides only a part of one.
- */
-static int cc_find_wanted(struct cc_job *job, struct cc_todo *t, u32 rel, u32 end)
-{
-	struct cc_top *top = t->b->top;
-	sector_t start = (sector_t)t->b->index << top->block_shift;
-	u32 sub = 1U << top->sub_shift;
-	u32 max = cc_copy_max(job);
-	struct cc_piece p;
-	u32 from = 0;
-	bool found = false;
-	int r;
-
-	while (rel < end && (!found || rel < from + max)) {
-		r = cc_below_at(job, start + rel, end - rel, &p);
-		if (r)
-			return r;
-		if (p.state == CC_BAD && cc_provider(job->view, &p) > job->base)
-			return -EIO;
-		if (cc_piece_wanted(job, &p)) {
-			if (!found)
-				from = rel & ~(sub - 1);
-			found = true;
-		} else if (found && !(rel & (sub - 1))) {
-			break;
-		}
-		/* In the middle of a subcluster: the rest of it goes along. */
-		if (found && !cc_piece_wanted(job, &p))
-			rel = min((rel + sub - 1) & ~(sub - 1), end);
-		else
-			rel += p.len;
-	}
-	if (found) {
-		rel = min(rel, min(from + max, end));
-		t->first = from >> top->sub_shift;
-		t->end = (rel + sub - 1) >> top->sub_shift;
-	}
-	t->next = start + rel;
-	return 0;
-}
-
-/* A subcluster the top has needs nothing, but for zeros of a raw data file. */
-static bool cc_state_wanted(struct cc_job *job, enum cc_state state)
-{
-	if (state == CC_ZERO)
-		return job->base < 0 && cc_view_active(job->view)->data;
-	return state == CC_NONE;
-}
-
-static int cc_find_todo(struct cc_job *job, struct cc_todo *t)
-{
-	struct cc_top *top = cc_view_active(job->view)->top;
-	sector_t start = job->pos >> top->block_shift << top->block_shift;
-	u32 limit = min_t(sector_t, job->len - start, 1U << top->block_shift);
-	u32 rel = job->pos - start;
-	u32 first = rel >> top->sub_shift;
-	u32 last = (limit + (1U << top->sub_shift) - 1) >> top->sub_shift;
-	enum cc_state state;
-	u32 run;
-
-	/* Up to a bad cluster; at one, there is nothing that could be done. */
-	last = cc_block_next_bad(t->b, first, last);
-	limit = min(limit, last << top->sub_shift);
-	if (first == last)
-		return -EIO;
-	state = cc_block_state(t->b, first);
-	run = cc_block_run(t->b, first, last, state);
-	if (!cc_state_wanted(job, state)) {
-		t->next = start + min((first + run) << top->sub_shift, limit);
-		return 0;
-	}
-	if (state == CC_ZERO) {
-		t->first = first;
-		t->end = first + min(run, cc_copy_max(job) >> top->sub_shift);
-		t->next = start + min(t->end << top->sub_shift, limit);
-		return 0;
-	}
-	return cc_find_wanted(job, t, rel, min((first + run) << top->sub_shift, limit));
-}
-
-/* ------------------------------------------------------------------- copying */
+/* ----------------------------------------------------------------- copying */
 
 /* One step.  0, or the error of finding out what to do. */
 static int cc_stream_step(struct cc_job *job)
@@ -246,7 +98,7 @@ static int cc_stream_copy(struct cc_job *job)
 	}
 }
 
-/* ---------------------------------------------------------------- completion */
+/* -------------------------------------------------------------- completion */
 
 /* Is there anything to change in the header? */
 static bool cc_stream_changes_header(struct cc_job *job)
@@ -279,18 +131,6 @@ static int cc_stream_end_header(struct cc_job *job)
 	if (!r)
 		cc_ident_job_done(top, base);
 	return r;
-}
-
-/* What would fail in the end shall not take hours to find out. */
-static int cc_stream_check_header(struct cc_job *job)
-{
-	struct cc_layer *top = cc_view_active(job->view);
-
-	if (!cc_stream_changes_header(job))
-		return 0;
-	if (job->base < 0)
-		return cc_layer_check_backing(top, NULL, NULL);
-	return cc_layer_check_backing(top, job->backing_name, job->backing_format);
 }
 
 /*
@@ -391,7 +231,7 @@ static void cc_stream_forget(struct cc_job *job)
 	} while (frozen);
 }
 
-int cc_stream_thread(void *data)
+static int cc_stream_thread(void *data)
 {
 	struct cc_job *job = data;
 	sector_t pos;
@@ -412,7 +252,19 @@ int cc_stream_thread(void *data)
 	return 0;
 }
 
-/* --------------------------------------------------------------------- start */
+/* ------------------------------------------------------------------- start */
+
+/* What would fail in the end shall not take hours to find out. */
+static int cc_stream_check_header(struct cc_job *job)
+{
+	struct cc_layer *top = cc_view_active(job->view);
+
+	if (!cc_stream_changes_header(job))
+		return 0;
+	if (job->base < 0)
+		return cc_layer_check_backing(top, NULL, NULL);
+	return cc_layer_check_backing(top, job->backing_name, job->backing_format);
+}
 
 /* What the header shall say: as given, or what the layer above the base says. */
 static int cc_stream_names(struct cc_job *job, const struct cc_stream_args *args)
@@ -446,17 +298,6 @@ static int cc_stream_names(struct cc_job *job, const struct cc_stream_args *args
 		return -EINVAL;
 	}
 	return 0;
-}
-
-int cc_base_index(struct cowchain *cc, struct cc_view *view)
-{
-	unsigned int i;
-
-	lockdep_assert_held(&cc->ctl);
-	for (i = 0; cc->base >= 0 && i < view->nr; i++)
-		if ((int)view->layer[i]->slot == cc->base)
-			return i;
-	return -1;
 }
 
 static int cc_stream_prepare(struct cc_job *job, const struct cc_stream_args *args)
@@ -506,10 +347,6 @@ int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 	int r;
 
 	lockdep_assert_held(&cc->ctl);
-	if (cc_job_active(cc)) {
-		cc_err(cc, "a job is running already");
-		return -EBUSY;
-	}
 	if (!cc_view_current(cc)->top || READ_ONCE(cc->mode) != CC_RW) {
 		cc_err(cc, "the chain is read-only");
 		return -EROFS;
@@ -520,7 +357,7 @@ int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 	r = cc_stream_prepare(job, args);
 	/* The record is last, so that no failure has to take one back. */
 	if (!r)
-		r = cc_job_make_thread(job);
+		r = cc_job_make_thread(job, cc_stream_thread);
 	if (!r)
 		r = cc_stream_record(job);
 	if (!r)
@@ -528,86 +365,4 @@ int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 	else
 		cc_job_discard(job);
 	return r;
-}
-
-/* ---------------------------------------------------------------- continuing */
-
-bool cc_stream_recorded(struct cowchain *cc)
-{
-	struct cc_view *view = cc_view_current(cc);
-
-	lockdep_assert_held(&cc->ctl);
-	return view && view->top && !cc_job_active(cc) && cc_view_active(view)->ident.job.type;
-}
-
-int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record)
-{
-	const struct q2_ident *id;
-	unsigned int i;
-
-	if (record->base == -1)
-		return -1;
-	if (record->base < 0)
-		return -ENOENT;
-	for (i = 0; i + 1 < view->nr; i++) {
-		id = &view->layer[i]->ident;
-		if (id->present && !memcmp(id->uuid, record->base_uuid, QCOW2_UUID_BYTES))
-			return i;
-	}
-	i = record->base;
-	if (i + 1 < view->nr && !memchr_inv(record->base_uuid, 0, QCOW2_UUID_BYTES) &&
-	    !view->layer[i]->ident.present)
-		return i;
-	return -ENOENT;
-}
-
-int cc_stream_continue(struct cowchain *cc, bool may_pause)
-{
-	struct cc_view *view = cc_view_current(cc);
-	struct cc_layer *top = cc_view_active(view);
-	const struct q2_ident_job record = top->ident.job;
-	struct cc_stream_args args = {
-		.speed = record.speed,
-		.on_error = min_t(u32, record.on_error, CC_ON_ERROR_ENOSPC),
-		.paused = may_pause && record.paused,
-	};
-	int base = cc_recorded_base(view, &record);
-	char *name;
-	int r;
-
-	lockdep_assert_held(&cc->ctl);
-	if (base < -1 || record.type != QCOW2_IDENT_JOB_STREAM) {
-		cc_err(cc, "the interrupted stream cannot be continued: its base is not in the chain");
-		return -ENOENT;
-	}
-	name = base < 0 ? NULL : cc_ident_job_name(top);
-	if (IS_ERR(name))
-		return PTR_ERR(name);
-	if (name) {
-		args.backing_name = name;
-		args.backing_format = cc_kind_name(view->layer[base]->kind);
-	}
-	cc->base = base < 0 ? -1 : (int)view->layer[base]->slot;
-	r = cc_stream_start(cc, &args);
-	kfree(name);
-	if (r) {
-		cc->base = -1;
-		cc_err(cc, "the interrupted stream cannot be continued: error %d", r);
-	} else if (base < 0) {
-		cc_info(cc, "the interrupted stream goes on, without a base");
-	} else {
-		cc_info(cc, "the interrupted stream goes on, base %d", base);
-	}
-	return r;
-}
-
-int cc_stream_drop(struct cowchain *cc)
-{
-	if (!cc_stream_recorded(cc))
-		return -ENOENT;
-	if (READ_ONCE(cc->mode) != CC_RW) {
-		cc_err(cc, "the chain is read-only: the stream stays recorded in the top");
-		return -EROFS;
-	}
-	return cc_ident_job_drop(cc_view_active(cc_view_current(cc)));
 }

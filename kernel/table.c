@@ -9,29 +9,13 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "cowchain.h"
 #include "identity.h"
+#include "load.h"
 #include "table.h"
+#include "view.h"
 
 #define CC_DEFAULT_COMMIT_MS	1000
 #define CC_MAX_COMMIT_MS	1000	/* "at the latest every second" */
-
-static const char * const cc_kinds[] = { [CC_RAW] = "raw", [CC_QCOW2] = "qcow2" };
-
-const char *cc_kind_name(enum cc_kind kind)
-{
-	return cc_kinds[kind];
-}
-
-int cc_parse_kind(const char *word, enum cc_kind *kind)
-{
-	int i = match_string(cc_kinds, ARRAY_SIZE(cc_kinds), word);
-
-	if (i < 0)
-		return -EINVAL;
-	*kind = i;
-	return 0;
-}
 
 static int cc_table_fail(struct cowchain *cc, int error, char *why)
 {
@@ -40,7 +24,7 @@ static int cc_table_fail(struct cowchain *cc, int error, char *why)
 	return error;
 }
 
-/* ------------------------------------------------------------------ parsing */
+/* ----------------------------------------------------------------- parsing */
 
 /* Features without a value. */
 static bool *cc_feature(struct cowchain *cc, unsigned int i, const char **name)
@@ -123,7 +107,7 @@ static int cc_check_kind(struct cowchain *cc, enum cc_kind kind, unsigned int i,
 /* What can be found out before the old table stops, and saves a failed resume. */
 static int cc_check_top(struct cowchain *cc, struct cc_layer *layer)
 {
-	if (layer->writer)
+	if (layer->writable)
 		cc->discard_granularity = 1U << layer->q2.sub_bits;
 	return cc_check_size(cc, layer);
 }
@@ -195,7 +179,7 @@ int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv)
 	return r;
 }
 
-/* ----------------------------------------------------------------- printing */
+/* ---------------------------------------------------------------- printing */
 
 static unsigned int cc_print_layers(struct cc_layer **layers, unsigned int nr, char *result,
 				    unsigned int maxlen)
@@ -204,7 +188,7 @@ static unsigned int cc_print_layers(struct cc_layer **layers, unsigned int nr, c
 
 	DMEMIT(" %u", nr);
 	for (i = 0; i < nr; i++)
-		DMEMIT(" %s %s %s", cc_kinds[layers[i]->kind], layers[i]->dev->name,
+		DMEMIT(" %s %s %s", cc_kind_name(layers[i]->kind), layers[i]->dev->name,
 		       layers[i]->data ? layers[i]->data->name : "-");
 	return sz;
 }

@@ -2,105 +2,25 @@
 /*
  * dm-cowchain: a chain of copy-on-write layers as one block device.
  *
- * Glue to device-mapper: construct, suspend, resume, destroy, limits.
+ * The target's side towards device-mapper: construct, suspend, resume, destroy,
+ * limits.
  */
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "activate.h"
 #include "cell.h"
-#include "cowchain.h"
-#include "identity.h"
-#include "job.h"
+#include "defer.h"
+#include "job-control.h"
+#include "message.h"
 #include "registry.h"
+#include "scan.h"
+#include "status.h"
 #include "table.h"
+#include "writer.h"
 
-void cc_err_limit(struct cowchain *cc, const char *fmt, ...)
-{
-	struct va_format vaf = { .fmt = fmt };
-	va_list args;
-
-	if (!__ratelimit(&cc->log_limit))
-		return;
-	va_start(args, fmt);
-	vaf.va = &args;
-	cc_err(cc, "%pV", &vaf);
-	va_end(args);
-}
-
-void cc_set_mode(struct cowchain *cc, enum cc_mode mode, const char *why)
-{
-	bool changed;
-
-	spin_lock_irq(&cc->lock);
-	changed = mode > cc->mode;
-	if (changed)
-		WRITE_ONCE(cc->mode, mode);
-	spin_unlock_irq(&cc->lock);
-	if (!changed)
-		return;
-	cc_err(cc, "%s: no more writes until the table is loaded again", why);
-	dm_table_event(cc->ti->table);
-}
-
-/* Count and validate what activation has left out. */
-static void cc_scan_work(struct work_struct *work)
-{
-	struct cowchain *cc = container_of(work, struct cowchain, scan_work);
-	struct cc_view *view = cc_view_get(cc, false);
-	int r;
-
-	if (!view)
-		return;
-	r = cc_top_scan(view->top, 0, view->top->nr_blocks, false);
-	cc_view_put(view, false);
-	if (r == -EMEDIUMTYPE)
-		cc_set_mode(cc, CC_RO, "the top is not prepared for writing");
-}
-
-/*
- * Not in cc_resume(): a job needs a thread, and whoever makes threads may be
- * waiting for memory, that is for I/O of this very device, which goes on only
- * after the resume.
- */
-static void cc_continue_work(struct work_struct *work)
-{
-	struct cowchain *cc = container_of(work, struct cowchain, continue_work);
-	unsigned int noio;
-
-	mutex_lock(&cc->ctl);
-	noio = memalloc_noio_save();
-	if (cc->continue_job && !cc->suspended) {
-		cc->continue_job = false;
-		/*
-		 * Unless a message that came while it was suspended has ended
-		 * it, or begun another.  If it fails it has said why; the chain
-		 * can be used without.
-		 */
-		if (cc_stream_recorded(cc))
-			cc_stream_continue(cc, true);
-	}
-	memalloc_noio_restore(noio);
-	mutex_unlock(&cc->ctl);
-}
-
-/* ------------------------------------------------------------ construct, destroy */
-
-static void cc_close_layers(struct cowchain *cc)
-{
-	struct cc_view *view = cc_view_current(cc);
-	unsigned int i;
-
-	if (!view) {
-		for (i = 0; i < cc->nr_opened; i++)
-			cc_layer_close(cc->opened[i]);
-		return;
-	}
-	for (i = 0; i < view->nr; i++)
-		cc_layer_close(view->layer[i]);
-	RCU_INIT_POINTER(cc->view, NULL);
-	cc_view_destroy(view);
-}
+/* ------------------------------------------------------ construct, destroy */
 
 /* Tolerates what cc_init() has left half done. */
 static void cc_destroy(struct cowchain *cc)
@@ -154,7 +74,8 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	spin_lock_init(&cc->lock);
 	bio_list_init(&cc->paused_bios);
 	cc_commit_init(cc);
-	INIT_WORK(&cc->scan_work, cc_scan_work);
+	cc->io_work = cc_io_work;
+	cc_scan_init(cc);
 	INIT_WORK(&cc->continue_work, cc_continue_work);
 	cc->cells = cc_cells_create();
 	/*
@@ -198,13 +119,6 @@ static int cc_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	return 0;
 }
 
-void cc_stop_scan(struct cowchain *cc)
-{
-	WRITE_ONCE(cc->scan_stop, true);
-	cancel_work_sync(&cc->scan_work);
-	WRITE_ONCE(cc->scan_stop, false);
-}
-
 static void cc_dtr(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
@@ -222,7 +136,7 @@ static void cc_dtr(struct dm_target *ti)
 	cc_destroy(cc);
 }
 
-/* ---------------------------------------------------------- suspend and resume */
+/* --------------------------------------------------------- suspend, resume */
 
 /* The job does I/O of its own that dm does not know of. */
 static void cc_presuspend(struct dm_target *ti)
@@ -236,16 +150,6 @@ static void cc_presuspend(struct dm_target *ti)
 	/* If it had not begun, the next resume is its turn. */
 	cancel_work_sync(&cc->continue_work);
 	cc_job_freeze(cc);
-}
-
-void cc_start_scan(struct cowchain *cc)
-{
-	struct cc_view *view = cc_view_current(cc);
-
-	/* A job that ends while the device is being suspended comes here, too. */
-	if (view && view->top && !cc->suspended &&
-	    READ_ONCE(view->top->nr_counted) < view->top->nr_blocks)
-		queue_work(system_unbound_wq, &cc->scan_work);
 }
 
 static void cc_go_on(struct cowchain *cc)
@@ -283,111 +187,6 @@ static void cc_postsuspend(struct dm_target *ti)
 	mutex_unlock(&cc->ctl);
 }
 
-static int cc_load_layers(struct cowchain *cc)
-{
-	unsigned int i;
-	int r = 0;
-
-	for (i = 0; i < cc->nr_opened && !r; i++)
-		if (!cc->opened[i]->ready)
-			r = cc_layer_load(cc->opened[i]);
-	return r;
-}
-
-/* The top's map; small images are validated and counted at once. */
-static int cc_load_top(struct cowchain *cc, struct cc_layer *active)
-{
-	if (cc->read_only || active->top)
-		return 0;
-	active->top = cc_top_create(active);
-	if (!active->top)
-		return -ENOMEM;
-	return cc_top_scan(active->top, 0, min_t(u32, active->top->nr_blocks,
-						 CC_SCAN_SYNC_BLOCKS), false);
-}
-
-int cc_check_size(struct cowchain *cc, struct cc_layer *layer)
-{
-	if (layer->sectors < cc->ti->len) {
-		cc_err(cc, "layer %s: size is %llu sectors, the table wants %llu",
-		       layer->dev->name, (u64)layer->sectors, (u64)cc->ti->len);
-		return -EFBIG;
-	}
-	if (layer->sectors > CC_MAX_SECTORS) {
-		cc_err(cc, "layer %s: size is larger than 64 TiB", layer->dev->name);
-		return -EFBIG;
-	}
-	return 0;
-}
-
-int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes)
-{
-	if (layer->sectors & ((bytes >> SECTOR_SHIFT) - 1)) {
-		cc_err(cc, "layer %s: size is %llu sectors, which are no whole logical blocks of %u bytes",
-		       layer->dev->name, (u64)layer->sectors, bytes);
-		return -EINVAL;
-	}
-	/* They decide where I/O of what is below it is cut. */
-	if (layer->kind == CC_QCOW2 && 1U << layer->q2.sub_bits < bytes) {
-		cc_err(cc, "layer %s: its subclusters of %u bytes are smaller than logical blocks of %u bytes in the chain",
-		       layer->dev->name, 1U << layer->q2.sub_bits, bytes);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/* Where a layer ends, I/O of those below it ends, too. */
-static int cc_check_all_blocks(struct cowchain *cc)
-{
-	unsigned int i, bytes = SECTOR_SIZE;
-	int r = 0;
-
-	for (i = 0; i < cc->nr_opened && !r; i++) {
-		struct cc_layer *l = cc->opened[i];
-
-		bytes = max3(bytes, bdev_logical_block_size(l->dev->bdev),
-			     bdev_logical_block_size(cc_data_bdev(l)));
-		r = cc_check_blocks(cc, l, bytes);
-	}
-	return r;
-}
-
-/* What a former table of the device could not commit is reported by a flush. */
-static void cc_inherit_loss(struct cowchain *cc)
-{
-	unsigned int i;
-
-	for (i = 0; i < cc->nr_opened; i++)
-		if (cc_claim_owed(cc->md, cc->opened[i]->dev->bdev->bd_dev))
-			cc->owed = true;
-}
-
-static int cc_activate(struct cowchain *cc)
-{
-	struct cc_layer *active = cc->opened[cc->nr_opened - 1];
-	struct cc_view *view;
-	int r;
-
-	r = cc_load_layers(cc);
-	if (!r)
-		r = cc_check_size(cc, active);
-	if (!r)
-		r = cc_check_all_blocks(cc);
-	if (!r)
-		r = cc_load_top(cc, active);
-	if (!r)
-		r = cc_ident_activate(cc, cc->opened, cc->nr_opened);
-	if (r)
-		return r;
-	view = cc_view_create(cc, cc->opened, cc->nr_opened, NULL);
-	if (!view)
-		return -ENOMEM;
-	if (!cc->read_only)
-		cc_inherit_loss(cc);
-	rcu_assign_pointer(cc->view, view);
-	return 0;
-}
-
 /*
  * The metadata is read here and not in the constructor, since a table that is
  * being replaced writes until it is suspended.
@@ -395,7 +194,7 @@ static int cc_activate(struct cowchain *cc)
 static int cc_preresume(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
-	unsigned int i, noio;
+	unsigned int noio;
 	int r = 0;
 
 	mutex_lock(&cc->ctl);
@@ -403,9 +202,6 @@ static int cc_preresume(struct dm_target *ti)
 	noio = memalloc_noio_save();
 	if (!cc_view_current(cc))
 		r = cc_activate(cc);
-	/* All anew if it is tried again: the images may have been mended. */
-	for (i = 0; r && i < cc->nr_opened; i++)
-		cc_layer_unload(cc->opened[i]);
 	memalloc_noio_restore(noio);
 	mutex_unlock(&cc->ctl);
 	return r;
@@ -416,7 +212,7 @@ static void cc_resume(struct dm_target *ti)
 	cc_go_on(ti->private);
 }
 
-/* ------------------------------------------------------------------- limits */
+/* ------------------------------------------------------------------ limits */
 
 static int cc_iterate_view(struct dm_target *ti, struct cc_layer **layers, unsigned int nr,
 			   iterate_devices_callout_fn fn, void *data)
@@ -465,6 +261,8 @@ static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	limits->max_write_zeroes_sectors = CC_MAX_ZEROES;
 	cc_limits_no_poll(limits);
 }
+
+/* ------------------------------------------------------------------ module */
 
 static struct target_type cowchain_target = {
 	.name = "cowchain",

@@ -5,14 +5,16 @@
  * A block is what one 4 KiB L2 block describes: 256 clusters.  It is read on
  * first use, validated then, looked up under RCU, and evicted when too many
  * are loaded and nobody has used it lately.  Words only ever change by
- * cc_block_set(), after the data that they speak of has been written.
+ * cc_block_set(), after the data that they describe has been written.
  */
 #include <linux/bitmap.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "cowchain.h"
+#include "load.h"
+#include "mode.h"
+#include "top.h"
 
 /* 128 GiB of guest at 128 KiB clusters; about 10 MiB of memory. */
 static unsigned int cc_top_blocks = 4096;
@@ -31,7 +33,36 @@ static bool cc_top_alloc(struct cc_top *top)
 	return top->blocks && top->counted;
 }
 
-struct cc_top *cc_top_create(struct cc_layer *layer)
+static void cc_block_free(struct cc_block *b)
+{
+	if (!b)
+		return;
+	kfree(b->host);
+	bitmap_free(b->bad);
+	kfree(b->taken);
+	kfree(b);
+}
+
+static void cc_block_free_rcu(struct rcu_head *head)
+{
+	cc_block_free(container_of(head, struct cc_block, rcu));
+}
+
+static void cc_top_destroy(struct cc_top *top)
+{
+	u32 i;
+
+	if (!top)
+		return;
+	for (i = 0; top->blocks && i < top->nr_blocks; i++)
+		cc_block_free(rcu_dereference_protected(top->blocks[i], 1));
+	kvfree(top->blocks);
+	kvfree(top->counted);
+	mutex_destroy(&top->lock);
+	kfree(top);
+}
+
+static struct cc_top *cc_top_create(struct cc_layer *layer)
 {
 	struct cc_top *top = kzalloc(sizeof(*top), GFP_KERNEL);
 
@@ -51,61 +82,29 @@ struct cc_top *cc_top_create(struct cc_layer *layer)
 	return top;
 }
 
-static void cc_block_free(struct cc_block *b)
+int cc_top_attach(struct cc_layer *layer)
 {
-	if (!b)
-		return;
-	kfree(b->host);
-	bitmap_free(b->bad);
-	kfree(b->taken);
-	kfree(b);
+	layer->top = cc_top_create(layer);
+	return layer->top ? 0 : -ENOMEM;
 }
 
-static void cc_block_free_rcu(struct rcu_head *head)
+void cc_top_detach(struct cc_layer *layer)
 {
-	cc_block_free(container_of(head, struct cc_block, rcu));
-}
-
-void cc_top_destroy(struct cc_top *top)
-{
-	u32 i;
-
-	if (!top)
-		return;
-	for (i = 0; top->blocks && i < top->nr_blocks; i++)
-		cc_block_free(rcu_dereference_protected(top->blocks[i], 1));
-	kvfree(top->blocks);
-	kvfree(top->counted);
-	mutex_destroy(&top->lock);
-	kfree(top);
+	cc_top_destroy(layer->top);
+	layer->top = NULL;
 }
 
 /* --------------------------------------------------------- reading a block */
 
-static u64 cc_block_cluster(u32 index, u32 i)
-{
-	return (u64)index * CC_BLOCK_CLUSTERS + i;
-}
-
-/* bufio's number of the L2 block; tops have 4 KiB bufio blocks. */
-sector_t cc_top_disk_block(struct cc_top *top, u32 index)
-{
-	struct cc_layer *layer = top->layer;
-	u32 per_table = 1U << (layer->q2.l2_bits - ilog2(CC_BLOCK_CLUSTERS));
-	u64 l1 = be64_to_cpu(layer->l1[index / per_table]) & QCOW2_OFFSET_MASK;
-
-	return (l1 >> layer->bufio_bits) + index % per_table;
-}
-
 /* Clusters of this block that lie inside the image. */
-static u32 cc_block_clusters(struct cc_top *top, u32 index)
+u32 cc_block_clusters(struct cc_top *top, u32 index)
 {
 	u64 all = DIV_ROUND_UP_ULL(top->layer->q2.size, q2_cluster_size(&top->layer->q2));
 
 	return min_t(u64, CC_BLOCK_CLUSTERS, all - cc_block_cluster(index, 0));
 }
 
-static void cc_top_count(struct cc_top *top, u32 index, s64 provided)
+void cc_top_count(struct cc_top *top, u32 index, s64 provided)
 {
 	lockdep_assert_held(&top->lock);
 	if (__test_and_set_bit(index, top->counted))
@@ -114,7 +113,7 @@ static void cc_top_count(struct cc_top *top, u32 index, s64 provided)
 	atomic64_add(provided, &top->provided);
 }
 
-static s64 cc_word_weight(struct cc_top *top, u64 cluster, u64 word)
+s64 cc_word_weight(struct cc_top *top, u64 cluster, u64 word)
 {
 	return hweight32(((u32)word | (u32)(word >> 32)) & q2_sub_mask(&top->layer->q2, cluster));
 }
@@ -200,7 +199,7 @@ static struct cc_block *cc_block_read(struct cc_top *top, u32 index)
 	WRITE_ONCE(b->referenced, true);
 	INIT_LIST_HEAD(&b->list);
 	spin_lock_init(&b->lock);
-	p = dm_bufio_read(top->layer->bufio, cc_top_disk_block(top, index), &buffer);
+	p = dm_bufio_read(top->layer->bufio, cc_layer_l2_block(top->layer, index), &buffer);
 	if (IS_ERR(p)) {
 		r = PTR_ERR(p);
 		cc_err_limit(top->layer->cc, "layer %s: cannot read L2 table: error %d",
@@ -218,7 +217,7 @@ out:
 	return b;
 }
 
-/* --------------------------------------------------------------- eviction */
+/* ------------------------------------------------------- loading, evicting */
 
 static bool cc_block_uncommitted(struct cowchain *cc, struct cc_block *b)
 {
@@ -297,202 +296,4 @@ struct cc_block *cc_top_load(struct cc_top *top, u32 index)
 		atomic_inc(&b->pins);
 	mutex_unlock(&top->lock);
 	return b;
-}
-
-/* ------------------------------------------------------------------ scan */
-
-static int cc_scan_entries(struct cc_top *top, u32 index, bool empty,
-			   const struct qcow2_l2_ext_entry *e)
-{
-	struct cc_layer *layer = top->layer;
-	u32 i, n = cc_block_clusters(top, index);
-	s64 provided = 0;
-
-	for (i = 0; i < n; i++) {
-		u64 cluster = cc_block_cluster(index, i);
-		struct q2_cluster c;
-		const char *why = q2_decode_top(&layer->q2, layer->tables, cluster,
-						e[i].descriptor, e[i].bitmap,
-						layer->data_bytes, &c);
-
-		if (why == q2_not_prepared || (empty && why)) {
-			cc_err(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->dev->name,
-			       cluster << layer->q2.cluster_bits, why);
-			return -EMEDIUMTYPE;
-		}
-		if (why)	/* said again, and answered, when it is used */
-			continue;
-		if (empty && (c.alloc || c.zero)) {
-			cc_err(layer->cc, "layer %s is not empty: guest offset 0x%llx is allocated",
-			       layer->dev->name, cluster << layer->q2.cluster_bits);
-			return -EMEDIUMTYPE;
-		}
-		provided += cc_word_weight(top, cluster, (u64)c.zero << 32 | c.alloc);
-	}
-	cc_top_count(top, index, provided);
-	return 0;
-}
-
-/*
- * Most blocks are looked at once, and those in use are kept as words: a large
- * image does not fill the cache with its tables.  A dirty buffer, or one that
- * somebody holds, stays.
- */
-static void cc_scan_forget(struct cc_top *top, u32 index)
-{
-	if (index >= CC_SCAN_SYNC_BLOCKS)
-		dm_bufio_forget(top->layer->bufio, cc_top_disk_block(top, index));
-}
-
-static int cc_scan_block(struct cc_top *top, u32 index, bool empty)
-{
-	struct dm_buffer *buffer;
-	void *p;
-	int r = 0;
-
-	mutex_lock(&top->lock);
-	if (!test_bit(index, top->counted)) {
-		p = dm_bufio_read(top->layer->bufio, cc_top_disk_block(top, index), &buffer);
-		r = PTR_ERR_OR_ZERO(p);
-		if (!r) {
-			r = cc_scan_entries(top, index, empty, p);
-			dm_bufio_release(buffer);
-			cc_scan_forget(top, index);
-		}
-	}
-	mutex_unlock(&top->lock);
-	return r;
-}
-
-int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)
-{
-	u32 per_table = 1U << (top->layer->q2.l2_bits - ilog2(CC_BLOCK_CLUSTERS));
-	struct cowchain *cc = top->layer->cc;
-	u32 i, ahead;
-	int r = 0;
-
-	for (i = from; i < to && !r; i++) {
-		if (READ_ONCE(cc->scan_stop))
-			return -EINTR;
-		ahead = min(per_table - i % per_table, to - i);
-		/* Of a single block it would only hide an error from the read. */
-		if (ahead > 1 && (i % per_table == 0 || i == from))
-			dm_bufio_prefetch(top->layer->bufio, cc_top_disk_block(top, i), ahead);
-		r = cc_scan_block(top, i, empty);
-		cond_resched();
-	}
-	return r;
-}
-
-/* ------------------------------------------------------------------- words */
-
-enum cc_state cc_block_state(const struct cc_block *b, u32 sub)
-{
-	u64 word = atomic64_read(&b->bm[sub / QCOW2_SUBCLUSTERS]);
-	u32 bit = sub % QCOW2_SUBCLUSTERS;
-
-	if (word & (1ULL << bit))
-		return CC_DATA;
-	return word & (1ULL << (bit + 32)) ? CC_ZERO : CC_NONE;
-}
-
-u32 cc_block_run(const struct cc_block *b, u32 first, u32 end, enum cc_state state)
-{
-	u32 pos = first;
-
-	while (pos < end) {
-		u32 bit = pos % QCOW2_SUBCLUSTERS;
-		u64 word = atomic64_read(&b->bm[pos / QCOW2_SUBCLUSTERS]);
-		u32 other = ~cc_word_state(word, state) >> bit;
-
-		if (other)
-			return min_t(u32, end, pos + __ffs(other)) - first;
-		pos += QCOW2_SUBCLUSTERS - bit;
-	}
-	return end - first;
-}
-
-sector_t cc_block_sector(const struct cc_block *b, u32 rel, u32 *len)
-{
-	u32 shift = b->top->cluster_shift;
-	u32 cluster = rel >> shift, next = cluster + 1;
-	u32 end = rel + *len;
-	sector_t sector;
-
-	if (likely(!b->host))
-		return b->base + rel;
-	sector = b->host[cluster] + (rel & ((1U << shift) - 1));
-	while ((next << shift) < end &&
-	       b->host[next] == b->host[next - 1] + (1U << shift))
-		next++;
-	*len = min(end, next << shift) - rel;
-	return sector;
-}
-
-u32 cc_block_next_bad(const struct cc_block *b, u32 first, u32 end)
-{
-	u32 cluster;
-
-	if (likely(!b->bad))
-		return end;
-	cluster = find_next_bit(b->bad, CC_BLOCK_CLUSTERS, first / QCOW2_SUBCLUSTERS);
-	return clamp_t(u32, cluster * QCOW2_SUBCLUSTERS, first, end);
-}
-
-bool cc_block_bad(const struct cc_block *b, u32 first, u32 end)
-{
-	return cc_block_next_bad(b, first, end) < end;
-}
-
-/* Bits of the word of @cluster (in the block) that [first, end) covers. */
-static u32 cc_range_mask(u32 cluster, u32 first, u32 end)
-{
-	u32 from = cluster * QCOW2_SUBCLUSTERS;
-	u32 lo = max(first, from) - from;
-	u32 hi = min(end, from + QCOW2_SUBCLUSTERS) - from;
-
-	return (u32)(((1ULL << hi) - 1) & ~((1ULL << lo) - 1));
-}
-
-static u64 cc_word_set(u64 word, u32 mask, enum cc_state state)
-{
-	u32 alloc = word, zero = word >> 32;
-
-	alloc = state == CC_DATA ? alloc | mask : alloc & ~mask;
-	zero = state == CC_ZERO ? zero | mask : zero & ~mask;
-	return (u64)zero << 32 | alloc;
-}
-
-/*
- * The block is dirty before the first bit can be seen, and the committer takes
- * the words under the same lock after it has cleared the mark.  So whoever
- * sees a bit, writes there and then flushes finds something to commit, or the
- * bit is durable already.
- */
-void cc_block_set(struct cowchain *cc, struct cc_block *b, u32 first, u32 end,
-		  enum cc_state state)
-{
-	bool marked = false;
-	unsigned long flags;
-	u32 i;
-
-	spin_lock_irqsave(&b->lock, flags);
-	for (i = first / QCOW2_SUBCLUSTERS; i * QCOW2_SUBCLUSTERS < end; i++) {
-		u32 mask = cc_range_mask(i, first, end);
-		u64 old = atomic64_read(&b->bm[i]);
-		u64 new = cc_word_set(old, mask, state);
-		u32 before = (u32)old | (u32)(old >> 32);
-
-		if (new == old)
-			continue;
-		if (!marked)
-			cc_block_dirty(cc, b);
-		marked = true;
-		atomic64_set(&b->bm[i], new);
-		atomic64_add(hweight32(mask & ~before), &b->top->provided);
-	}
-	spin_unlock_irqrestore(&b->lock, flags);
-	/* It was under way when the mode changed, and will be acknowledged. */
-	if (unlikely(marked && READ_ONCE(cc->commit_failed)))
-		cc_commit_untell(cc);
 }

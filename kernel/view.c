@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Views of the chain: published, drained, released; see cowchain.h.
+ * Views of the chain: published, drained, released; and which layers are fit to
+ * be in one.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "cowchain.h"
+#include "below.h"
+#include "view.h"
+
+#define CC_USERS_TRIES	100	/* with a millisecond between */
 
 static void cc_view_release(struct percpu_ref *ref)
 {
@@ -14,8 +18,6 @@ static void cc_view_release(struct percpu_ref *ref)
 
 	complete_all(&users->gone);
 }
-
-#define CC_USERS_TRIES	100	/* with a millisecond between */
 
 /*
  * Where memory must not be sought by I/O (a resume, say), per-CPU memory comes
@@ -146,4 +148,47 @@ void cc_view_close_dropped(struct cc_view *old, struct cc_view *now)
 	for (i = 0; i < old->nr; i++)
 		if (now->slot[old->layer[i]->slot] != old->layer[i])
 			cc_layer_close(old->layer[i]);
+}
+
+int cc_base_index(struct cowchain *cc, struct cc_view *view)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&cc->ctl);
+	for (i = 0; cc->base >= 0 && i < view->nr; i++)
+		if ((int)view->layer[i]->slot == cc->base)
+			return i;
+	return -1;
+}
+
+/* ------------------------------------------------------------------ checks */
+
+int cc_check_size(struct cowchain *cc, struct cc_layer *layer)
+{
+	if (layer->sectors < cc->ti->len) {
+		cc_err(cc, "layer %s: size is %llu sectors, the table wants %llu",
+		       layer->dev->name, (u64)layer->sectors, (u64)cc->ti->len);
+		return -EFBIG;
+	}
+	if (layer->sectors > CC_MAX_SECTORS) {
+		cc_err(cc, "layer %s: size is larger than 64 TiB", layer->dev->name);
+		return -EFBIG;
+	}
+	return 0;
+}
+
+int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes)
+{
+	if (layer->sectors & ((bytes >> SECTOR_SHIFT) - 1)) {
+		cc_err(cc, "layer %s: size is %llu sectors, which are no whole logical blocks of %u bytes",
+		       layer->dev->name, (u64)layer->sectors, bytes);
+		return -EINVAL;
+	}
+	/* They decide where I/O of what is below it is cut. */
+	if (layer->kind == CC_QCOW2 && 1U << layer->q2.sub_bits < bytes) {
+		cc_err(cc, "layer %s: its subclusters of %u bytes are smaller than logical blocks of %u bytes in the chain",
+		       layer->dev->name, 1U << layer->q2.sub_bits, bytes);
+		return -EINVAL;
+	}
+	return 0;
 }

@@ -1,410 +1,181 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writes that a worker has to do: fills, discards, write zeroes.
- *
- * A worker's bio lies in one block of the top (a write even in one cluster).
- * Who holds cells waits for nothing else but I/O of the top, a mempool and, for
- * a discard, a commit; none of these ever needs a cell.  Layers below, which may
- * be slow, are read before: see cc_fill().
+ * Writes that are remapped at once: rewrites, and whole subclusters, whose bits
+ * are set at the end.
  */
-#include <linux/mm.h>
-
 #include "cell.h"
-#include "cowchain.h"
+#include "defer.h"
+#include "top.h"
+#include "write.h"
+#include "writer.h"
 
 /*
- * struct cc_write - a range inside one block, and where it lies.
- * @rel, @end: sectors from the start of the block.
- * @limit: sectors of the block that lie inside the image.
- * @first, @last: clusters whose cells it takes, inclusive.
- * @unmap: zeroing may free space.
+ * struct cc_span - what a write covers in its block.
+ * @rel, @end: sectors; @first, @last: subclusters, [first, last).
+ * @head, @tail: covers its first or last subcluster only in part.
  */
-struct cc_write {
-	struct cowchain *cc;
-	struct cc_view *view;
-	struct cc_block *b;
-	u32 rel, end, limit;
-	u32 sub_shift;
-	u64 first, last;
-	bool unmap;
+struct cc_span {
+	u32 rel, end;
+	u32 first, last;
+	bool head, tail;
 };
 
-static void cc_write_end(struct bio *bio, int error)
+static void cc_write_span(struct cc_top *top, struct bio *bio, struct cc_span *s)
 {
-	bio->bi_status = errno_to_blk_status(error);
-	bio_endio(bio);
+	u32 block = 1U << top->block_shift, sub = 1U << top->sub_shift;
+
+	s->rel = bio->bi_iter.bi_sector & (block - 1);
+	s->end = min_t(u64, (u64)s->rel + bio_sectors(bio), block);
+	s->first = s->rel >> top->sub_shift;
+	s->last = (s->end + sub - 1) >> top->sub_shift;
+	s->head = s->rel & (sub - 1);
+	/* Also at the image's end: see cc_zero_slack(). */
+	s->tail = s->end & (sub - 1);
 }
 
-/* Find and pin the block. */
-static int cc_write_begin(struct cc_io *io, struct cc_write *w)
+/*
+ * Cut the span where a subcluster begins that has to be filled first.
+ * Return: false if the very first one has to.
+ */
+static bool cc_span_trim(struct cc_top *top, const struct cc_block *b, struct cc_span *s)
+{
+	if (s->head && cc_block_state(b, s->first) != CC_DATA)
+		return false;
+	if (s->tail && cc_block_state(b, s->last - 1) != CC_DATA) {
+		s->last--;
+		s->end = s->last << top->sub_shift;
+		s->tail = false;
+	}
+	return s->last > s->first;
+}
+
+/* Remap up to where the data is contiguous. */
+static void cc_write_remap(struct cc_io *io, struct cc_block *b, struct bio *bio,
+			   struct cc_span *s)
+{
+	u32 len = s->end - s->rel;
+
+	bio_set_dev(bio, cc_data_bdev(b->top->layer));
+	bio->bi_iter.bi_sector = cc_block_sector(b, s->rel, &len);
+	if (len < bio_sectors(bio))
+		dm_accept_partial_bio(bio, len);
+	s->end = s->rel + len;
+}
+
+/*
+ * FUA: if no bit waits for a commit, a device that can do it may do it.
+ * Otherwise the data is written first and the bio ends after a commit, which
+ * flushes it.
+ */
+static void cc_prepare_fua(struct cc_io *io, struct bio *bio, bool sets_bits)
+{
+	if (!(bio->bi_opf & REQ_FUA))
+		return;
+	if (!sets_bits && !cc_commit_needed(io->cc) &&
+	    bdev_fua(cc_data_bdev(io->view->top->layer)))
+		return;
+	bio->bi_opf &= ~REQ_FUA;
+	io->flags |= CC_IO_COMMIT;
+}
+
+/*
+ * Whole subclusters, not all of them allocated yet: written in place under
+ * shared cells, and their bits set once the data has arrived.  The states are
+ * looked at again under the cells, since only these keep a discard away.
+ *
+ * Rewrites of an external data file come here, too: a discard really zeroes
+ * the data there, and a write that it overtakes would undo that.
+ *
+ * Return: false if it has to be deferred.
+ */
+static bool cc_write_whole(struct cc_io *io, struct cc_block *b, struct bio *bio,
+			   struct cc_span *s)
+{
+	struct cowchain *cc = io->cc;
+	u64 first = cc_sub_cluster(b, s->first), last = cc_sub_cluster(b, s->last - 1);
+	u32 subs = s->last;
+
+	if (!cc_cells_try_shared(cc, first, last))
+		return false;
+	if (!cc_span_trim(b->top, b, s) || !cc_block_pin(b)) {
+		cc_cells_unlock_shared(cc, first, last);
+		return false;
+	}
+	cc_write_remap(io, b, bio, s);
+	s->last = min(s->last, (s->end + (1U << b->top->sub_shift) - 1) >> b->top->sub_shift);
+	if (s->last < subs && cc_sub_cluster(b, s->last - 1) < last)
+		cc_cells_unlock_shared(cc, cc_sub_cluster(b, s->last - 1) + 1, last);
+	io->block = b;
+	io->first = s->first;
+	io->end = s->last;
+	io->flags |= CC_IO_BITS | CC_IO_CELLS;
+	return true;
+}
+
+static int cc_map_write_block(struct cc_io *io, struct cc_block *b, struct bio *bio)
+{
+	struct cc_span s;
+	bool bits;
+
+	cc_write_span(b->top, bio, &s);
+	if (unlikely(cc_block_bad(b, s.first, s.last)))
+		return DM_MAPIO_KILL;
+	bits = cc_block_run(b, s.first, s.last, CC_DATA) < s.last - s.first;
+	if (!bits && likely(!b->top->layer->data)) {
+		cc_write_remap(io, b, bio, &s);
+		cc_prepare_fua(io, bio, false);
+		return DM_MAPIO_REMAPPED;
+	}
+	if (!cc_span_trim(b->top, b, &s) || !cc_write_whole(io, b, bio, &s)) {
+		/* Only the subcluster that needs it takes the slow way. */
+		u32 left = (((s.rel >> b->top->sub_shift) + 1) << b->top->sub_shift) - s.rel;
+
+		if (left < bio_sectors(bio) && s.head)
+			dm_accept_partial_bio(bio, left);
+		return cc_defer(io, bio, CC_DEFER_SECTORS);
+	}
+	/* Once more, under the cells: a discard may have come between. */
+	bits = cc_block_run(b, s.first, s.last, CC_DATA) < s.last - s.first;
+	cc_prepare_fua(io, bio, bits);
+	return DM_MAPIO_REMAPPED;
+}
+
+int cc_map_write(struct cc_io *io, struct bio *bio)
 {
 	struct cc_top *top = io->view->top;
-	sector_t pos = io->bio->bi_iter.bi_sector;
-	u32 index = pos >> top->block_shift;
-	sector_t start = (sector_t)index << top->block_shift;
-
-	w->cc = io->cc;
-	w->view = io->view;
-	w->b = cc_top_load(top, index);
-	if (IS_ERR(w->b))
-		return PTR_ERR(w->b);
-	w->sub_shift = top->sub_shift;
-	w->rel = pos - start;
-	w->end = w->rel + bio_sectors(io->bio);
-	w->limit = min_t(sector_t, top->layer->sectors - start, 1U << top->block_shift);
-	w->first = pos >> top->cluster_shift;
-	w->last = (pos + bio_sectors(io->bio) - 1) >> top->cluster_shift;
-	w->unmap = !w->cc->no_discard_passdown && !(io->bio->bi_opf & REQ_NOUNMAP);
-	if (cc_block_bad(w->b, w->rel >> w->sub_shift, ((w->end - 1) >> w->sub_shift) + 1)) {
-		cc_block_unpin(w->b);
-		return -EIO;
-	}
-	return 0;
-}
-
-static sector_t cc_write_pos(const struct cc_write *w, u32 rel)
-{
-	return ((sector_t)w->b->index << w->view->top->block_shift) + rel;
-}
-
-/* First sector behind the subcluster of @rel; the image's end at the latest. */
-static u32 cc_sub_end(const struct cc_write *w, u32 rel)
-{
-	return min(((rel >> w->sub_shift) + 1) << w->sub_shift, w->limit);
-}
-
-/* What was read below, unless somebody has written the subcluster meanwhile. */
-static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *page)
-{
-	u64 cluster = cc_write_pos(w, rel) >> w->view->top->cluster_shift;
-	int r = 0;
-
-	cc_cells_lock_excl(w->cc, cluster, cluster);
-	if (cc_block_state(w->b, rel >> w->sub_shift) == CC_NONE)
-		r = cc_write_top(w->cc, w->b, rel, sectors, &page, 0);
-	if (r)
-		cc_cells_fail(w->cc, cluster, cluster);
-	cc_cells_unlock_excl(w->cc, cluster, cluster);
-	return r;
-}
-
-/*
- * Write what the layers below have at [from, to), a part of one subcluster, to
- * its place in the top, if the subcluster is unallocated.  Nobody sees it before
- * the bit is set, so a crash or an error here loses nothing.
- *
- * The cell is held for each write to the top only: a slow layer holds up no one
- * who does not need it.  Layers below never change, and a subcluster is never
- * unallocated again, so if it still is when the cell is taken at last, it has
- * been all the time and what was filled is there, unless a write has failed
- * meanwhile: see cc_fill_and_lock().
- */
-static int cc_fill(struct cc_write *w, u32 from, u32 to)
-{
-	struct page *page;
-	int r = 0;
-
-	if (from == to || cc_block_state(w->b, from >> w->sub_shift) != CC_NONE)
-		return 0;
-	page = mempool_alloc(&w->cc->page_pool, GFP_NOIO);
-	while (from < to && !r) {
-		u32 n = min_t(u32, to - from, PAGE_SECTORS);
-
-		r = cc_read_below(w->view, cc_write_pos(w, from), n, &page, 0);
-		if (!r)
-			r = cc_fill_page(w, from, n, page);
-		from += n;
-	}
-	mempool_free(page, &w->cc->page_pool);
-	return r;
-}
-
-/*
- * Fill what the range leaves open of its first and of its last subcluster.
- * Without cells.
- */
-static int cc_fill_edges(struct cc_write *w)
-{
-	u32 head = (w->rel >> w->sub_shift) << w->sub_shift;
-	u32 tail = cc_sub_end(w, w->end - 1);
+	struct cc_block *b;
 	int r;
 
-	r = cc_fill(w, head, w->rel);
-	return r ? r : cc_fill(w, w->end, tail);
+	if (unlikely(!top || READ_ONCE(io->cc->mode) != CC_RW))
+		return DM_MAPIO_KILL;
+	rcu_read_lock();
+	b = cc_top_block(top, bio->bi_iter.bi_sector >> top->block_shift);
+	if (b && !READ_ONCE(b->referenced))
+		WRITE_ONCE(b->referenced, true);
+	r = b ? cc_map_write_block(io, b, bio) : cc_defer(io, bio, CC_DEFER_SECTORS);
+	rcu_read_unlock();
+	return r;
 }
+
+/* --------------------------------------------------------------------- end */
 
 /*
- * Fill the edges, then take the cells.  What was filled may be gone: a write of
- * the guest that covered it has failed and was done all the same, which must not
- * appear after the guest has read what was there before.
- *
- * Return: 0 with the cells, or -errno without.
+ * The data has been written: now it may be seen.  If there is a crash before
+ * the bit is committed, the old content is still what the layers below say.
  */
-static int cc_fill_and_lock(struct cc_write *w)
+void cc_end_write(struct cc_io *io, blk_status_t error)
 {
-	unsigned int failures;
-	int r;
+	struct cc_block *b = io->block;
 
-	for (;;) {
-		failures = cc_cells_failures(w->cc, w->first, w->last);
-		r = cc_fill_edges(w);
-		if (r)
-			return r;
-		cc_cells_lock_excl(w->cc, w->first, w->last);
-		if (likely(failures == cc_cells_failures(w->cc, w->first, w->last)))
-			return 0;
-		cc_cells_unlock_excl(w->cc, w->first, w->last);
+	if (!error)
+		cc_block_set(io->cc, b, io->first, io->end, CC_DATA);
+	if (io->flags & CC_IO_CELLS) {
+		u64 first = cc_sub_cluster(b, io->first), last = cc_sub_cluster(b, io->end - 1);
+
+		if (error)
+			cc_cells_fail(io->cc, first, last);
+		cc_cells_unlock_shared(io->cc, first, last);
 	}
-}
-
-/* Let the cells go after an error, or without one. */
-static void cc_write_unlock(struct cc_write *w, int error)
-{
-	if (error)
-		cc_cells_fail(w->cc, w->first, w->last);
-	cc_cells_unlock_excl(w->cc, w->first, w->last);
-}
-
-/* The same for [from, to) of one that reads as zeros.  Under its cell. */
-static int cc_fill_zeros(struct cc_write *w, u32 from, u32 to)
-{
-	struct page *page;
-	int r = 0;
-
-	if (from == to || cc_block_state(w->b, from >> w->sub_shift) != CC_ZERO)
-		return 0;
-	page = mempool_alloc(&w->cc->page_pool, GFP_NOIO);
-	clear_highpage(page);
-	while (from < to && !r) {
-		u32 n = min_t(u32, to - from, PAGE_SECTORS);
-
-		r = cc_write_top(w->cc, w->b, from, n, &page, 0);
-		from += n;
-	}
-	mempool_free(page, &w->cc->page_pool);
-	return r;
-}
-
-/* What cc_fill_edges() has left to do, under the cells. */
-static int cc_finish_edges(struct cc_write *w)
-{
-	u32 head = (w->rel >> w->sub_shift) << w->sub_shift;
-	u32 tail = cc_sub_end(w, w->end - 1);
-	int r;
-
-	r = cc_fill_zeros(w, head, w->rel);
-	if (!r)
-		r = cc_fill_zeros(w, w->end, tail);
-	if (!r && cc_block_state(w->b, (w->end - 1) >> w->sub_shift) != CC_DATA)
-		r = cc_zero_slack(w->cc, w->b, w->rel >> w->sub_shift,
-				  ((w->end - 1) >> w->sub_shift) + 1);
-	return r;
-}
-
-/*
- * A write that covers part of an unallocated subcluster, or whose cell was
- * busy, or whose block was not loaded:
- *
- * 1. Fill the rest of the subclusters at both ends.
- * 2. Take the cell exclusively: no copy, fill or discard is in flight there.
- * 3. Keep the cell shared and submit the guest's own data.  Another partial
- *    write to the subcluster waits for the cell until the bit is set.
- * 4. end_io sets the bits.
- */
-void cc_write_deferred(struct cc_io *io)
-{
-	struct bio *bio = io->bio;
-	struct cc_write w;
-	int r = cc_write_begin(io, &w);
-
-	if (r) {
-		cc_write_end(bio, r);
-		return;
-	}
-	r = cc_fill_and_lock(&w);
-	if (r)
-		goto unpin;
-	r = cc_finish_edges(&w);
-	if (r)
-		goto unlock;
-	cc_cells_downgrade(w.cc, w.first, w.last);
-	io->block = w.b;
-	io->first = w.rel >> w.sub_shift;
-	io->end = ((w.end - 1) >> w.sub_shift) + 1;
-	io->flags |= CC_IO_BITS | CC_IO_CELLS;
-	if (bio->bi_opf & REQ_FUA) {
-		bio->bi_opf &= ~REQ_FUA;
-		io->flags |= CC_IO_COMMIT;
-	}
-	cc_remap_top(io, w.b, bio, w.rel);
-	submit_bio_noacct(bio);
-	return;
-
-unlock:
-	cc_write_unlock(&w, r);
-unpin:
-	cc_block_unpin(w.b);
-	cc_write_end(bio, r);
-}
-
-/* ---------------------------------------------------- discard, write zeroes */
-
-typedef int (*cc_extent_fn)(struct cc_write *w, sector_t sector, u32 len);
-
-/* Issue @fn for each contiguous piece of [rel, end) on the data device. */
-static int cc_do_extents(struct cc_write *w, u32 rel, u32 end, cc_extent_fn fn)
-{
-	int r = 0;
-
-	while (rel < end && !r) {
-		u32 len = end - rel;
-		sector_t sector = cc_block_sector(w->b, rel, &len);
-
-		r = fn(w, sector, len);
-		rel += len;
-	}
-	return r;
-}
-
-static int cc_pass_discard(struct cc_write *w, sector_t sector, u32 len)
-{
-	/* Only a hint: the zero bits already say what the guest reads. */
-	blkdev_issue_discard(cc_data_bdev(w->b->top->layer), sector, len, GFP_NOIO);
-	return 0;
-}
-
-static int cc_pass_zeroes(struct cc_write *w, sector_t sector, u32 len)
-{
-	return cc_zero_device(w->cc, cc_data_bdev(w->b->top->layer), sector, len, w->unmap);
-}
-
-/* Sectors of data in the top become zeros: a part of an allocated subcluster. */
-static int cc_write_zeros(struct cc_write *w, u32 from, u32 to)
-{
-	return cc_do_extents(w, from, to, cc_pass_zeroes);
-}
-
-/*
- * Zero [from, to), a part of one subcluster, so that it reads as zeros.  If it is
- * unallocated, the rest of it has been filled.
- */
-static int cc_zero_part(struct cc_write *w, u32 from, u32 to)
-{
-	u32 sub = from >> w->sub_shift;
-	enum cc_state state = cc_block_state(w->b, sub);
-	int r = 0;
-
-	if (state == CC_ZERO)
-		return 0;
-	if (state == CC_NONE)
-		r = cc_zero_slack(w->cc, w->b, sub, sub + 1);
-	if (!r)
-		r = cc_write_zeros(w, from, to);
-	if (!r && state == CC_NONE)
-		cc_block_set(w->cc, w->b, sub, sub + 1, CC_DATA);
-	return r;
-}
-
-/* The edges of a write-zeroes that cover their subcluster only in part. */
-static int cc_zero_edges(struct cc_write *w)
-{
-	u32 head = w->rel & ((1U << w->sub_shift) - 1);
-	u32 sub_end = cc_sub_end(w, w->rel);
-	int r = 0;
-
-	if (head || w->end < sub_end) {
-		r = cc_zero_part(w, w->rel, min(w->end, sub_end));
-		w->rel = min(w->end, sub_end);
-	}
-	if (!r && w->rel < w->end && w->end < cc_sub_end(w, w->end - 1)) {
-		u32 from = ((w->end - 1) >> w->sub_shift) << w->sub_shift;
-
-		r = cc_zero_part(w, from, w->end);
-		w->end = from;
-	}
-	return r;
-}
-
-/* A discard leaves subclusters alone that it covers only in part. */
-static void cc_trim_edges(struct cc_write *w)
-{
-	u32 sub = 1U << w->sub_shift;
-
-	w->rel = (w->rel + sub - 1) & ~(sub - 1);
-	if (w->end != w->limit)
-		w->end &= ~(sub - 1);
-}
-
-static bool cc_any_data(struct cc_write *w, u32 first, u32 last)
-{
-	while (first < last) {
-		enum cc_state state = cc_block_state(w->b, first);
-
-		if (state == CC_DATA)
-			return true;
-		first += cc_block_run(w->b, first, last, state);
-	}
-	return false;
-}
-
-/*
- * Whole subclusters: zero bits.  The space is given back only once these are
- * durable; until then a crash brings back the old bits, and the data under
- * them must still be there.  Zeroing the data of an external data file needs
- * no such wait (old or zero are both right for a write-zeroes in flight), and
- * is done always, so that DATA is the guest's disk once all is streamed in.
- */
-static int cc_zero_whole(struct cc_write *w, bool discard)
-{
-	u32 first = w->rel >> w->sub_shift;
-	u32 last = (w->end + (1U << w->sub_shift) - 1) >> w->sub_shift;
-	struct cc_layer *layer = w->b->top->layer;
-	bool data = cc_any_data(w, first, last);
-	int r = 0;
-
-	if (cc_block_run(w->b, first, last, CC_ZERO) < last - first)
-		cc_block_set(w->cc, w->b, first, last, CC_ZERO);
-	if (layer->data)
-		return cc_do_extents(w, w->rel, w->end, cc_pass_zeroes);
-	if (discard && data && !w->cc->no_discard_passdown &&
-	    bdev_max_discard_sectors(cc_data_bdev(layer))) {
-		r = cc_commit_wait(w->cc);
-		if (!r)
-			cc_do_extents(w, w->rel, w->end, cc_pass_discard);
-	}
-	return r;
-}
-
-/*
- * The cells stay exclusive to the end: a later write to these subclusters
- * must not reach the device before the discard does.
- */
-void cc_discard_deferred(struct cc_io *io)
-{
-	bool discard = bio_op(io->bio) == REQ_OP_DISCARD;
-	bool fua = io->bio->bi_opf & REQ_FUA;
-	struct cc_write w;
-	int r = cc_write_begin(io, &w);
-
-	if (r) {
-		cc_write_end(io->bio, r);
-		return;
-	}
-	if (discard)
-		cc_cells_lock_excl(w.cc, w.first, w.last);
-	else
-		r = cc_fill_and_lock(&w);
-	if (!r) {
-		if (discard)
-			cc_trim_edges(&w);
-		else
-			r = cc_zero_edges(&w);
-		if (!r && w.rel < w.end)
-			r = cc_zero_whole(&w, discard);
-		cc_write_unlock(&w, r);
-	}
-	cc_block_unpin(w.b);
-	if (!r && fua)
-		r = cc_commit_wait(w.cc);
-	cc_write_end(io->bio, r);
+	cc_block_unpin(b);
+	io->flags &= ~(CC_IO_BITS | CC_IO_CELLS);
 }

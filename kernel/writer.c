@@ -2,21 +2,25 @@
 /*
  * Makes bits durable: dirty tracking and the two-phase commit.
  *
- * 1. Take the words of dirty blocks.  Every bit in them speaks of data that
- *    has already been written.
+ * 1. Take the words of dirty blocks.  Every bit in them describes data that has
+ *    already been written.
  * 2. Flush the data device: that data is durable now.
  * 3. Write the words to their L2 blocks, one 64-bit store per entry.
  * 4. Flush the metadata device.
  *
  * A crash before 3 leaves old bits, a crash during 3 a mixture of old and new
- * ones; each bit on disk speaks of durable data in any case.  A bit set after
+ * ones; each bit on disk describes durable data in any case.  A bit set after
  * 1 makes its block dirty again and goes into the next commit.
  *
  * One ordered work item does it, so that concurrent flushes share a commit.
  */
 #include <linux/slab.h>
 
-#include "cowchain.h"
+#include "load.h"
+#include "mode.h"
+#include "top.h"
+#include "view.h"
+#include "writer.h"
 
 /* Blocks of one round if memory is short. */
 #define CC_WORDS_BYTES	(CC_BLOCK_CLUSTERS * sizeof(u64))
@@ -105,7 +109,7 @@ int cc_commit_wait(struct cowchain *cc)
 	return waiter.error;
 }
 
-/* ------------------------------------------------------------- the phases */
+/* --------------------------------------------------------------- the steps */
 
 /* From dirty to taken in one step: the block can't be evicted in between. */
 static struct cc_block *cc_dirty_pop(struct cowchain *cc, u64 *words)
@@ -222,7 +226,7 @@ static int cc_write_taken(struct list_head *taken)
 
 	mutex_lock(&layer->meta_lock);
 	list_for_each_entry(b, taken, commit_list) {
-		p = dm_bufio_read(layer->bufio, cc_top_disk_block(b->top, b->index), &buffer);
+		p = dm_bufio_read(layer->bufio, cc_layer_l2_block(layer, b->index), &buffer);
 		if (IS_ERR(p)) {
 			r = PTR_ERR(p);
 			break;
@@ -289,6 +293,8 @@ static int cc_commit(struct cowchain *cc, bool flush)
 	}
 	return r;
 }
+
+/* ----------------------------------------------------------- the work item */
 
 /* Bits that can't be made durable must not be added to: no more writes. */
 static void cc_commit_failed(struct cowchain *cc, int error)

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The below map: who provides what lies under the top. */
+#ifndef COWCHAIN_BELOW_H
+#define COWCHAIN_BELOW_H
+
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+
+#include "run.h"
+
+#define CC_CHUNK_SHIFT		13	/* sectors: a chunk is 4 MiB */
+#define CC_CHUNK_SECTORS	BIT(CC_CHUNK_SHIFT)
+
+struct cc_view;
+
+/**
+ * struct cc_extent - who provides what lies under the top.
+ * @sector: where @start lies on the layer's data device, for CC_DATA.
+ * @start: sector inside the chunk; an extent reaches to the next one's start.
+ * @slot: the providing layer; undefined for CC_NONE (nobody provides it).
+ * @state: enum cc_state.
+ */
+struct cc_extent {
+	sector_t sector;
+	u16 start;
+	u8 slot;
+	u8 state;
+};
+
+/**
+ * struct cc_chunk - 4 MiB of the below map.
+ * @unreadable: some metadata could not be read.  That part is CC_BAD and counts
+ *	as cold for whoever asks: errors are not cached.
+ *
+ * Immutable once published, looked up under RCU.
+ */
+struct cc_chunk {
+	struct rcu_head rcu;
+	u32 nr;
+	bool referenced;
+	bool unreadable;
+	struct cc_extent ext[];
+};
+
+/**
+ * struct cc_below - cache of what lies under the top.
+ * @bytes: of all chunks.
+ * @hand: position of the clock that evicts.
+ * @refs: views that share it.
+ *
+ * The cost of a read does not depend on the depth of the chain: all layers
+ * are asked once, when a chunk is resolved.  What a finished stream drops is
+ * shadowed by the top's bits and so is never looked up again.
+ */
+struct cc_below {
+	u32 nr_chunks;
+	spinlock_t lock;		/* publishing and evicting */
+	size_t bytes;
+	u32 hand;
+	refcount_t refs;
+	struct cc_chunk __rcu *chunk[];
+};
+
+/* A map for a disk of @sectors, or NULL without memory.  Context: process. */
+struct cc_below *cc_below_create(sector_t sectors);
+void cc_below_put(struct cc_below *below);
+
+/**
+ * struct cc_piece - what is found at a position, for a read.
+ * @cold: not resolved yet: load it and ask again.
+ * @below: the below map provided the answer.
+ * @fresh: in: just loaded, so errors are real.
+ * @slot: the layer that provides it, if @below.
+ * @bdev, @sector: where the data is, for CC_DATA.
+ * @len: sectors.
+ */
+struct cc_piece {
+	enum cc_state state;
+	bool cold;
+	bool below;
+	bool fresh;
+	u8 slot;
+	struct block_device *bdev;
+	sector_t sector;
+	u32 len;
+};
+
+/* Piece of the below map at @pos, at most @max sectors.  Context: any. */
+void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p);
+
+/* Resolve the chunk of @pos.  Context: process.  Return: 0 or -errno. */
+int cc_below_load(struct cc_view *view, sector_t pos);
+
+/**
+ * cc_read_below() - read sectors of the guest as the layers below provide them.
+ * @offset: bytes into pages[0] where they go.
+ *
+ * Context: process.  Return: 0 or -errno.
+ */
+int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
+		  struct page **pages, unsigned int offset);
+
+#endif /* COWCHAIN_BELOW_H */

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A block of the top map: its words, and I/O to the data they describe. */
+#ifndef COWCHAIN_BLOCK_H
+#define COWCHAIN_BLOCK_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+
+#include "run.h"
+
+/**
+ * struct cc_block - the bitmap words of one 4 KiB L2 block of the top.
+ * @bm: bits 0-31 allocated, 32-63 zero, in CPU order.
+ * @pins: bios that will set bits; -1 while the block is being evicted.
+ * @referenced: used since the clock came by.
+ * @dirty: on cc->dirty: has bits that no commit has taken.
+ * @index: number of the block.
+ * @base: data sector of the first cluster if all follow each other.
+ * @host: otherwise the data sector of each cluster.
+ * @bad: clusters whose entry is wrong, NULL if none; I/O to them fails.
+ * @taken: words of the commit in progress.
+ * @list: in cc->dirty.
+ * @commit_list: the blocks of the commit in progress.
+ *
+ * @dirty, @list and @taken change under cc->lock.
+ *
+ * Looked up under RCU.  A bit that says "allocated" is set after the data has
+ * been written, so whoever sees the bit may read the data.
+ */
+struct cc_block {
+	atomic64_t bm[CC_BLOCK_CLUSTERS];
+	spinlock_t lock;		/* changes of @bm, irq-safe */
+	atomic_t pins;
+	bool referenced;
+	bool dirty;
+	u32 index;
+	sector_t base;
+	sector_t *host;
+	unsigned long *bad;
+	u64 *taken;
+	struct cc_top *top;
+	struct list_head list;
+	struct list_head commit_list;
+	struct rcu_head rcu;
+};
+
+/* Pin a block found under RCU.  Context: any.  Return: false if it is being evicted. */
+static inline bool cc_block_pin(struct cc_block *b)
+{
+	return atomic_add_unless(&b->pins, 1, -1);
+}
+
+static inline void cc_block_unpin(struct cc_block *b)
+{
+	atomic_dec(&b->pins);
+}
+
+/* The cluster of the guest's disk that subcluster @sub of the block lies in. */
+static inline u64 cc_sub_cluster(const struct cc_block *b, u32 sub)
+{
+	return (u64)b->index * CC_BLOCK_CLUSTERS + sub / QCOW2_SUBCLUSTERS;
+}
+
+/* State of subcluster @sub of the block.  Context: any. */
+enum cc_state cc_block_state(const struct cc_block *b, u32 sub);
+
+/* How many subclusters from @first on, up to @end, have @state.  Context: any. */
+u32 cc_block_run(const struct cc_block *b, u32 first, u32 end, enum cc_state state);
+
+/**
+ * cc_block_sector() - data sector of a position inside the block.
+ * @rel: sectors from the start of the block.
+ * @len: in: sectors wanted; out: how many follow each other there.
+ *
+ * Context: any.
+ */
+sector_t cc_block_sector(const struct cc_block *b, u32 rel, u32 *len);
+
+/* The first subcluster of [first, end) in a bad cluster, or @end.  Context: any. */
+u32 cc_block_next_bad(const struct cc_block *b, u32 first, u32 end);
+
+/* Does [first, end) touch a bad cluster?  Context: any. */
+bool cc_block_bad(const struct cc_block *b, u32 first, u32 end);
+
+/**
+ * cc_block_set() - change the state of a range to CC_DATA or CC_ZERO.
+ *
+ * One 64-bit store per cluster, so that no entry is ever both allocated and
+ * zero.  Marks the block dirty and starts the commit timer.
+ *
+ * Context: any.  The block is pinned and, for CC_ZERO, its cells are held
+ * exclusively.
+ */
+void cc_block_set(struct cowchain *cc, struct cc_block *b, u32 first, u32 end,
+		  enum cc_state state);
+
+/* Point @bio to the data of the block from sector @rel on.  Context: any. */
+void cc_remap_top(struct cc_block *b, struct bio *bio, u32 rel);
+
+/**
+ * cc_write_top() - write pages to the data of a block.
+ * @rel: sectors from the start of the block.
+ * @offset: bytes into pages[0].
+ *
+ * Context: process.  Return: 0 or -errno.
+ */
+int cc_write_top(struct cowchain *cc, struct cc_block *b, u32 rel, unsigned int sectors,
+		 struct page **pages, unsigned int offset);
+
+/**
+ * cc_zero_slack() - zero what subclusters [first, end) have behind the image's
+ * end.
+ *
+ * Context: process.  Return: 0 or -errno.
+ */
+int cc_zero_slack(struct cowchain *cc, struct cc_block *b, u32 first, u32 end);
+
+#endif /* COWCHAIN_BLOCK_H */

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The cursor of a stream goes over the guest's address space.  What the top has,
+ * what the base provides and what nobody provides is skipped; the rest has to be
+ * copied.
+ */
+#include "below.h"
+#include "cursor.h"
+#include "top.h"
+
+/* Index in the chain of the layer that a piece of the below map names. */
+static int cc_provider(struct cc_view *view, const struct cc_piece *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < view->nr; i++)
+		if (view->layer[i]->slot == p->slot)
+			return i;
+	return -1;
+}
+
+/*
+ * Does a layer between base and top say something here?  Zeros without a base
+ * need not be said: what nobody provides reads as zeros, too; but an external
+ * data file must hold them.
+ */
+static bool cc_piece_wanted(struct cc_job *job, const struct cc_piece *p)
+{
+	bool raw_data = job->base < 0 && cc_view_active(job->view)->data;
+
+	if (raw_data)
+		return true;
+	if (p->state == CC_NONE || (p->state == CC_ZERO && job->base < 0))
+		return false;
+	return cc_provider(job->view, p) > job->base;
+}
+
+/* The piece of the below map at @pos, resolved if need be. */
+static int cc_below_at(struct cc_job *job, sector_t pos, u32 max, struct cc_piece *p)
+{
+	int r = 0;
+
+	p->fresh = false;
+	cc_below_piece(job->view, pos, max, p);
+	while (p->cold && !r) {
+		r = cc_below_load(job->view, pos);
+		p->fresh = true;
+		cc_below_piece(job->view, pos, max, p);
+	}
+	return r;
+}
+
+/* How much one copy may take: a quarter of a second at the speed limit. */
+static u32 cc_copy_max(struct cc_job *job)
+{
+	u64 speed = READ_ONCE(job->speed);
+	u32 sub = 1U << cc_view_active(job->view)->top->sub_shift;
+	u64 max = CC_COPY_SECTORS;
+
+	if (speed)
+		max = min_t(u64, max, speed >> (SECTOR_SHIFT + 2));
+	return max_t(u32, max & ~(u64)(sub - 1), sub);
+}
+
+/*
+ * Look at a run of subclusters that the top does not have, [rel, end) sectors
+ * of the block.  Subclusters are copied whole, even where a layer with smaller
+ * clusters provides only a part of one.
+ */
+static int cc_find_wanted(struct cc_job *job, struct cc_todo *t, u32 rel, u32 end)
+{
+	struct cc_top *top = t->b->top;
+	sector_t start = (sector_t)t->b->index << top->block_shift;
+	u32 sub = 1U << top->sub_shift;
+	u32 max = cc_copy_max(job);
+	struct cc_piece p;
+	u32 from = 0;
+	bool found = false;
+	int r;
+
+	while (rel < end && (!found || rel < from + max)) {
+		r = cc_below_at(job, start + rel, end - rel, &p);
+		if (r)
+			return r;
+		if (p.state == CC_BAD && cc_provider(job->view, &p) > job->base)
+			return -EIO;
+		if (cc_piece_wanted(job, &p)) {
+			if (!found)
+				from = rel & ~(sub - 1);
+			found = true;
+		} else if (found && !(rel & (sub - 1))) {
+			break;
+		}
+		/* In the middle of a subcluster: the rest of it goes along. */
+		if (found && !cc_piece_wanted(job, &p))
+			rel = min((rel + sub - 1) & ~(sub - 1), end);
+		else
+			rel += p.len;
+	}
+	if (found) {
+		rel = min(rel, min(from + max, end));
+		t->first = from >> top->sub_shift;
+		t->end = (rel + sub - 1) >> top->sub_shift;
+	}
+	t->next = start + rel;
+	return 0;
+}
+
+/* A subcluster the top has needs nothing, but for zeros of a raw data file. */
+static bool cc_state_wanted(struct cc_job *job, enum cc_state state)
+{
+	if (state == CC_ZERO)
+		return job->base < 0 && cc_view_active(job->view)->data;
+	return state == CC_NONE;
+}
+
+int cc_find_todo(struct cc_job *job, struct cc_todo *t)
+{
+	struct cc_top *top = cc_view_active(job->view)->top;
+	sector_t start = job->pos >> top->block_shift << top->block_shift;
+	u32 limit = min_t(sector_t, job->len - start, 1U << top->block_shift);
+	u32 rel = job->pos - start;
+	u32 first = rel >> top->sub_shift;
+	u32 last = (limit + (1U << top->sub_shift) - 1) >> top->sub_shift;
+	enum cc_state state;
+	u32 run;
+
+	/* Up to a bad cluster; at one, there is nothing that could be done. */
+	last = cc_block_next_bad(t->b, first, last);
+	limit = min(limit, last << top->sub_shift);
+	if (first == last)
+		return -EIO;
+	state = cc_block_state(t->b, first);
+	run = cc_block_run(t->b, first, last, state);
+	if (!cc_state_wanted(job, state)) {
+		t->next = start + min((first + run) << top->sub_shift, limit);
+		return 0;
+	}
+	if (state == CC_ZERO) {
+		t->first = first;
+		t->end = first + min(run, cc_copy_max(job) >> top->sub_shift);
+		t->next = start + min(t->end << top->sub_shift, limit);
+		return 0;
+	}
+	return cc_find_wanted(job, t, rel, min((first + run) << top->sub_shift, limit));
+}

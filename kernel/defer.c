@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Bios that have to wait: for a worker, or for the end of a snapshot.
+ */
+#include "defer.h"
+#include "top.h"
+
+/* A part of a subcluster: its rest may have to be read from a layer that is slow. */
+static bool cc_zeroes_part(struct cc_io *io)
+{
+	return bio_op(io->bio) == REQ_OP_WRITE_ZEROES && io->view &&
+	       bio_sectors(io->bio) < 1U << io->view->top->sub_shift;
+}
+
+static void cc_queue_io(struct cc_io *io)
+{
+	struct cowchain *cc = io->cc;
+
+	INIT_WORK(&io->work, cc->io_work);
+	switch (bio_op(io->bio)) {
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		/* One from the guest may be thousands here, which others must not queue behind. */
+		if (!cc_zeroes_part(io)) {
+			queue_work(cc->discard_wq, &io->work);
+			break;
+		}
+		fallthrough;
+	default:
+		queue_work(cc->wq, &io->work);
+	}
+}
+
+/*
+ * What becomes of a bio that has to wait.  Nobody polls for what a worker
+ * submits, so it is not polled for at all; nor does its submitter wait here,
+ * who says nowait, too, and would be told the same each time he tries again.
+ *
+ * Return: false if it must not wait.
+ */
+static bool cc_may_wait(struct bio *bio)
+{
+	if (bio->bi_opf & REQ_POLLED)
+		bio->bi_opf &= ~(REQ_POLLED | REQ_NOWAIT);
+	return !(bio->bi_opf & REQ_NOWAIT);
+}
+
+/* A worker has no cgroup: the bio takes that of its submitter along. */
+static void cc_keep_cgroup(struct cowchain *cc, struct bio *bio)
+{
+	bio_set_dev(bio, dm_disk(cc->md)->part0);
+}
+
+/*
+ * Where a worker's bio must end.  The edges of a write-zeroes, which cover their
+ * subclusters only in part, go by themselves, see cc_queue_io().
+ */
+static u32 cc_defer_sectors(struct cc_io *io, struct bio *bio, u32 boundary)
+{
+	u32 left = boundary - (bio->bi_iter.bi_sector & (boundary - 1));
+	u32 sub, head;
+
+	left = min(left, bio_sectors(bio));
+	if (bio_op(bio) != REQ_OP_WRITE_ZEROES)
+		return left;
+	sub = 1U << io->view->top->sub_shift;
+	head = bio->bi_iter.bi_sector & (sub - 1);
+	if (head)
+		return min(left, sub - head);
+	return left > sub ? round_down(left, sub) : left;
+}
+
+/*
+ * Hand the bio to a worker.  It is cut where a worker's bio must end; a work
+ * item a bio, so that a slow layer only holds up who needs it.
+ */
+int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary)
+{
+	u32 left = cc_defer_sectors(io, bio, boundary);
+
+	if (!cc_may_wait(bio)) {
+		bio_wouldblock_error(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
+	if (bio_sectors(bio) > left)
+		dm_accept_partial_bio(bio, left);
+	cc_keep_cgroup(io->cc, bio);
+	io->bio = bio;
+	cc_queue_io(io);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/* ----------------------------------------------- a snapshot is being taken */
+
+static u32 cc_defer_boundary(struct bio *bio)
+{
+	switch (bio_op(bio)) {
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		return CC_DISCARD_SECTORS;
+	default:
+		return CC_DEFER_SECTORS;
+	}
+}
+
+/* A snapshot is being taken.  False: it is over, look again. */
+bool cc_pause_bio(struct cc_io *io, struct bio *bio)
+{
+	struct cowchain *cc = io->cc;
+	u32 boundary = cc_defer_boundary(bio);
+	u32 left = boundary - (bio->bi_iter.bi_sector & (boundary - 1));
+	unsigned long flags;
+
+	cc_keep_cgroup(cc, bio);
+	spin_lock_irqsave(&cc->lock, flags);
+	if (!cc->paused) {
+		spin_unlock_irqrestore(&cc->lock, flags);
+		return false;
+	}
+	if (!cc_may_wait(bio)) {
+		spin_unlock_irqrestore(&cc->lock, flags);
+		bio_wouldblock_error(bio);
+		return true;
+	}
+	if (bio_sectors(bio) > left)
+		dm_accept_partial_bio(bio, left);
+	io->bio = bio;
+	bio_list_add(&cc->paused_bios, bio);
+	spin_unlock_irqrestore(&cc->lock, flags);
+	return true;
+}
+
+static void cc_resume_bios(struct cowchain *cc, struct bio_list *bios)
+{
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(bios)))
+		cc_queue_io(dm_per_bio_data(bio, sizeof(struct cc_io)));
+}
+
+void cc_pause_bios(struct cowchain *cc)
+{
+	spin_lock_irq(&cc->lock);
+	WRITE_ONCE(cc->paused, true);
+	spin_unlock_irq(&cc->lock);
+}
+
+void cc_unpause_bios(struct cowchain *cc)
+{
+	struct bio_list bios;
+
+	bio_list_init(&bios);
+	spin_lock_irq(&cc->lock);
+	WRITE_ONCE(cc->paused, false);
+	bio_list_merge(&bios, &cc->paused_bios);
+	bio_list_init(&cc->paused_bios);
+	spin_unlock_irq(&cc->lock);
+	cc_resume_bios(cc, &bios);
+}

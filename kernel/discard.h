@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Discards and write zeroes. */
+#ifndef COWCHAIN_DISCARD_H
+#define COWCHAIN_DISCARD_H
+
+#include "map.h"
+
+/* Serve a discard or a write zeroes; all of them are deferred.  Context: process. */
+void cc_discard_deferred(struct cc_io *io);
+
+#endif /* COWCHAIN_DISCARD_H */

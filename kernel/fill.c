@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Writes that a worker does: it fills what the guest leaves open of a subcluster,
+ * then writes the guest's data.
+ *
+ * A worker's write lies in one cluster, other bios of a worker in one block of
+ * the top.  While holding cells, wait only for I/O to the top, a mempool and, in
+ * a discard, a commit.  None of these needs a cell.  Layers below, which may be
+ * slow, are read before: see cc_fill().
+ */
+#include <linux/mm.h>
+
+#include "below.h"
+#include "cell.h"
+#include "fill.h"
+#include "top.h"
+
+void cc_write_end(struct bio *bio, int error)
+{
+	bio->bi_status = errno_to_blk_status(error);
+	bio_endio(bio);
+}
+
+/* Find and pin the block. */
+int cc_write_begin(struct cc_io *io, struct cc_write *w)
+{
+	struct cc_top *top = io->view->top;
+	sector_t pos = io->bio->bi_iter.bi_sector;
+	u32 index = pos >> top->block_shift;
+	sector_t start = (sector_t)index << top->block_shift;
+
+	w->cc = io->cc;
+	w->view = io->view;
+	w->b = cc_top_load(top, index);
+	if (IS_ERR(w->b))
+		return PTR_ERR(w->b);
+	w->sub_shift = top->sub_shift;
+	w->rel = pos - start;
+	w->end = w->rel + bio_sectors(io->bio);
+	w->limit = min_t(sector_t, top->layer->sectors - start, 1U << top->block_shift);
+	w->first = pos >> top->cluster_shift;
+	w->last = (pos + bio_sectors(io->bio) - 1) >> top->cluster_shift;
+	w->unmap = !w->cc->no_discard_passdown && !(io->bio->bi_opf & REQ_NOUNMAP);
+	if (cc_block_bad(w->b, w->rel >> w->sub_shift, ((w->end - 1) >> w->sub_shift) + 1)) {
+		cc_block_unpin(w->b);
+		return -EIO;
+	}
+	return 0;
+}
+
+static sector_t cc_write_pos(const struct cc_write *w, u32 rel)
+{
+	return ((sector_t)w->b->index << w->view->top->block_shift) + rel;
+}
+
+/* -------------------------------------------------------------------- fill */
+
+/* What was read below, unless somebody has written the subcluster meanwhile. */
+static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *page)
+{
+	u64 cluster = cc_write_pos(w, rel) >> w->view->top->cluster_shift;
+	int r = 0;
+
+	cc_cells_lock_excl(w->cc, cluster, cluster);
+	if (cc_block_state(w->b, rel >> w->sub_shift) == CC_NONE)
+		r = cc_write_top(w->cc, w->b, rel, sectors, &page, 0);
+	if (r)
+		cc_cells_fail(w->cc, cluster, cluster);
+	cc_cells_unlock_excl(w->cc, cluster, cluster);
+	return r;
+}
+
+/*
+ * Write what the layers below have at [from, to), a part of one subcluster, to
+ * its place in the top, if the subcluster is unallocated.  Nobody sees it before
+ * the bit is set, so a crash or an error here loses nothing.
+ *
+ * The cell is held for each write to the top only: a slow layer holds up no one
+ * who does not need it.  Layers below never change, and a subcluster is never
+ * unallocated again, so if it still is when the cell is taken at last, it has
+ * been all the time and what was filled is there, unless a write has failed
+ * meanwhile: see cc_fill_and_lock().
+ */
+static int cc_fill(struct cc_write *w, u32 from, u32 to)
+{
+	struct page *page;
+	int r = 0;
+
+	if (from == to || cc_block_state(w->b, from >> w->sub_shift) != CC_NONE)
+		return 0;
+	page = mempool_alloc(&w->cc->page_pool, GFP_NOIO);
+	while (from < to && !r) {
+		u32 n = min_t(u32, to - from, PAGE_SECTORS);
+
+		r = cc_read_below(w->view, cc_write_pos(w, from), n, &page, 0);
+		if (!r)
+			r = cc_fill_page(w, from, n, page);
+		from += n;
+	}
+	mempool_free(page, &w->cc->page_pool);
+	return r;
+}
+
+/*
+ * Fill what the range leaves open of its first and of its last subcluster.
+ * Without cells.
+ */
+static int cc_fill_edges(struct cc_write *w)
+{
+	u32 head = (w->rel >> w->sub_shift) << w->sub_shift;
+	u32 tail = cc_sub_end(w, w->end - 1);
+	int r;
+
+	r = cc_fill(w, head, w->rel);
+	return r ? r : cc_fill(w, w->end, tail);
+}
+
+/*
+ * Fill the edges, then take the cells.  What was filled may be gone: a write of
+ * the guest that covered it has failed and was done all the same, which must not
+ * appear after the guest has read what was there before.
+ *
+ * Return: 0 with the cells, or -errno without.
+ */
+int cc_fill_and_lock(struct cc_write *w)
+{
+	unsigned int failures;
+	int r;
+
+	for (;;) {
+		failures = cc_cells_failures(w->cc, w->first, w->last);
+		r = cc_fill_edges(w);
+		if (r)
+			return r;
+		cc_cells_lock_excl(w->cc, w->first, w->last);
+		if (likely(failures == cc_cells_failures(w->cc, w->first, w->last)))
+			return 0;
+		cc_cells_unlock_excl(w->cc, w->first, w->last);
+	}
+}
+
+/* Let the cells go after an error, or without one. */
+void cc_write_unlock(struct cc_write *w, int error)
+{
+	if (error)
+		cc_cells_fail(w->cc, w->first, w->last);
+	cc_cells_unlock_excl(w->cc, w->first, w->last);
+}
+
+/* ------------------------------------------------------------------- write */
+
+/* The same for [from, to) of one that reads as zeros.  Under its cell. */
+static int cc_fill_zeros(struct cc_write *w, u32 from, u32 to)
+{
+	struct page *page;
+	int r = 0;
+
+	if (from == to || cc_block_state(w->b, from >> w->sub_shift) != CC_ZERO)
+		return 0;
+	page = mempool_alloc(&w->cc->page_pool, GFP_NOIO);
+	clear_highpage(page);
+	while (from < to && !r) {
+		u32 n = min_t(u32, to - from, PAGE_SECTORS);
+
+		r = cc_write_top(w->cc, w->b, from, n, &page, 0);
+		from += n;
+	}
+	mempool_free(page, &w->cc->page_pool);
+	return r;
+}
+
+/* What cc_fill_edges() has left to do, under the cells. */
+static int cc_finish_edges(struct cc_write *w)
+{
+	u32 head = (w->rel >> w->sub_shift) << w->sub_shift;
+	u32 tail = cc_sub_end(w, w->end - 1);
+	int r;
+
+	r = cc_fill_zeros(w, head, w->rel);
+	if (!r)
+		r = cc_fill_zeros(w, w->end, tail);
+	if (!r && cc_block_state(w->b, (w->end - 1) >> w->sub_shift) != CC_DATA)
+		r = cc_zero_slack(w->cc, w->b, w->rel >> w->sub_shift,
+				  ((w->end - 1) >> w->sub_shift) + 1);
+	return r;
+}
+
+/*
+ * A write that covers part of an unallocated subcluster, or whose cell was
+ * busy, or whose block was not loaded:
+ *
+ * 1. Fill the rest of the subclusters at both ends.
+ * 2. Take the cell exclusively: no copy, fill or discard is in flight there.
+ * 3. Keep the cell shared and submit the guest's own data.  Another partial
+ *    write to the subcluster waits for the cell until the bit is set.
+ * 4. end_io sets the bits.
+ */
+void cc_write_deferred(struct cc_io *io)
+{
+	struct bio *bio = io->bio;
+	struct cc_write w;
+	int r = cc_write_begin(io, &w);
+
+	if (r) {
+		cc_write_end(bio, r);
+		return;
+	}
+	r = cc_fill_and_lock(&w);
+	if (r)
+		goto unpin;
+	r = cc_finish_edges(&w);
+	if (r)
+		goto unlock;
+	cc_cells_downgrade(w.cc, w.first, w.last);
+	io->block = w.b;
+	io->first = w.rel >> w.sub_shift;
+	io->end = ((w.end - 1) >> w.sub_shift) + 1;
+	io->flags |= CC_IO_BITS | CC_IO_CELLS;
+	if (bio->bi_opf & REQ_FUA) {
+		bio->bi_opf &= ~REQ_FUA;
+		io->flags |= CC_IO_COMMIT;
+	}
+	cc_remap_top(w.b, bio, w.rel);
+	submit_bio_noacct(bio);
+	return;
+
+unlock:
+	cc_write_unlock(&w, r);
+unpin:
+	cc_block_unpin(w.b);
+	cc_write_end(bio, r);
+}

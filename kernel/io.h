@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Synchronous I/O on pages.  Context: process. */
+#ifndef COWCHAIN_IO_H
+#define COWCHAIN_IO_H
+
+#include <linux/blkdev.h>
+#include <linux/completion.h>
+
+#include "cowchain.h"
+
+/* A set of bios that is waited for at once. */
+struct cc_batch {
+	atomic_t pending;
+	blk_status_t status;
+	struct completion done;
+};
+
+void cc_batch_init(struct cc_batch *batch);
+
+/* Submit I/O as a part of @batch; @offset: bytes into pages[0]. */
+void cc_batch_add(struct cowchain *cc, struct cc_batch *batch, struct block_device *bdev,
+		  blk_opf_t opf, sector_t sector, struct page **pages,
+		  unsigned int offset, unsigned int sectors);
+
+/* Return: 0, or -errno of one bio that has failed. */
+int cc_batch_wait(struct cc_batch *batch);
+
+/**
+ * cc_zero_device() - write zeros.
+ * @unmap: this may free space.
+ *
+ * Return: 0 or -errno.
+ */
+int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sector, u32 sectors,
+		   bool unmap);
+
+#endif /* COWCHAIN_IO_H */

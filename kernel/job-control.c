@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The door to jobs: what messages, status, suspend and snapshots ask of them.
+ */
+#include <linux/sched/mm.h>
+
+#include "identity.h"
+#include "job-control.h"
+#include "record.h"
+
+static const char * const cc_job_states[] = {
+	[CC_JOB_CREATED] = "created", [CC_JOB_RUNNING] = "running",
+	[CC_JOB_PAUSED] = "paused", [CC_JOB_ABORTING] = "aborting",
+	[CC_JOB_CONCLUDED] = "concluded",
+};
+
+static const char * const cc_io_statuses[] = {
+	[CC_IO_OK] = "ok", [CC_IO_FAILED] = "failed", [CC_IO_NOSPACE] = "nospace",
+};
+
+bool cc_job_active(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get(cc);
+	bool active = cc_job_is_active(job);
+
+	cc_job_put(job);
+	return active;
+}
+
+bool cc_job_recorded(struct cowchain *cc)
+{
+	struct cc_view *view = cc_view_current(cc);
+
+	lockdep_assert_held(&cc->ctl);
+	return view && view->top && !cc_job_active(cc) && cc_view_active(view)->ident.job.type;
+}
+
+int cc_job_stream(struct cowchain *cc, const struct cc_stream_args *args)
+{
+	lockdep_assert_held(&cc->ctl);
+	if (cc_job_active(cc)) {
+		cc_err(cc, "a job is running already");
+		return -EBUSY;
+	}
+	return cc_stream_start(cc, args);
+}
+
+void cc_job_destroy(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get(cc);
+
+	if (!job)
+		return;
+	WRITE_ONCE(job->cancel, true);
+	wake_up_all(&job->wait);
+	cc_job_install(cc, NULL);
+	cc_job_put(job);
+}
+
+/* --------------------------------------------------------- a job that runs */
+
+/* The active job with a reference, or ERR_PTR(-ENOENT). */
+static struct cc_job *cc_job_get_active(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get(cc);
+
+	if (cc_job_is_active(job))
+		return job;
+	cc_job_put(job);
+	cc_err(cc, "no job is running");
+	return ERR_PTR(-ENOENT);
+}
+
+/* Or somebody has resumed it meanwhile, or it has ended. */
+static bool cc_job_pause_done(struct cc_job *job)
+{
+	return READ_ONCE(job->state) == CC_JOB_PAUSED || !READ_ONCE(job->pause) ||
+	       READ_ONCE(job->cancel) || !cc_job_is_active(job);
+}
+
+/* What a user has changed holds for a later continuation, too. */
+static void cc_job_save(struct cowchain *cc, struct cc_job *job)
+{
+	struct cc_layer *top;
+	unsigned int noio;
+
+	mutex_lock(&cc->ctl);
+	noio = memalloc_noio_save();
+	if (cc_job_is_active(job) && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW) {
+		top = cc_view_active(cc_view_current(cc));
+		/* One that an error has stopped is tried again by the next activation. */
+		cc_ident_save_job(top, READ_ONCE(job->speed),
+				  READ_ONCE(job->pause) && !READ_ONCE(job->stopped));
+	}
+	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
+}
+
+int cc_job_pause(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get_active(cc);
+	int r = 0;
+
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	spin_lock_irq(&job->lock);
+	if (job->pause)
+		r = -EINVAL;
+	WRITE_ONCE(job->pause, true);
+	/* Parked already, for a suspend: it will not look again by itself. */
+	if (job->quiet && job->state == CC_JOB_RUNNING)
+		WRITE_ONCE(job->state, CC_JOB_PAUSED);
+	spin_unlock_irq(&job->lock);
+	wake_up_all(&job->wait);
+	if (r)
+		cc_err(cc, "the job is paused already");
+	else
+		r = wait_event_killable(job->wait, cc_job_pause_done(job));
+	if (!r) {
+		cc_job_save(cc, job);
+		dm_table_event(cc->ti->table);
+	}
+	cc_job_put(job);
+	return r;
+}
+
+static int cc_resume_active(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get_active(cc);
+	int r = 0;
+
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	spin_lock_irq(&job->lock);
+	if (job->pause) {
+		WRITE_ONCE(job->pause, false);
+		WRITE_ONCE(job->stopped, false);
+		if (job->state == CC_JOB_PAUSED)
+			WRITE_ONCE(job->state, CC_JOB_RUNNING);
+		job->io_status = CC_IO_OK;
+		job->shown_error = 0;
+	} else {
+		r = -EINVAL;
+	}
+	spin_unlock_irq(&job->lock);
+	wake_up_all(&job->wait);
+	if (r) {
+		cc_err(cc, "the job is not paused");
+	} else {
+		cc_job_save(cc, job);
+		dm_table_event(cc->ti->table);
+	}
+	cc_job_put(job);
+	return r;
+}
+
+static int cc_cancel_active(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get_active(cc);
+	int r;
+
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	spin_lock_irq(&job->lock);
+	WRITE_ONCE(job->cancel, true);
+	if (cc_job_is_active(job))
+		WRITE_ONCE(job->state, CC_JOB_ABORTING);
+	spin_unlock_irq(&job->lock);
+	wake_up_all(&job->wait);
+	r = wait_event_killable(job->wait, !cc_job_is_active(job));
+	if (!r && READ_ONCE(job->shown_error) != ECANCELED) {
+		cc_err(cc, "the job had ended already");
+		r = -ENOENT;
+	}
+	cc_job_put(job);
+	return r;
+}
+
+int cc_job_set_speed(struct cowchain *cc, u64 speed)
+{
+	struct cc_job *job = cc_job_get_active(cc);
+
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	WRITE_ONCE(job->speed, speed);
+	wake_up_all(&job->wait);
+	cc_job_save(cc, job);
+	cc_job_put(job);
+	return 0;
+}
+
+/* ---------------------------------------------------- one that is recorded */
+
+/* Do it to a job that is recorded in the top's header but does not run. */
+static int cc_with_recorded(struct cowchain *cc, int (*fn)(struct cowchain *cc))
+{
+	unsigned int noio;
+	int r;
+
+	mutex_lock(&cc->ctl);
+	noio = memalloc_noio_save();
+	r = cc_job_recorded(cc) ? fn(cc) : -ENOENT;
+	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
+	return r;
+}
+
+/* Also if it was paused when it was recorded: that is what the user ends now. */
+static int cc_resume_recorded(struct cowchain *cc)
+{
+	return cc_stream_continue(cc, false);
+}
+
+int cc_job_resume(struct cowchain *cc)
+{
+	int r;
+
+	if (cc_job_active(cc))
+		return cc_resume_active(cc);
+	r = cc_with_recorded(cc, cc_resume_recorded);
+	return r == -ENOENT ? cc_resume_active(cc) : r;
+}
+
+/* The header is changed here and not by the job, which may find it suspended. */
+int cc_job_cancel(struct cowchain *cc)
+{
+	int r = -ENOENT, dropped;
+
+	if (cc_job_active(cc))
+		r = cc_cancel_active(cc);
+	dropped = cc_with_recorded(cc, cc_stream_drop);
+	if (r == -ENOENT && dropped == -ENOENT) {
+		/* There is none, or one that was being started meanwhile. */
+		r = cc_cancel_active(cc);
+		dropped = cc_with_recorded(cc, cc_stream_drop);
+	}
+	/* The job has ended, but another activation would begin it again. */
+	if ((!r || r == -ENOENT) && dropped != -ENOENT)
+		r = dropped;
+	return r;
+}
+
+/*
+ * Not in cc_resume(): a job needs a thread, and whoever makes threads may be
+ * waiting for memory, that is for I/O of this very device, which goes on only
+ * after the resume.
+ */
+void cc_continue_work(struct work_struct *work)
+{
+	struct cowchain *cc = container_of(work, struct cowchain, continue_work);
+	unsigned int noio;
+
+	mutex_lock(&cc->ctl);
+	noio = memalloc_noio_save();
+	if (cc->continue_job && !cc->suspended) {
+		cc->continue_job = false;
+		/*
+		 * Unless a message that came while it was suspended has ended
+		 * it, or begun another.  If it fails it has said why; the chain
+		 * can be used without.
+		 */
+		if (cc_job_recorded(cc))
+			cc_stream_continue(cc, true);
+	}
+	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
+}
+
+/* ----------------------------------------------------------------- suspend */
+
+/*
+ * The last steps of a stream run under cc->ctl and look at @frozen there; one
+ * turn of the lock makes sure that they are over or will not begin.
+ */
+void cc_job_freeze(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get(cc);
+
+	if (!job)
+		return;
+	spin_lock_irq(&job->lock);
+	WRITE_ONCE(job->frozen, true);
+	spin_unlock_irq(&job->lock);
+	wake_up_all(&job->wait);
+	mutex_lock(&cc->ctl);
+	mutex_unlock(&cc->ctl);
+	wait_event(job->wait, READ_ONCE(job->quiet));
+	cc_job_put(job);
+}
+
+void cc_job_unfreeze(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get(cc);
+
+	if (!job)
+		return;
+	spin_lock_irq(&job->lock);
+	WRITE_ONCE(job->frozen, false);
+	spin_unlock_irq(&job->lock);
+	wake_up_all(&job->wait);
+	cc_job_put(job);
+}
+
+/* ------------------------------------------------------------------ status */
+
+/* Sectors before the first that is still being copied. */
+static sector_t cc_job_offset(struct cc_job *job)
+{
+	sector_t pos = min(READ_ONCE(job->pos), job->len);
+	unsigned int i;
+
+	lockdep_assert_held(&job->lock);
+	for (i = 0; job->copy && i < CC_NR_COPIES; i++)
+		if (READ_ONCE(job->copy[i].busy))
+			pos = min(pos, READ_ONCE(job->copy[i].pos));
+	return pos;
+}
+
+/* One that is recorded but was not continued. */
+static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsigned int maxlen)
+{
+	struct q2_ident_job record = { .type = QCOW2_IDENT_JOB_NONE };
+	unsigned int sz = 0;
+	char base[12] = "-";
+	int index = -1;
+	u64 len = 0;
+	struct cc_view *view;
+
+	rcu_read_lock();
+	view = rcu_dereference(cc->view);
+	if (view && view->top) {
+		spin_lock_irq(&cc->lock);
+		record = cc_view_active(view)->ident.job;
+		/* The chain may be another than when it was recorded. */
+		index = cc_recorded_base(view, &record);
+		spin_unlock_irq(&cc->lock);
+		len = (u64)view->sectors << SECTOR_SHIFT;
+	}
+	rcu_read_unlock();
+	if (!record.type) {
+		DMEMIT(" 0");
+		return sz;
+	}
+	if (index >= 0)
+		snprintf(base, sizeof(base), "%d", index);
+	else if (record.base >= 0)
+		snprintf(base, sizeof(base), "%d", record.base);
+	DMEMIT(" 8 stream %s %s 0 %llu %llu ok 0", cc_job_states[CC_JOB_CREATED], base, len,
+	       record.speed);
+	return sz;
+}
+
+unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxlen)
+{
+	struct cc_job *job = cc_job_get(cc);
+	unsigned int sz = 0;
+	char base[12] = "-";
+
+	if (!job)
+		return cc_recorded_status(cc, result, maxlen);
+	if (job->base >= 0)
+		snprintf(base, sizeof(base), "%d", job->base);
+	spin_lock_irq(&job->lock);
+	DMEMIT(" 8 stream %s %s %llu %llu %llu %s %d", cc_job_states[job->state], base,
+	       (u64)cc_job_offset(job) << SECTOR_SHIFT, (u64)job->len << SECTOR_SHIFT,
+	       job->speed, cc_io_statuses[job->io_status], job->shown_error);
+	spin_unlock_irq(&job->lock);
+	cc_job_put(job);
+	return sz;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The door to jobs: what messages, status, suspend and snapshots ask of them.
+ *
+ * Context: process; cc->ctl is not held unless said otherwise.  Return: 0 or
+ * -errno unless said otherwise; the reason is logged.
+ */
+#ifndef COWCHAIN_JOB_CONTROL_H
+#define COWCHAIN_JOB_CONTROL_H
+
+#include "stream.h"
+
+/* Is a job running or paused?  Any lock may be held. */
+bool cc_job_active(struct cowchain *cc);
+
+/* Does the top's header record a job that is not active?  cc->ctl is held. */
+bool cc_job_recorded(struct cowchain *cc);
+
+/* Start a stream.  cc->ctl is held. */
+int cc_job_stream(struct cowchain *cc, const struct cc_stream_args *args);
+
+int cc_job_pause(struct cowchain *cc);
+/* Let the job continue that is paused, or that is recorded. */
+int cc_job_resume(struct cowchain *cc);
+/* Cancel the job that is active, and drop the one that is recorded. */
+int cc_job_cancel(struct cowchain *cc);
+int cc_job_set_speed(struct cowchain *cc, u64 speed);
+
+/* No I/O by the job from here on, until cc_job_unfreeze(). */
+void cc_job_freeze(struct cowchain *cc);
+void cc_job_unfreeze(struct cowchain *cc);
+
+/* Cancel if need be, wait and free. */
+void cc_job_destroy(struct cowchain *cc);
+
+/* Runs cc->continue_work: continues the recorded job after the first resume. */
+void cc_continue_work(struct work_struct *work);
+
+/* Print the words of the status line from "#job words" on.  Any lock.  Return: bytes. */
+unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxlen);
+
+#endif /* COWCHAIN_JOB_CONTROL_H */

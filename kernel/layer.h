@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A layer of the chain: its devices and the claims on them. */
+#ifndef COWCHAIN_LAYER_H
+#define COWCHAIN_LAYER_H
+
+#include <linux/blkdev.h>
+#include <linux/dm-bufio.h>
+
+#include "cowchain.h"
+#include "qcow2-ident.h"
+
+#define CC_MAX_LAYERS		255
+#define CC_L2_BLOCK_BYTES	4096
+#define CC_BLOCK_CLUSTERS	256	/* extended L2 entries of one L2 block */
+
+struct cc_top;
+
+enum cc_kind { CC_RAW, CC_QCOW2 };
+
+/**
+ * struct cc_layer - one layer of the chain.
+ * @slot: index in cc_view.slot[], stable for the life of the layer, so that
+ *	nothing has to be rebuilt when a stream drops layers.
+ * @data: the device of the data, if not @dev (external data file).
+ * @writable: the registry holds this layer for us as its writer.
+ * @ready: the header has been read.
+ * @q2: undefined for raw layers.
+ * @ident: from the header.  Changes under cc->ctl with cc->lock held, so that
+ *	either is enough to read it.
+ * @sectors: virtual size.
+ * @dev_bytes, @data_bytes: size of the device with the metadata and of the
+ *	one with the data (often the same).
+ * @l1: as on disk.
+ * @tables: of a writable layer: offsets of its L2 tables, for q2_decode_top().
+ * @meta_lock: held while dirty buffers are written and flushed, so that each
+ *	error of that reaches the one it concerns.
+ * @bufio_bits: log2 of @bufio's block size in bytes.
+ * @top: only while this is the active, writable layer.
+ *
+ * Immutable after cc_layer_load(), but for @ident, @top and @writable (cc->ctl).
+ */
+struct cc_layer {
+	struct cowchain *cc;
+	unsigned int slot;
+	enum cc_kind kind;
+	struct dm_dev *dev;
+	struct dm_dev *data;
+	bool writable;
+	bool ready;
+	struct q2_info q2;
+	struct q2_ident ident;
+	sector_t sectors;
+	u64 dev_bytes;
+	u64 data_bytes;
+	__be64 *l1;
+	u64 *tables;
+	struct dm_bufio_client *bufio;
+	struct mutex meta_lock;		/* dirty buffers, their write errors, their flush */
+	unsigned int bufio_bits;
+	struct cc_top *top;
+};
+
+#define cc_layer_err(l, fmt, ...) ({ \
+	struct cc_layer *__l = (l); \
+	cc_err(__l->cc, "layer %s: " fmt, __l->dev->name, ##__VA_ARGS__); \
+})
+
+static inline struct block_device *cc_data_bdev(const struct cc_layer *layer)
+{
+	return layer->data ? layer->data->bdev : layer->dev->bdev;
+}
+
+/* The word of the table line and of messages for a kind.  Context: any. */
+const char *cc_kind_name(enum cc_kind kind);
+
+/* Return: 0 or -EINVAL.  Context: any. */
+int cc_parse_kind(const char *word, enum cc_kind *kind);
+
+/* The device that MAJ:MIN or a path names.  Context: process.  Return: 0 or -errno. */
+int cc_path_dev(const char *path, dev_t *dev);
+
+/**
+ * cc_layer_open() - get the devices of a layer and claim them.
+ * @data_path: NULL if there is no separate data device.
+ * @writable: claim it for writing.
+ *
+ * Context: process.  Return: the layer or ERR_PTR(-ENODEV, -EBUSY, ...); the
+ * reason is logged.
+ */
+struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
+			       const char *path, const char *data_path, bool writable);
+
+/**
+ * cc_layer_close() - unload a layer and give its devices back.
+ *
+ * Tolerates NULL and half-opened layers.  Its top map has been detached.
+ * Context: process.
+ */
+void cc_layer_close(struct cc_layer *layer);
+
+/**
+ * cc_layer_seal() - prepare the top for becoming a lower layer.
+ *
+ * From here on no table can be loaded that would write to it.  This chain still
+ * writes to it until cc_layer_sealed(), after which other chains may read it;
+ * cc_layer_unseal() undoes the preparation instead.
+ *
+ * Context: process.  Return: 0, or -EBUSY if a table that is loaded but not
+ * resumed would write to it.
+ */
+int cc_layer_seal(struct cc_layer *layer);
+void cc_layer_sealed(struct cc_layer *layer);
+void cc_layer_unseal(struct cc_layer *layer);
+
+#endif /* COWCHAIN_LAYER_H */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The way of a bio through the target. */
+#ifndef COWCHAIN_MAP_H
+#define COWCHAIN_MAP_H
+
+#include "view.h"
+
+struct cc_block;
+
+/* Bits of cc_io.flags */
+#define CC_IO_BITS	BIT(0)	/* set bits of @block when the write succeeded */
+#define CC_IO_CELLS	BIT(1)	/* shared cells are held for that range */
+#define CC_IO_COMMIT	BIT(2)	/* FUA: wait for a commit before it ends */
+#define CC_IO_COMMITTED	BIT(3)	/* ... which has been done */
+
+/**
+ * struct cc_io - per bio.
+ * @view: reference held, or NULL.
+ * @block: pinned if CC_IO_BITS.
+ * @first, @end: subclusters of @block that the write makes allocated.
+ * @bio, @work: for a worker.
+ */
+struct cc_io {
+	struct cowchain *cc;
+	struct cc_view *view;
+	struct cc_block *block;
+	u32 first;
+	u32 end;
+	u8 flags;
+	struct bio *bio;
+	struct work_struct work;
+};
+
+/* dm's map and end_io.  Context: any. */
+int cc_map(struct dm_target *ti, struct bio *bio);
+int cc_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
+
+/* Runs a deferred bio: the value of cc->io_work. */
+void cc_io_work(struct work_struct *work);
+
+#endif /* COWCHAIN_MAP_H */

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads: from the top if it has the subclusters, otherwise what the below map
+ * says.  A worker loads what is cold.
+ */
+#include "below.h"
+#include "defer.h"
+#include "read.h"
+#include "top.h"
+
+static void cc_top_piece(struct cc_view *view, struct cc_block *b, sector_t pos, u32 max,
+			 struct cc_piece *p)
+{
+	struct cc_top *top = view->top;
+	u32 rel = pos & ((1U << top->block_shift) - 1);
+	u32 end = min_t(u64, (u64)rel + max, 1U << top->block_shift);
+	u32 first = rel >> top->sub_shift;
+	u32 last = (end + (1U << top->sub_shift) - 1) >> top->sub_shift;
+	u32 run;
+
+	p->cold = false;
+	p->state = cc_block_state(b, first);
+	/* The state may change between the two looks; the first is an answer. */
+	run = max(cc_block_run(b, first, last, p->state), 1U);
+	p->len = min(end, (first + run) << top->sub_shift) - rel;
+	if (unlikely(cc_block_bad(b, first, first + run))) {
+		p->state = CC_BAD;
+	} else if (p->state == CC_DATA) {
+		p->bdev = cc_data_bdev(top->layer);
+		p->sector = cc_block_sector(b, rel, &p->len);
+	}
+}
+
+/* False: the block of the top is not loaded. */
+static bool cc_read_top(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
+{
+	struct cc_block *b;
+
+	rcu_read_lock();
+	b = cc_top_block(view->top, pos >> view->top->block_shift);
+	if (b) {
+		if (!READ_ONCE(b->referenced))
+			WRITE_ONCE(b->referenced, true);
+		cc_top_piece(view, b, pos, max, p);
+	} else {
+		p->cold = true;
+	}
+	rcu_read_unlock();
+	if (b && p->state == CC_NONE) {
+		cc_below_piece(view, pos, p->len, p);
+		p->below = true;
+	}
+	return b;
+}
+
+/* Does the top still leave what @p covers to the layers below? */
+static bool cc_piece_stands(struct cc_view *view, sector_t pos, const struct cc_piece *p)
+{
+	struct cc_top *top = view->top;
+	u32 rel = pos & ((1U << top->block_shift) - 1);
+	u32 first = rel >> top->sub_shift;
+	u32 last = (rel + p->len + (1U << top->sub_shift) - 1) >> top->sub_shift;
+	struct cc_block *b;
+	bool stands;
+
+	rcu_read_lock();
+	b = cc_top_block(top, pos >> top->block_shift);
+	stands = b && cc_block_run(b, first, last, CC_NONE) == last - first;
+	rcu_read_unlock();
+	return stands;
+}
+
+/*
+ * The below map is shared with the view that a finished stream publishes.  A
+ * chunk that is resolved anew after that knows the dropped layers no more, so
+ * an answer of the below map only counts if the top had nothing to say after
+ * it was given.
+ */
+static void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
+{
+	if (!view->top) {
+		cc_below_piece(view, pos, max, p);
+		return;
+	}
+	for (;;) {
+		p->below = false;
+		if (!cc_read_top(view, pos, max, p) || !p->below || p->cold)
+			return;
+		/* The below map is read before the top is looked at again. */
+		smp_rmb();
+		if (cc_piece_stands(view, pos, p))
+			return;
+	}
+}
+
+static int cc_view_warm(struct cc_view *view, sector_t pos)
+{
+	struct cc_block *b;
+
+	bool loaded;
+	int r;
+
+	rcu_read_lock();
+	loaded = !view->top || cc_top_block(view->top, pos >> view->top->block_shift);
+	rcu_read_unlock();
+	if (loaded) {
+		r = cc_below_load(view, pos);
+		return r ? r : 1;
+	}
+	/* Then ask again: the top may have it all. */
+	b = cc_top_load(view->top, pos >> view->top->block_shift);
+	if (IS_ERR(b))
+		return PTR_ERR(b);
+	cc_block_unpin(b);
+	return 0;
+}
+
+int cc_map_read(struct cc_io *io, struct bio *bio)
+{
+	struct cc_piece p = { .fresh = false };
+
+	cc_read_piece(io->view, bio->bi_iter.bi_sector, bio_sectors(bio), &p);
+	if (unlikely(p.cold))
+		return cc_defer(io, bio, CC_DEFER_SECTORS);
+	if (p.len < bio_sectors(bio))
+		dm_accept_partial_bio(bio, p.len);
+	if (likely(p.state == CC_DATA)) {
+		bio_set_dev(bio, p.bdev);
+		bio->bi_iter.bi_sector = p.sector;
+		return DM_MAPIO_REMAPPED;
+	}
+	if (p.state == CC_BAD)
+		return DM_MAPIO_KILL;
+	zero_fill_bio(bio);
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/* ---------------------------------------------------------- a worker reads */
+
+static void cc_submit_piece(struct bio *bio, const struct cc_piece *p)
+{
+	switch (p->state) {
+	case CC_DATA:
+		bio_set_dev(bio, p->bdev);
+		bio->bi_iter.bi_sector = p->sector;
+		submit_bio_noacct(bio);
+		break;
+	case CC_BAD:
+		bio_io_error(bio);
+		break;
+	default:
+		zero_fill_bio(bio);
+		bio_endio(bio);
+	}
+}
+
+/* A worker reads: piece by piece, the last one with the bio itself. */
+void cc_read_deferred(struct cc_io *io)
+{
+	struct bio *bio = io->bio;
+	struct bio *split;
+	struct cc_piece p = { .fresh = false };
+	int r;
+
+	for (;;) {
+		cc_read_piece(io->view, bio->bi_iter.bi_sector, bio_sectors(bio), &p);
+		if (p.cold) {
+			r = cc_view_warm(io->view, bio->bi_iter.bi_sector);
+			p.fresh = r > 0;
+			if (r >= 0)
+				continue;
+			bio->bi_status = errno_to_blk_status(r);
+			bio_endio(bio);
+			return;
+		}
+		p.fresh = false;
+		if (p.len >= bio_sectors(bio)) {
+			cc_submit_piece(bio, &p);
+			return;
+		}
+		split = cc_bio_split(bio, p.len, &io->cc->split_bs);
+		if (!split) {
+			bio_io_error(bio);
+			return;
+		}
+		bio_chain(split, bio);
+		cc_submit_piece(split, &p);
+	}
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The stream that the top's header has recorded: continue it, or drop it. */
+#ifndef COWCHAIN_RECORD_H
+#define COWCHAIN_RECORD_H
+
+#include "view.h"
+
+/**
+ * cc_recorded_base() - find a recorded job's base.
+ *
+ * By its identity, or by its number if it has none.  Context: any.  Return: its
+ * index in the chain, -1 for none, -ENOENT if it is not in the chain.
+ */
+int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record);
+
+/**
+ * cc_stream_continue() - start what the top's header has recorded.
+ * @may_pause: paused, if that is recorded, too.
+ *
+ * Context: process, cc->ctl held.  Return: 0 or -errno.
+ */
+int cc_stream_continue(struct cowchain *cc, bool may_pause);
+
+/* Remove the record.  Context: process, cc->ctl held.  Return: 0 or -errno. */
+int cc_stream_drop(struct cowchain *cc);
+
+#endif /* COWCHAIN_RECORD_H */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the tables of one layer say about a range of the guest's disk. */
+#ifndef COWCHAIN_RUN_H
+#define COWCHAIN_RUN_H
+
+#include "layer.h"
+
+enum cc_state {
+	CC_NONE,	/* the layer below provides it */
+	CC_DATA,	/* data at a sector of the layer's data device */
+	CC_ZERO,	/* reads as zeros */
+	CC_BAD,		/* the metadata is wrong: EIO */
+};
+
+/**
+ * struct cc_run - a range of one state.
+ * @start, @end: sectors of the guest's disk, [start, end).
+ * @sector: where @start lies on the data device, for CC_DATA.
+ */
+struct cc_run {
+	sector_t start;
+	sector_t end;
+	sector_t sector;
+	enum cc_state state;
+};
+
+/*
+ * Subclusters that have @state in a bitmap word: bits 0-31 allocated, 32-63
+ * zero.  Context: any.
+ */
+static inline u32 cc_word_state(u64 word, enum cc_state state)
+{
+	switch (state) {
+	case CC_DATA:
+		return word;
+	case CC_ZERO:
+		return word >> 32;
+	default:
+		return ~((u32)word | (u32)(word >> 32));
+	}
+}
+
+/**
+ * cc_layer_run() - the longest run of one state from @pos on.
+ * @limit: the run ends there at the latest; > @pos.
+ *
+ * Context: process, since it reads L2 blocks.  Return: 0 or -errno if metadata
+ * is unreadable.
+ */
+int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit,
+		 struct cc_run *run);
+
+#endif /* COWCHAIN_RUN_H */

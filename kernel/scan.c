@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Validates and counts the tables of the top: at once what activation or a
+ * snapshot asks for, the rest in the background.
+ */
+#include "load.h"
+#include "mode.h"
+#include "scan.h"
+#include "view.h"
+
+static int cc_scan_entries(struct cc_top *top, u32 index, bool empty,
+			   const struct qcow2_l2_ext_entry *e)
+{
+	struct cc_layer *layer = top->layer;
+	u32 i, n = cc_block_clusters(top, index);
+	s64 provided = 0;
+
+	for (i = 0; i < n; i++) {
+		u64 cluster = cc_block_cluster(index, i);
+		struct q2_cluster c;
+		const char *why = q2_decode_top(&layer->q2, layer->tables, cluster,
+						e[i].descriptor, e[i].bitmap,
+						layer->data_bytes, &c);
+
+		if (why == q2_not_prepared || (empty && why)) {
+			cc_err(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->dev->name,
+			       cluster << layer->q2.cluster_bits, why);
+			return -EMEDIUMTYPE;
+		}
+		if (why)	/* said again, and answered, when it is used */
+			continue;
+		if (empty && (c.alloc || c.zero)) {
+			cc_err(layer->cc, "layer %s is not empty: guest offset 0x%llx is allocated",
+			       layer->dev->name, cluster << layer->q2.cluster_bits);
+			return -EMEDIUMTYPE;
+		}
+		provided += cc_word_weight(top, cluster, (u64)c.zero << 32 | c.alloc);
+	}
+	cc_top_count(top, index, provided);
+	return 0;
+}
+
+/*
+ * Most blocks are looked at once, and those in use are kept as words: a large
+ * image does not fill the cache with its tables.  A dirty buffer, or one that
+ * somebody holds, stays.
+ */
+static void cc_scan_forget(struct cc_top *top, u32 index)
+{
+	if (index >= CC_SCAN_SYNC_BLOCKS)
+		dm_bufio_forget(top->layer->bufio, cc_layer_l2_block(top->layer, index));
+}
+
+static int cc_scan_block(struct cc_top *top, u32 index, bool empty)
+{
+	struct dm_buffer *buffer;
+	void *p;
+	int r = 0;
+
+	mutex_lock(&top->lock);
+	if (!test_bit(index, top->counted)) {
+		p = dm_bufio_read(top->layer->bufio, cc_layer_l2_block(top->layer, index), &buffer);
+		r = PTR_ERR_OR_ZERO(p);
+		if (!r) {
+			r = cc_scan_entries(top, index, empty, p);
+			dm_bufio_release(buffer);
+			cc_scan_forget(top, index);
+		}
+	}
+	mutex_unlock(&top->lock);
+	return r;
+}
+
+int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)
+{
+	u32 per_table = 1U << (top->layer->q2.l2_bits - ilog2(CC_BLOCK_CLUSTERS));
+	struct cowchain *cc = top->layer->cc;
+	u32 i, ahead;
+	int r = 0;
+
+	for (i = from; i < to && !r; i++) {
+		if (READ_ONCE(cc->scan_stop))
+			return -EINTR;
+		ahead = min(per_table - i % per_table, to - i);
+		/* Of a single block it would only hide an error from the read. */
+		if (ahead > 1 && (i % per_table == 0 || i == from))
+			dm_bufio_prefetch(top->layer->bufio, cc_layer_l2_block(top->layer, i),
+					  ahead);
+		r = cc_scan_block(top, i, empty);
+		cond_resched();
+	}
+	return r;
+}
+
+/* ------------------------------------------------------- in the background */
+
+/* Count and validate what activation has left out. */
+static void cc_scan_work(struct work_struct *work)
+{
+	struct cowchain *cc = container_of(work, struct cowchain, scan_work);
+	struct cc_view *view = cc_view_get(cc, false);
+	int r;
+
+	if (!view)
+		return;
+	r = cc_top_scan(view->top, 0, view->top->nr_blocks, false);
+	cc_view_put(view, false);
+	if (r == -EMEDIUMTYPE)
+		cc_set_mode(cc, CC_RO, "the top is not prepared for writing");
+}
+
+void cc_scan_init(struct cowchain *cc)
+{
+	INIT_WORK(&cc->scan_work, cc_scan_work);
+}
+
+void cc_start_scan(struct cowchain *cc)
+{
+	struct cc_view *view = cc_view_current(cc);
+
+	/* A job that ends while the device is being suspended comes here, too. */
+	if (view && view->top && !cc->suspended &&
+	    READ_ONCE(view->top->nr_counted) < view->top->nr_blocks)
+		queue_work(system_unbound_wq, &cc->scan_work);
+}
+
+void cc_stop_scan(struct cowchain *cc)
+{
+	WRITE_ONCE(cc->scan_stop, true);
+	cancel_work_sync(&cc->scan_work);
+	WRITE_ONCE(cc->scan_stop, false);
+}
