@@ -518,7 +518,7 @@ static void one_verb(struct mgmt *m)
 	if (!total)
 		return;
 	at = rng_below(&m->rng, total);
-	for (i = 0; i < ARRAY_SIZE(verbs); i++) {
+	for (i = 0; i < ARRAY_SIZE(verbs) - 1; i++) {
 		if (!strstr(m->s->mgmt, verbs[i].name))
 			continue;
 		if (at < verbs[i].weight)

@@ -36,7 +36,7 @@ static enum op_kind pick_kind(struct writer *w)
 		if (strchr(w->s->writes, mix[i].letter))
 			total += mix[i].weight;
 	at = rng_below(&w->rng, total);
-	for (i = 0; i < ARRAY_SIZE(mix); i++) {
+	for (i = 0; i < ARRAY_SIZE(mix) - 1; i++) {
 		if (!strchr(w->s->writes, mix[i].letter))
 			continue;
 		if (at < mix[i].weight)
