@@ -1,42 +1,118 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain attach
+ * cowchain attach: makes a device of a chain.
  */
 #include <ctype.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "chain.h"
-#include "commands.h"
 #include "dm-change.h"
 #include "dm.h"
 #include "number.h"
+#include "options.h"
 #include "util.h"
+#include "verbs.h"
 
-/* Options without a letter. */
-enum {
-	OPT_NO_DISCARD = 256, OPT_COMMIT_MS, OPT_PAD, OPT_NO_LOCK, OPT_ALLOW_SEALED,
-	OPT_IGNORE_IDENTITY, OPT_NO_AUTO_RESUME,
+static const char *const usage[] = {
+	"NAME TOP ...",
+	"NAME --layer KIND:FILE[,data=FILE]... ...",
+	NULL,
 };
 
-static const struct option options[] = {
-	{ "layer", required_argument, NULL, 'l' },
-	{ "allow-dir", required_argument, NULL, 'a' },
-	{ "backing-format", required_argument, NULL, 'F' },
-	{ "format", required_argument, NULL, 'f' },
-	{ "read-only", no_argument, NULL, 'r' },
-	{ "readonly", no_argument, NULL, 'r' },
-	{ "feature", required_argument, NULL, 'o' },
-	{ "no-discard-passdown", no_argument, NULL, OPT_NO_DISCARD },
-	{ "commit-ms", required_argument, NULL, OPT_COMMIT_MS },
-	{ "pad", no_argument, NULL, OPT_PAD },
-	{ "no-lock", no_argument, NULL, OPT_NO_LOCK },
-	{ "allow-sealed", no_argument, NULL, OPT_ALLOW_SEALED },
-	{ "ignore-identity", no_argument, NULL, OPT_IGNORE_IDENTITY },
-	{ "no-auto-resume", no_argument, NULL, OPT_NO_AUTO_RESUME },
+static const struct operand operands[] = {
+	{ .name = "NAME" },
+	{ "TOP", .complete = COMPLETE_FILE,
+	  .help = "the active image; layers below it are found by their names" },
 	{ 0 },
+};
+
+enum {
+	OPT_LAYER = OPT_OWN,
+	OPT_READ_ONLY,
+	OPT_FEATURE,
+	OPT_NO_DISCARD,
+	OPT_COMMIT_MS,
+	OPT_NO_AUTO_RESUME,
+	OPT_ALLOW_SEALED,
+	OPT_IGNORE_IDENTITY,
+	OPT_PAD,
+};
+
+static const struct opt opt_layer = {
+	.id = OPT_LAYER,
+	.name = "layer",
+	.letter = 'l',
+	.value = "SPEC",
+	.complete = COMPLETE_FILE,
+	.help = "list the layers instead, the base first, each as\n"
+		"KIND:FILE[,data=FILE]; KIND is raw or qcow2",
+};
+
+static const struct opt opt_read_only = {
+	.id = OPT_READ_ONLY,
+	.name = "read-only",
+	.also = "readonly",
+	.letter = 'r',
+	.help = "nothing is written to any layer",
+};
+
+static const struct opt opt_feature = {
+	.id = OPT_FEATURE,
+	.name = "feature",
+	.letter = 'o',
+	.value = "WORD",
+	.help = "a feature of the target; may be repeated",
+};
+
+static const struct opt opt_no_discard_passdown = {
+	.id = OPT_NO_DISCARD,
+	.name = "no-discard-passdown",
+	.help = "such a feature: do not pass discards down",
+};
+
+static const struct opt opt_commit_ms = {
+	.id = OPT_COMMIT_MS,
+	.name = "commit-ms",
+	.value = "N",
+	.help = "such a feature: commit changes after N milliseconds at most",
+};
+
+static const struct opt opt_no_auto_resume = {
+	.id = OPT_NO_AUTO_RESUME,
+	.name = "no-auto-resume",
+	.help = "do not continue an interrupted stream",
+};
+
+static const struct opt opt_allow_sealed = {
+	.id = OPT_ALLOW_SEALED,
+	.name = "allow-sealed",
+	.help = "write to TOP although it is the backing file of another image",
+};
+
+static const struct opt opt_ignore_identity = {
+	.id = OPT_IGNORE_IDENTITY,
+	.name = "ignore-identity",
+	.help = "although a layer was replaced or written to",
+};
+
+static const struct opt opt_pad = {
+	.id = OPT_PAD,
+	.name = "pad",
+	.help = "grow files to a multiple of 512 bytes",
+};
+
+static const struct opt *const options[] = {
+	&opt_layer, &opt_allow_dir, &opt_backing_format, &opt_format, &opt_read_only, &opt_feature,
+	&opt_no_discard_passdown, &opt_commit_ms, &opt_no_auto_resume, &opt_allow_sealed,
+	&opt_ignore_identity, &opt_pad, &opt_no_lock, NULL,
+};
+
+static const char *const examples[] = {
+	"cowchain attach vm vm.qcow2",
+	"cowchain attach vm --layer raw:/dev/vg/base --layer qcow2:vm.qcow2",
+	NULL,
 };
 
 /* How long a job may take to begin: two seconds. */
@@ -46,7 +122,7 @@ static const struct option options[] = {
 struct args {
 	struct chain_options opt;
 	struct table table;		/* features, later the layers */
-	char **specs;			/* of --layer */
+	const char **specs;		/* of --layer */
 	size_t nr_specs;
 	enum layer_kind kind;		/* of the top */
 	const char *name;
@@ -61,92 +137,94 @@ static void add_feature(struct args *args, const char *word)
 	t->features[t->nr_features++] = xstrdup(word);
 }
 
-static int parse_format(const char *option, enum layer_kind *kind)
+/* In the table line words are separated by blanks, so a blank would make two words of one. */
+static int take_feature(struct args *args, const char *word)
 {
-	if (!kind_parse(optarg, kind))
-		return 0;
-	return cc_usage("attach", "%s %s: must be raw or qcow2", option, optarg);
-}
-
-/* The table line is words between blanks: a blank in a word would make another word of it. */
-static int parse_feature(struct args *args)
-{
-	const char *p = optarg;
+	const char *p = word;
 
 	while (isgraph((unsigned char)*p) && *p != '\\')
 		p++;
-	if (!optarg[0] || *p)
-		return cc_usage("attach", "--feature '%s': must be one word", optarg);
-	add_feature(args, optarg);
+	if (!word[0] || *p)
+		return cc_usage("attach", "--feature '%s': must be one word", word);
+	add_feature(args, word);
 	return 0;
 }
 
-static int parse_commit_ms(struct args *args)
+static int take_commit_ms(struct args *args, const char *number)
 {
 	uint64_t ms;
 
-	if (parse_u64(optarg, &ms))
-		return cc_usage("attach", "--commit-ms %s: must be a number", optarg);
+	if (parse_u64(number, &ms))
+		return cc_usage("attach", "--commit-ms %s: must be a number", number);
 	add_feature(args, "commit_ms");
-	add_feature(args, optarg);
+	add_feature(args, number);
 	return 0;
 }
 
-static int parse_option(int c, struct args *args)
+static void take_layer(struct args *args, const char *spec)
 {
-	switch (c) {
-	case 'l':
-		args->specs = xrealloc(args->specs, args->nr_specs + 1, sizeof(*args->specs));
-		args->specs[args->nr_specs++] = optarg;
+	args->specs = xrealloc(args->specs, args->nr_specs + 1, sizeof(*args->specs));
+	args->specs[args->nr_specs++] = spec;
+}
+
+/* Options that are features of the target under another name. */
+static const char *feature_word(int id)
+{
+	switch (id) {
+	case OPT_NO_DISCARD:
+		return "no_discard_passdown";
+	case OPT_NO_AUTO_RESUME:
+		return "no_auto_resume";
+	case OPT_ALLOW_SEALED:
+		return "allow_sealed";
+	default:
+		return "ignore_identity";
+	}
+}
+
+static int take_option(int id, const char *value, void *data)
+{
+	struct args *args = data;
+
+	switch (id) {
+	case OPT_LAYER:
+		take_layer(args, value);
 		return 0;
-	case 'a':
-		return allow_dirs_add(&args->opt.allow, optarg) ? CC_FAILED : 0;
-	case 'F':
+	case OPT_ALLOW_DIR:
+		return allow_dirs_add(&args->opt.allow, value) ? CC_FAILED : 0;
+	case OPT_BACKING_FORMAT:
 		args->opt.have_backing_format = true;
-		return parse_format("--backing-format", &args->opt.backing_format);
-	case 'f':
-		return parse_format("--format", &args->kind);
-	case 'r':
+		return take_kind("attach", "backing-format", value, &args->opt.backing_format);
+	case OPT_FORMAT:
+		return take_kind("attach", "format", value, &args->kind);
+	case OPT_READ_ONLY:
 		args->opt.read_only = true;
 		return 0;
-	case 'o':
-		return parse_feature(args);
-	case OPT_NO_DISCARD:
-		add_feature(args, "no_discard_passdown");
-		return 0;
+	case OPT_FEATURE:
+		return take_feature(args, value);
 	case OPT_COMMIT_MS:
-		return parse_commit_ms(args);
+		return take_commit_ms(args, value);
 	case OPT_PAD:
 		args->opt.pad = true;
 		return 0;
 	case OPT_NO_LOCK:
 		args->opt.no_lock = true;
 		return 0;
-	case OPT_ALLOW_SEALED:
-		add_feature(args, "allow_sealed");
-		return 0;
-	case OPT_IGNORE_IDENTITY:
-		add_feature(args, "ignore_identity");
-		return 0;
-	case OPT_NO_AUTO_RESUME:
-		add_feature(args, "no_auto_resume");
-		return 0;
 	default:
-		return cc_usage("attach", "see the options of attach");
+		add_feature(args, feature_word(id));
+		return 0;
 	}
 }
 
 static int parse(int argc, char **argv, struct args *args)
 {
-	int c, ret, left;
+	int ret, left;
 
 	args->kind = KIND_QCOW2;
 	args->opt.can_pad = true;
-	while ((c = getopt_long(argc, argv, "l:a:F:f:ro:", options, NULL)) != -1) {
-		ret = parse_option(c, args);
-		if (ret)
-			return ret;
-	}
+	ret = verb_parse(&cmd_attach, argc, argv, take_option, args);
+	if (ret)
+		return ret;
 	left = argc - optind;
 	if (left != (args->nr_specs ? 1 : 2))
 		return cc_usage("attach", "needed are a name and the top image, or a name and --layer for each layer");
@@ -244,7 +322,7 @@ static int check_name(const char *name)
 	return CC_FAILED;
 }
 
-int cmd_attach(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct chain chain = { 0 };
 	struct args args = { 0 };
@@ -263,3 +341,13 @@ int cmd_attach(int argc, char **argv)
 	free(args.specs);
 	return ret;
 }
+
+const struct verb cmd_attach = {
+	.name = "attach",
+	.usage = usage,
+	.summary = "make /dev/mapper/NAME of a chain",
+	.operands = operands,
+	.options = options,
+	.examples = examples,
+	.run = run,
+};

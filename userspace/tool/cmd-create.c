@@ -1,29 +1,73 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain create
+ * cowchain create: makes an image that can be the top of a chain.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chain.h"
-#include "commands.h"
 #include "create.h"
 #include "number.h"
+#include "options.h"
 #include "util.h"
+#include "verbs.h"
 
-static const struct option options[] = {
-	{ "backing", required_argument, NULL, 'b' },
-	{ "format", required_argument, NULL, 'F' },
-	{ "backing-format", required_argument, NULL, 'F' },
-	{ "size", required_argument, NULL, 's' },
-	{ "data-file", required_argument, NULL, 'd' },
-	{ "cluster-size", required_argument, NULL, 'c' },
-	{ "force", no_argument, NULL, 'f' },
-	{ "reserve", no_argument, NULL, 'r' },
+static const char *const usage[] = {
+	"NEW [--backing FILE --format raw|qcow2] [--size SIZE] ...",
+	NULL,
+};
+
+static const struct operand operands[] = {
+	{ "NEW", .complete = COMPLETE_FILE },
 	{ 0 },
+};
+
+enum { OPT_BACKING = OPT_OWN, OPT_SIZE };
+
+static const struct opt opt_backing = {
+	.id = OPT_BACKING,
+	.name = "backing",
+	.letter = 'b',
+	.value = "FILE",
+	.complete = COMPLETE_FILE,
+	.help = "the layer below",
+};
+
+static const struct opt opt_format_below = {
+	.id = OPT_FORMAT,
+	.name = "format",
+	.also = "backing-format",
+	.letter = 'F',
+	.value = "FORMAT",
+	.words = "raw qcow2",
+	.help = "format of FILE, never guessed: raw or qcow2",
+};
+
+static const struct opt opt_size = {
+	.id = OPT_SIZE,
+	.name = "size",
+	.letter = 's',
+	.value = "SIZE",
+	.help = "size of the disk; K, M, G, T may follow; default: that of FILE",
+};
+
+static const struct opt opt_force = {
+	.id = OPT_FORCE,
+	.name = "force",
+	.help = "overwrite what exists; needed for block devices",
+};
+
+static const struct opt *const options[] = {
+	&opt_backing, &opt_format_below, &opt_size, NEW_IMAGE_OPTIONS, &opt_force, NULL,
+};
+
+static const char *const examples[] = {
+	"cowchain create vm.qcow2 --backing base.raw --format raw",
+	"cowchain create vm.qcow2 --size 20G --data-file vm.raw",
+	NULL,
 };
 
 struct args {
@@ -33,47 +77,42 @@ struct args {
 	const char *size;
 };
 
-static int parse_option(int c, struct args *args)
+static int take_option(int id, const char *value, void *data)
 {
-	switch (c) {
-	case 'b':
-		args->backing = optarg;
+	struct args *args = data;
+
+	switch (id) {
+	case OPT_BACKING:
+		args->backing = value;
 		return 0;
-	case 'F':
-		args->format = optarg;
+	case OPT_FORMAT:
+		args->format = value;
 		return 0;
-	case 's':
-		args->size = optarg;
+	case OPT_SIZE:
+		args->size = value;
 		return 0;
-	case 'd':
-		args->req.data_file = optarg;
+	case OPT_DATA_FILE:
+		args->req.data_file = value;
 		return 0;
-	case 'c':
-		if (!parse_cluster_size(optarg, &args->req.cluster_size))
-			return 0;
-		return cc_usage("create", "--cluster-size %s: must be 128K, 256K, 512K, 1M or 2M",
-				optarg);
-	case 'r':
+	case OPT_CLUSTER_SIZE:
+		return take_cluster_size("create", value, &args->req.cluster_size);
+	case OPT_RESERVE:
 		args->req.reserve = true;
 		return 0;
-	case 'f':
+	default:			/* OPT_FORCE */
 		args->req.overwrite = true;
 		return 0;
-	default:
-		return cc_usage("create", "see the options of create");
 	}
 }
 
 static int parse(int argc, char **argv, struct args *args)
 {
-	int c, ret;
+	int ret;
 
 	args->req.cluster_size = DEFAULT_CLUSTER_SIZE;
-	while ((c = getopt_long(argc, argv, "b:F:s:", options, NULL)) != -1) {
-		ret = parse_option(c, args);
-		if (ret)
-			return ret;
-	}
+	ret = verb_parse(&cmd_create, argc, argv, take_option, args);
+	if (ret)
+		return ret;
 	if (argc - optind != 1)
 		return cc_usage("create", "one image to create is needed");
 	args->req.path = argv[optind];
@@ -85,9 +124,7 @@ static int parse(int argc, char **argv, struct args *args)
 		return cc_usage("create", "--size is needed where there is no --backing");
 	if (!args->backing != !args->format)
 		return cc_usage("create", "--backing and --format go together: a format is never guessed");
-	if (args->format && kind_parse(args->format, &args->req.backing_kind))
-		return cc_usage("create", "--format %s: must be raw or qcow2", args->format);
-	return 0;
+	return args->format ? take_kind("create", "format", args->format, &args->req.backing_kind) : 0;
 }
 
 /* The backing file must be what the user says; its size is the default for the new disk. */
@@ -157,7 +194,7 @@ static void free_below(struct create_request *req)
 	free(req->below);
 }
 
-int cmd_create(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct args args = { .req.can_overwrite = true };
 	struct created made;
@@ -176,3 +213,13 @@ int cmd_create(int argc, char **argv)
 	free(real);
 	return ret;
 }
+
+const struct verb cmd_create = {
+	.name = "create",
+	.usage = usage,
+	.summary = "make an image that is prepared for writing",
+	.operands = operands,
+	.options = options,
+	.examples = examples,
+	.run = run,
+};

@@ -1,25 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain detach
+ * cowchain detach: removes a device.
  */
-#include <getopt.h>
 #include <unistd.h>
 
-#include "commands.h"
 #include "dm-change.h"
 #include "dm.h"
+#include "options.h"
 #include "turn.h"
 #include "util.h"
+#include "verbs.h"
 
-static const struct option options[] = {
-	{ "deferred", no_argument, NULL, 'd' },
-	{ "force", no_argument, NULL, 'f' },
+static const char *const usage[] = { "NAME [--deferred | --force]", NULL };
+
+static const struct operand operands[] = {
+	{ "NAME", .complete = COMPLETE_DEVICE },
 	{ 0 },
 };
 
+enum { OPT_DEFERRED = OPT_OWN };
+
+static const struct opt opt_deferred = {
+	.id = OPT_DEFERRED,
+	.name = "deferred",
+	.letter = 'd',
+	.help = "if the device is in use: when its last user closes it",
+};
+
+static const struct opt opt_force = {
+	.id = OPT_FORCE,
+	.name = "force",
+	.letter = 'f',
+	.help = "fail all I/O of its users; what was not flushed is lost",
+};
+
+static const struct opt *const options[] = { &opt_deferred, &opt_force, NULL };
+
 /*
- * Only cowchain's devices: a mistyped name must not take away somebody's volume. Force is for what
- * hangs, so it waits for nobody.
+ * Open cowchain's devices only: a mistyped name must not remove somebody's volume. --force is for a
+ * device that hangs, so it does not wait for other invocations.
  */
 static int open_device(const char *name, unsigned int flags, struct dm_device *dev, int *turn)
 {
@@ -30,20 +49,22 @@ static int open_device(const char *name, unsigned int flags, struct dm_device *d
 	return *turn < 0 ? -1 : 0;
 }
 
-int cmd_detach(int argc, char **argv)
+static int take_option(int id, const char *value, void *flags)
+{
+	(void)value;
+	*(unsigned int *)flags |= id == OPT_DEFERRED ? DM_REMOVE_DEFERRED : DM_REMOVE_FORCE;
+	return 0;
+}
+
+static int run(int argc, char **argv)
 {
 	struct dm_device dev;
 	unsigned int flags = 0;
-	int c, turn, ret;
+	int turn, ret;
 
-	while ((c = getopt_long(argc, argv, "df", options, NULL)) != -1) {
-		if (c == 'd')
-			flags |= DM_REMOVE_DEFERRED;
-		else if (c == 'f')
-			flags |= DM_REMOVE_FORCE;
-		else
-			return cc_usage("detach", "see the options of detach");
-	}
+	ret = verb_parse(&cmd_detach, argc, argv, take_option, &flags);
+	if (ret)
+		return ret;
 	if (argc - optind != 1)
 		return cc_usage("detach", "one device is needed");
 	if (open_device(dm_name(argv[optind]), flags, &dev, &turn))
@@ -54,3 +75,12 @@ int cmd_detach(int argc, char **argv)
 		close(turn);
 	return ret ? CC_FAILED : CC_OK;
 }
+
+const struct verb cmd_detach = {
+	.name = "detach",
+	.usage = usage,
+	.summary = "remove the device; the layers stay as they are",
+	.operands = operands,
+	.options = options,
+	.run = run,
+};

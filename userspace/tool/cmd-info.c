@@ -3,23 +3,27 @@
  * cowchain info: the layers of a device, or of an image on disk. Columns and keys are stable: new ones
  * are added at the end.
  */
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chain.h"
-#include "commands.h"
 #include "devno.h"
 #include "live.h"
+#include "options.h"
 #include "output.h"
 #include "util.h"
+#include "verbs.h"
 
-static const struct option options[] = {
-	{ "allow-dir", required_argument, NULL, 'a' },
-	{ "backing-format", required_argument, NULL, 'F' },
-	{ "format", required_argument, NULL, 'f' },
-	OUT_LONG_OPTIONS,
+static const char *const usage[] = { "NAME|IMAGE", NULL };
+
+static const struct operand operands[] = {
+	{ "NAME", .complete = COMPLETE_DEVICE_OR_FILE },
 	{ 0 },
+};
+
+static const struct opt *const options[] = {
+	&opt_allow_dir, &opt_backing_format, &opt_format, TABLE_OPTIONS, NULL,
 };
 
 static const struct out_column columns[] = {
@@ -45,27 +49,20 @@ struct args {
 	enum layer_kind kind;
 };
 
-static int parse_kind(const char *option, enum layer_kind *kind)
+static int take_option(int id, const char *value, void *data)
 {
-	if (!kind_parse(optarg, kind))
-		return 0;
-	return cc_usage("info", "%s %s: must be raw or qcow2", option, optarg);
-}
+	struct args *args = data;
 
-static int parse_option(int c, struct args *args)
-{
-	if (out_option(c, &args->out))
-		return 0;
-	switch (c) {
-	case 'a':
-		return allow_dirs_add(&args->opt.allow, optarg) ? CC_FAILED : 0;
-	case 'F':
+	switch (id) {
+	case OPT_ALLOW_DIR:
+		return allow_dirs_add(&args->opt.allow, value) ? CC_FAILED : 0;
+	case OPT_BACKING_FORMAT:
 		args->opt.have_backing_format = true;
-		return parse_kind("--backing-format", &args->opt.backing_format);
-	case 'f':
-		return parse_kind("--format", &args->kind);
+		return take_kind("info", "backing-format", value, &args->opt.backing_format);
+	case OPT_FORMAT:
+		return take_kind("info", "format", value, &args->kind);
 	default:
-		return cc_usage("info", "see the options of info");
+		return out_option(id, value, &args->out);
 	}
 }
 
@@ -235,14 +232,12 @@ static bool is_device(const char *arg)
 	return true;
 }
 
-int cmd_info(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct args args = { .kind = KIND_QCOW2 };
 	struct live live;
-	int c, ret = 0;
+	int ret = verb_parse(&cmd_info, argc, argv, take_option, &args);
 
-	while (!ret && (c = getopt_long(argc, argv, "a:F:f:" OUT_SHORT_OPTIONS, options, NULL)) != -1)
-		ret = parse_option(c, &args);
 	if (!ret && argc - optind != 1)
 		ret = cc_usage("info", "one device or image is needed");
 	if (!ret && is_device(argv[optind])) {
@@ -257,3 +252,14 @@ int cmd_info(int argc, char **argv)
 	allow_dirs_free(&args.opt.allow);
 	return ret;
 }
+
+const struct verb cmd_info = {
+	.name = "info",
+	.usage = usage,
+	.summary = "show the layers of a device or of an image",
+	.operands = operands,
+	.options = options,
+	.details = 
+		"\n  For an image only: --allow-dir, --backing-format, --format.\n",
+	.run = run,
+};

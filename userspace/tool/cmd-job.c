@@ -1,58 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain job, cowchain wait
+ * cowchain job: controls the job of a chain, or shows it.
  */
-#include <getopt.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "commands.h"
 #include "dm.h"
 #include "number.h"
+#include "options.h"
 #include "show.h"
 #include "util.h"
-#include "wait.h"
+#include "verbs.h"
 
-int cmd_wait(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "timeout", required_argument, NULL, 'T' },
-		{ 0 },
-	};
-	struct wait_options opt = { 0 };
-	struct dm_device dev;
-	uint64_t seconds;
-	int c, ret;
+static const char *const usage[] = { "NAME pause|resume|cancel|speed N|info", NULL };
 
-	while ((c = getopt_long(argc, argv, "q", options, NULL)) != -1) {
-		if (c == 'q')
-			opt.quiet = true;
-		else if (c != 'T')
-			return cc_usage("wait", "see the options of wait");
-		else if (parse_u64(optarg, &seconds) || !seconds || seconds > INT_MAX / 1000)
-			return cc_usage("wait", "--timeout %s: must be a number of seconds", optarg);
-		else
-			opt.timeout = (unsigned int)seconds;
-	}
-	if (argc - optind != 1)
-		return cc_usage("wait", "one device is needed");
-	if (dm_open(dm_name(argv[optind]), &dev))
-		return CC_FAILED;
-	ret = wait_for_job(dev.name, &opt);
-	dm_close(&dev);
-	return ret;
-}
+static const struct operand operands[] = {
+	{ "NAME", .complete = COMPLETE_DEVICE },
+	{ "ACTION", .words = "pause resume cancel speed info" },
+	{ 0 },
+};
 
-struct job_verb {
+static const char details[] =
+	"\n"
+	"  pause            stop for a while\n"
+	"  resume           continue\n"
+	"  cancel           stop for good (also: abort); what was copied stays and counts\n"
+	"  speed N          bytes per second; K, M or G may follow; 0: no limit\n"
+	"  info             show the job, with the options above\n";
+
+static const struct opt *const options[] = { TABLE_OPTIONS, NULL };
+
+struct job_action {
 	const char *name;
 	const char *message;
 	bool has_value;
 };
 
-static const struct job_verb verbs[] = {
+static const struct job_action actions[] = {
 	{ "pause", "job-pause", false },
 	{ "suspend", "job-pause", false },
 	{ "resume", "job-resume", false },
@@ -63,22 +49,22 @@ static const struct job_verb verbs[] = {
 	{ "info", NULL, false },
 };
 
-static const struct job_verb *find_verb(const char *name)
+static const struct job_action *find_action(const char *name)
 {
 	size_t i;
 
 	/* virsh writes them as options. */
 	if (!strncmp(name, "--", 2))
 		name += 2;
-	for (i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (!strcmp(verbs[i].name, name))
-			return &verbs[i];
+	for (i = 0; i < ARRAY_SIZE(actions); i++)
+		if (!strcmp(actions[i].name, name))
+			return &actions[i];
 	return NULL;
 }
 
-static int run_verb(const char *name, const struct job_verb *verb, const char *value)
+static int run_action(const char *name, const struct job_action *action, const char *value)
 {
-	const char *words[] = { verb->message, NULL, NULL };
+	const char *words[] = { action->message, NULL, NULL };
 	char number[32];
 	struct dm_device dev;
 	uint64_t speed;
@@ -98,33 +84,49 @@ static int run_verb(const char *name, const struct job_verb *verb, const char *v
 	return ret ? CC_FAILED : CC_OK;
 }
 
-int cmd_job(int argc, char **argv)
+/* With "info", options may stand behind it, too. */
+static int run_info(const char *name, int argc, char **argv, struct out_options *out)
 {
-	static const struct option options[] = { OUT_LONG_OPTIONS, { 0 } };
-	struct out_options out = { 0 };
-	const struct job_verb *verb;
-	int c, left;
+	struct verb anywhere = cmd_job;
+	int ret;
 
-	/* "+": words after the first may look like virsh's options. */
-	while ((c = getopt_long(argc, argv, "+" OUT_SHORT_OPTIONS, options, NULL)) != -1)
-		if (!out_option(c, &out))
-			return cc_usage("job", "see the options of job");
+	anywhere.in_order = false;
+	optind = 0;
+	ret = verb_parse(&anywhere, argc, argv, out_option, out);
+	return ret ? ret : show_job(name, out);
+}
+
+static int run(int argc, char **argv)
+{
+	struct out_options out = { 0 };
+	const struct job_action *action;
+	int left, ret = verb_parse(&cmd_job, argc, argv, out_option, &out);
+
+	if (ret)
+		return ret;
 	left = argc - optind;
 	argv += optind;
 	if (left < 2)
 		return cc_usage("job", "a device and what to do with its job are needed");
-	verb = find_verb(argv[1]);
-	if (!verb)
+	action = find_action(argv[1]);
+	if (!action)
 		return cc_usage("job", "'%s': must be pause, resume, cancel, speed or info", argv[1]);
-	if (!verb->message) {
-		optind = 0;
-		while ((c = getopt_long(left - 1, argv + 1, OUT_SHORT_OPTIONS, options, NULL)) != -1)
-			if (!out_option(c, &out))
-				return cc_usage("job", "see the options of job");
-		return show_job(argv[0], &out);
-	}
-	if (left != 2 + verb->has_value)
-		return cc_usage("job", verb->has_value ? "speed needs a number" :
-							 "too many words after %s", argv[1]);
-	return run_verb(argv[0], verb, verb->has_value ? argv[2] : NULL);
+	if (!action->message)
+		return run_info(argv[0], left - 1, argv + 1, &out);
+	if (left != 2 + action->has_value)
+		return cc_usage("job", action->has_value ? "speed needs a number" :
+							   "too many words after %s", argv[1]);
+	return run_action(argv[0], action, action->has_value ? argv[2] : NULL);
 }
+
+const struct verb cmd_job = {
+	.name = "job",
+	.usage = usage,
+	.summary = "control the job",
+	.operands = operands,
+	.options = options,
+	.details = details,
+	/* Words behind the first may look like virsh's options. */
+	.in_order = true,
+	.run = run,
+};

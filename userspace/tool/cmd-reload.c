@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain reload
+ * cowchain reload: loads a chain again, after an error has made it read-only.
  */
-#include <getopt.h>
+#include <unistd.h>
 
-#include "commands.h"
 #include "dm-change.h"
 #include "live.h"
 #include "util.h"
+#include "verbs.h"
 
-int cmd_reload(int argc, char **argv)
+static const char *const usage[] = { "NAME", NULL };
+
+static const struct operand operands[] = {
+	{ "NAME", .complete = COMPLETE_DEVICE },
+	{ 0 },
+};
+
+static int run(int argc, char **argv)
 {
-	static const struct option options[] = { { 0 } };
 	struct live live;
-	int ret;
+	int ret = verb_parse(&cmd_reload, argc, argv, NULL, NULL);
 
-	if (getopt_long(argc, argv, "", options, NULL) != -1)
-		return cc_usage("reload", "it has no options");
+	if (ret)
+		return ret;
 	if (argc - optind != 1)
 		return cc_usage("reload", "one device is needed");
 	if (live_open_alone(&live, argv[optind]))
@@ -25,3 +31,14 @@ int cmd_reload(int argc, char **argv)
 	live_close(&live);
 	return ret ? CC_FAILED : CC_OK;
 }
+
+const struct verb cmd_reload = {
+	.name = "reload",
+	.usage = usage,
+	.summary = "load the chain once more, after an error has made it read-only",
+	.operands = operands,
+	.details =
+		"  The device stays in use. Data that was flushed is there; if the error lost any\n"
+		"  that was not, the next flush fails.\n",
+	.run = run,
+};

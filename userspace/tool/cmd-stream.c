@@ -1,26 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain stream, cowchain base
+ * cowchain stream: copies layers into the top and drops them.
  */
-#include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
-#include "commands.h"
+#include "base.h"
 #include "job-args.h"
 #include "live.h"
-#include "number.h"
+#include "options.h"
 #include "path.h"
 #include "space-check.h"
 #include "util.h"
+#include "verbs.h"
 
-static const struct option stream_options[] = {
-	{ "base", required_argument, NULL, 'b' },
-	{ "backing-file", required_argument, NULL, 'N' },
-	{ "backing-format", required_argument, NULL, 'F' },
-	JOB_LONG_OPTIONS,
+static const char *const usage[] = {
+	"NAME [--base LAYER|FILE|none] [--speed BYTES] [--wait] ...",
+	NULL,
+};
+
+static const struct operand operands[] = {
+	{ "NAME", .complete = COMPLETE_DEVICE },
 	{ 0 },
+};
+
+enum { OPT_BASE = OPT_OWN };
+
+static const struct opt opt_base = {
+	.id = OPT_BASE,
+	.name = "base",
+	.letter = 'b',
+	.value = "BASE",
+	.complete = COMPLETE_FILE,
+	.words = "none",
+	.help = "as for the verb base; default: what was selected, else none",
+};
+
+static const struct opt opt_base_name = {
+	.id = OPT_BACKING_FILE,
+	.name = "backing-file",
+	.value = "NAME",
+	.complete = COMPLETE_FILE,
+	.help = "the name of the base to write into the header of the top",
+};
+
+static const struct opt opt_base_format = {
+	.id = OPT_BACKING_FORMAT,
+	.name = "backing-format",
+	.value = "FORMAT",
+	.words = "raw qcow2",
+	.help = "the format of that file",
+};
+
+static const struct opt *const options[] = {
+	&opt_base, JOB_OPTIONS, &opt_base_name, &opt_base_format, NULL,
+};
+
+static const char *const examples[] = {
+	"cowchain stream vm --base base.raw --wait",
+	"cowchain stream vm --base none --speed 50M",
+	NULL,
 };
 
 struct stream_args {
@@ -31,74 +70,49 @@ struct stream_args {
 	const char *name;
 };
 
-static int parse_option(int c, struct stream_args *args)
+static int take_option(int id, const char *value, void *data)
 {
-	int ret = job_args_option("stream", c, &args->job);
+	struct stream_args *args = data;
 
-	if (ret >= 0)
-		return ret;
-	switch (c) {
-	case 'b':
-		args->base = optarg;
+	switch (id) {
+	case OPT_BASE:
+		args->base = value;
 		return 0;
-	case 'N':
-		args->backing_file = optarg;
+	case OPT_BACKING_FILE:
+		args->backing_file = value;
 		return 0;
-	case 'F':
-		args->backing_format = optarg;
+	case OPT_BACKING_FORMAT:
+		args->backing_format = value;
 		return 0;
 	default:
-		return cc_usage("stream", "see the options of stream");
+		return job_args_option("stream", id, value, &args->job);
 	}
 }
 
 static int parse(int argc, char **argv, struct stream_args *args)
 {
 	enum layer_kind kind;
-	int c, ret;
+	int ret = verb_parse(&cmd_stream, argc, argv, take_option, args);
 
-	while ((c = getopt_long(argc, argv, "b:", stream_options, NULL)) != -1) {
-		ret = parse_option(c, args);
-		if (ret)
-			return ret;
-	}
+	if (ret)
+		return ret;
 	if (argc - optind != 1)
 		return cc_usage("stream", "one device is needed");
 	args->name = argv[optind];
 	if (!args->backing_file != !args->backing_format)
 		return cc_usage("stream", "--backing-file and --backing-format go together");
-	if (args->backing_format && kind_parse(args->backing_format, &kind))
-		return cc_usage("stream", "--backing-format %s: must be raw or qcow2",
-				args->backing_format);
+	if (args->backing_format) {
+		ret = take_kind("stream", "backing-format", args->backing_format, &kind);
+		if (ret)
+			return ret;
+	}
 	return job_args_check("stream", &args->job);
 }
 
-/* Returns the layer, -1 for none, or -2 (said why). */
-static int find_base(const struct live *live, const char *base)
-{
-	int layer;
-
-	if (!strcmp(base, "none"))
-		return -1;
-	layer = live_find(live, base);
-	return layer < 0 ? -2 : layer;
-}
-
-/* Sends the choice; layer -1: none. Returns 0 or a negative errno (said why). */
-static int select_base(const struct live *live, int layer)
-{
-	char number[16];
-	const char *words[] = { "base", "none", NULL };
-
-	snprintf(number, sizeof(number), "%d", layer);
-	if (layer >= 0)
-		words[1] = number;
-	return dm_message(live->dev.name, words);
-}
-
 /*
- * How the top's header shall name the base. The layer above the base has a name for it, too, but one
- * that counts from that layer's directory. NULL if the file is unknown (said so).
+ * The name of the base for the header of the top. The header of the layer above the base cannot be
+ * asked: its name is relative to the directory of that layer. Returns NULL after a message if the file
+ * is unknown. Caller frees.
  */
 static char *name_for_base(const struct live *live, int layer)
 {
@@ -106,7 +120,7 @@ static char *name_for_base(const struct live *live, int layer)
 	char *top = base ? live_lasting_file(live, live_top(live)) : NULL;
 	char *dir, *name;
 
-	/* Where the top is unknown an absolute name is right anywhere. */
+	/* Where the directory of the top is unknown, an absolute name is always right. */
 	if (!top)
 		return base;
 	dir = path_dir(top);
@@ -117,26 +131,12 @@ static char *name_for_base(const struct live *live, int layer)
 	return name;
 }
 
-/* What the verb base selected. Returns the layer; -1 for none, also if the module does not say. */
-static int selected_base(const struct live *live)
-{
-	static const char *const words[] = { "base", NULL };
-	char *answer = dm_ask(live->dev.name, words);
-	uint64_t layer;
-	int ret = -1;
-
-	if (answer && !parse_u64(answer, &layer) && layer < live->table.nr_layers)
-		ret = (int)layer;
-	free(answer);
-	return ret;
-}
-
 static int start_stream(const struct live *live, const struct stream_args *args)
 {
 	const char *format = args->backing_format;
 	char *name = args->backing_file ? xstrdup(args->backing_file) : NULL;
-	int layer = args->base ? find_base(live, args->base) : selected_base(live);
-	int ret = layer == -2 ? -1 : 0;
+	int layer = args->base ? base_find(live, args->base) : base_selected(live);
+	int ret = layer == BASE_ERROR ? -1 : 0;
 
 	if (!ret && !name && layer >= 0) {
 		name = name_for_base(live, layer);
@@ -146,14 +146,14 @@ static int start_stream(const struct live *live, const struct stream_args *args)
 	if (!ret && !args->job.force)
 		ret = space_check_stream(live, layer, args->base || layer >= 0);
 	if (!ret && args->base)
-		ret = select_base(live, layer);
+		ret = base_select(live, layer);
 	if (!ret)
 		ret = job_start(live->dev.name, &args->job, name, format);
 	free(name);
 	return ret ? CC_FAILED : CC_OK;
 }
 
-int cmd_stream(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct stream_args args = { 0 };
 	struct live live;
@@ -171,18 +171,12 @@ int cmd_stream(int argc, char **argv)
 	return ret;
 }
 
-int cmd_base(int argc, char **argv)
-{
-	static const struct option none[] = { { 0 } };
-	struct live live;
-	int layer, ret;
-
-	if (getopt_long(argc, argv, "", none, NULL) != -1 || argc - optind != 2)
-		return cc_usage("base", "a device and a layer are needed");
-	if (live_open_alone(&live, argv[optind]))
-		return CC_FAILED;
-	layer = find_base(&live, argv[optind + 1]);
-	ret = layer == -2 || select_base(&live, layer) ? CC_FAILED : CC_OK;
-	live_close(&live);
-	return ret;
-}
+const struct verb cmd_stream = {
+	.name = "stream",
+	.usage = usage,
+	.summary = "copy what lies between base and top into the top, then drop it",
+	.operands = operands,
+	.options = options,
+	.examples = examples,
+	.run = run,
+};

@@ -1,82 +1,97 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Completion of cowchain(8) for bash.
+# Completion of cowchain(8) for bash. Verbs, options and what they take come from the program itself
+# ("cowchain --completion"); nothing is listed here.
+
+# The devices are named by others: their names are quoted, and compgen -W is not used, since it runs
+# commands that it finds in words.
+_cowchain_words() {
+	local word
+
+	for word; do
+		[[ $word == "$cur"* ]] || continue
+		[ "$files" = 1 ] || printf -v word %q "$word"
+		COMPREPLY+=("$word")
+	done
+}
 
 _cowchain_devices() {
-	cowchain list --noheadings 2>/dev/null | while read -r name _; do echo "$name"; done
-}
+	local names name
 
-# Options of a verb, from its help: no second list to keep true.
-_cowchain_options() {
-	cowchain help "$1" 2>/dev/null | grep -o -E -e '--[a-z][a-z-]*' | sort -u
-}
-
-_cowchain_verbs() {
-	cowchain --help 2>/dev/null | while read -r verb rest; do
-		case $verb in
-		usage:* | \'*) ;;
-		*) [ -z "$rest" ] || echo "$verb" ;;
-		esac
+	mapfile -t names < <(cowchain list --noheadings 2>/dev/null)
+	for name in "${names[@]}"; do
+		_cowchain_words "${name%% *}"
 	done
-	echo help
 }
 
-# Words of "$1" that fit what was typed so far.
-_cowchain_words() {
-	mapfile -t COMPREPLY < <(compgen -W "$1" -- "${COMP_WORDS[COMP_CWORD]}")
-}
-
+# Readline quotes names of files itself.
 _cowchain_files() {
+	files=1
 	compopt -o filenames 2>/dev/null
-	mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+	mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
 }
 
-# Returns 1 if the previous word takes no value that can be completed.
+# _cowchain_value KIND WORD...
 _cowchain_value() {
-	case $1 in
-	--backing | --data-file | --layer | -b | -l) _cowchain_files ;;
-	--allow-dir | -a) mapfile -t COMPREPLY < <(compgen -d -- "${COMP_WORDS[COMP_CWORD]}") ;;
-	--format | --backing-format | -F | -f) _cowchain_words 'raw qcow2' ;;
-	--on-error) _cowchain_words 'report stop enospc' ;;
-	--cluster-size) _cowchain_words '128K 256K 512K 1M 2M' ;;
-	--base)
-		_cowchain_files
-		COMPREPLY+=(none)
+	local files=0
+
+	case ${1:-} in
+	file) _cowchain_files -f ;;
+	dir) _cowchain_files -d ;;
+	device) _cowchain_devices ;;
+	image)
+		_cowchain_files -f
+		_cowchain_devices
 		;;
-	--size | --speed | --bandwidth | --timeout | --feature | --commit-ms | --backing-file) ;;
-	*) return 1 ;;
 	esac
+	_cowchain_words "${@:2}"
 }
 
 _cowchain() {
-	local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]-} i operands=0
+	local cur=${COMP_WORDS[COMP_CWORD]} verb='' last='' what name item rest i nr=0 files=0
+	local -a verbs=() words=()
+	local -A options=() operands=()
 
 	COMPREPLY=()
-	if [ "$COMP_CWORD" = 1 ]; then
-		_cowchain_words "$(_cowchain_verbs)"
-		return
-	fi
-	_cowchain_value "${COMP_WORDS[COMP_CWORD - 1]}" && return
-	if [[ $word = -* ]]; then
-		_cowchain_words "$(_cowchain_options "$verb")"
-		return
-	fi
-	for ((i = 2; i < COMP_CWORD; i++)); do
-		[[ ${COMP_WORDS[i]} = -* ]] || operands=$((operands + 1))
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		[[ ${COMP_WORDS[i]} = -* ]] || { verb=${COMP_WORDS[i]}; break; }
 	done
-	case $verb:$operands in
-	help:0) _cowchain_words "$(_cowchain_verbs)" ;;
-	detach:0 | reload:0 | snapshot:0 | base:0 | stream:0 | copy:0 | wait:0 | job:0 | status:*)
-		_cowchain_words "$(_cowchain_devices)"
-		;;
-	job:1) _cowchain_words 'pause resume cancel speed info' ;;
-	info:0)
-		_cowchain_files
-		mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$(_cowchain_devices)" -- "$word")
-		;;
-	create:* | attach:1 | snapshot:1 | base:1 | copy:1) _cowchain_files ;;
-	esac
+	while read -r what name item rest; do
+		[ "$what" != verb ] || verbs+=("$name")
+		[ "$name" = "$verb" ] || continue
+		[ "$what" != option ] || options[$item]=$rest
+		[ "$what" != operand ] || operands[$item]=$rest
+	done < <(cowchain --completion 2>/dev/null)
+
+	# Which operand is it, and does the word before it wait for a value?
+	for ((i++; i < COMP_CWORD; i++)); do
+		if [ -n "$last" ]; then
+			last=
+		elif [[ ${COMP_WORDS[i]} != -* ]]; then
+			nr=$((nr + 1))
+		elif [ "${options[${COMP_WORDS[i]}]:-flag}" != flag ]; then
+			last=${COMP_WORDS[i]}
+		fi
+	done
+
+	if [ -z "$verb" ]; then
+		_cowchain_words "${verbs[@]}" help
+	elif [ -n "$last" ]; then
+		read -r -a words <<<"${options[$last]}"
+		_cowchain_value "${words[@]}"
+	elif [[ $cur = -* ]]; then
+		_cowchain_words "${!options[@]}"
+	elif [ "$verb:$nr" = help:0 ]; then
+		_cowchain_words "${verbs[@]}"
+	else
+		rest=${operands[$nr]:-}
+		for item in "${!operands[@]}"; do
+			[[ $item != *+ || $nr -lt ${item%+} ]] || rest=${operands[$item]}
+		done
+		read -r -a words <<<"$rest"
+		_cowchain_value "${words[@]}"
+	fi
 }
 
 complete -F _cowchain cowchain

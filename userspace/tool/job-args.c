@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Options of a job, and the message that starts it.
+ */
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,48 +10,40 @@
 #include "dm.h"
 #include "job-args.h"
 #include "number.h"
+#include "options.h"
 #include "util.h"
 
-static int parse_timeout(const char *verb, struct job_args *args)
+bool is_job_option(int id)
 {
-	uint64_t v;
-
-	/* In milliseconds it must fit into what poll() takes. */
-	if (parse_u64(optarg, &v) || !v || v > INT_MAX / 1000)
-		return cc_usage(verb, "--timeout %s: must be a number of seconds", optarg);
-	args->wait_options.timeout = (unsigned int)v;
-	return 0;
+	return id >= OPT_SPEED && id <= OPT_FORCE;
 }
 
-int job_args_option(const char *verb, int c, struct job_args *args)
+int job_args_option(const char *verb, int id, const char *value, struct job_args *args)
 {
-	switch (c) {
-	case 'S':
-		args->speed = optarg;
+	switch (id) {
+	case OPT_SPEED:
+		args->speed = value;
 		return 0;
-	case 'B':
-		args->bandwidth = optarg;
+	case OPT_BANDWIDTH:
+		args->bandwidth = value;
 		return 0;
-	case 'Y':
+	case OPT_BANDWIDTH_BYTES:
 		args->bytes = true;
 		return 0;
-	case 'E':
-		args->on_error = optarg;
+	case OPT_ON_ERROR:
+		args->on_error = value;
 		return 0;
-	case 'w':
-	case 'v':
+	case OPT_WAIT:
 		args->wait = true;
 		return 0;
-	case 'q':
+	case OPT_QUIET:
 		args->wait_options.quiet = true;
 		return 0;
-	case 'T':
-		return parse_timeout(verb, args);
-	case 'f':
+	case OPT_TIMEOUT:
+		return take_timeout(verb, value, &args->wait_options.timeout);
+	default:			/* OPT_FORCE */
 		args->force = true;
 		return 0;
-	default:
-		return -1;
 	}
 }
 

@@ -1,45 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain: chains of qcow2 layers as block devices. The verbs are in commands.c.
+ * cowchain: chains of qcow2 layers as block devices. Finds the verb and runs it.
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "commands.h"
+#include "help.h"
 #include "util.h"
+#include "verbs.h"
 
-#ifndef VERSION
-#define VERSION "unknown"
-#endif
+enum { OPT_COMPLETION = 256 };
 
-static void print_overview(FILE *out)
+static int no_verb(const char *name)
 {
-	size_t i;
-
-	fputs("usage: cowchain [--debug] VERB ...\n\n", out);
-	for (i = 0; i < nr_commands; i++)
-		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
-	fputs("\n'cowchain help VERB' has the options of a verb; the manual page is cowchain(8).\n", out);
-}
-
-static void print_help(const struct command *cmd)
-{
-	printf("usage: cowchain %s %s\n\n%s\n\n%s", cmd->name, cmd->usage, cmd->summary, cmd->help);
+	return cc_usage(NULL, "there is no verb '%s'", name);
 }
 
 static int help(int argc, char **argv)
 {
-	const struct command *cmd;
+	const struct verb *verb;
 
 	if (argc < 2) {
-		print_overview(stdout);
+		help_overview(stdout);
 		return CC_OK;
 	}
-	cmd = command_find(argv[1]);
-	if (!cmd)
-		return cc_usage(NULL, "there is no verb '%s'", argv[1]);
-	print_help(cmd);
+	verb = verb_find(argv[1]);
+	if (!verb)
+		return no_verb(argv[1]);
+	help_verb(verb);
 	return CC_OK;
 }
 
@@ -55,17 +44,17 @@ static bool asks_for_help(int argc, char **argv)
 
 static int run(int argc, char **argv)
 {
-	const struct command *cmd = command_find(argv[0]);
+	const struct verb *verb = verb_find(argv[0]);
 
 	if (!strcmp(argv[0], "help"))
 		return help(argc, argv);
-	if (!cmd)
-		return cc_usage(NULL, "there is no verb '%s'", argv[0]);
+	if (!verb)
+		return no_verb(argv[0]);
 	if (asks_for_help(argc, argv)) {
-		print_help(cmd);
+		help_verb(verb);
 		return CC_OK;
 	}
-	return cmd->run(argc, argv);
+	return verb->run(argc, argv);
 }
 
 int main(int argc, char **argv)
@@ -74,6 +63,7 @@ int main(int argc, char **argv)
 		{ "debug", no_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
+		{ "completion", no_argument, NULL, OPT_COMPLETION },
 		{ 0 },
 	};
 	int c, ret;
@@ -84,10 +74,13 @@ int main(int argc, char **argv)
 			cc_debug_on = true;
 			break;
 		case 'h':
-			print_overview(stdout);
+			help_overview(stdout);
 			return CC_OK;
 		case 'V':
 			puts("cowchain " VERSION);
+			return CC_OK;
+		case OPT_COMPLETION:
+			help_completion();
 			return CC_OK;
 		default:
 			return CC_USAGE;
@@ -96,10 +89,10 @@ int main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	if (!argc) {
-		print_overview(stderr);
+		help_overview(stderr);
 		return CC_USAGE;
 	}
-	/* The verbs use getopt_long() as well: 0 makes it start anew. */
+	/* The verbs use getopt_long() as well: 0 makes it start from the beginning. */
 	optind = 0;
 	ret = run(argc, argv);
 	/* A full disk under a redirected stdout is a failure, too. */

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Prints tables in columns or as JSON.
+ */
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -6,24 +9,22 @@
 #include <string.h>
 
 #include "number.h"
+#include "options.h"
 #include "output.h"
 #include "util.h"
 
-bool out_option(int c, struct out_options *opt)
+int out_option(int id, const char *value, void *data)
 {
-	switch (c) {
-	case 'J':
+	struct out_options *opt = data;
+
+	(void)value;
+	if (id == OPT_JSON)
 		opt->json = true;
-		return true;
-	case 'n':
+	else if (id == OPT_NOHEADINGS)
 		opt->noheadings = true;
-		return true;
-	case 'b':
+	else
 		opt->bytes = true;
-		return true;
-	default:
-		return false;
-	}
+	return 0;
 }
 
 void out_init(struct out_table *table, const struct out_column *columns, size_t nr_columns)

@@ -41,14 +41,8 @@ struct out_options {
 	bool bytes;
 };
 
-/* The long options of every verb that shows a table, for getopt_long(). */
-#define OUT_LONG_OPTIONS \
-	{ "json", no_argument, NULL, 'J' }, \
-	{ "noheadings", no_argument, NULL, 'n' }, \
-	{ "bytes", no_argument, NULL, 'b' }
-#define OUT_SHORT_OPTIONS "Jnb"
-/* Takes one of these. Returns false for another option. */
-bool out_option(int c, struct out_options *opt);
+/* Takes one of TABLE_OPTIONS; a take_option_fn for a struct out_options. Returns 0. */
+int out_option(int id, const char *value, void *opt);
 
 void out_init(struct out_table *table, const struct out_column *columns, size_t nr_columns);
 void out_free(struct out_table *table);

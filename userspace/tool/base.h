@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The base of a stream: a layer by its number, BASE_NONE, or BASE_ERROR after a message.
+ */
+#ifndef COWCHAIN_BASE_H
+#define COWCHAIN_BASE_H
+
+#include "live.h"
+
+enum { BASE_NONE = -1, BASE_ERROR = -2 };
+
+/* arg: "none", or what live_find() takes. */
+int base_find(const struct live *live, const char *arg);
+/* Tells the kernel. Returns 0 or a negative errno after a message. */
+int base_select(const struct live *live, int layer);
+/* What was selected; BASE_NONE also if the module does not say. */
+int base_selected(const struct live *live);
+
+#endif

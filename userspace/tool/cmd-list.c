@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cowchain list: all devices with their tops.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "devno.h"
+#include "live.h"
+#include "options.h"
+#include "show.h"
+#include "util.h"
+#include "verbs.h"
+
+static const char *const usage[] = { "", NULL };
+
+static const struct opt *const options[] = { TABLE_OPTIONS, NULL };
+
+/* Columns and keys are stable: new ones are added at the end. */
+static const struct out_column list_columns[] = {
+	{ "NAME", "name", OUT_TEXT },
+	{ "DEVICE", "device", OUT_TEXT },
+	{ "SIZE", "size", OUT_SIZE },
+	{ "MODE", "mode", OUT_TEXT },
+	{ "LAYERS", "layers", OUT_NUMBER },
+	{ "OPEN", "open", OUT_NUMBER },
+	{ "JOB", "job", OUT_TEXT },
+	{ "TOP", "top", OUT_TEXT },
+};
+
+static void add_device(struct out_table *out, const struct dm_device *dev)
+{
+	char *text = devno_format(dev->dev);
+
+	out_text(out, dev->name);
+	out_text(out, text);
+	out_number(out, dev->sectors * SECTOR_SIZE);
+	free(text);
+}
+
+/* Returns false if the device shows a chain, and adds nothing. */
+static bool add_broken_list(struct out_table *out, const char *name)
+{
+	struct dm_device dev;
+	bool broken;
+
+	if (dm_find(name, &dev))
+		return false;
+	broken = !dm_is_chain(&dev);
+	if (broken) {
+		add_device(out, &dev);
+		out_text(out, show_no_chain(&dev));
+		out_none(out);
+		out_number(out, (uint64_t)dev.open_count);
+		out_none(out);
+		out_none(out);
+	}
+	dm_close(&dev);
+	return broken;
+}
+
+static int add_list(struct out_table *out, const char *name)
+{
+	struct target_status st;
+	struct live live;
+	char *text;
+
+	if (add_broken_list(out, name))
+		return 0;
+	if (live_open(&live, name))
+		return -1;
+	if (dm_status(name, &st)) {
+		live_close(&live);
+		return -1;
+	}
+	add_device(out, &live.dev);
+	out_text(out, live.dev.suspended ? "suspended" : st.mode);
+	out_number(out, live.table.nr_layers);
+	out_number(out, (uint64_t)live.dev.open_count);
+	out_text(out, st.job.present ? st.job.state : NULL);
+	text = live_file(&live, live_top(&live));
+	out_text(out, text ? text : live.table.layers[live_top(&live)].dev);
+	free(text);
+	live_close(&live);
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	struct out_options opt = { 0 };
+	struct out_table out;
+	int ret = verb_parse(&cmd_list, argc, argv, out_option, &opt);
+
+	if (ret)
+		return ret;
+	if (optind != argc)
+		return cc_usage("list", "takes no names: see status and info");
+	out_init(&out, list_columns, ARRAY_SIZE(list_columns));
+	ret = show_add_all(&out, add_list);
+	show_print(&out, "chains", &opt, ret);
+	return ret;
+}
+
+const struct verb cmd_list = {
+	.name = "list",
+	.usage = usage,
+	.summary = "show all chains",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cowchain status: mode, allocation and job of devices.
+ */
+#include <unistd.h>
+
+#include "options.h"
+#include "show.h"
+#include "util.h"
+#include "verbs.h"
+
+static const char *const usage[] = { "[NAME...]", NULL };
+
+static const struct operand operands[] = {
+	{ "NAME", .complete = COMPLETE_DEVICE, .many = true },
+	{ 0 },
+};
+
+static const struct opt *const options[] = { TABLE_OPTIONS, NULL };
+
+/* Columns and keys are stable: new ones are added at the end. */
+static const struct out_column status_columns[] = {
+	{ "NAME", "name", OUT_TEXT },
+	{ "MODE", "mode", OUT_TEXT },
+	{ "LAYERS", "layers", OUT_NUMBER },
+	{ "ALLOCATED", "allocated", OUT_SIZE },
+	{ "SIZE", "size", OUT_SIZE },
+	{ "USED", "used", OUT_PERCENT },
+	JOB_COLUMNS,
+};
+
+static void add_broken_status(struct out_table *out, const struct dm_device *dev)
+{
+	size_t i;
+
+	out_text(out, dev->name);
+	out_text(out, show_no_chain(dev));
+	for (i = 2; i < ARRAY_SIZE(status_columns); i++)
+		out_none(out);
+}
+
+static int add_status(struct out_table *out, const char *name)
+{
+	struct target_status st;
+	struct dm_device dev;
+	bool broken;
+
+	if (dm_open_ours(name, &dev))
+		return -1;
+	broken = !dm_is_chain(&dev);
+	if (broken)
+		add_broken_status(out, &dev);
+	dm_close(&dev);
+	if (broken)
+		return 0;
+	if (dm_status(name, &st))
+		return -1;
+	out_text(out, name);
+	out_text(out, st.mode);
+	out_number(out, st.nr_layers);
+	if (st.counted)
+		out_number(out, st.allocated * st.subcluster);
+	else
+		out_none(out);
+	out_number(out, st.total * st.subcluster);
+	if (st.counted)
+		out_number(out, show_share(st.allocated, st.total));
+	else
+		out_none(out);
+	show_add_job(out, &st.job);
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	struct out_options opt = { 0 };
+	struct out_table out;
+	int ret = verb_parse(&cmd_status, argc, argv, out_option, &opt);
+
+	if (ret)
+		return ret;
+	out_init(&out, status_columns, ARRAY_SIZE(status_columns));
+	if (optind == argc)
+		ret = show_add_all(&out, add_status);
+	for (; optind < argc; optind++)
+		if (add_status(&out, dm_name(argv[optind])))
+			ret = CC_FAILED;
+	show_print(&out, "status", &opt, ret);
+	return ret;
+}
+
+const struct verb cmd_status = {
+	.name = "status",
+	.usage = usage,
+	.summary = "show modes, allocation and jobs",
+	.operands = operands,
+	.options = options,
+	.run = run,
+};

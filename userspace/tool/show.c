@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tables of devices and jobs.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "show.h"
+#include "util.h"
+
+static const struct out_column job_columns[] = {
+	{ "NAME", "name", OUT_TEXT },
+	JOB_COLUMNS,
+};
+
+uint64_t show_share(uint64_t part, uint64_t whole)
+{
+	return whole ? (uint64_t)(100000.0 * (double)part / (double)whole) : 100000;
+}
+
+void show_add_job(struct out_table *out, const struct target_job *job)
+{
+	int i;
+
+	if (!job->present) {
+		for (i = 0; i < NR_JOB_COLUMNS; i++)
+			out_none(out);
+		return;
+	}
+	out_text(out, job->type);
+	out_text(out, job->state);
+	if (job->base < 0)
+		out_none(out);
+	else
+		out_number(out, (uint64_t)job->base);
+	out_number(out, job->offset);
+	out_number(out, job->len);
+	out_number(out, show_share(job->offset, job->len));
+	out_number(out, job->speed);
+	out_text(out, job->io_status);
+	out_text(out, job->error ? strerrorname_np(job->error) : NULL);
+}
+
+const char *show_no_chain(const struct dm_device *dev)
+{
+	return dev->target[0] ? dev->target : "no-table";
+}
+
+int show_job(const char *name, const struct out_options *opt)
+{
+	struct target_status st;
+	struct out_table out;
+	struct dm_device dev;
+	int ret = CC_FAILED;
+
+	if (dm_open(dm_name(name), &dev))
+		return CC_FAILED;
+	if (dm_status(dev.name, &st)) {
+		dm_close(&dev);
+		return CC_FAILED;
+	}
+	if (!st.job.present) {
+		cc_error("%s: there is no job", dev.name);
+	} else {
+		out_init(&out, job_columns, ARRAY_SIZE(job_columns));
+		out_text(&out, dev.name);
+		show_add_job(&out, &st.job);
+		out_print(&out, "jobs", opt);
+		out_free(&out);
+		ret = CC_OK;
+	}
+	dm_close(&dev);
+	return ret;
+}
+
+void show_print(struct out_table *out, const char *name, const struct out_options *opt, int ret)
+{
+	/* A heading alone would be no answer to a question that failed. */
+	if (ret == CC_OK || out->nr_cells)
+		out_print(out, name, opt);
+	out_free(out);
+}
+
+int show_add_all(struct out_table *out, add_fn add)
+{
+	char **names;
+	size_t nr, i;
+	int ret = CC_OK;
+
+	if (dm_names(&names, &nr))
+		return CC_FAILED;
+	for (i = 0; i < nr; i++)
+		if (add(out, names[i]))
+			ret = CC_FAILED;
+	dm_names_free(names, nr);
+	return ret;
+}

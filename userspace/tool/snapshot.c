@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Takes a snapshot: makes the new top or checks the one that exists, and gives it to the kernel.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "create.h"
+#include "devno.h"
+#include "hold.h"
+#include "options.h"
+#include "snapshot.h"
+#include "space-check.h"
+#include "util.h"
+
+const struct opt opt_backing_file = {
+	.id = OPT_BACKING_FILE,
+	.name = "backing-file",
+	.value = "NAME",
+	.complete = COMPLETE_FILE,
+	.help = "name of the present top to write into NEW, or that is in it",
+};
+
+const struct opt opt_data_dir = {
+	.id = OPT_ALLOW_DIR,
+	.name = "allow-dir",
+	.letter = 'a',
+	.value = "DIR",
+	.complete = COMPLETE_DIR,
+	.help = "where the data file of an existing NEW may be",
+};
+
+const struct operand snapshot_operands[] = {
+	{ "NAME", .complete = COMPLETE_DEVICE },
+	{ "NEW", .complete = COMPLETE_FILE,
+	  .help = "is made if it does not exist; else it must be empty and prepared,\n"
+		  "with the present top as its backing file" },
+	{ 0 },
+};
+
+void snapshot_init(struct snapshot *snap)
+{
+	memset(snap, 0, sizeof(*snap));
+	snap->cluster_size = DEFAULT_CLUSTER_SIZE;
+}
+
+void snapshot_free(struct snapshot *snap)
+{
+	allow_dirs_free(&snap->opt.allow);
+}
+
+int snapshot_option(const char *verb, int id, const char *value, struct snapshot *snap)
+{
+	switch (id) {
+	case OPT_DATA_FILE:
+		snap->data_file = value;
+		return 0;
+	case OPT_CLUSTER_SIZE:
+		return take_cluster_size(verb, value, &snap->cluster_size);
+	case OPT_RESERVE:
+		snap->reserve = true;
+		return 0;
+	case OPT_BACKING_FILE:
+		snap->backing_file = value;
+		return 0;
+	case OPT_ALLOW_DIR:
+		return allow_dirs_add(&snap->opt.allow, value) ? CC_FAILED : 0;
+	default:			/* OPT_NO_LOCK */
+		snap->opt.no_lock = true;
+		return 0;
+	}
+}
+
+/* A data file that the user names may be anywhere; only names from images are confined. */
+static int allow_data_file(struct snapshot *snap)
+{
+	char *dir;
+	int ret;
+
+	if (!snap->data_file)
+		return 0;
+	dir = path_dir(snap->data_file);
+	ret = allow_dirs_add(&snap->opt.allow, dir);
+	free(dir);
+	return ret ? CC_FAILED : 0;
+}
+
+int snapshot_take_operands(const char *verb, int argc, char **argv, struct snapshot *snap)
+{
+	if (argc - optind != 2)
+		return cc_usage(verb, "a device and the new image are needed");
+	snap->name = argv[optind];
+	snap->image = argv[optind + 1];
+	return allow_data_file(snap);
+}
+
+static int make_image(const struct snapshot *snap, const struct live *live, const char *top,
+		      struct created *made)
+{
+	struct create_request req = {
+		.path = snap->image,
+		.data_file = snap->data_file,
+		.backing = top,
+		.backing_name = snap->backing_file,
+		.backing_kind = live->table.layers[live_top(live)].kind,
+		.size = live->dev.sectors * SECTOR_SIZE,
+		.cluster_size = snap->cluster_size,
+		.reserve = snap->reserve,
+	};
+
+	return create_image(&req, made);
+}
+
+/* Does the header lead to the present top, or with --backing-file, is that what it says? */
+static bool names_top(const struct snapshot *snap, const struct layer *layer, const char *top)
+{
+	const char *name = layer->image.backing_name;
+	struct stat want, have;
+	char *dir, *path;
+	bool same;
+
+	if (!name || snap->backing_file)
+		return name && !strcmp(name, snap->backing_file);
+	dir = path_dir(layer->file.path);
+	path = name[0] == '/' ? xstrdup(name) : xasprintf("%s/%s", dir, name);
+	same = !stat(path, &have) && !stat(top, &want) &&
+	       (S_ISBLK(want.st_mode) ? S_ISBLK(have.st_mode) && want.st_rdev == have.st_rdev :
+		want.st_ino == have.st_ino && want.st_dev == have.st_dev);
+	free(path);
+	free(dir);
+	return same;
+}
+
+/* An image that was there must name the present top: later the chain is found by that name. */
+static int check_backing(const struct snapshot *snap, const struct live *live,
+			 const struct layer *layer, const char *top)
+{
+	const char *name = layer->image.backing_name;
+	const char *want = snap->backing_file ? snap->backing_file : top;
+	const char *kind = kind_name(live->table.layers[live_top(live)].kind);
+	const char *format = layer->image.backing_format;
+	char *command;
+
+	if (names_top(snap, layer, top) && (!format || !strcmp(format, kind)))
+		return 0;
+	command = image_rebase_command(layer->file.path, want, kind);
+	cc_error("%s: its backing file is '%s' (%s), but the top of the chain is %s (%s): name a new file, or change it: %s",
+		 layer->file.path, name ? name : "", format ? format : "no format", want, kind,
+		 command);
+	free(command);
+	return -1;
+}
+
+/* With --data-file the header of an image that was there must name just that file. */
+static int check_data(const struct layer *layer, const char *data_file)
+{
+	struct stat st;
+
+	if (layer->data.path && !stat(data_file, &st) && st.st_dev == layer->data.file_dev &&
+	    st.st_ino == layer->data.file_ino)
+		return 0;
+	cc_error("%s: its data file is %s, not %s", layer->file.path,
+		 layer->data.path ? layer->data.path : "none", data_file);
+	return -1;
+}
+
+static int check_new(const struct snapshot *snap, const struct live *live, const char *top,
+		     bool existed, const struct layer *layer)
+{
+	if (layer_size(layer) != live->dev.sectors * SECTOR_SIZE) {
+		cc_error("%s: its size of %" PRIu64 " bytes is not that of %s, %" PRIu64,
+			 snap->image, layer_size(layer), live->dev.name,
+			 live->dev.sectors * SECTOR_SIZE);
+		return -1;
+	}
+	if (snap->data_file && check_data(layer, snap->data_file))
+		return -1;
+	if (existed && check_backing(snap, live, layer, top))
+		return -1;
+	if (layer->image.ident.sealed) {
+		cc_error("%s: has become the backing file of another image: name a new file",
+			 layer->file.path);
+		return -1;
+	}
+	return layer_check_writable(layer);
+}
+
+/* Opens NEW as it is on disk now, made by us or by the user. */
+static int open_new(const struct snapshot *snap, const struct live *live, const char *top,
+		    bool existed, struct layer *layer)
+{
+	if (layer_open(layer, KIND_QCOW2, snap->image, true, &snap->opt))
+		return -1;
+	if (!check_new(snap, live, top, existed, layer))
+		return 0;
+	layer_close(layer);
+	return -1;
+}
+
+/* Up to here all can be undone; that NEW stands on the top is in its header, not in the message. */
+static int send_snapshot(const struct snapshot *snap, const struct live *live,
+			 struct layer *layer)
+{
+	const char *words[] = { "snapshot", kind_name(layer->kind), NULL, NULL, NULL };
+	char *dev, *data;
+	int ret;
+
+	if (layer_attach(layer, snap->opt.no_lock) || live_check_top(live) || hold_interrupted())
+		return -1;
+	dev = devno_format(layer->file.dev);
+	data = layer->data.path ? devno_format(layer->data.dev) : xstrdup("-");
+	words[2] = dev;
+	words[3] = data;
+	ret = dm_message(live->dev.name, words);
+	free(dev);
+	free(data);
+	return ret;
+}
+
+int snapshot_take(const struct snapshot *snap, const struct live *live)
+{
+	char *top = snap->backing_file ? live_lasting_file(live, live_top(live)) :
+					 live_file_needed(live, live_top(live));
+	struct created made = { 0 };
+	struct layer layer;
+	struct stat st;
+	bool existed = !lstat(snap->image, &st);
+	int ret = -1;
+
+	if (!top && !snap->backing_file)
+		return -1;
+	if (existed && live_has_file(live, snap->image)) {
+		cc_error("%s: is a layer of %s already: name a new file", snap->image,
+			 live->dev.name);
+		goto out;
+	}
+	if (!existed && make_image(snap, live, top, &made))
+		goto out;
+	if (!open_new(snap, live, top, existed, &layer)) {
+		ret = snap->check_space ? space_check_copy(live, &layer) : 0;
+		if (!ret)
+			ret = send_snapshot(snap, live, &layer);
+		layer_close(&layer);
+	}
+	if (ret)
+		create_undo(&made);
+	else
+		create_done(&made);
+out:
+	free(top);
+	return ret;
+}

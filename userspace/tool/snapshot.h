@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the verbs snapshot and copy have in common: a new, empty layer on top of a live chain.
+ */
+#ifndef COWCHAIN_SNAPSHOT_H
+#define COWCHAIN_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "chain.h"
+#include "live.h"
+#include "verb.h"
+
+struct snapshot {
+	const char *name;		/* of the device */
+	const char *image;		/* the new top */
+	const char *data_file;
+	const char *backing_file;	/* --backing-file, or NULL */
+	struct chain_options opt;
+	uint64_t cluster_size;		/* bytes */
+	bool reserve;
+	bool check_space;		/* refuse it if a copy of the whole disk would not fit */
+};
+
+extern const struct opt opt_backing_file, opt_data_dir;
+
+#define SNAPSHOT_OPTIONS NEW_IMAGE_OPTIONS, &opt_backing_file, &opt_data_dir, &opt_no_lock
+
+extern const struct operand snapshot_operands[];
+
+void snapshot_init(struct snapshot *snap);
+void snapshot_free(struct snapshot *snap);
+
+/* Takes one of SNAPSHOT_OPTIONS. Returns 0 or an exit status after a message. */
+int snapshot_option(const char *verb, int id, const char *value, struct snapshot *snap);
+/* Takes NAME and NEW from optind on. Returns 0 or an exit status after a message. */
+int snapshot_take_operands(const char *verb, int argc, char **argv, struct snapshot *snap);
+
+/* Returns 0, or -1 after a message: the chain and the file system are as before. */
+int snapshot_take(const struct snapshot *snap, const struct live *live);
+
+#endif

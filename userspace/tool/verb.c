@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parses the options of a verb by its own table.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+#include "verb.h"
+
+/* What getopt_long() takes, and which option each of its answers means. */
+struct parser {
+	struct option *names;
+	char *letters;
+};
+
+static void add_name(struct option *entry, const struct opt *opt, const char *name)
+{
+	entry->name = name;
+	entry->has_arg = opt->value ? required_argument : no_argument;
+	entry->val = opt->id;
+}
+
+static void parser_init(struct parser *parser, const struct verb *verb)
+{
+	const struct opt *const *opt;
+	struct strbuf letters = { 0 };
+	size_t nr = 0;
+
+	strbuf_add(&letters, verb->in_order ? "+" : "");
+	for (opt = verb->options; opt && *opt; opt++)
+		nr += (*opt)->also ? 2 : 1;
+	parser->names = xcalloc(nr + 1, sizeof(*parser->names));
+	nr = 0;
+	for (opt = verb->options; opt && *opt; opt++) {
+		add_name(&parser->names[nr++], *opt, (*opt)->name);
+		if ((*opt)->also)
+			add_name(&parser->names[nr++], *opt, (*opt)->also);
+		if ((*opt)->letter)
+			strbuf_addf(&letters, "%c%s", (*opt)->letter, (*opt)->value ? ":" : "");
+	}
+	parser->letters = letters.text;
+}
+
+static void parser_free(struct parser *parser)
+{
+	free(parser->names);
+	free(parser->letters);
+}
+
+/* getopt_long() returns a letter, or the id of a long option; ids are no characters. */
+static int option_id(const struct verb *verb, int c)
+{
+	const struct opt *const *opt;
+
+	for (opt = verb->options; opt && *opt; opt++)
+		if (c == (*opt)->id || ((*opt)->letter && c == (*opt)->letter))
+			return (*opt)->id;
+	return -1;
+}
+
+int verb_parse(const struct verb *verb, int argc, char **argv, take_option_fn take, void *args)
+{
+	struct parser parser;
+	int c, id, ret = 0;
+
+	parser_init(&parser, verb);
+	while (!ret && (c = getopt_long(argc, argv, parser.letters, parser.names, NULL)) != -1) {
+		id = option_id(verb, c);
+		if (id >= 0)
+			ret = take(id, optarg, args);
+		else if (verb->options)
+			ret = cc_usage(verb->name, "see the options of %s", verb->name);
+		else
+			ret = cc_usage(verb->name, "it has no options");
+	}
+	parser_free(&parser);
+	return ret;
+}

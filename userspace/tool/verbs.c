@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The list of verbs. Each is described in its own file, cmd-VERB.c.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "verbs.h"
+
+const struct verb *const verbs[] = {
+	&cmd_create, &cmd_attach, &cmd_detach, &cmd_reload, &cmd_snapshot, &cmd_base, &cmd_stream,
+	&cmd_copy, &cmd_wait, &cmd_job, &cmd_status, &cmd_list, &cmd_info, NULL,
+};
+
+const struct verb *verb_find(const char *name)
+{
+	const struct verb *const *verb;
+
+	for (verb = verbs; *verb; verb++)
+		if (!strcmp((*verb)->name, name))
+			return *verb;
+	return NULL;
+}
