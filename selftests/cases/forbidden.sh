@@ -13,7 +13,7 @@ with_job() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	attach e.qcow2
 	msg cct stream speed 65536
-	in_state cct running || fail "the job is $S_STATE"
+	wait_state cct running
 }
 
 finish() {

@@ -23,7 +23,7 @@ sectors_read() {
 # A job slow enough to be met running; speed in bytes per second.
 slow() {
 	msg cct stream speed "${1:-262144}"
-	in_state cct running || fail "the job is '$S_STATE', not running"
+	wait_state cct running
 }
 
 moved() {
