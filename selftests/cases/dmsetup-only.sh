@@ -6,6 +6,8 @@
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
+use_real_dmsetup
+
 # Loop devices for A, B, C and D as a user attaches them.
 losetup_all() {
 	A=$(losetup --find --show --read-only a.raw)

@@ -4,6 +4,8 @@
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
+use_real_dmsetup
+
 # Cuts FILE into example.N and output.N. In reStructuredText an example is the literal block after
 # a comment ".. example:", in Markdown the fenced block after "<!-- example -->"; what it prints is
 # in a block after "output" instead.

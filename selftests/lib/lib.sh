@@ -20,11 +20,20 @@
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TEST=${0##*/}
 TEST=${TEST%.sh}
-PATH=$HERE:${COWCHAIN_BIN:-$HERE/../build/selftests}:$HERE/../build/userspace:$PATH
+: "${COWCHAIN_BIN:=$HERE/../build/selftests}"
+PATH=$HERE:$COWCHAIN_BIN:$HERE/../build/userspace:$PATH
 export DM_DISABLE_UDEV=1 LC_ALL=C
 
 : "${REQUIRE_ALL:=0}" "${CASE_TIMEOUT:=300}" "${COWCHAIN_TMP:=/dev/shm}"
 : "${FIXTURES:=$HERE/../build/fixtures}"
+
+# The helpers and the commonest programs as commands of this shell; without them, or in a shell that
+# cannot load them, the programs do the same.
+enable -f "$COWCHAIN_BIN/builtins.so" cowio dedupe dmsetup klogread mkdir mkloop mv qcow2poke rm \
+	sleep 2>/dev/null || true
+
+# For tests of what dmsetup itself does.
+use_real_dmsetup() { enable -n dmsetup 2>/dev/null || true; }
 
 # shellcheck source=selftests/lib/results.sh
 . "$HERE/lib/results.sh"

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The commands in builtins.so, for those who define BUILTIN(). */
+BUILTIN(cowio)
+BUILTIN(dedupe)
+BUILTIN(dmsetup)
+BUILTIN(klogread)
+BUILTIN(mkdir)
+BUILTIN(mkloop)
+BUILTIN(mv)
+BUILTIN(qcow2poke)
+BUILTIN(rm)
+BUILTIN(sleep)
