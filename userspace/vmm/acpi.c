@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ACPI tables (ACPI 6.4): RSDP, XSDT, FADT, FACS, MADT, and the DSDT that iasl compiled from
- * dsdt.asl. They lie where PCs keep them, so that a guest which doesn't know
- * boot_params.acpi_rsdp_addr finds them by searching.
+ * dsdt.asl. They are where PCs have them: a guest that ignores boot_params.acpi_rsdp_addr finds
+ * them by searching.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -91,7 +91,7 @@ struct madt {
 	uint32_t lapic_addr, flags;
 } __attribute__((packed));
 
-#define MADT_PCAT_COMPAT	1	/* there is a pair of 8259s, too */
+#define MADT_PCAT_COMPAT	1	/* a pair of 8259s exists as well */
 
 struct madt_lapic {
 	uint8_t type, length, uid, apic_id;
@@ -111,7 +111,10 @@ struct madt_override {
 
 #define OVERRIDE_LEVEL_HIGH	0x0d
 
-/* Where the next table goes. Everything is small and fixed: running out of room is a bug. */
+/*
+ * The address of the next table. All tables are small and of fixed size: a lack of room would be a
+ * bug.
+ */
 struct writer {
 	const struct guest_mem *mem;
 	uint64_t next;
@@ -165,8 +168,8 @@ static struct gas port(uint16_t addr, uint8_t bytes)
 }
 
 /*
- * Full ACPI rather than the hardware-reduced kind: that would take the legacy interrupt controllers
- * and the timer from the guest, which KVM gives away. SMI_CMD 0: ACPI mode is always on.
+ * Full ACPI, not the hardware-reduced kind, which would take the legacy interrupt controllers and
+ * the timer from the guest, although KVM provides them. SMI_CMD 0: ACPI mode is always on.
  */
 static uint64_t put_fadt(struct writer *w, uint64_t dsdt, uint64_t facs)
 {
@@ -181,7 +184,7 @@ static uint64_t put_fadt(struct writer *w, uint64_t dsdt, uint64_t facs)
 		.pm1_cnt_len = 2,
 		.x_pm1a_evt = port(PM1_EVT_PORT, 4),
 		.x_pm1a_cnt = port(PM1_CNT_PORT, 2),
-		.c2_latency = 0xfff,		/* values that mean: no C2, no C3 */
+		.c2_latency = 0xfff,		/* no C2, no C3 */
 		.c3_latency = 0xfff,
 		.boot_arch = BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_RTC,
 		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_POWER_BUTTON |

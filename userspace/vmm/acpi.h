@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ACPI tables, which tell the guest what the machine has.
+ * ACPI tables, which describe the machine to the guest.
  */
 #ifndef VMM_ACPI_H
 #define VMM_ACPI_H
@@ -9,7 +9,7 @@
 
 struct vm;
 
-/* Writes the tables, returns the RSDP's address. */
+/* Write the tables. Returns the address of the RSDP. */
 uint64_t acpi_write_tables(const struct vm *vm);
 
 #endif

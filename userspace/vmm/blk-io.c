@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Disk I/O by io_uring. Data moves straight between the disk and the guest's memory where alignment
- * allows it, else through a bounce buffer, of which there is a fixed number: a guest that sends
- * nothing but misaligned buffers waits, and takes no memory from the host.
+ * Disk I/O by io_uring. Data moves directly between the disk and the memory of the guest if
+ * alignment allows it, else through a bounce buffer. The number of these is fixed: a guest with
+ * many misaligned buffers has to wait and does not use up memory of the host.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 #define COMPLETIONS	(2 * VIRTIO_MAX_QUEUES * BLK_QUEUE_SIZE)
 #define DISK_FILE	0
 
-/* liburing has names for these from 2.2 and 2.3 on; older kernels refuse them, which is harmless. */
+/* liburing names these from 2.2 and 2.3 on. Older kernels refuse them, which is harmless. */
 #ifndef IORING_SETUP_SINGLE_ISSUER
 #define IORING_SETUP_SINGLE_ISSUER	(1U << 12)
 #endif
@@ -28,15 +28,15 @@
 #define IORING_SETUP_DEFER_TASKRUN	(1U << 13)
 #endif
 
-/* liburing 2.3 has functions for both uses of this, but forgot to export them. */
+/* liburing 2.3 declares functions for both uses but does not export them. */
 static int ring_register(const struct io_uring *ring, unsigned int op, void *arg, unsigned int n)
 {
 	return syscall(SYS_io_uring_register, ring->ring_fd, op, arg, n) < 0 ? -errno : 0;
 }
 
 /*
- * io_uring's operations do not pass through seccomp, so the ring itself is restricted: four
- * operations, on registered files only, nothing to be registered later.
+ * Operations of io_uring bypass seccomp, so the ring itself is restricted: four operations, on
+ * registered files only, and no further registrations.
  */
 static int restrict_ring(struct io_uring *ring)
 {
@@ -59,7 +59,7 @@ static int restrict_ring(struct io_uring *ring)
 
 static int create_ring(struct io_uring *ring)
 {
-	/* Best first; a kernel that doesn't know a flag says EINVAL. */
+	/* The best choice first; EINVAL means that the kernel does not know a flag. */
 	static const unsigned int flags[] = {
 		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
 		IORING_SETUP_COOP_TASKRUN,
@@ -127,7 +127,7 @@ static struct io_uring_sqe *get_sqe(struct blk_io *io)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring);
 
 	while (!sqe) {
-		/* Full: hand over what is there; the kernel takes all of it. */
+		/* Full: submit what is there; the kernel takes all of it. */
 		io_uring_submit(&io->ring);
 		sqe = io_uring_get_sqe(&io->ring);
 	}
@@ -143,7 +143,7 @@ void blk_io_watch(struct blk_io *io, unsigned int file, uint64_t *count, uint64_
 	sqe->user_data = tag;
 }
 
-/* The next stretch of a request whose data has to go through its bounce buffer. */
+/* The next part of a request that goes through its bounce buffer. */
 static struct iov_list bounce_stretch(struct blk_task *t)
 {
 	t->bounce_iov.iov_base = t->bounce;
@@ -209,7 +209,10 @@ bool blk_io_step(struct blk_io *io, struct blk_task *t, int res)
 	}
 	if (res < 0 || t->rq.op == BLK_FLUSH)
 		return finish(io, t, res < 0 ? -res : 0);
-	/* Ends early, or in the middle of a block: the file became shorter, or the disk is odd. */
+	/*
+	 * A short transfer, or one that ends within a block: the file was truncated, or the disk is
+	 * faulty.
+	 */
 	if (!res || res & (io->lim->block_size - 1))
 		return finish(io, t, EIO);
 
@@ -220,7 +223,10 @@ bool blk_io_step(struct blk_io *io, struct blk_task *t, int res)
 	t->done += res;
 	if (t->done >= t->rq.len)
 		return finish(io, t, 0);
-	/* Large requests arrive in parts: the kernel takes at most 2 GiB, a bounce buffer less. */
+	/*
+	 * Large requests complete in parts: the kernel takes at most 2 GiB at a time, a bounce
+	 * buffer less.
+	 */
 	submit(io, t);
 	return false;
 }

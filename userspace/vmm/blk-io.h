@@ -25,24 +25,27 @@ struct blk_io {
 };
 
 /*
- * Makes a ring that can touch `files` and nothing else, and only read, write and flush; entry 0 is
- * the disk. The ring starts with blk_io_enable(), called on the thread that is to use it.
+ * Make a ring that is restricted to `files` and to reading, writing and flushing; entry 0 is the
+ * disk. blk_io_enable() starts the ring and is called on the thread that uses it.
  */
 int blk_io_init(struct blk_io *io, const struct blk_limits *lim, const int *files,
 		unsigned int nfiles);
 int blk_io_enable(struct blk_io *io);
 void blk_io_destroy(struct blk_io *io);
 
-/* Reads an eventfd, entry `file`; the completion carries `tag`, which must be odd. */
+/* Read an eventfd, entry `file`; the completion carries `tag`, which must be odd. */
 void blk_io_watch(struct blk_io *io, unsigned int file, uint64_t *count, uint64_t tag);
 
-/* Starts a read, write or flush. */
+/* Start a read, write or flush. */
 void blk_io_start(struct blk_io *io, struct blk_task *t);
 
-/* A completion of `t` arrived; true: the task is finished, t->error says how. */
+/*
+ * To be called for a completion of `t`. Returns true if the task is finished, with the result in
+ * t->error.
+ */
 bool blk_io_step(struct blk_io *io, struct blk_task *t, int res);
 
-/* A task that waited for a bounce buffer and now has one, to be started; or NULL. */
+/* A task that waited for a bounce buffer and has one now, to be started; or NULL. */
 struct blk_task *blk_io_next_waiting(struct blk_io *io);
 
 #endif

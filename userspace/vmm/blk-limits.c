@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Opens a disk, locks it, and finds out its sizes and limits.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -16,10 +19,13 @@
 #include "lock.h"
 #include "util.h"
 
-/* A request that a device takes in one go may still take long: keep single ones bounded. */
+/* Upper limit for one request: even if the device accepts more, it might take very long. */
 #define MAX_RANGE_BYTES		(1ULL << 30)
 
-/* A number from the queue directory in sysfs; partitions have it one level up. 0 if there is none. */
+/*
+ * A number from the queue directory in sysfs, which for partitions is one level up. 0 if there is
+ * none.
+ */
 static uint64_t queue_limit(dev_t dev, const char *name)
 {
 	static const char *const dirs[] = { "queue", "../queue" };
@@ -63,8 +69,8 @@ static int blockdev_limits(struct blk_device *dev, dev_t rdev, bool direct)
 	if (!ioctl(dev->fd, BLKROGET, &ro) && ro)
 		lim->readonly = true;
 	/*
-	 * Without support in the device neither is offered: zeros the guest's own block layer writes
-	 * as well, and without a thread of ours being busy with them.
+	 * Offer neither without support by the device: the guest can write zeros itself, which does
+	 * not occupy a thread here.
 	 */
 	lim->max_discard = queue_limit(rdev, "discard_max_bytes");
 	lim->discard_granularity = queue_limit(rdev, "discard_granularity");
@@ -72,7 +78,7 @@ static int blockdev_limits(struct blk_device *dev, dev_t rdev, bool direct)
 	return 0;
 }
 
-/* Can a single sector be read past the page cache? It cannot where the storage has 4 KiB blocks. */
+/* Does O_DIRECT work for a single sector? Not on storage with blocks of 4 KiB. */
 static bool direct_sectors(int fd)
 {
 	_Alignas(PAGE_BYTES) uint8_t buf[2 * SECTOR_BYTES];
@@ -81,8 +87,8 @@ static bool direct_sectors(int fd)
 }
 
 /*
- * Images of disks have sectors of 512 bytes, and their partition tables count in those. Where
- * O_DIRECT cannot do that, it goes: another block size would make an existing image unreadable.
+ * Disk images have sectors of 512 bytes, in which their partition tables count. If O_DIRECT cannot
+ * do that, do without it: with another block size, existing images would be unreadable.
  */
 static int file_limits(struct blk_device *dev, const struct stat *st, bool direct)
 {
@@ -98,7 +104,7 @@ static int file_limits(struct blk_device *dev, const struct stat *st, bool direc
 	lim->memory_align = direct ? lim->block_size : 1;
 	lim->physical_block_size = st->st_blksize;
 	lim->min_io = st->st_blksize;
-	/* A hole behind the end changes nothing, but tells whether holes can be made. */
+	/* A hole beyond the end changes nothing, but shows whether holes are supported. */
 	if (!lim->readonly && !fallocate(dev->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 					 ALIGN_UP(st->st_size, PAGE_BYTES), PAGE_BYTES)) {
 		lim->max_discard = MAX_RANGE_BYTES;
@@ -108,13 +114,13 @@ static int file_limits(struct blk_device *dev, const struct stat *st, bool direc
 	return 0;
 }
 
-/* Makes the numbers fit each other, whatever the device said. */
+/* Make the limits consistent, whatever the device reported. */
 static int check_limits(struct blk_limits *lim, const char *path)
 {
 	if (!is_power_of_two(lim->block_size) || lim->block_size < SECTOR_BYTES)
 		return say_errno(EINVAL, "%s has blocks of %u bytes", path, lim->block_size);
 	if (lim->capacity % lim->block_size) {
-		say("%s: the last %lu bytes are no whole block and stay hidden", path,
+		say("%s: the last %lu bytes do not fill a block and are hidden from the guest", path,
 		    (unsigned long)(lim->capacity % lim->block_size));
 		lim->capacity = ALIGN_DOWN(lim->capacity, (uint64_t)lim->block_size);
 	}
@@ -137,16 +143,16 @@ static int check_limits(struct blk_limits *lim, const char *path)
 #define QEMU_BYTE_WRITES	101
 
 /*
- * The tool's image_lock() is made for layers, which may become read-only while they are open, and so
- * doesn't say "I write". Our disks are written as long as they are open, and say so before they look
- * at others: a reader that comes after that look would not know of them.
+ * image_lock() is made for layers, which may become read-only while they are open, so it does not
+ * announce writing. Our disks are written as long as they are open. Announce that before checking
+ * for others: a reader that comes after the check would not notice.
  */
 static int lock_file(int fd, const char *path, bool readonly)
 {
 	struct flock l = { .l_type = F_RDLCK, .l_start = QEMU_BYTE_WRITES, .l_len = 1 };
 	const char *why;
 
-	/* Fails where the file system has no locks: then there is nothing to check, either. */
+	/* This fails if the file system has no locks: then there are none to check, either. */
 	if (!readonly)
 		fcntl(fd, F_OFD_SETLK, &l);
 	if (image_lock(fd, !readonly, &why) != -EBUSY)
@@ -156,8 +162,8 @@ static int lock_file(int fd, const char *path, bool readonly)
 }
 
 /*
- * Block devices are opened exclusively, so that what is mounted here cannot be written by a guest. Not
- * so for readers, of which there may be several, and O_EXCL lets in but one. Files get QEMU's locks, see
+ * Block devices are opened exclusively, so that a guest cannot write to a device that is mounted
+ * here. For readers there is no O_EXCL, which would admit only one of them. For files see
  * lock_file().
  */
 static int open_disk(const char *path, bool readonly, bool *direct)
@@ -175,7 +181,7 @@ static int open_disk(const char *path, bool readonly, bool *direct)
 		flags |= O_EXCL;
 	fd = open(path, flags | O_DIRECT);
 	if (fd < 0 && errno == EINVAL) {
-		/* tmpfs and the like: through the page cache then. */
+		/* No O_DIRECT, as on tmpfs: use the page cache. */
 		*direct = false;
 		fd = open(path, flags);
 	}
@@ -198,7 +204,7 @@ int blk_open(struct blk_device *dev, const char *path, bool readonly, const char
 	err = fstat(dev->fd, &st) ? -errno : 0;
 	dev->is_blockdev = S_ISBLK(st.st_mode);
 	if (!err && !dev->is_blockdev && lock_file(dev->fd, path, readonly)) {
-		close(dev->fd);		/* said why */
+		close(dev->fd);		/* a message was printed */
 		return -EBUSY;
 	}
 	if (!err)

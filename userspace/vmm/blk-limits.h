@@ -10,8 +10,8 @@
 struct blk_device;
 
 /*
- * Opens `path` and fills dev->fd, is_blockdev and lim. serial may be NULL. 0 or -errno,
- * said why.
+ * Open `path` and fill in dev->fd, is_blockdev and lim. serial may be NULL. Returns 0, or -errno
+ * after a message.
  */
 int blk_open(struct blk_device *dev, const char *path, bool readonly, const char *serial);
 

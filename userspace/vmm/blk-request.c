@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parses virtio-blk requests, and writes the answers.
+ */
 #include <errno.h>
 #include <linux/virtio_blk.h>
 #include <string.h>
@@ -12,7 +15,7 @@ static void answer_now(struct blk_request *rq, uint8_t answer)
 	rq->answer = answer;
 }
 
-/* Is [offset, offset + len) inside the device, in whole blocks? Safe against wrap-around. */
+/* Does [offset, offset + len) consist of whole blocks of the device? Safe against overflow. */
 static bool range_ok(const struct blk_limits *lim, uint64_t offset, uint64_t len)
 {
 	if ((offset | len) & (lim->block_size - 1))
@@ -20,7 +23,10 @@ static bool range_ok(const struct blk_limits *lim, uint64_t offset, uint64_t len
 	return offset <= lim->capacity && len <= lim->capacity - offset;
 }
 
-/* A sector number from the guest, as a byte offset; beyond every capacity if it doesn't fit. */
+/*
+ * Convert a sector number of the guest to bytes; one that does not fit becomes larger than any
+ * capacity.
+ */
 static uint64_t sector_to_bytes(uint64_t sector)
 {
 	return sector > UINT64_MAX >> SECTOR_BITS ? ALIGN_DOWN(UINT64_MAX, (uint64_t)SECTOR_BYTES)
@@ -41,8 +47,8 @@ static void parse_rw(struct blk_request *rq, const struct blk_limits *lim, uint6
 }
 
 /*
- * The flags decide before the range does: section 5.2.6.2 wants UNSUPP for a flag that is unknown,
- * and for "unmap" in a discard.
+ * Check the flags before the range: section 5.2.6.2 requires UNSUPP for an unknown flag, and for
+ * "unmap" in a discard.
  */
 static uint8_t parse_range(const struct blk_limits *lim, enum blk_op op, struct blk_range *r,
 			   const struct virtio_blk_discard_write_zeroes *seg)
@@ -71,7 +77,7 @@ static void parse_ranges(struct blk_request *rq, const struct blk_limits *lim,
 	if (lim->readonly || !bytes || bytes % sizeof(*seg) || bytes > sizeof(seg))
 		return answer_now(rq, VIRTIO_BLK_S_IOERR);
 
-	/* Copied first: the guest may change its memory between a check and a use. */
+	/* Copy first: the guest may change its memory between check and use. */
 	iov_read(data, 0, seg, bytes);
 	rq->op = op;
 	rq->nranges = bytes / sizeof(*seg);
@@ -100,7 +106,7 @@ int blk_parse(struct blk_request *rq, const struct blk_limits *lim, struct vq_ch
 
 	rq->written = 1;
 	rq->nranges = 0;
-	/* How the request is cut into buffers means nothing (2.7.4.1): only the bytes count. */
+	/* The layout of the buffers has no meaning (2.7.4.1): only the bytes count. */
 	if (iov_read(&c->out, 0, &hdr, sizeof(hdr)) != sizeof(hdr) || !c->in.n)
 		return -EPROTO;
 	iov_drop_front(&c->out, sizeof(hdr));
@@ -136,6 +142,6 @@ int blk_parse(struct blk_request *rq, const struct blk_limits *lim, struct vq_ch
 uint32_t blk_answer(struct blk_request *rq, uint8_t answer)
 {
 	__atomic_store_n(rq->status, answer, __ATOMIC_RELAXED);
-	/* A failed read promises nothing but the answer itself. */
+	/* After a failed read only the answer itself is valid. */
 	return answer == VIRTIO_BLK_S_OK ? rq->written : 1;
 }

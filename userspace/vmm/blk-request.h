@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * virtio-blk requests (virtio 1.2, section 5.2.6): from a descriptor chain to something that can be
- * carried out. Pure: no system call, no state besides its arguments.
+ * virtio-blk requests (virtio 1.2, section 5.2.6): from a descriptor chain to an operation. Pure:
+ * no system calls, no state besides the arguments.
  */
 #ifndef VMM_BLK_REQUEST_H
 #define VMM_BLK_REQUEST_H
@@ -15,11 +15,11 @@
 #define BLK_MAX_RANGES	32	/* segments of one DISCARD or WRITE_ZEROES request */
 #define BLK_ID_BYTES	20
 
-/* What the device can do. Bytes unless the name says otherwise; 0 means: not supported. */
+/* The capabilities of a disk. In bytes unless the name says otherwise; 0: not supported. */
 struct blk_limits {
 	uint64_t capacity;		/* multiple of block_size */
-	uint32_t block_size;		/* smallest unit of I/O: offsets and lengths */
-	uint32_t memory_align;		/* what O_DIRECT asks of buffers; 1 without it */
+	uint32_t block_size;		/* smallest unit of I/O, for offsets and lengths */
+	uint32_t memory_align;		/* alignment of buffers for O_DIRECT; 1 without it */
 	uint32_t physical_block_size;
 	uint32_t alignment_offset;
 	uint32_t min_io;
@@ -32,7 +32,7 @@ struct blk_limits {
 };
 
 enum blk_op {
-	BLK_ANSWER,			/* nothing to do but to write `answer` */
+	BLK_ANSWER,			/* only `answer` is to be written */
 	BLK_READ,
 	BLK_WRITE,
 	BLK_FLUSH,
@@ -50,7 +50,7 @@ struct blk_request {
 	enum blk_op op;
 	uint8_t answer;			/* VIRTIO_BLK_S_* */
 	uint8_t *status;		/* where the guest wants the answer */
-	uint32_t written;		/* bytes the guest finds written, the answer included */
+	uint32_t written;		/* bytes written to the guest, including the answer */
 	uint64_t offset;
 	uint64_t len;
 	struct iov_list data;
@@ -59,14 +59,14 @@ struct blk_request {
 };
 
 /*
- * Parses one chain. `data` points into the chain, whose lists are consumed.
+ * Parse a chain. rq->data points into the chain, whose lists are consumed.
  *
- * 0, or -EPROTO when not even an answer is possible: the chain has no room for the status byte or
- * no whole header. Everything else that is wrong ends as BLK_ANSWER with IOERR or UNSUPP.
+ * Return: 0, or -EPROTO if there cannot even be an answer: the chain has no room for the status
+ * byte or no complete header. Any other error becomes BLK_ANSWER with IOERR or UNSUPP.
  */
 int blk_parse(struct blk_request *rq, const struct blk_limits *lim, struct vq_chain *chain);
 
-/* Writes the answer where the guest wants it; the length for the used ring. */
+/* Write the answer for the guest. Returns the length for the used ring. */
 uint32_t blk_answer(struct blk_request *rq, uint8_t answer);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Discards and zeroing. Kernels before 6.12 have no io_uring operation that discards on a block
- * device, and the system calls block: a thread of their own makes them, in the order they came.
+ * Discards and zeroing. Before 6.12 io_uring cannot discard on block devices, and the system calls
+ * block: a separate thread makes them, in the order of the requests.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +31,8 @@ static int discard(const struct blk_slow *s, const struct blk_range *r)
 }
 
 /*
- * A hole reads as zeros; on a block device PUNCH_HOLE means: zero, by unmapping if possible. What
- * may not be unmapped must be really zeroed.
+ * PUNCH_HOLE on a block device means: zero, by unmapping if possible. If unmapping is not allowed,
+ * write zeros.
  */
 static int write_zeroes(const struct blk_slow *s, const struct blk_range *r)
 {
@@ -44,7 +44,10 @@ static int write_zeroes(const struct blk_slow *s, const struct blk_range *r)
 		return ioctl(s->fd, BLKZEROOUT, range);
 	if (!fallocate(s->fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, r->offset, r->len))
 		return 0;
-	/* Not every file system has ZERO_RANGE. Space may be lost, zeros may not. */
+	/*
+	 * Not every file system has ZERO_RANGE. A hole instead may lose reserved space, but no
+	 * data.
+	 */
 	return errno == EOPNOTSUPP ? punch(s, r) : -1;
 }
 
@@ -62,7 +65,7 @@ static int carry_out(const struct blk_slow *s, const struct blk_task *t)
 		if (fail)
 			return errno;
 	}
-	/* Zeros are data; a discard promises nothing that could be lost. */
+	/* Zeros are data and must become durable; a discard has nothing to lose. */
 	if (t->through && rq->op == BLK_WRITE_ZEROES && fdatasync(s->fd))
 		return errno;
 	return 0;

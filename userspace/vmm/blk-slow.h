@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Discards and write zeroes, for which a thread of their own does system calls.
+ * Discards and write zeroes: a separate thread makes the system calls for them.
  */
 #ifndef VMM_BLK_SLOW_H
 #define VMM_BLK_SLOW_H
@@ -27,7 +27,7 @@ int blk_slow_init(struct blk_slow *s, int fd, bool is_blockdev);
 int blk_slow_start(struct blk_slow *s);
 void blk_slow_stop(struct blk_slow *s);
 void blk_slow_submit(struct blk_slow *s, struct blk_task *t);
-/* Finished tasks, one at a time; NULL: no more. */
+/* The next finished task, or NULL. */
 struct blk_task *blk_slow_collect(struct blk_slow *s);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lists of requests that are carried out.
+ * Lists of requests in progress.
  */
 #include <stddef.h>
 

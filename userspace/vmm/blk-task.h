@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A request while it is carried out, and lists of them.
+ * A request in progress, and lists of requests.
  */
 #ifndef VMM_BLK_TASK_H
 #define VMM_BLK_TASK_H
@@ -13,14 +13,14 @@
 
 struct blk_queue;
 
-/* A request on its way, from vq_pop() to vq_push(). */
+/* A request in progress, from vq_pop() to vq_push(). */
 struct blk_task {
-	struct blk_task *next;		/* free list, waiting list or a list of blk-slow */
+	struct blk_task *next;		/* in one of several lists */
 	struct blk_queue *queue;
 	struct vq_chain chain;
 	struct blk_request rq;
-	bool through;			/* durable before it is answered */
-	int error;			/* 0 or an errno, valid when done */
+	bool through;			/* make it durable before answering */
+	int error;			/* 0 or an errno; valid when the task is finished */
 
 	/* blk-io: */
 	uint64_t done;			/* bytes of rq.len that are done */

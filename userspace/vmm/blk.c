@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The disk's thread. It waits in one place, the ring, for everything: the guest's notifications,
- * completions, discards that are done, and the vCPUs' "start", "reset" and "quit", for which it
- * looks at the device's state under its lock.
+ * The thread of a disk. It waits in a single place, the ring: for notifications by the guest,
+ * completions, finished discards, and for "start", "reset" and "quit" from vCPU threads, upon which
+ * it reads the state of the device under its lock.
  *
  *     stopped --start--> running --reset, nothing in flight--> stopped
  *                           |
  *                           +--rule broken--> broken --reset, nothing in flight--> stopped
  *
- * Queues are this thread's own while it runs; nothing in the data path takes a lock.
+ * While the device is running only this thread uses its queues, so the data path takes no lock.
  */
 #include <errno.h>
 #include <linux/virtio_blk.h>
@@ -33,7 +33,7 @@
 #define PCI_CLASS_STORAGE	0x018000
 #define CONFIG_LEN		offsetof(struct virtio_blk_config, max_secure_erase_sectors)
 
-/* The ring's files, and the tags of what is read from them. Tasks are pointers, hence even. */
+/* Files of the ring, and tags for the reads from them. Tags are odd, unlike pointers to tasks. */
 enum { FILE_DISK, FILE_CTL, FILE_SLOW, FILE_KICK, FILE_MAX = FILE_KICK + VIRTIO_MAX_QUEUES };
 #define TAG(file)		((uint64_t)(file) << 1 | 1)
 #define IS_TAG(data)		((data) & 1)
@@ -53,7 +53,7 @@ static struct virtio_blk_config make_config(const struct blk_device *dev)
 		exp++;
 	return (struct virtio_blk_config) {
 		.capacity = lim->capacity >> SECTOR_BITS,
-		.seg_max = BLK_QUEUE_SIZE - 2,	/* header and answer are segments too */
+		.seg_max = BLK_QUEUE_SIZE - 2,	/* header and answer are segments, too */
 		.blk_size = lim->block_size,
 		.physical_block_exp = exp,
 		.alignment_offset = lim->alignment_offset / lim->block_size,
@@ -85,7 +85,7 @@ static void config_write(struct virtio_device *vdev, uint32_t off, const void *d
 		atomic_store(&to_blk(vdev)->writeback, *(const uint8_t *)data & 1);
 }
 
-/* All three only wake the thread: it finds out what they want. */
+/* All three just wake the thread, which then finds out the reason. */
 static void wake(struct virtio_device *vdev)
 {
 	event_signal(to_blk(vdev)->ctl_fd);
@@ -144,7 +144,7 @@ static void complete(struct blk_task *t, uint8_t answer)
 	struct blk_queue *q = t->queue;
 	uint32_t len = blk_answer(&t->rq, answer);
 
-	/* A device that needs a reset must not go on to use the queue. */
+	/* A device that needs a reset must not use the queue any more. */
 	if (!q->dev->broken)
 		vq_push(&q->vq, t->chain.head, len);
 	put_task(t);
@@ -165,7 +165,10 @@ static uint8_t answer_for(int error)
 static void start_task(struct blk_device *dev, struct blk_task *t)
 {
 	t->error = 0;
-	/* Without a way to flush, or when told so, the guest relies on writes being durable. */
+	/*
+	 * If the guest cannot flush, or has turned the cache off, it relies on writes being
+	 * durable.
+	 */
 	t->through = !dev->can_flush || !atomic_load(&dev->writeback);
 	switch (t->rq.op) {
 	case BLK_ANSWER:
@@ -180,13 +183,16 @@ static void start_task(struct blk_device *dev, struct blk_task *t)
 	}
 }
 
-/* Takes one request off the queue; false: there is none. */
+/* Take a request from the queue; false if there is none. */
 static bool take_one(struct blk_device *dev, struct blk_queue *q)
 {
 	struct blk_task *t = q->free;
 	int r;
 
-	/* A task for each entry of the largest queue: they run out when the driver has none left. */
+	/*
+	 * There are as many tasks as entries in the largest queue, so they never run out before the
+	 * driver's buffers.
+	 */
 	if (!t)
 		return false;
 	r = vq_pop(&q->vq, &t->chain);
@@ -214,7 +220,7 @@ static void process_queue(struct blk_device *dev, struct blk_queue *q)
 		vq_kicks_off(&q->vq);
 		while (!dev->broken && take_one(dev, q))
 			;
-		/* Also when all tasks are taken: else the driver would keep silent for ever. */
+		/* Even if all tasks are in use: otherwise the driver would never notify again. */
 		more = !dev->broken && vq_kicks_on(&q->vq);
 		if (more && !q->free)
 			break_device(dev, "more buffers available than the ring has");
@@ -228,7 +234,7 @@ static void interrupt_guest(struct blk_device *dev)
 			virtio_interrupt(&dev->vdev, i);
 }
 
-/* The driver said it is ready. vdev->lock is held: the configuration stands still. */
+/* The driver is ready. vdev->lock is held, so the configuration does not change. */
 static const char *setup_queues(struct blk_device *dev)
 {
 	struct virtio_device *vdev = &dev->vdev;
@@ -266,12 +272,12 @@ static void look_at_state(struct blk_device *dev)
 
 	if (rule)
 		break_device(dev, rule);
-	/* Notifications that came before the start were ignored, so look once in any case. */
+	/* Notifications before the start were ignored, so check all queues now. */
 	for (unsigned int i = 0; start && i < vdev->nqueues; i++)
 		process_queue(dev, &dev->queue[i]);
 }
 
-/* After a reset was asked for nothing new is begun; it is done when nothing is left. */
+/* During a reset no request is started. The reset is complete when nothing is in flight. */
 static bool is_resetting(struct blk_device *dev)
 {
 	bool r;
@@ -313,9 +319,9 @@ static void collect_slow(struct blk_device *dev)
 		complete(t, answer_for(t->error));
 }
 
-/* What one turn of the loop found. */
+/* Findings of one iteration of the loop. */
 struct turn {
-	bool state;			/* somebody changed the device's state */
+	bool state;			/* the state of the device may have changed */
 	uint32_t kicked;		/* queues, one bit each */
 };
 
@@ -375,10 +381,10 @@ static void turn_once(struct blk_device *dev, bool *resetting)
 }
 
 /*
- * Where this thread shares a processor with a vCPU, waking up for a notification must not interrupt
- * the guest before it has said all it has to say: each request would cost a switch there and back, at
- * any queue depth. A batch thread waits until the vCPU halts or its time slice ends; with a processor
- * to spare it starts at once all the same. What the user chose (chrt) stays.
+ * When this thread shares a processor with a vCPU, a notification must not preempt the guest before
+ * it has submitted everything: otherwise each request would cost two context switches, at any queue
+ * depth. A SCHED_BATCH thread waits until the vCPU halts or its time slice ends; on an idle
+ * processor it starts at once nevertheless. A policy chosen by the user (chrt) is kept.
  */
 static void let_the_guest_finish(void)
 {
@@ -421,7 +427,7 @@ static int init_queue(struct blk_device *dev, unsigned int index)
 
 	q->dev = dev;
 	q->index = index;
-	/* Zeroed pages cost nothing until a request uses them. */
+	/* Zeroed pages take no memory until they are used. */
 	q->tasks = calloc(BLK_QUEUE_SIZE, sizeof(*q->tasks));
 	if (!q->tasks)
 		return -ENOMEM;

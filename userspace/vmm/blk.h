@@ -29,11 +29,11 @@ struct blk_device;
 struct blk_queue {
 	struct blk_device *dev;
 	unsigned int index;
-	bool live;			/* enabled by the driver, and intact */
+	bool live;			/* enabled by the driver, and not broken */
 	struct virtqueue vq;
 	struct blk_task *tasks;		/* BLK_QUEUE_SIZE of them */
 	struct blk_task *free;
-	uint64_t kicks;			/* what was read from the kick eventfd */
+	uint64_t kicks;			/* the last count read from the kick eventfd */
 };
 
 struct blk_device {
@@ -41,29 +41,29 @@ struct blk_device {
 	struct blk_limits lim;
 	int fd;
 	bool is_blockdev;
-	_Atomic bool writeback;		/* the configuration field: false: every write is durable */
+	_Atomic bool writeback;		/* in the configuration; false: writes are durable */
 
 	int ctl_fd;			/* wakes the thread for the two below, or a start */
 	_Atomic bool quit;
 
-	/* The disk thread's own: */
+	/* Used by the thread of the disk only: */
 	pthread_t thread;
 	bool thread_started;
 	struct blk_io io;
 	struct blk_slow slow;
 	struct blk_queue queue[VIRTIO_MAX_QUEUES];
-	bool running;			/* between the driver's start and its reset */
-	bool broken;			/* ... but it broke a rule meanwhile */
-	bool can_flush;			/* the driver knows FLUSH */
+	bool running;			/* between start and reset by the driver */
+	bool broken;			/* the driver has broken a rule since the start */
+	bool can_flush;			/* FLUSH was negotiated */
 	unsigned int in_flight;
 	uint64_t ctl_count, slow_count;
 };
 
-/* Makes a virtio device of an opened disk. 0 or -errno, said why. */
+/* Make a virtio device of an opened disk. Returns 0, or -errno after a message. */
 int blk_init(struct blk_device *dev, const struct guest_mem *mem, unsigned int nqueues);
 int blk_start(struct blk_device *dev);
 
-/* Lets what is in flight finish, makes it durable, ends the threads. */
+/* Wait for the requests in flight, make the data durable, end the threads. */
 void blk_stop(struct blk_device *dev);
 
 #endif

@@ -25,13 +25,13 @@
 
 #define CMDLINE_ADDR		0x20000UL
 #define CMDLINE_ROOM		0x10000UL
-#define BASEMEM_END		0x9fc00UL	/* where PCs keep the extended BIOS data area */
+#define BASEMEM_END		0x9fc00UL	/* PCs have the extended BIOS data area here */
 #define EXTMEM_START		0x100000UL
 #define HDR_OFFSET		0x1f1
 #define PML4_SIZE		(6 * PAGE_BYTES)
 #define ENTRY_64		0x200
 
-/* The kernel may read 4 GiB through these; it builds its own tables soon enough. */
+/* The first 4 GiB, until the kernel has built its own tables. */
 static void write_page_tables(const struct guest_mem *mem)
 {
 	uint64_t *pml4 = mem_range(mem, BOOT_PML4_ADDR, PML4_SIZE);
@@ -43,7 +43,7 @@ static void write_page_tables(const struct guest_mem *mem)
 	pml4[0] = addr | 3;
 	for (int i = 0; i < 4; i++)
 		pdpt[i] = (addr + (1 + i) * PAGE_BYTES) | 3;
-	/* 2 MiB pages: present, writable, large. 1 GiB pages not every processor has. */
+	/* 2 MiB pages: present, writable, large. Not all processors have 1 GiB pages. */
 	for (uint64_t i = 0; i < 4 * 512; i++)
 		pd[i] = i << 21 | 0x83;
 }
@@ -75,7 +75,7 @@ static void write_e820(struct boot_params *bp, const struct guest_mem *mem)
 			 E820_RAM);
 }
 
-/* Reads [off, off + len) of a file into the guest. */
+/* Read [off, off + len) of a file into the memory of the guest. */
 static int read_into(const struct vm *vm, int fd, const char *path, uint64_t off, uint64_t addr,
 		     uint64_t len)
 {
@@ -126,7 +126,10 @@ static int load_kernel(const struct vm *vm, struct boot_params *bp, const char *
 	if (fd < 0)
 		return fd;
 	err = -ENOEXEC;
-	/* The header's length is in its own jump instruction: byte 0x201 counts from 0x202. */
+	/*
+	 * The length of the header is the operand of its jump instruction, at 0x201, which counts
+	 * from 0x202.
+	 */
 	if (pread(fd, h, sizeof(*h), HDR_OFFSET) != sizeof(*h) || pread(fd, &jump, 1, 0x201) != 1) {
 		say("%s is too short for a kernel", path);
 		goto out;
@@ -159,7 +162,7 @@ out:
 	return err;
 }
 
-/* As high as the kernel allows, so that it is out of the way of whatever grows from below. */
+/* As high as the kernel allows, to leave the memory below it free. */
 static int load_initrd(const struct vm *vm, struct boot_params *bp, const char *path,
 		       uint64_t kernel_end)
 {
@@ -212,7 +215,7 @@ int boot_load(struct vm *vm, const char *kernel, const char *initrd, const char 
 	if (err)
 		return err;
 
-	bp->hdr.type_of_loader = 0xff;		/* no number assigned to us */
+	bp->hdr.type_of_loader = 0xff;		/* no number assigned */
 	bp->acpi_rsdp_addr = rsdp;
 	write_e820(bp, &vm->mem);
 	write_gdt(&vm->mem);

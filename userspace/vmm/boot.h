@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loads a Linux kernel and what it needs at boot.
+ * Loads a Linux kernel and prepares its boot.
  */
 #ifndef VMM_BOOT_H
 #define VMM_BOOT_H
@@ -9,11 +9,14 @@
 
 struct vm;
 
-/* Puts kernel, initrd and command line in place; *entry: where vCPU 0 starts. */
+/*
+ * Load kernel, initrd and command line. *entry gets the address at which vCPU 0 starts. Returns 0,
+ * or -errno after a message.
+ */
 int boot_load(struct vm *vm, const char *kernel, const char *initrd, const char *cmdline,
 	      uint64_t rsdp, uint64_t *entry);
 
-/* What the boot processor needs besides `entry`: see boot.c's memory map. */
+/* For the boot processor, see the memory map in boot.c. */
 #define BOOT_PARAMS_ADDR	0x7000UL
 #define BOOT_GDT_ADDR		0x8000UL
 #define BOOT_PML4_ADDR		0x9000UL

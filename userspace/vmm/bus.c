@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Finds the device at an I/O port or address.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +9,7 @@
 
 void bus_add(struct bus *bus, uint64_t start, uint64_t len, bus_fn fn, void *dev)
 {
-	/* The set of devices is fixed at compile time: a full table is a bug, not a condition. */
+	/* All devices are known at compile time: a full table is a bug. */
 	if (bus->nranges == BUS_MAX_RANGES)
 		abort();
 	bus->range[bus->nranges++] = (struct bus_range) { start, len, fn, dev };
@@ -21,7 +24,7 @@ void bus_access(const struct bus *bus, uint64_t addr, void *data, unsigned int l
 
 		if (addr < r->start || addr - r->start >= r->len)
 			continue;
-		/* An access across the end of a device reaches nobody. */
+		/* An access beyond the end of a device has no effect. */
 		if (len <= r->len - (addr - r->start))
 			r->fn(r->dev, addr - r->start, data, len, write);
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Who answers at which I/O port or memory address. Filled at start, constant while the guest runs. */
+/* The devices at I/O ports and memory addresses. Set up at start, constant while the guest runs. */
 #ifndef VMM_BUS_H
 #define VMM_BUS_H
 
@@ -9,8 +9,9 @@
 #define BUS_MAX_RANGES 16
 
 /*
- * One access of 1, 2, 4 or 8 bytes at `off` from the start of the range; `data` is written to on a
- * read. Called on any vCPU's thread, several at once: a device brings its own lock.
+ * An access of 1, 2, 4 or 8 bytes at `off` from the start of the range; on a read, `data` is filled
+ * in. Called on the threads of all vCPUs, possibly at the same time, so a device needs its own
+ * lock.
  */
 typedef void (*bus_fn)(void *dev, uint64_t off, void *data, unsigned int len, bool write);
 
@@ -28,7 +29,7 @@ struct bus {
 
 void bus_add(struct bus *bus, uint64_t start, uint64_t len, bus_fn fn, void *dev);
 
-/* Where nobody answers, reads give all ones and writes go nowhere, as on real buses. */
+/* Without a device at addr, reads return all ones and writes are ignored, as on real buses. */
 void bus_access(const struct bus *bus, uint64_t addr, void *data, unsigned int len, bool write);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the guest's processors say about themselves: what KVM supports on this host, with the
- * topology replaced by ours: one package, one thread a core, APIC ids in order.
+ * CPUID of the guest: what KVM supports on this host, but with our topology: one package, one
+ * thread per core, APIC ids in order.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -35,7 +35,7 @@ static void patch_leaf1(const struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 
 	e->ebx = (e->ebx & 0xffff) | ncpus << 16 | vcpu->id << 24;
 	e->ecx |= ECX1_HYPERVISOR;
-	/* Emulated by KVM's APIC on both vendors, but not in its list of processor features. */
+	/* KVM's APIC emulates it for both vendors, but KVM does not list it as a feature. */
 	if (ioctl(vcpu->vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 		e->ecx |= ECX1_TSC_DEADLINE;
 	if (ncpus > 1)
@@ -65,7 +65,7 @@ static void patch(const struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 	}
 }
 
-/* Leaf 0xb, which names the levels of the topology; KVM's own list leaves it empty. */
+/* Leaf 0xb describes the levels of the topology. It is empty in the list that KVM supplies. */
 static void add_topology(const struct vcpu *vcpu, struct kvm_cpuid2 *t)
 {
 	unsigned int ncpus = vcpu->vm->ncpus;

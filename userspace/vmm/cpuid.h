@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What CPUID tells the guest's processors.
+ * CPUID of the processors of the guest.
  */
 #ifndef VMM_CPUID_H
 #define VMM_CPUID_H
 
 struct vcpu;
 
-/* 0 or -errno. */
+/* Returns 0, or -errno after a message. */
 int cpuid_setup(const struct vcpu *vcpu);
 
 #endif

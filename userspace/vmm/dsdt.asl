@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a guest cannot find out by itself: the PCI bus and its windows, the console, the device that
- * takes panic reports, and how to power off. Addresses are repeated in platform.h.
+ * What a guest cannot detect: the PCI bus and its windows, the console, the panic device, and how
+ * to power off. platform.h has the same addresses.
  */
 DefinitionBlock ("dsdt.aml", "DSDT", 2, "COWCHN", "COWCHAIN", 1)
 {

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Translates guest addresses to pointers.
+ */
 #include <stddef.h>
 
 #include "guest-mem.h"
@@ -9,7 +12,7 @@ void *mem_range(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
 		const struct mem_region *r = &mem->region[i];
 		uint64_t off = gpa - r->gpa;
 
-		/* Subtractions only: gpa + len may wrap, and the guest chooses both. */
+		/* Only subtract: the guest chooses gpa and len, and their sum may overflow. */
 		if (gpa < r->gpa || off >= r->size)
 			continue;
 		return len && len <= r->size - off ? r->hva + off : NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The guest's memory as the launcher sees it: a short table of regions.
+ * The memory of the guest: a short table of regions.
  *
- * mem_range() is the only way from a guest address to a pointer. Whoever has a pointer from it may
- * use exactly the bytes asked for, for as long as the guest lives: regions are never unmapped.
+ * mem_range() is the only way from a guest address to a pointer. The pointer is valid for exactly
+ * the requested bytes and for the lifetime of the guest: regions are never unmapped.
  */
 #ifndef VMM_GUEST_MEM_H
 #define VMM_GUEST_MEM_H
@@ -24,8 +24,8 @@ struct guest_mem {
 };
 
 /*
- * Host pointer to [gpa, gpa + len), or NULL unless len > 0 and the whole range lies in one region.
- * Regions are apart from each other in guest address space, so no honest range spans two.
+ * A pointer to [gpa, gpa + len), or NULL unless len > 0 and the range lies in a single region.
+ * Regions are not adjacent in guest address space, so a valid range never spans two.
  */
 void *mem_range(const struct guest_mem *mem, uint64_t gpa, uint64_t len);
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Passes input from stdin to the serial port.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -14,8 +17,8 @@ void input_init(struct input *in, struct uart *uart, bool open)
 	in->uart = uart;
 	in->open = open;
 	/*
-	 * In the background what is typed is somebody else's, and a read would stop the whole guest.
-	 * Without the signal it fails with EIO.
+	 * In the background, input belongs to another job, and a read would stop all threads. With
+	 * SIGTTIN ignored it fails with EIO instead.
 	 */
 	signal(SIGTTIN, SIG_IGN);
 }
@@ -27,10 +30,10 @@ int input_fd(const struct input *in)
 
 int input_wait_ms(const struct input *in)
 {
-	/* The guest doesn't say when its FIFO has room again, so look now and then. */
+	/* The guest does not announce that its FIFO has room again, so poll for that. */
 	if (in->len)
 		return 10;
-	/* Nor does the terminal say when it is ours again. */
+	/* Nor does the terminal announce that it is in the foreground again. */
 	return in->open && in->away ? AWAY_MS : -1;
 }
 

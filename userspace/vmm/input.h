@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is typed, on its way from stdin to the serial port. The main thread's own. */
+/* Input, from stdin to the serial port. Used by the main thread only. */
 #ifndef VMM_INPUT_H
 #define VMM_INPUT_H
 
@@ -13,20 +13,20 @@
 struct input {
 	struct uart *uart;
 	struct term_escape escape;
-	bool open;			/* stdin may still bring something */
-	bool away;			/* it is a terminal that another job has at present */
+	bool open;			/* stdin may still have input */
+	bool away;			/* another job has the terminal at present */
 	uint8_t buf[UART_FIFO];
-	size_t len;			/* read, but not yet taken by the serial port */
+	size_t len;			/* bytes read that the serial port has not taken yet */
 };
 
-/* `open` false: nothing is ever read. Before the sandbox is entered. */
+/* If `open` is false, nothing is ever read. To be called before the sandbox is entered. */
 void input_init(struct input *in, struct uart *uart, bool open);
 
-/* For poll(): what to wait for input on, or -1, and for how long at most. */
+/* For poll(): the descriptor to wait for, or -1, and the longest time to wait. */
 int input_fd(const struct input *in);
 int input_wait_ms(const struct input *in);
 
-/* After poll(). False: the user wants to quit. */
+/* To be called after poll(). Returns false if the user wants to quit. */
 bool input_turn(struct input *in, bool readable);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copies from and to scatter lists, and cuts them.
+ */
 #include <string.h>
 
 #include "iov.h"
@@ -35,7 +38,7 @@ void iov_drop_back(struct iov_list *l, uint64_t len)
 		l->v[l->n - 1].iov_len -= len;
 }
 
-/* One loop for both directions, so that the arithmetic exists once. */
+/* One loop for both directions, to have the arithmetic only once. */
 static size_t iov_copy(const struct iov_list *l, uint64_t off, void *buf, size_t len, bool to_list)
 {
 	size_t done = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Scatter lists: lengths, copies and cutting pieces off either end. Pure. */
+/* Scatter lists: lengths, copies, and cutting bytes off either end. Pure. */
 #ifndef VMM_IOV_H
 #define VMM_IOV_H
 
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* A window into an array of iovecs that belongs to somebody else. */
+/* A part of an array of iovecs; does not own it. */
 struct iov_list {
 	struct iovec *v;
 	unsigned int n;
@@ -16,11 +16,11 @@ struct iov_list {
 
 uint64_t iov_bytes(const struct iov_list *l);
 
-/* Drops up to `len` bytes from the front or the back; entries that become empty go away. */
+/* Drop up to `len` bytes from the front or the back; empty entries are removed. */
 void iov_drop_front(struct iov_list *l, uint64_t len);
 void iov_drop_back(struct iov_list *l, uint64_t len);
 
-/* Copies up to `len` bytes, starting `off` bytes into the list; returns how many were copied. */
+/* Copy up to `len` bytes, from `off` bytes into the list on. Returns the number of bytes copied. */
 size_t iov_read(const struct iov_list *l, uint64_t off, void *to, size_t len);
 size_t iov_write(const struct iov_list *l, uint64_t off, const void *from, size_t len);
 

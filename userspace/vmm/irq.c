@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupts of the guest through KVM's irqfd, ioeventfd and routing table.
+ */
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
@@ -20,8 +23,9 @@ static void add_pin(struct kvm_irq_routing *t, unsigned int gsi, unsigned int ch
 }
 
 /*
- * The table replaces KVM's default one, so it must have the pins too. The timer sits at pin 2 of the
- * IOAPIC, as on every PC; the MADT says so. Pin 0 of it has no source, nor has the PICs' cascade.
+ * Our table replaces KVM's default one, so it must contain the pins, too. As on all PCs the timer
+ * is at pin 2 of the IOAPIC, as the MADT tells. Pin 0 has no source, nor has the cascade of the
+ * PICs.
  */
 int irq_init(struct irq_router *r, int vm_fd)
 {
@@ -97,7 +101,10 @@ void irq_line(struct irq_router *r, unsigned int gsi, bool level)
 
 int irq_ioeventfd(struct irq_router *r, uint64_t addr, int fd, bool add)
 {
-	/* Length 0: any width, which spares KVM decoding the instruction where it can. */
+	/*
+	 * Length 0 stands for any width: KVM need not decode the instruction if the processor
+	 * allows that.
+	 */
 	struct kvm_ioeventfd req = {
 		.addr = addr,
 		.fd = fd,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Interrupts: lines of the in-kernel chips, and messages (MSI) that an eventfd triggers. */
+/* Interrupts: lines of the in-kernel chips, and messages (MSI) triggered by eventfds. */
 #ifndef VMM_IRQ_H
 #define VMM_IRQ_H
 
@@ -20,19 +20,22 @@ struct irq_router {
 
 int irq_init(struct irq_router *r, int vm_fd);
 
-/* Says where message `gsi` (from IRQ_MSI_BASE on) goes. 0 or -errno. */
+/* Set the route of message `gsi` (from IRQ_MSI_BASE on). Returns 0 or -errno. */
 int irq_set_msi(struct irq_router *r, unsigned int gsi, uint64_t addr, uint32_t data);
 
 /*
- * Binds an eventfd to a GSI, or takes it off again. Signals that arrive while it is unbound stay
- * counted in the eventfd and are delivered when it is bound.
+ * Bind an eventfd to a GSI, or unbind it. While it is unbound the eventfd counts signals, which are
+ * delivered when it is bound.
  */
 int irq_bind(struct irq_router *r, unsigned int gsi, int fd, bool bind);
 
-/* Sets the level of an interrupt line. */
+/* Set the level of an interrupt line. */
 void irq_line(struct irq_router *r, unsigned int gsi, bool level);
 
-/* Lets the kernel turn guest writes of any width at `addr` into signals; false: no longer. */
+/*
+ * Have the kernel turn guest writes of any width at `addr` into signals, or end that if `add` is
+ * false.
+ */
 int irq_ioeventfd(struct irq_router *r, uint64_t addr, int fd, bool add);
 
 #endif

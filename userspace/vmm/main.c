@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain-vm: puts the machine together, runs it, and says how it ended.
+ * cowchain-vm, the launcher: builds the machine, runs it, and reports how it ended.
  *
- * Everything is opened and allocated first. Then privileges go, then the threads start, each under
- * its own system call filter; the main thread keeps the terminal, signals and the clock.
+ * Everything is opened and allocated first. Then privileges are dropped, then the threads start,
+ * each with its own system call filter. The main thread handles terminal, signals and timeout.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -91,7 +91,7 @@ static int load(struct machine *m)
 	return err ? err : vcpu_create_all(&m->vm, entry);
 }
 
-/* Signals arrive as file descriptors; every thread inherits the mask. */
+/* Signals are read from a descriptor. All threads inherit the mask. */
 static int set_up_events(struct machine *m)
 {
 	struct itimerspec when = { .it_value.tv_sec = m->opt.timeout };
@@ -154,7 +154,7 @@ static int start(struct machine *m)
 	return err;
 }
 
-/* Until somebody calls vm_end(). */
+/* Run until vm_end() is called. */
 static void run(struct machine *m)
 {
 	struct pollfd p[] = {

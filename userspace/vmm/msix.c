@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSI-X: the vector table and the pending bits.
+ */
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <poll.h>
@@ -79,7 +82,7 @@ static uint64_t pending_bits(const struct msix *m)
 	return bits;
 }
 
-/* A table entry as the guest sees it: address, data, control; 16 bytes. */
+/* A table entry in the form that the guest accesses: address, data, control; 16 bytes. */
 struct entry {
 	uint64_t addr;
 	uint32_t data;
@@ -93,7 +96,9 @@ static void write_entry(struct msix *m, unsigned int i, uint32_t off, const void
 	struct entry e = { v->addr, v->data, v->control };
 
 	memcpy((uint8_t *)&e + off, data, len);
-	/* A live vector that moves: the route is replaced under it, none of its signals gets lost. */
+	/*
+	 * When a bound vector moves, its route is replaced without unbinding, so no signal is lost.
+	 */
 	if (v->bound && (e.addr != v->addr || e.data != v->data))
 		irq_set_msi(m->irq, m->gsi_base + i, e.addr, e.data);
 	v->addr = e.addr;
@@ -110,7 +115,7 @@ void msix_access(struct msix *m, uint32_t off, void *data, unsigned int len, boo
 
 	if (!write)
 		memset(data, 0, len);
-	/* The specification knows aligned accesses of 4 and 8 bytes only. */
+	/* The specification has only aligned accesses of 4 and 8 bytes. */
 	if ((len != 4 && len != 8) || off % len)
 		return;
 	if (off >= MSIX_PBA_OFFSET && off - MSIX_PBA_OFFSET < sizeof(pba)) {

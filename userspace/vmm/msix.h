@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * MSI-X: the vector table in a BAR, and an eventfd per vector. Whoever wants to interrupt signals
- * the eventfd; masked vectors are taken off KVM, so that their signals wait in the eventfd, which is
+ * MSI-X: a vector table in a BAR, and an eventfd for each vector. A signal of the eventfd causes an
+ * interrupt. Masked vectors are unbound from KVM: their eventfd counts signals, and thus serves as
  * the pending bit.
  */
 #ifndef VMM_MSIX_H
@@ -21,29 +21,29 @@ struct msix_vector {
 	uint64_t addr;
 	uint32_t data;
 	uint32_t control;
-	bool bound;		/* KVM injects it */
+	bool bound;		/* bound to KVM */
 	int fd;
 };
 
-/* Guarded by the lock of the device it belongs to. */
+/* Protected by the lock of its device. */
 struct msix {
 	struct irq_router *irq;
 	unsigned int gsi_base;
 	unsigned int n;
 	bool enabled;
-	bool masked;		/* all of them */
+	bool masked;		/* all vectors */
 	struct msix_vector vector[MSIX_MAX_VECTORS];
 };
 
 int msix_init(struct msix *m, struct irq_router *irq, unsigned int gsi_base, unsigned int n);
 
-/* The control word of the capability has changed. */
+/* The control word of the capability was changed. */
 void msix_control(struct msix *m, uint16_t control);
 
-/* An access to the BAR that holds the table and the pending bits. */
+/* An access to the BAR with the table and the pending bits. */
 void msix_access(struct msix *m, uint32_t off, void *data, unsigned int len, bool write);
 
-/* The eventfd of a vector, or -1 if there is no such. */
+/* The eventfd of a vector, or -1 if the vector does not exist. */
 int msix_fd(const struct msix *m, uint16_t vector);
 
 #endif

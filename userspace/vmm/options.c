@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parses the command line of the launcher.
+ */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -76,7 +79,7 @@ static unsigned long parse_number(const char *name, const char *arg, unsigned lo
 	return val;
 }
 
-/* From the end, so that a path may contain commas. */
+/* Parse from the end, since a path may contain commas. */
 int parse_disk(struct disk_option *d, char *arg)
 {
 	char *comma;
@@ -100,7 +103,7 @@ int parse_disk(struct disk_option *d, char *arg)
 static void add_disk(struct options *o, char *arg)
 {
 	if (o->ndisks == VM_MAX_DISKS) {
-		say("there can be %u disks", VM_MAX_DISKS);
+		say("there can be at most %u disks", VM_MAX_DISKS);
 		wrong_usage();
 	}
 	if (parse_disk(&o->disk[o->ndisks++], arg)) {
@@ -174,7 +177,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		parse_option(o, opt);
 	if (optind < argc) {
-		say("what is '%s'?", argv[optind]);
+		say("unexpected argument '%s'", argv[optind]);
 		wrong_usage();
 	}
 	if (!o->kernel) {

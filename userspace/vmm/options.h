@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The command line.
+ */
 #ifndef VMM_OPTIONS_H
 #define VMM_OPTIONS_H
 
@@ -26,10 +29,13 @@ struct options {
 	struct disk_option disk[VM_MAX_DISKS];
 };
 
-/* Parses the command line, or prints help and exits; a wrong one ends with END_USAGE. */
+/*
+ * Parse the command line. Exits after --help or --version, and with END_USAGE after a message about
+ * a wrong one.
+ */
 void options_parse(struct options *o, int argc, char **argv);
 
-/* PATH[,readonly][,serial=S], in place. 0 or -EINVAL. */
+/* Parse PATH[,readonly][,serial=S] in place. Returns 0 or -EINVAL. */
 int parse_disk(struct disk_option *d, char *arg);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A PCI bus with configuration mechanism #1.
+ */
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +15,7 @@
 #define CONFIG_ENABLE		(1U << 31)
 #define FIRST_CAP		0x40
 
-/* Red Hat's generic host bridge: an id without quirks attached in any kernel. */
+/* Red Hat's generic host bridge: kernels have no quirks for this id. */
 #define BRIDGE_VENDOR		0x1b36
 #define BRIDGE_DEVICE		0x0008
 #define BRIDGE_CLASS		0x060000
@@ -60,7 +63,7 @@ unsigned int pci_add_cap(struct pci_device *dev, uint8_t id, const void *body, u
 	while (dev->config[link]) {
 		at = dev->config[link];
 		link = at + PCI_CAP_LIST_NEXT;
-		/* Vendor capabilities carry their length; the only other kind here is MSI-X. */
+		/* Vendor capabilities contain their length; the only other kind here is MSI-X. */
 		at += dev->config[at] == PCI_CAP_ID_VNDR ? dev->config[at + 2] : PCI_CAP_MSIX_SIZEOF;
 	}
 	at = ALIGN_UP(at, 4U);
@@ -81,9 +84,9 @@ uint32_t pci_bar_address(const struct pci_device *dev, unsigned int bar)
 }
 
 /*
- * There is no firmware, and a kernel may be told not to assign addresses: so everything has one
- * from the start. BAR sizes are powers of two, and the address bits below the size stay zero, which
- * is also how a guest finds the size.
+ * Without firmware, and since a kernel may be told not to assign addresses, all BARs have an
+ * address from the start. Sizes of BARs are powers of two, and address bits below the size read as
+ * zeros, by which a guest finds out the size.
  */
 void pci_add(struct pci_bus *pci, struct pci_device *dev)
 {
@@ -124,7 +127,7 @@ static void config_access(struct pci_bus *pci, unsigned int byte, void *data, un
 	unsigned int at = (pci->address & 0xfc) + byte;
 	struct pci_device *dev;
 
-	/* Bus 0, function 0; whoever else is asked for is not there. */
+	/* Bus 0 and function 0 only; no other devices exist. */
 	if (!(pci->address & CONFIG_ENABLE) || pci->address & 0xff0700 || slot >= pci->ndevices)
 		return;
 	dev = pci->device[slot];
@@ -134,7 +137,7 @@ static void config_access(struct pci_bus *pci, unsigned int byte, void *data, un
 		memcpy(data, dev->config + at, len);
 }
 
-/* 0xcf8 takes whole words only; the bytes at 0xcfc are a window to the word it names. */
+/* 0xcf8 takes whole words only. The bytes at 0xcfc show the word that it selects. */
 static void pci_port_access(void *opaque, uint64_t off, void *data, unsigned int len, bool write)
 {
 	struct pci_bus *pci = opaque;

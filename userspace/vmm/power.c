@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ways in which a guest ends itself.
+ */
 #include <string.h>
 
 #include "platform.h"
@@ -14,9 +17,9 @@
 #define PM1_ENABLE		2
 #define PM1_CNT			(PM1_CNT_PORT - PM1_EVT_PORT)
 
-#define PVPANIC_PANICKED	1	/* a read tells which reports are understood */
+#define PVPANIC_PANICKED	1	/* a read returns the supported reports */
 
-/* PM1a_EVT (status, enable) and PM1a_CNT: nothing ever happens, and one sleep state exists. */
+/* PM1a_EVT (status, enable) and PM1a_CNT: no events ever occur, and there is one sleep state. */
 static void pm1_access(void *dev, uint64_t off, void *data, unsigned int len, bool write)
 {
 	struct power *p = dev;
@@ -41,8 +44,8 @@ static void pm1_access(void *dev, uint64_t off, void *data, unsigned int len, bo
 }
 
 /*
- * Commands of the keyboard controller; there is none but this. The status reads 0: "ready for the
- * next command", which is what a kernel waits for before it pulses the reset line.
+ * Commands of the keyboard controller: only the reset exists. The status reads 0, "ready for the
+ * next command", for which a kernel waits before it pulses the reset line.
  */
 static void reset_access(void *dev, uint64_t off, void *data, unsigned int len, bool write)
 {

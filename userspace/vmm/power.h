@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The ways a guest ends itself: ACPI sleep, reset, panic report. */
+/* Ways in which a guest ends itself: ACPI sleep, reset, panic report. */
 #ifndef VMM_POWER_H
 #define VMM_POWER_H
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Drops privileges, and installs a system call filter for each role.
+ */
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -21,10 +24,10 @@
 
 #define NOBODY 65534
 
-/* Set once before threads exist. */
+/* Set before any thread exists. */
 static bool sandbox_enabled;
 
-/* What libc and the end of a thread need, whatever its role. */
+/* What libc needs, and any thread to end. */
 static const int common_calls[] = {
 	SCMP_SYS(futex), SCMP_SYS(write), SCMP_SYS(read), SCMP_SYS(exit), SCMP_SYS(exit_group),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(madvise), SCMP_SYS(munmap),
@@ -40,7 +43,7 @@ static const int main_calls[] = {
 
 static const int vcpu_calls[] = { SCMP_SYS(poll) };
 
-/* poll() is how an interrupt that the guest masked is found pending. */
+/* poll() finds a pending interrupt that the guest has masked. */
 static const int disk_calls[] = { SCMP_SYS(io_uring_enter), SCMP_SYS(poll) };
 
 static const int slow_calls[] = { SCMP_SYS(fallocate), SCMP_SYS(fdatasync) };
@@ -81,7 +84,7 @@ static int allow_ioctl(scmp_filter_ctx ctx, unsigned long request)
 				SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)request));
 }
 
-/* Memory, but never executable; it is what malloc and new thread arenas ask for. */
+/* Memory for malloc and arenas of new threads, but never executable. */
 static int allow_memory(scmp_filter_ctx ctx)
 {
 	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
@@ -98,7 +101,10 @@ static int load_filter(enum sandbox_role role)
 	scmp_filter_ctx ctx;
 	int err;
 
-	/* A trap rather than a silent kill: the handler gives the terminal back and says what. */
+	/*
+	 * Trap instead of killing silently: the handler restores the terminal and prints the
+	 * reason.
+	 */
 	ctx = seccomp_init(SCMP_ACT_TRAP);
 	if (!ctx)
 		return -ENOMEM;
@@ -107,7 +113,7 @@ static int load_filter(enum sandbox_role role)
 		err = allow_calls(ctx, roles[role].calls, roles[role].ncalls);
 	if (!err)
 		err = allow_memory(ctx);
-	/* For that handler, which has libc's tcsetattr() give the terminal back, if it is ours. */
+	/* For that handler: tcsetattr() restores the terminal. */
 	if (!err)
 		err = allow_ioctl(ctx, TIOCGPGRP);
 	if (!err)
@@ -127,7 +133,10 @@ void sandbox_enter(enum sandbox_role role)
 	int err = sandbox_enabled ? load_filter(role) : 0;
 
 	if (err) {
-		/* To go on without would be silent, to end in order takes threads that run. */
+		/*
+		 * Continuing without a sandbox would go unnoticed, and an orderly end needs running
+		 * threads.
+		 */
 		say_errno(-err, "cannot set up the sandbox");
 		term_fatal();
 	}
@@ -138,7 +147,10 @@ static int drop_root(void)
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2] = { { 0 } };
 
-	/* Changing the uid clears capabilities of root; those of others must go by hand. */
+	/*
+	 * Changing the uid clears the capabilities of root. Those of other users must be dropped
+	 * explicitly.
+	 */
 	if (!geteuid() && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
 			   setresuid(NOBODY, NOBODY, NOBODY)))
 		return -errno;
@@ -155,7 +167,7 @@ static void on_sigsys(int sig, siginfo_t *info, void *ctx)
 
 	(void)sig;
 	(void)ctx;
-	/* Signal handler: no stdio. */
+	/* In a signal handler: no stdio. */
 	num[--n] = '\n';
 	do {
 		num[--n] = '0' + nr % 10;
@@ -177,10 +189,10 @@ int sandbox_drop_privileges(bool enabled)
 	if (!enabled)
 		return 0;
 	sigaction(SIGSYS, &sa, NULL);
-	/* Containers may forbid changing ids; then the filters alone must do. */
+	/* A container may forbid changing ids: then only the filters remain. */
 	err = drop_root();
 	if (err == -EPERM)
-		say("keeping the user id: the host does not let me change it");
+		say("keeping the user id: the host does not allow changing it");
 	else if (err)
 		return say_errno(-err, "cannot drop privileges");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is left to an attacker who takes over the launcher from inside the guest: everything is
- * opened before the guest runs, then privileges go, then each thread keeps the few system calls its
- * role needs.
+ * Limits what an attacker can do who takes over the launcher from inside the guest: everything is
+ * opened before the guest runs, then privileges are dropped, then each thread keeps only the few
+ * system calls of its role.
  */
 #ifndef VMM_SANDBOX_H
 #define VMM_SANDBOX_H
@@ -13,16 +13,17 @@ enum sandbox_role {
 	SANDBOX_MAIN,		/* console input, signals, timeout, the end */
 	SANDBOX_VCPU,
 	SANDBOX_DISK,
-	SANDBOX_DISK_SLOW,	/* discards and zeroing: calls that io_uring cannot make */
+	SANDBOX_DISK_SLOW,	/* discards and zeroing, which io_uring cannot do */
 };
 
 /*
- * Once, before any thread starts. Root becomes nobody without capabilities; others keep their uid.
- * `enabled` false makes this and sandbox_enter() do nothing. 0 or -errno.
+ * To be called once, before any thread starts. Root becomes nobody without capabilities; other
+ * users keep their uid. If `enabled` is false, this and sandbox_enter() do nothing. Returns 0, or
+ * -errno after a message.
  */
 int sandbox_drop_privileges(bool enabled);
 
-/* On the thread itself, last thing before its loop. Where that fails the launcher ends. */
+/* To be called on the thread itself, right before its loop. Ends the launcher on failure. */
 void sandbox_enter(enum sandbox_role role);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The user's terminal: raw mode, its restoration, and the escape key.
+ */
 #include <signal.h>
 #include <stdlib.h>
 #include <termios.h>
@@ -9,14 +12,14 @@
 
 #define ESCAPE 0x01
 
-/* Global because a signal handler and atexit() need them. */
+/* Global, for the signal handler and atexit(). */
 static struct termios saved;
 static volatile sig_atomic_t is_raw;
 static pid_t our_job;
 
 /*
- * Has another job the terminal? After a stop and a shell's "bg", for example. It has settings of its
- * own then, and to change them would stop us. The sandbox knows no getpgrp().
+ * Does another job have the terminal, after a stop and a "bg" in the shell for example? Then it has
+ * settings of its own, and changing them would stop us. The sandbox has no getpgrp().
  */
 static bool in_background(void)
 {
@@ -43,7 +46,7 @@ void term_fatal(void)
 	_exit(1);
 }
 
-/* The default action follows: a fault happens again, abort() raises its signal once more. */
+/* Then the default action: a fault recurs, and abort() raises its signal again. */
 static void on_crash(int sig)
 {
 	(void)sig;
@@ -64,13 +67,13 @@ void term_raw(void)
 	struct termios t;
 
 	our_job = getpgrp();
-	/* In the background the terminal is somebody else's: touching it would stop us. */
+	/* In the background, another job has the terminal: touching it would stop us. */
 	if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != our_job ||
 	    tcgetattr(STDIN_FILENO, &saved))
 		return;
 	t = saved;
 	cfmakeraw(&t);
-	t.c_oflag |= OPOST;	/* the guest sends CR LF itself, but our own messages don't */
+	t.c_oflag |= OPOST;	/* the guest sends CR LF, but our own messages only LF */
 	if (!tcsetattr(STDIN_FILENO, TCSAFLUSH, &t)) {
 		is_raw = 1;
 		atexit(term_restore);

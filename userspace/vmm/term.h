@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The user's terminal: raw while the guest has it, restored whatever happens. */
+/* The user's terminal: raw while the guest uses it, restored in any case. */
 #ifndef VMM_TERM_H
 #define VMM_TERM_H
 
@@ -7,24 +7,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Makes stdin raw if it is a terminal, and has it restored at exit. */
+/* Make stdin raw if it is a terminal, and restore it at exit. */
 void term_raw(void);
 
-/* Is it in our hands? Otherwise escapes are not looked for. */
+/* Is it raw? Otherwise escapes are not recognised. */
 bool term_is_raw(void);
 
-/* Restores it; safe in a signal handler, and when there is nothing to restore. */
+/* Restore the terminal. Safe in a signal handler, and if there is nothing to restore. */
 void term_restore(void);
 
-/* Ends the launcher at once, from any thread, when a thread cannot go on; the caller said why. */
+/*
+ * End the launcher immediately, from any thread that cannot continue; the caller has printed a
+ * message.
+ */
 _Noreturn void term_fatal(void);
 
-/* State of the escape key, Ctrl-A: then x quits, and Ctrl-A sends one Ctrl-A. */
+/* State of the escape key, Ctrl-A: Ctrl-A x quits, Ctrl-A Ctrl-A sends one Ctrl-A. */
 struct term_escape {
 	bool pending;
 };
 
-/* Takes the escapes out of `buf` in place; *quit is set when one said so. The new length. */
+/*
+ * Remove the escapes from `buf` in place; sets *quit if one of them asks for that. Returns the new
+ * length.
+ */
 size_t term_filter(struct term_escape *e, uint8_t *buf, size_t len, bool *quit);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A 16550A as far as operating systems use it: FIFOs, the interrupts "data available" and
- * "transmitter empty", loopback for those that test whether it is real. Bytes leave at once, so the
- * transmitter is always empty.
+ * The parts of a 16550A that operating systems use: FIFOs, the interrupts "data available" and
+ * "transmitter empty", and loopback for drivers that test whether it is real. Bytes are sent at
+ * once, so the transmitter is always empty.
  */
 #include <errno.h>
 #include <poll.h>
@@ -29,7 +29,7 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_S
 #define LSR_TX_EMPTY		0x60
 #define MSR_CTS_DSR_DCD		0xb0
 
-/* How much may follow a panic message until a reset is taken to have another cause. */
+/* After this many bytes, a panic message is not taken for the cause of a reset any more. */
 #define PANIC_TAIL		16384
 
 static const char panic_text[] = "Kernel panic - not syncing";
@@ -44,8 +44,8 @@ void uart_init(struct uart *u, struct vm *vm, int out_fd)
 }
 
 /*
- * A guest without a driver for the panic device still says on the console why it resets. That is a
- * hint, not a security boundary: the guest can claim any end it likes anyway.
+ * A guest without a driver for the panic device still prints the reason of a reset on the console.
+ * This is a hint, not a security boundary: the guest can fake any end anyway.
  */
 static void watch_for_panic(struct uart *u, uint8_t c)
 {
@@ -67,8 +67,8 @@ bool uart_saw_panic(struct uart *u)
 }
 
 /*
- * Without u->lock: a terminal that doesn't take its output must not hold up input. Nothing is written
- * after the end: a string instruction can be thousands of writes, each of which may block again.
+ * Called without u->lock: a terminal that is not read must not delay input. Nothing is written
+ * after the end: a string instruction can cause thousands of writes, each of which may block.
  */
 static void output(struct uart *u, uint8_t c)
 {
@@ -77,7 +77,7 @@ static void output(struct uart *u, uint8_t c)
 	while (!vm_ending(u->vm) && write(u->out_fd, &c, 1) < 0) {
 		struct pollfd p = { .fd = u->out_fd, .events = POLLOUT };
 
-		/* A terminal may be non-blocking, if whoever shares it says so. */
+		/* Another process may have made the terminal non-blocking. */
 		if (errno == EAGAIN)
 			poll(&p, 1, 100);
 		else if (errno != EINTR)
@@ -120,12 +120,12 @@ static uint8_t read_iir(struct uart *u)
 		id = IIR_RX;
 	} else if (u->ier & IER_TX && u->thr_empty_irq) {
 		id = IIR_TX;
-		u->thr_empty_irq = false;	/* being told clears it */
+		u->thr_empty_irq = false;	/* reading it clears it */
 	}
 	return id | (u->fcr & FCR_ENABLE ? IIR_FIFO : 0);
 }
 
-/* In loopback the modem outputs appear at the modem inputs: DTR, RTS, OUT1, OUT2. */
+/* In loopback, modem outputs are connected to modem inputs: DTR, RTS, OUT1, OUT2. */
 static uint8_t read_msr(const struct uart *u)
 {
 	if (!(u->mcr & MCR_LOOP))
@@ -155,14 +155,14 @@ static uint8_t reg_read(struct uart *u, unsigned int reg)
 	}
 }
 
-/* Returns true when `val` is to go out. */
+/* Returns true if `val` is to be sent. */
 static bool write_data(struct uart *u, uint8_t val)
 {
 	if (u->lcr & LCR_DLAB) {
 		u->dll = val;
 		return false;
 	}
-	/* ISA interrupts are edges: the line goes down and up again for each byte that is "sent". */
+	/* ISA interrupts are edges: the line goes low and high again for each byte "sent". */
 	u->thr_empty_irq = false;
 	update_line(u);
 	u->thr_empty_irq = true;
@@ -211,7 +211,7 @@ static void uart_access(void *dev, uint64_t reg, void *data, unsigned int len, b
 	uint8_t *byte = data;
 	bool send = false;
 
-	/* Registers are a byte wide; of wider accesses the rest reads as ones. */
+	/* Registers are one byte wide: the other bytes of a wider access read as ones. */
 	(void)len;
 	pthread_mutex_lock(&u->lock);
 	if (is_write)

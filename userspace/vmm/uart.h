@@ -15,7 +15,7 @@ struct vm;
 
 struct uart {
 	struct vm *vm;
-	pthread_mutex_t lock;		/* of the registers, and of the FIFO */
+	pthread_mutex_t lock;		/* protects the registers and the FIFO */
 	uint8_t ier, lcr, mcr, scr, fcr;
 	uint8_t dll, dlm;
 	bool thr_empty_irq;
@@ -23,21 +23,21 @@ struct uart {
 	uint8_t fifo[UART_FIFO];
 	unsigned int fifo_head, fifo_len;
 
-	pthread_mutex_t out_lock;	/* of what follows; only vCPUs take it, and may block */
+	pthread_mutex_t out_lock;	/* protects what follows; taken by vCPUs only, may block */
 	int out_fd;
-	unsigned int panic_matched;	/* characters of the panic message seen so far */
-	_Atomic unsigned int panic_age;	/* bytes written since it was whole; 0: never seen */
+	unsigned int panic_matched;	/* characters of the panic message matched so far */
+	_Atomic unsigned int panic_age;	/* bytes written since the message; 0: never seen */
 };
 
 void uart_init(struct uart *u, struct vm *vm, int out_fd);
 
-/* Makes the guest find it at COM1. */
+/* Connect it as COM1 of the guest. */
 void uart_attach(struct uart *u);
 
-/* Puts input where the guest finds it; returns how much fitted. */
+/* Add input to the FIFO. Returns the number of bytes that fitted. */
 size_t uart_input(struct uart *u, const uint8_t *data, size_t len);
 
-/* Did the kernel announce its panic on the console not long ago? */
+/* Was there a kernel panic on the console recently? */
 bool uart_saw_panic(struct uart *u);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages and eventfds.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -8,12 +11,12 @@
 
 #include "util.h"
 
-/* How long a message waits for somebody to take it. */
+/* How long to wait for stderr to become writable. */
 #define SAY_MS	1000
 
 /*
- * A message that nobody takes is dropped: at the end, with signals blocked, it would keep the launcher
- * from ending, and in a disk's thread the disk from being flushed.
+ * A message that cannot be written is dropped: at the end, with signals blocked, it would keep the
+ * launcher from ending, and in the thread of a disk it would keep the disk from being flushed.
  */
 static bool can_say(void)
 {
@@ -27,7 +30,9 @@ static void say_prefixed(const char *fmt, va_list ap, const char *tail)
 	char line[512];
 	int n;
 
-	/* One write: lines of several threads, and of the guest's console, stay whole. */
+	/*
+	 * A single write: lines of several threads, and of the console of the guest, are not mixed.
+	 */
 	n = snprintf(line, sizeof(line), "cowchain-vm: ");
 	n += vsnprintf(line + n, sizeof(line) - n, fmt, ap);
 	if (n > (int)sizeof(line) - 1)
@@ -62,7 +67,7 @@ void event_signal(int fd)
 {
 	uint64_t one = 1;
 
-	/* Fails only when the counter is full: then the reader is due to wake anyway. */
+	/* Fails only if the counter is full: then the reader wakes up anyway. */
 	if (write(fd, &one, sizeof(one)) < 0)
 		return;
 }

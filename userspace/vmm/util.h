@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Small helpers that every file of the launcher may use.
+ * Helpers for all files of the launcher.
  *
- * The launcher is x86-64 only, so host, guest and virtio 1.x agree on little endian and no field is
- * ever byte swapped.
+ * The launcher is for x86-64 only, so host, guest and virtio 1.x are all little endian and no field
+ * is byte swapped.
  */
 #ifndef VMM_UTIL_H
 #define VMM_UTIL_H
@@ -33,13 +33,13 @@ static inline bool is_power_of_two(uint64_t x)
 	return x && !(x & (x - 1));
 }
 
-/* One line on stderr, prefixed with the program's name. */
+/* Print a line on stderr, after the name of the program. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, followed by strerror(err); returns -err so that callers can `return say_errno(...)`. */
+/* The same, followed by strerror(err). Returns -err, for `return say_errno(...)`. */
 int say_errno(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Eventfds: non-blocking and close-on-exec; both never fail in a way a caller could act on. */
+/* Eventfds that are non-blocking. Failures need no handling. */
 void event_signal(int fd);
 void event_clear(int fd);
 

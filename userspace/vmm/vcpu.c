@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Virtual processors: a thread each, which runs the guest and answers what it touches. */
+/*
+ * Virtual processors: each has a thread that runs the guest and handles its accesses to devices.
+ */
 #include <errno.h>
 #include <linux/kvm.h>
 #include <signal.h>
@@ -47,7 +49,7 @@ static struct kvm_segment flat_segment(uint16_t selector, uint8_t type, bool cod
 	};
 }
 
-/* The state that the 64-bit boot protocol asks for. */
+/* The state required by the 64-bit boot protocol. */
 static int setup_boot_cpu(const struct vcpu *vcpu, uint64_t entry)
 {
 	struct kvm_regs regs = { .rip = entry, .rsi = BOOT_PARAMS_ADDR, .rflags = 2 };
@@ -70,7 +72,7 @@ static int setup_boot_cpu(const struct vcpu *vcpu, uint64_t entry)
 	return 0;
 }
 
-/* What firmware leaves behind on a PC. Old hosts lack one or the other: not worth failing for. */
+/* What firmware sets up on a PC. Some hosts lack one of these, which is not worth a failure. */
 static void setup_msrs(const struct vcpu *vcpu)
 {
 	struct {
@@ -115,7 +117,7 @@ int vcpu_create_all(struct vm *vm, uint64_t entry)
 		err = create_one(vm, &vm->vcpu[i], i);
 	if (err)
 		return err;
-	/* The others wait inside KVM for the guest's start-up message. */
+	/* The other processors wait in KVM for the start-up message of the guest. */
 	err = setup_boot_cpu(&vm->vcpu[0], entry);
 	return err ? say_errno(-err, "cannot set up the boot processor") : 0;
 }
@@ -125,7 +127,7 @@ static void handle_io(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 
-	/* String instructions come as several accesses to the same port. */
+	/* A string instruction yields several accesses to the same port. */
 	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size)
 		bus_access(&vcpu->vm->pio, run->io.port, data, run->io.size,
 			   run->io.direction == KVM_EXIT_IO_OUT);
@@ -180,7 +182,7 @@ static void *vcpu_thread(void *arg)
 
 static void on_kick(int sig)
 {
-	(void)sig;	/* being interrupted is all it is for */
+	(void)sig;	/* its only purpose is to interrupt system calls */
 }
 
 int vcpu_start_all(struct vm *vm)
@@ -212,9 +214,9 @@ static struct timespec in_50_ms(void)
 }
 
 /*
- * Signals all threads that are left, gives them a moment, and says whether any is still there. All,
- * because one may wait for a lock, which a signal does not end, that another holds in a write to a
- * console nobody reads.
+ * Signal all remaining threads, give them a moment, and return whether any is left. Signal all of
+ * them, because one may wait for a lock, which a signal does not interrupt, while another one holds
+ * it in a write to a console that is not read.
  */
 static bool kick_all(struct vm *vm)
 {
@@ -237,9 +239,9 @@ static bool kick_all(struct vm *vm)
 }
 
 /*
- * The caller has set vm->end. immediate_exit closes the window between a thread's look at that and
- * KVM_RUN. A signal may still come just before another system call that it should have interrupted,
- * so there are as many as it takes.
+ * The caller has set vm->end. immediate_exit closes the window between the check of vm->end and
+ * KVM_RUN. Another system call may still begin just after a signal, so signals are repeated until
+ * all threads have ended.
  */
 void vcpu_stop_all(struct vm *vm)
 {

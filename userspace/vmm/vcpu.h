@@ -23,7 +23,7 @@ struct vcpu {
 	bool started;
 };
 
-/* `entry`: where the boot processor starts. 0 or -errno, said why. */
+/* entry: the address at which the boot processor starts. Returns 0, or -errno after a message. */
 int vcpu_create_all(struct vm *vm, uint64_t entry);
 int vcpu_start_all(struct vm *vm);
 void vcpu_stop_all(struct vm *vm);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The PCI transport of virtio.
+ */
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
@@ -12,7 +15,7 @@
 #define VIRTIO_VENDOR		0x1af4
 #define VIRTIO_DEVICE_BASE	0x1040
 
-/* BAR 0: a page for each structure; notifications 4 bytes apart. BAR 1: MSI-X. */
+/* BAR 0 has a page for each structure, with notifications 4 bytes apart. BAR 1 is for MSI-X. */
 #define BAR_REGISTERS		0
 #define BAR_MSIX		1
 #define COMMON_OFFSET		0x0000
@@ -38,7 +41,10 @@ static uint32_t feature_word(uint64_t features, uint32_t select)
 	return select < 2 ? features >> (32 * select) : 0;
 }
 
-/* The whole structure as it reads now: simpler than a case per field, and accesses are rare. */
+/*
+ * The whole structure with its current values: simpler than a case for each field, and accesses are
+ * rare.
+ */
 static void read_common(struct virtio_pci *vp, uint32_t off, void *data, unsigned int len)
 {
 	const struct virtio_device *dev = vp->vdev;
@@ -51,7 +57,7 @@ static void read_common(struct virtio_pci *vp, uint32_t off, void *data, unsigne
 		.msix_config = dev->config_vector,
 		.num_queues = dev->nqueues,
 		.device_status = virtio_status(dev),
-		/* Nothing in the configuration ever changes by itself. */
+		/* The configuration never changes by itself. */
 		.config_generation = 0,
 		.queue_select = vp->queue_select,
 	};
@@ -83,7 +89,7 @@ static void set_high(uint64_t *field, uint32_t val)
 	*field = (*field & 0xffffffffULL) | (uint64_t)val << 32;
 }
 
-/* A queue that is enabled does not change any more: the device may have looked at it already. */
+/* An enabled queue must not change: the device may be using it already. */
 static void write_queue(struct virtio_pci *vp, uint32_t off, uint32_t val)
 {
 	struct virtio_queue *q = selected_queue(vp);
@@ -138,7 +144,7 @@ static void write_features(struct virtio_pci *vp, uint32_t val)
 		set_high(&dev->accepted, val);
 }
 
-/* Width of the field at `off`, 0 if none starts there: drivers must access fields as a whole. */
+/* Width of the field at `off`, 0 if no field begins there: drivers must access whole fields. */
 static unsigned int field_width(uint32_t off)
 {
 	switch (off) {
@@ -233,7 +239,7 @@ static void access_registers(struct virtio_pci *vp, uint32_t off, void *data, un
 		access_device_config(dev, in, data, len, write);
 		break;
 	case NOTIFY_OFFSET:
-		/* KVM takes these; they arrive here only while a BAR is being moved. */
+		/* KVM handles these writes; they get here only while a BAR is being moved. */
 		if (write && in / NOTIFY_MULTIPLIER < dev->nqueues)
 			event_signal(dev->queue[in / NOTIFY_MULTIPLIER].kick_fd);
 		break;
@@ -260,13 +266,15 @@ static void set_notifications(struct virtio_pci *vp, uint32_t base, bool on)
 	for (unsigned int i = 0; i < vp->vdev->nqueues; i++) {
 		err = irq_ioeventfd(vp->msix.irq, base + NOTIFY_OFFSET + i * NOTIFY_MULTIPLIER,
 				    vp->vdev->queue[i].kick_fd, on);
-		/* Without it the write comes to access_registers(): slower, no less correct. */
+		/*
+		 * Without it the write ends up in access_registers(), which is slower but correct.
+		 */
 		if (err && on)
 			say_errno(-err, "cannot set a notification at %#x", base);
 	}
 }
 
-/* Follows BAR 0 wherever the guest puts it, and the enable bits of MSI-X. Bus lock held. */
+/* Follow BAR 0 to where the guest moves it, and the enable bits of MSI-X. Bus lock held. */
 static void config_changed(struct pci_device *pci)
 {
 	struct virtio_pci *vp = container_of(pci, struct virtio_pci, pci);

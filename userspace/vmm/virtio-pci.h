@@ -10,17 +10,19 @@
 struct virtio_pci {
 	struct pci_device pci;
 	struct virtio_device *vdev;
-	unsigned int msix_cap;		/* where the capability stands */
+	unsigned int msix_cap;		/* offset of the capability */
 
-	/* All below is guarded by vdev->lock. */
+	/* Protected by vdev->lock: */
 	struct msix msix;
 	uint32_t device_feature_select;
 	uint32_t driver_feature_select;
 	uint16_t queue_select;
-	uint32_t notify_at;		/* BAR 0's address when the ioeventfds were set; 0: none */
+	uint32_t notify_at;		/* address of BAR 0 for which ioeventfds are set; 0: none */
 };
 
-/* Puts `vdev` on the bus. gsi_base: the first of MSIX_MAX_VECTORS interrupts. 0 or -errno. */
+/*
+ * Put `vdev` on the bus. gsi_base: the first of MSIX_MAX_VECTORS interrupts. Returns 0 or -errno.
+ */
 int virtio_pci_attach(struct virtio_pci *vp, struct virtio_device *vdev, struct pci_bus *pci,
 		      struct irq_router *irq, unsigned int gsi_base);
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * State of a virtio device: features, status, reset.
+ */
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
@@ -58,9 +61,9 @@ static bool features_ok(const struct virtio_device *dev)
 }
 
 /*
- * Bits are only ever added, until a write of 0 asks for a reset. While the device is in use that
- * takes as long as its I/O does; the register reads as before until then, which is what drivers
- * poll for, and no vCPU waits in here.
+ * Bits are only added, until a write of 0 requests a reset. If the device is in use, the reset
+ * takes as long as its I/O; until then the register keeps its value, which drivers poll, and no
+ * vCPU waits here.
  */
 void virtio_write_status(struct virtio_device *dev, uint8_t status)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A virtio 1.x device apart from its transport: features, status, queues (virtio 1.2, section 2).
+ * A virtio 1.x device without its transport: features, status, queues (virtio 1.2, section 2).
  *
- * The guest's registers are handled on vCPU threads under `lock`. The data path lives on a thread
- * of the device, which meets the rest only here: start() and reset() tell it to look, and it answers
- * with virtio_needs_reset() and virtio_reset_done().
+ * Registers are handled on vCPU threads under `lock`. The data path is on a thread of the device.
+ * The two meet only here: start() and reset() wake the thread, which answers with
+ * virtio_needs_reset() and virtio_reset_done().
  */
 #ifndef VMM_VIRTIO_H
 #define VMM_VIRTIO_H
@@ -27,9 +27,11 @@ struct virtio_ops {
 	void (*config_read)(struct virtio_device *dev, uint32_t off, void *data, unsigned int len);
 	void (*config_write)(struct virtio_device *dev, uint32_t off, const void *data,
 			     unsigned int len);
-	/* The driver is ready: dev->queue[] may be used. Called with the lock held, returns at once. */
+	/*
+	 * The driver is ready: dev->queue[] may be used. Called with the lock held; must not block.
+	 */
 	void (*start)(struct virtio_device *dev);
-	/* Finish what is in flight, then call virtio_reset_done(). Lock held, returns at once. */
+	/* Finish what is in flight, then call virtio_reset_done(). Lock held; must not block. */
 	void (*reset)(struct virtio_device *dev);
 };
 
@@ -37,8 +39,8 @@ struct virtio_queue {
 	struct vq_config cfg;
 	bool enabled;
 	uint16_t vector;
-	int kick_fd;			/* the guest notifies us; blocking, as io_uring wants it */
-	_Atomic int call_fd;		/* we interrupt the guest; -1: it has no vector */
+	int kick_fd;			/* signalled by the guest; blocking, as io_uring needs it */
+	_Atomic int call_fd;		/* interrupts the guest; -1: no vector */
 };
 
 struct virtio_device {
@@ -49,11 +51,11 @@ struct virtio_device {
 	uint64_t offered;
 	uint32_t config_len;
 
-	pthread_mutex_t lock;		/* of everything below but what is atomic */
+	pthread_mutex_t lock;		/* protects everything below that is not atomic */
 	uint64_t accepted;
 	uint8_t status;
-	bool started;			/* start() was called, and no reset completed since */
-	bool resetting;			/* the driver wrote 0, the device still works */
+	bool started;			/* between start() and the completion of a reset */
+	bool resetting;			/* the driver wrote 0, but the device is still busy */
 	unsigned int nqueues;
 	struct virtio_queue queue[VIRTIO_MAX_QUEUES];
 	uint16_t config_vector;
@@ -72,13 +74,13 @@ static inline bool virtio_has(const struct virtio_device *dev, unsigned int bit)
 	return dev->accepted & FEATURE(bit);
 }
 
-/* On the device's thread: the driver broke a rule. Says so to the user and to the driver. */
+/* On the thread of the device: the driver broke a rule. Informs the user and the driver. */
 void virtio_needs_reset(struct virtio_device *dev, const char *rule);
 
-/* On the device's thread: nothing is in flight any more. */
+/* On the thread of the device: nothing is in flight any more. */
 void virtio_reset_done(struct virtio_device *dev);
 
-/* On the device's thread: interrupts the driver for a queue. */
+/* On the thread of the device: interrupt the driver for a queue. */
 void virtio_interrupt(struct virtio_device *dev, unsigned int queue);
 
 #endif

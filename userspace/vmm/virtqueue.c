@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Split virtqueues, the device's side.
+ */
 #include <errno.h>
 #include <linux/virtio_ring.h>
 #include <string.h>
@@ -7,8 +10,8 @@
 #include "virtqueue.h"
 
 /*
- * The rings are shared with vCPUs that run at the same time. Every field is loaded exactly once,
- * through these, so that what was checked is what is used.
+ * The rings are shared with running vCPUs. Each field is loaded exactly once, by these functions,
+ * so that the value that was checked is the one that is used.
  */
 #define load(p)			__atomic_load_n(p, __ATOMIC_RELAXED)
 #define load_acquire(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -57,7 +60,7 @@ static uint16_t *avail_event(const struct virtqueue *vq)
 	return (uint16_t *)(vq->used + 4 + vq->size * sizeof(struct vring_used_elem));
 }
 
-/* Sizes and alignments: virtio 1.2, section 2.7. The event fields are counted in either case. */
+/* Sizes and alignments: virtio 1.2, section 2.7. The event fields always count. */
 int vq_init(struct virtqueue *vq, const struct guest_mem *mem, const struct vq_config *cfg,
 	    bool indirect, bool event_idx)
 {
@@ -83,8 +86,8 @@ int vq_init(struct virtqueue *vq, const struct guest_mem *mem, const struct vq_c
 }
 
 /*
- * A copy, which nothing behind the barrier can be reloaded from. By bytes: indirect tables come
- * with no promise of alignment.
+ * Copy the descriptor: after the barrier, the compiler cannot load it again. Copied by bytes, since
+ * indirect tables need not be aligned.
  */
 static struct vring_desc load_desc(const uint8_t *table, uint32_t i)
 {
@@ -121,8 +124,8 @@ static int add_segment(struct virtqueue *vq, struct vq_chain *c, const struct vr
 }
 
 /*
- * Follows a chain from entry `i` of a table of `n`. Each step adds a segment or ends the walk, and
- * add_segment() takes at most vq->size of them: no loop can hold us.
+ * Follow a chain from entry `i` of a table of `n`. Each step adds a segment or ends, and
+ * add_segment() accepts at most vq->size of them, so a loop in the chain ends as well.
  */
 static int walk(struct virtqueue *vq, struct vq_chain *c, const uint8_t *table,
 		uint32_t n, uint32_t i, bool in_indirect)
@@ -162,7 +165,7 @@ int vq_pop(struct virtqueue *vq, struct vq_chain *c)
 
 	if (vq->broken)
 		return -EPROTO;
-	/* Acquire: what the driver wrote before it moved the index is visible from here on. */
+	/* Acquire: pairs with the driver, which writes the entries before it moves the index. */
 	waiting = load_acquire(avail_idx(vq)) - vq->last_avail;
 	if (!waiting)
 		return 0;
@@ -190,7 +193,7 @@ void vq_push(struct virtqueue *vq, uint16_t head, uint32_t len)
 	store(&e->len, len);
 	vq->used_idx++;
 	vq->in_flight--;
-	/* Release: the data and the entry are visible before the index says so. */
+	/* Release: data and entry must be visible before the index. */
 	store_release(used_idx(vq), vq->used_idx);
 }
 
@@ -201,7 +204,10 @@ bool vq_interrupt_due(struct virtqueue *vq)
 	if (old == vq->used_idx)
 		return false;
 	vq->told_idx = vq->used_idx;
-	/* Pairs with the driver's: it enables interrupts, then looks at the index once more. */
+	/*
+	 * Pairs with the barrier of the driver, which enables interrupts and then checks the index
+	 * again.
+	 */
 	full_barrier();
 	if (vq->event_idx)
 		return vring_need_event(load(used_event(vq)), vq->used_idx, old);
@@ -210,7 +216,7 @@ bool vq_interrupt_due(struct virtqueue *vq)
 
 void vq_kicks_off(struct virtqueue *vq)
 {
-	/* With event indexes the stale avail_event does it: the driver passes it once at most. */
+	/* With event indexes the stale avail_event suffices: the driver passes it once at most. */
 	if (!vq->event_idx)
 		store(used_flags(vq), VRING_USED_F_NO_NOTIFY);
 }
@@ -221,7 +227,10 @@ bool vq_kicks_on(struct virtqueue *vq)
 		store(avail_event(vq), vq->last_avail);
 	else
 		store(used_flags(vq), 0);
-	/* Pairs with the driver's: it moves the index, then looks whether we want to know. */
+	/*
+	 * Pairs with the barrier of the driver, which moves the index and then checks whether to
+	 * notify.
+	 */
 	full_barrier();
 	return load(avail_idx(vq)) != vq->last_avail;
 }

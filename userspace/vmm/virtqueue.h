@@ -2,11 +2,11 @@
 /*
  * Split virtqueues (virtio 1.2, section 2.7), the device's side.
  *
- * Pure code over a guest memory table: no system call, no lock, no allocation. Everything the guest
- * writes into a ring or a descriptor is read once and checked here and nowhere else; a chain that
- * vq_pop() hands out consists of valid host pointers.
+ * Pure code over a guest memory table: no system calls, locks or allocations. Whatever the guest
+ * writes into a ring or a descriptor is read once and checked here and nowhere else; a chain from
+ * vq_pop() consists of valid host pointers.
  *
- * One thread at a time may use a queue.
+ * Only one thread at a time may use a queue.
  */
 #ifndef VMM_VIRTQUEUE_H
 #define VMM_VIRTQUEUE_H
@@ -19,7 +19,7 @@
 
 #define VQ_MAX_SIZE 256
 
-/* Where the driver says the queue is, exactly as it wrote it. */
+/* The addresses of the queue, exactly as the driver wrote them. */
 struct vq_config {
 	uint16_t size;
 	uint64_t desc;
@@ -37,13 +37,13 @@ struct virtqueue {
 	bool event_idx;			/* VIRTIO_RING_F_EVENT_IDX was negotiated */
 
 	uint16_t last_avail;		/* next available entry to look at */
-	uint16_t used_idx;		/* what the used index says */
-	uint16_t told_idx;		/* used_idx when vq_interrupt_due() was last asked */
-	uint16_t in_flight;		/* popped and not pushed yet */
-	const char *broken;		/* which rule the driver broke; the queue stays unusable */
+	uint16_t used_idx;		/* value of the used index */
+	uint16_t told_idx;		/* used_idx at the last vq_interrupt_due() */
+	uint16_t in_flight;		/* chains popped and not pushed yet */
+	const char *broken;		/* rule that the driver broke; final */
 };
 
-/* A descriptor chain: what the device may read, then what it may write, in one array. */
+/* A descriptor chain: what the device may read, followed by what it may write, in one array. */
 struct vq_chain {
 	uint16_t head;
 	struct iov_list out;
@@ -51,23 +51,29 @@ struct vq_chain {
 	struct iovec iov[VQ_MAX_SIZE];
 };
 
-/* 0, or -EPROTO and vq->broken. */
+/* Returns 0, or -EPROTO with vq->broken set. */
 int vq_init(struct virtqueue *vq, const struct guest_mem *mem, const struct vq_config *cfg,
 	    bool indirect, bool event_idx);
 
-/* 1 and a chain, 0 when nothing is available, -EPROTO and vq->broken when the driver broke a rule. */
+/*
+ * Returns 1 and a chain; 0 if nothing is available; -EPROTO with vq->broken set if the driver broke
+ * a rule.
+ */
 int vq_pop(struct virtqueue *vq, struct vq_chain *chain);
 
-/* Gives the chain that began at `head` back; the device wrote `len` bytes into it. */
+/* Return the chain that begins at `head` to the driver; the device wrote `len` bytes into it. */
 void vq_push(struct virtqueue *vq, uint16_t head, uint32_t len);
 
-/* Does the driver want an interrupt for what was pushed since this was last asked? */
+/* Does the driver want an interrupt for what was pushed since the last call? */
 bool vq_interrupt_due(struct virtqueue *vq);
 
-/* While the device works on the queue anyway, the driver need not notify it. */
+/* Turn notifications off while the device is processing the queue anyway. */
 void vq_kicks_off(struct virtqueue *vq);
 
-/* Asks for notifications again; true: something came in meanwhile, look once more. */
+/*
+ * Turn notifications on again. Returns true if something arrived meanwhile: check the queue once
+ * more.
+ */
 bool vq_kicks_on(struct virtqueue *vq);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Creates the virtual machine: KVM's handles, memory, interrupt controllers.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -10,7 +13,7 @@
 #include "util.h"
 #include "vm.h"
 
-/* Three pages for Intel's real mode, and one for its page table: anywhere below 4 GiB, unused. */
+/* Three pages for real mode on Intel, and one for its page table: unused addresses below 4 GiB. */
 #define KVM_TSS_ADDR		0xfffbd000UL
 #define KVM_IDENTITY_MAP_ADDR	0xfffbc000UL
 
@@ -30,7 +33,7 @@ static const struct {
 static int check_kvm(struct vm *vm)
 {
 	if (ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
-		return say_errno(EPROTO, "/dev/kvm speaks another version of the interface");
+		return say_errno(EPROTO, "/dev/kvm has another version of the interface");
 	for (unsigned int i = 0; i < ARRAY_SIZE(needed); i++)
 		if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
 			return say_errno(ENOTSUP, "KVM lacks: %s", needed[i].what);
@@ -63,7 +66,7 @@ static int create_memory(struct vm *vm, uint64_t bytes)
 	if (p == MAP_FAILED)
 		return say_errno(errno, "cannot allocate %lu MiB for the guest",
 				 (unsigned long)(bytes >> 20));
-	/* Both only help: fewer faults, and no guest secrets in a core file. */
+	/* Optional: fewer faults, and no secrets of the guest in a core file. */
 	madvise(p, bytes, MADV_HUGEPAGE);
 	madvise(p, bytes, MADV_DONTDUMP);
 
@@ -76,7 +79,7 @@ static int create_memory(struct vm *vm, uint64_t bytes)
 static int create_irqchip(struct vm *vm)
 {
 	uint64_t identity = KVM_IDENTITY_MAP_ADDR;
-	/* The dummy speaker answers at port 0x61, where kernels calibrate timers. */
+	/* The dummy speaker is at port 0x61, where kernels calibrate timers. */
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	int err;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The virtual machine: KVM's handles, memory, buses, and how it ends. */
+/* The virtual machine: handles of KVM, memory, buses, and its end. */
 #ifndef VMM_VM_H
 #define VMM_VM_H
 
@@ -14,24 +14,24 @@
 #define VM_MAX_CPUS		16
 #define VM_MAX_DISKS		8
 
-/* Guest physical layout. Memory that doesn't fit below the hole continues at 4 GiB. */
+/* Guest physical layout. Memory that does not fit below the hole continues at 4 GiB. */
 #define LOWMEM_END		0xc0000000UL
 #define PCI_MMIO_BASE		0xd0000000UL
 #define PCI_MMIO_SIZE		0x10000000UL
 #define HIGHMEM_BASE		0x100000000UL
 
 /*
- * Exit statuses, the man page's table. Away from 0, 1 and 2, so that a script can tell how the guest
- * ended from the launcher's own failures.
+ * Exit statuses, as in the man page. Apart from 0, 1 and 2, so that a script can distinguish the
+ * end of the guest from failures of the launcher.
  */
 enum vm_end {
 	END_NONE = -1,
 	END_POWEROFF = 0,
-	END_ERROR = 1,		/* the launcher could not start or go on */
+	END_ERROR = 1,		/* the launcher could not start or continue */
 	END_USAGE = 2,
 	END_REBOOT = 3,
 	END_PANIC = 4,
-	END_CRASH = 5,		/* triple fault, or KVM gave up on the guest */
+	END_CRASH = 5,		/* triple fault, or KVM cannot continue */
 	END_STOPPED = 6,	/* SIGINT, SIGTERM, SIGHUP or the escape key */
 	END_TIMEOUT = 124,	/* as timeout(1) */
 };
@@ -51,10 +51,13 @@ struct vm {
 	int end_fd;		/* eventfd, signalled when `end` is set */
 };
 
-/* Opens KVM, creates the VM, its memory and its interrupt controllers. 0 or -errno, said why. */
+/*
+ * Open KVM and create the VM, its memory and its interrupt controllers. Returns 0, or -errno after
+ * a message.
+ */
 int vm_create(struct vm *vm, uint64_t mem_bytes, unsigned int ncpus);
 
-/* The first reason wins; later ones, such as a reset after a panic event, change nothing. */
+/* Only the first reason counts: a reset after a panic report, for example, changes nothing. */
 void vm_end(struct vm *vm, enum vm_end why);
 
 static inline bool vm_ending(struct vm *vm)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The command line, as far as it needs no KVM: statuses and what is said.
+# The command line where no KVM is needed: exit statuses and messages.
 set -u
 : "${COWCHAIN_VM:?the program to test}"
 
@@ -34,13 +34,13 @@ expect 0 '^Usage: cowchain-vm' 'help' --help
 expect 0 '^cowchain-vm ' 'version' --version
 expect 2 'kernel is needed' 'no kernel'
 expect 2 'Try ' 'unknown option' --kernel k --frobnicate
-expect 2 "what is 'x'" 'stray argument' --kernel k x
+expect 2 "unexpected argument 'x'" 'stray argument' --kernel k x
 expect 2 'from 32 to' 'too little memory' --kernel k --memory 8
 expect 2 'from 1 to 16' 'no processors' --kernel k --cpus 0
 expect 2 'from 1 to 16' 'not a number' --kernel k --cpus 2x
 expect 2 'from 1 to' 'negative' --kernel k --timeout -3
 expect 2 'stdio or file' 'no such console' --kernel k --console vga
-expect 2 'there can be 8' 'too many disks' --kernel k "${disks[@]}"
+expect 2 'at most 8' 'too many disks' --kernel k "${disks[@]}"
 expect 1 'cannot open /nonexistent/log' 'a console file that cannot be' \
 	--kernel k --console file:/nonexistent/log
 exit $failed

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loads a disk from inside a guest and says how much it did. Linked statically, so that it runs in
- * an initramfs with nothing around it.
+ * Generates load on a disk from inside a guest and prints operations per second. Linked statically,
+ * to run in an initramfs without anything else.
  *
- *	diskload DEVICE read|write rand|seq BLOCK-BYTES DEPTH SECONDS
+ * 	diskload DEVICE read|write rand|seq BLOCK-BYTES DEPTH SECONDS
  *
- * Prints operations per second. Aio by the bare system calls: libaio is not everywhere.
+ * Uses the system calls of Linux aio: libaio is not always available.
  */
 #include <fcntl.h>
 #include <linux/aio_abi.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The other side of a virtqueue, as a driver: a small guest memory with one ring in it, and functions
- * that fill the ring as asked, also wrongly.
+ * The driver's side of a virtqueue: a small guest memory with one ring, and functions that fill the
+ * ring as requested, also incorrectly.
  *
  *     0x00000  64 KiB for ring and descriptors; a second region of 4 KiB lies at 4 GiB
  *     0x10000  1 MiB for data
@@ -31,8 +31,8 @@ struct driver {
 	struct vring_desc *desc;
 	uint16_t *avail;
 	uint8_t *used;
-	uint16_t seen;			/* used entries looked at */
-	uint16_t kicked;		/* available index when the device was last notified */
+	uint16_t seen;			/* used entries processed */
+	uint16_t kicked;		/* available index at the last notification */
 };
 
 static inline void *at(struct driver *d, uint64_t gpa)
@@ -72,7 +72,7 @@ static inline void set_desc(struct driver *d, uint16_t i, uint64_t addr, uint32_
 	d->desc[i] = (struct vring_desc) { addr, len, flags, next };
 }
 
-/* Makes descriptor `head` available. */
+/* Make descriptor `head` available. */
 static inline void offer(struct driver *d, uint16_t head)
 {
 	uint16_t idx = d->avail[1];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stands in for irq.c, which talks to KVM: remembers what was asked. Include it in one file. */
+/* Replaces irq.c, which uses KVM, and records the calls. Include it in one file only. */
 #ifndef VMM_TESTS_FAKE_IRQ_H
 #define VMM_TESTS_FAKE_IRQ_H
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer target: a guest's memory is the input; the device's side runs over it as blk.c does.
+ * libFuzzer target: the input is the memory of a guest, which the device's side processes as in
+ * blk.c.
  *
- * Memory is allocated to the byte, so that AddressSanitizer sees any access outside of it, and what
- * the parser hands out is checked against what it promises and then really used. Between the steps
- * the memory changes, as a hostile guest's other processors would change it.
+ * Memory has exactly the right size, so that AddressSanitizer sees any access outside. What the
+ * parser returns is checked against its promises and then used. Between the steps the memory
+ * changes, as other processors of a hostile guest could change it.
  */
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ring.h>
@@ -25,10 +26,10 @@
 
 struct input {
 	uint8_t flags;
-	uint8_t when;		/* the step at which memory changes */
+	uint8_t when;		/* the step after which memory changes */
 	uint16_t where;
 	uint8_t what;
-	uint8_t index;		/* available index, so that a run needs no luck to begin */
+	uint8_t index;		/* available index, which a run needs to get anywhere */
 	uint8_t pad[2];
 };
 
@@ -36,9 +37,9 @@ struct input {
 #define F_EVENT_IDX	0x02
 #define F_READONLY	0x04
 #define F_BIG_BLOCKS	0x08
-#define F_NEAR		0x10	/* cut addresses down to where memory is */
+#define F_NEAR		0x10	/* reduce addresses to existing memory */
 #define F_KEEP		0x20	/* leave requests in flight */
-#define F_WILD_RING	0x40	/* ring addresses from the input, too */
+#define F_WILD_RING	0x40	/* take ring addresses from the input, too */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -67,7 +68,7 @@ static void check_list(const struct guest_mem *mem, const struct iov_list *l)
 		check(in_memory(mem, &l->v[i]));
 }
 
-/* What blk-io and blk-slow rely on; and the buffers are used. */
+/* What blk-io and blk-slow rely on. The buffers are used as well. */
 static void check_request(const struct guest_mem *mem, const struct blk_limits *lim,
 			  struct blk_request *rq)
 {

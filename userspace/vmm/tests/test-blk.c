@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The whole disk but for the transport: its threads, its io_uring and a file, driven through a ring
- * in memory and two eventfds, as a guest and KVM would.
+ * A complete disk without its transport: threads, io_uring and a file, driven by a ring in memory
+ * and two eventfds, in place of a guest and KVM.
  */
 #include "test.h"
 
@@ -25,14 +25,14 @@
 #define DISK_BYTES	(4UL << 20)
 #define RING		64
 #define TIMEOUT_MS	20000
-/* Per slot: header at 0, answer at 16; data lies in the big area behind. */
+/* Each slot has its header at 0 and its answer at 16; data is in the large area behind. */
 #define SLOT(i)		(TABLE_GPA + (i) * 32UL)
 #define DATA(i)		(DATA_GPA + (i) * 8192UL)
 
 /*
- * valgrind runs one thread at a time and does not know that io_uring_enter() may block: with the
- * disk's thread in there nobody else would ever run. So for valgrind that thread looks and sleeps
- * in turns (the linker leads the device's own call here).
+ * valgrind runs one thread at a time and does not know that io_uring_enter() may block: while the
+ * thread of the disk is in there, no other thread would run. So with valgrind that thread polls and
+ * sleeps in turns (the linker redirects the call of the device to this).
  */
 int __real_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n);
 int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n);
@@ -51,7 +51,7 @@ int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n)
 	return ret;
 }
 
-/* A gate before fallocate(), which is what a discard of a file is: keeps one in flight. */
+/* A gate before fallocate(), which discards on a file: keeps a discard in flight. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int at_gate;
 
@@ -74,7 +74,7 @@ struct fixture {
 	struct blk_device blk;
 	int call, config_call;
 	char path[64];
-	int fd;				/* the file, beside the device */
+	int fd;				/* the same file, apart from the device */
 };
 
 static void write_status(struct fixture *f, uint8_t status)
@@ -94,7 +94,7 @@ static uint8_t read_status(struct fixture *f)
 	return s;
 }
 
-/* What a driver does to bring the device up. */
+/* Bring the device up as a driver does. */
 static void bring_up(struct fixture *f, uint64_t features)
 {
 	struct virtio_device *v = &f->blk.vdev;
@@ -162,7 +162,7 @@ static int teardown(void **state)
 	return teardown_files(state);
 }
 
-/* Fills slot i: header, data of `len` bytes at `gpa`, answer. Descriptors 3i.. are used. */
+/* Fill slot i: header, data of `len` bytes at `gpa`, answer. Uses descriptors from 3i on. */
 static void fill(struct fixture *f, unsigned int i, uint32_t type, uint64_t sector, uint64_t gpa,
 		 uint32_t len)
 {
@@ -177,7 +177,7 @@ static void fill(struct fixture *f, unsigned int i, uint32_t type, uint64_t sect
 	set_desc(&f->d, n + 2, SLOT(i) + 16, 1, WRITE, 0);
 }
 
-/* Only if the device asked for it, as drivers do: a device that forgets to ask is found out. */
+/* Notify only if the device asked for it, as drivers do, to detect a device that forgets to ask. */
 static void kick(struct fixture *f)
 {
 	uint16_t *event = (uint16_t *)(f->d.used + 4 + RING * sizeof(struct vring_used_elem));
@@ -197,7 +197,7 @@ static void wait_event(int fd)
 	event_clear(fd);
 }
 
-/* Until `n` more requests are done. The driver asks for an interrupt after each. */
+/* Wait until `n` more requests are done. The driver asks for an interrupt after each. */
 static void wait_used(struct fixture *f, unsigned int n)
 {
 	uint16_t *event = &f->d.avail[2 + RING];
@@ -264,7 +264,7 @@ static void answers_what_it_does_not_do(void **state)
 	assert_memory_equal(at(&f->d, DATA(0)), "unit-test\0\0\0\0\0\0\0\0\0\0\0", 20);
 }
 
-/* Memory that O_DIRECT refuses, and requests larger than a bounce buffer. */
+/* Memory that O_DIRECT refuses, and requests that exceed a bounce buffer. */
 static void misaligned_buffers(void **state)
 {
 	struct fixture *f = *state;
@@ -282,7 +282,7 @@ static void misaligned_buffers(void **state)
 	free(want);
 }
 
-/* More of those at once than there are bounce buffers. */
+/* More such requests at a time than there are bounce buffers. */
 static void many_misaligned(void **state)
 {
 	struct fixture *f = *state;
@@ -339,7 +339,7 @@ static void discards_and_zeroes(void **state)
 
 	if (!f->blk.lim.max_discard) {
 		free(buf);
-		skip();		/* a file system without holes */
+		skip();		/* the file system has no holes */
 	}
 	memset(buf, 0xaa, 1 << 20);
 	assert_int_equal(pwrite(f->fd, buf, 1 << 20, 0), 1 << 20);
@@ -380,7 +380,7 @@ static void whole_ring(void **state)
 	}
 }
 
-/* The status reads 0 only when nothing can touch the guest's memory any more. */
+/* The status reads 0 only after the last access to the memory of the guest. */
 static void reset_in_flight(void **state)
 {
 	struct fixture *f = *state;
@@ -412,7 +412,7 @@ static void reset_in_flight(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 512), VIRTIO_BLK_S_OK);
 }
 
-/* Leaves a discard in flight, at the gate; false: this file system has no holes. */
+/* Leave a discard in flight, at the gate. Returns false if the file system has no holes. */
 static bool hold_discard(struct fixture *f)
 {
 	if (!f->blk.lim.max_discard)
@@ -477,7 +477,7 @@ static void broken_rule_and_recovery(void **state)
 	offer(&f->d, 0);
 	expect_needs_reset(f);
 
-	/* Deaf and dumb until the reset. */
+	/* No reaction until the reset. */
 	used = used_count(&f->d);
 	f->d.desc[1].next = 2;
 	offer(&f->d, 0);
@@ -496,7 +496,7 @@ static void broken_rule_and_recovery(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 512), VIRTIO_BLK_S_OK);
 }
 
-/* What was in flight when the rule was broken ends, but the ring is not touched any more. */
+/* Requests in flight when the rule was broken complete, but the ring is not touched any more. */
 static void broken_with_one_in_flight(void **state)
 {
 	struct fixture *f = *state;

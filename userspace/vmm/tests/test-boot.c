@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a kernel finds when it starts: tables with right sums, a zero page, itself and the initrd. */
+/*
+ * What a kernel finds at its start: tables with valid checksums, a zero page, itself and the
+ * initrd.
+ */
 #include "test.h"
 
 #include <asm/bootparam.h>
@@ -37,7 +40,7 @@ static void make_file(char *path, const void *data, size_t len)
 	close(fd);
 }
 
-/* The least that passes for a bzImage. */
+/* The minimum that is accepted as a bzImage. */
 static int setup(void **state)
 {
 	(void)state;
@@ -113,7 +116,7 @@ static const uint8_t *mem(uint64_t gpa)
 	return mem_range(&vm.mem, gpa, 1);
 }
 
-/* Walks RSDP, XSDT, FADT to DSDT and FACS, and the MADT. */
+/* Walk RSDP, XSDT, FADT to DSDT and FACS, and the MADT. */
 static void acpi(void **state)
 {
 	const uint8_t *rsdp = mem(acpi_write_tables(&vm)), *xsdt, *fadt, *madt, *dsdt, *p;
@@ -241,7 +244,7 @@ static void refuses_what_does_not_fit(void **state)
 	free(big);
 	make_file(initrd, "", 0);
 	assert_int_not_equal(load(""), 0);
-	/* only the file's size is looked at, so a hole does */
+	/* only the size of the file matters, so a hole will do */
 	assert_int_equal(truncate(initrd, LOW_BYTES - PREFERRED), 0);
 	assert_int_not_equal(load(""), 0);
 	assert_int_equal(truncate(initrd, LOW_BYTES + 1), 0);

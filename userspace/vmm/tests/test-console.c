@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The serial port, the ways to end, the escape key, and what --disk takes. */
+/* The serial port, the ways to end, the escape key, and the syntax of --disk. */
 #include "test.h"
 
 #include <errno.h>
@@ -102,7 +102,7 @@ static void transmit_interrupts(void **state)
 	assert_int_equal(inb(UART_PORT + 2), 0x01);
 	outb(UART_PORT, 'x');
 	assert_true(fake.line[UART_IRQ]);
-	/* each byte an edge */
+	/* an edge for each byte */
 	before = fake.line_changes;
 	outb(UART_PORT, 'y');
 	assert_int_equal(fake.line_changes, before + 2);
@@ -146,7 +146,7 @@ static void registers(void **state)
 	assert_int_equal(inb(UART_PORT + 1), 1);
 	outb(UART_PORT + 3, 0x03);
 	assert_int_equal(inb(UART_PORT + 1), 0);
-	/* how kernels find out that it is real */
+	/* as kernels test whether it is real */
 	outb(UART_PORT + 4, 0x1a);
 	assert_int_equal(inb(UART_PORT + 6) & 0xf0, 0x90);
 	outb(UART_PORT, 'l');
@@ -164,7 +164,7 @@ static void powers_off(void **state)
 	assert_int_equal(v, 1);
 	outw(PM1_EVT_PORT + 2, 0x100);
 	outw(PM1_CNT_PORT, 5 << 10);		/* type without "now" */
-	outw(PM1_CNT_PORT, 1 << 13 | 3 << 10);	/* a state that doesn't exist */
+	outw(PM1_CNT_PORT, 1 << 13 | 3 << 10);	/* a state that does not exist */
 	assert_false(vm_ending(&vm));
 	outw(PM1_CNT_PORT, 1 << 13 | 5 << 10);
 	assert_int_equal(vm.end, END_POWEROFF);
@@ -178,7 +178,7 @@ static void reboots(void **state)
 	assert_false(vm_ending(&vm));
 	outb(RESET_PORT, 0xfe);
 	assert_int_equal(vm.end, END_REBOOT);
-	/* the first end counts */
+	/* only the first end counts */
 	outw(PM1_CNT_PORT, 1 << 13 | 5 << 10);
 	assert_int_equal(vm.end, END_REBOOT);
 }
@@ -228,11 +228,11 @@ static void nobody_there(void **state)
 	assert_int_equal(v, 0xffffffff);
 }
 
-#define FAKE_FD		1000		/* of processor 0; no file has it */
+#define FAKE_FD		1000		/* of processor 0; not an open file */
 #define DATA_OFFSET	4096
 
-static unsigned int io_count;		/* bytes that a fake instruction prints */
-static _Atomic unsigned int printing;	/* processors that came back with output */
+static unsigned int io_count;		/* bytes printed by a fake instruction */
+static _Atomic unsigned int printing;	/* processors that returned with output */
 
 static bool console_taken(void)
 {
@@ -246,8 +246,8 @@ int __real_ioctl(int fd, unsigned long request, void *arg);
 int __wrap_ioctl(int fd, unsigned long request, void *arg);
 
 /*
- * In place of KVM: a processor that runs prints something. The last one comes first, so that the
- * others find it in possession of the console.
+ * In place of KVM: a running processor prints something. The last one comes first, so that the
+ * others find the console occupied.
  */
 int __wrap_ioctl(int fd, unsigned long request, void *arg)
 {
@@ -273,7 +273,7 @@ int __wrap_ioctl(int fd, unsigned long request, void *arg)
 	return 0;
 }
 
-/* A pipe that is full, that nobody reads, and that blocks. */
+/* A full, blocking pipe without a reader. */
 static void block_the_console(void)
 {
 	char buf[4096] = { 0 };
@@ -301,10 +301,10 @@ static void start_printing(unsigned int ncpus, unsigned int count)
 	assert_int_equal(vcpu_start_all(&vm), 0);
 	while (atomic_load(&printing) < ncpus)
 		usleep(1000);
-	usleep(100 * 1000);	/* from there to the console is not far */
+	usleep(100 * 1000);	/* the console is reached shortly after */
 }
 
-/* Ends by the alarm if it doesn't otherwise. */
+/* The alarm ends a test that hangs. */
 static void stop_printing(void)
 {
 	alarm(20);
@@ -316,7 +316,7 @@ static void stop_printing(void)
 	free(vm.vcpu);
 }
 
-/* One is in write(), the others wait for it: whichever comes first, all have to go. */
+/* One is in write(), the others wait for it: all have to end, whichever comes first. */
 static void stops_who_waits_for_the_console(void **state)
 {
 	(void)state;
@@ -324,7 +324,7 @@ static void stops_who_waits_for_the_console(void **state)
 	stop_printing();
 }
 
-/* A string instruction is many writes, each of which would have to be interrupted. */
+/* A string instruction is many writes, each of which has to be interrupted. */
 static void stops_string_output(void **state)
 {
 	(void)state;
@@ -332,7 +332,7 @@ static void stops_string_output(void **state)
 	stop_printing();
 }
 
-/* As above with the launcher's own messages: the one that says how it ended comes last of all. */
+/* As above, with messages of the launcher: the one about the end comes last. */
 static void messages_do_not_block(void **state)
 {
 	int err = dup(STDERR_FILENO);
@@ -355,7 +355,7 @@ static void expect_filtered(const char *in, const char *want, bool want_quit)
 	size_t n = 0;
 	bool quit = false;
 
-	/* one by one, as a person types, and at once */
+	/* one by one, as typed, and at once */
 	for (const char *p = in; *p; p++) {
 		buf[n] = *p;
 		n += term_filter(&e, buf + n, 1, &quit);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * stdin as a job of a shell has it: on a pseudoterminal, in the background and in the foreground. Two
- * processes each time, a "shell" that leads the session, and the launcher's code as its "job".
+ * stdin of a job of a shell: on a pseudoterminal, in the background and in the foreground. Each
+ * test has two processes, a "shell" that leads the session, and the code of the launcher as its
+ * "job".
  */
 #include "test.h"
 
@@ -24,9 +25,9 @@
 #define STOPPED		99
 
 static int master;
-static int to_job[2], to_shell[2];	/* a byte each time one waits for the other */
+static int to_job[2], to_shell[2];	/* one byte for each time that one waits for the other */
 
-/* In the children there is no test to fail: the status tells the line. */
+/* The children are outside the test: their exit status tells the line of a failure. */
 #define CHECK(what) do { \
 	if (!(what)) { \
 		fprintf(stderr, "# line %d: %s\n", __LINE__, #what); \
@@ -55,7 +56,7 @@ static void open_terminal(void)
 	CHECK(fd >= 0 && dup2(fd, STDIN_FILENO) == STDIN_FILENO);
 	close(fd);
 	CHECK(tcgetpgrp(STDIN_FILENO) == getpgrp());
-	/* As shells do: else taking the terminal back would stop it. */
+	/* As shells do: otherwise taking the terminal back would stop it. */
 	signal(SIGTTOU, SIG_IGN);
 }
 
@@ -80,7 +81,7 @@ static void foreground(pid_t pgrp)
 	CHECK(!tcsetpgrp(STDIN_FILENO, pgrp));
 }
 
-/* The job's exit status; STOPPED if it was, which ends it. */
+/* Returns the exit status of the job, or STOPPED if it was stopped, which also ends it. */
 static int status_of(pid_t pid, int flags)
 {
 	int st;
@@ -121,7 +122,7 @@ static void in_a_session(void (*shell)(void))
 	assert_int_equal(st, 0);
 }
 
-/* The main thread's loop, until the serial port has something. */
+/* The loop of the main thread, until the serial port has input. */
 static void read_a_line(void)
 {
 	static struct uart uart;
@@ -143,7 +144,7 @@ static void read_a_line(void)
 	CHECK(turns < 20);
 }
 
-/* What is typed in the background is the shell's; in the foreground it is the guest's again. */
+/* In the background input goes to the shell, in the foreground to the guest again. */
 static void type_at_a_background_job(void)
 {
 	pid_t job = start_job(read_a_line);
@@ -161,7 +162,7 @@ static void reads_in_the_foreground_only(void **state)
 	in_a_session(type_at_a_background_job);
 }
 
-/* valgrind and the address sanitizer make more system calls than the launcher does. */
+/* valgrind and the address sanitizer need more system calls than the launcher. */
 static bool can_sandbox(void)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -200,7 +201,10 @@ static void job_goes_to_the_background(void)
 	tell(to_job);
 	hear(to_shell);
 	CHECK(!is_cooked());
-	/* The shell edits a line: its settings are much like the job's, and not to be touched. */
+	/*
+	 * The shell is editing a line: its settings resemble those of the job and must not be
+	 * touched.
+	 */
 	foreground(getpgrp());
 	tell(to_job);
 	CHECK(status_of(job, 0) == 0);

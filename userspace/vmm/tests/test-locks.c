@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who may open a file as a disk beside whom: one writer or several readers. Also when they come at the
- * same time: the second comes at each of the steps that the first one takes.
+ * Which openings of a file as a disk exclude each other: there is one writer, or several readers.
+ * Also at the same time: the second opening comes at each of the steps of the first.
  */
 #include "test.h"
 
@@ -25,9 +25,9 @@ static bool open_disk(struct blk_device *dev, bool readonly)
 	return !blk_open(dev, path, readonly, NULL);
 }
 
-/* Who comes when `steps_left` of the first one's have been taken. */
+/* The second opening; it comes when `steps_left` is used up. */
 static struct {
-	int steps_left;			/* negative: it has come */
+	int steps_left;			/* negative: it came */
 	bool readonly;
 	bool opened;
 	struct blk_device dev;
@@ -42,7 +42,7 @@ static void step(void)
 int __real_fcntl64(int fd, int cmd, ...);
 int __wrap_fcntl64(int fd, int cmd, ...);
 
-/* The linker leads the code's own calls here; a step is one that takes a lock or looks at some. */
+/* The linker redirects the calls of the code to this; a step takes or checks a lock. */
 int __wrap_fcntl64(int fd, int cmd, ...)
 {
 	va_list ap;
@@ -56,7 +56,7 @@ int __wrap_fcntl64(int fd, int cmd, ...)
 	return __real_fcntl64(fd, cmd, arg);
 }
 
-/* Returns whether the first one still had steps to take when the second came. */
+/* Returns whether the second came before the last step of the first. */
 static bool race(bool first_readonly, bool second_readonly, int at)
 {
 	struct blk_device first;
@@ -85,7 +85,7 @@ static void race_at_each_step(bool first_readonly, bool second_readonly)
 
 	while (race(first_readonly, second_readonly, at))
 		at++;
-	/* Some to take, some to look. */
+	/* Several locks and several checks. */
 	assert_true(at >= 5);
 }
 
@@ -123,7 +123,7 @@ static void one_after_the_other(void **state)
 	assert_false(open_disk(&a, true));
 	assert_false(open_disk(&a, false));
 	close(c.fd);
-	/* Those who were refused have left nothing behind. */
+	/* Refused openings have left nothing behind. */
 	assert_true(open_disk(&a, true));
 	close(a.fd);
 }

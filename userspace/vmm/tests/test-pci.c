@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The guest's view of the bus, of a virtio device on it, and of its interrupts: all through ports. */
+/* The bus, a virtio device on it, and its interrupts as the guest sees them: all through ports. */
 #include "test.h"
 
 #include <linux/pci_regs.h>
@@ -196,7 +196,7 @@ static void decodes_only_when_enabled(void **state)
 	cfg_write(SLOT, PCI_BASE_ADDRESS_0, PCI_MMIO_BASE + 0x100000, 4);
 	assert_int_equal(mmio_read(base + VIRTIO_PCI_COMMON_NUMQ, 2), 0xffff);
 	assert_int_equal(mmio_read(PCI_MMIO_BASE + 0x100000 + VIRTIO_PCI_COMMON_NUMQ, 2), NQUEUES);
-	/* moved out of the window: nobody answers, nothing breaks */
+	/* moved out of the window: not accessible, but harmless */
 	cfg_write(SLOT, PCI_BASE_ADDRESS_0, 0xfffff000, 4);
 	assert_int_equal(mmio_read(0xfffff000, 4), 0xffffffff);
 }
@@ -219,7 +219,7 @@ static void notifications_follow_the_bar(void **state)
 	assert_int_equal(fake.nkicks, 0);
 }
 
-/* Follows the list as a driver does: each structure is inside its BAR, MSI-X last. */
+/* Follow the list as a driver does: each structure is inside its BAR, MSI-X comes last. */
 static void capabilities(void **state)
 {
 	unsigned int at = cfg_read(SLOT, PCI_CAPABILITY_LIST, 1), found = 0;
@@ -315,16 +315,16 @@ static void queues(void **state)
 	assert_int_equal(f->vdev.queue[2].cfg.desc, 0x100001000);
 	assert_true(f->vdev.queue[2].enabled);
 	assert_int_equal(f->vdev.queue[2].call_fd, f->vp.msix.vector[3].fd);
-	/* enabled: constant */
+	/* enabled, so constant */
 	mmio_write(base + VIRTIO_PCI_COMMON_Q_SIZE, 32, 2);
 	mmio_write(base + VIRTIO_PCI_COMMON_Q_DESCLO, 0x9000, 4);
 	assert_int_equal(f->vdev.queue[2].cfg.desc, 0x100001000);
-	/* a queue that doesn't exist */
+	/* a queue that does not exist */
 	mmio_write(base + VIRTIO_PCI_COMMON_Q_SELECT, NQUEUES, 2);
 	assert_int_equal(mmio_read(base + VIRTIO_PCI_COMMON_Q_SIZE, 2), 0);
 	set_up_queue(base, NQUEUES);
 	set_up_queue(base, 0xffff);
-	/* a vector that doesn't exist */
+	/* a vector that does not exist */
 	mmio_write(base + VIRTIO_PCI_COMMON_Q_SELECT, 1, 2);
 	mmio_write(base + VIRTIO_PCI_COMMON_Q_MSIX, NQUEUES + 1, 2);
 	assert_int_equal(mmio_read(base + VIRTIO_PCI_COMMON_Q_MSIX, 2), 0xffff);
@@ -341,7 +341,7 @@ static void resets(void **state)
 	mmio_write(base + VIRTIO_PCI_COMMON_GF, 1, 4);
 	set_up_queue(base, 0);
 	set_status(base, 11);
-	/* not started: at once */
+	/* not started, so at once */
 	set_status(base, 0);
 	assert_int_equal(get_status(base), 0);
 	assert_int_equal(f->resets, 0);
@@ -352,7 +352,7 @@ static void resets(void **state)
 	set_status(base, 0);
 	assert_int_equal(f->resets, 1);
 	assert_int_equal(get_status(base), 15);
-	/* meanwhile nothing is taken */
+	/* writes are ignored meanwhile */
 	set_status(base, 1);
 	set_up_queue(base, 1);
 	assert_false(f->vdev.queue[1].enabled);
@@ -389,12 +389,12 @@ static void vectors(void **state)
 	assert_false(fake.bound[GSI + 0]);
 	assert_int_equal(fake.msi_addr[GSI + 1], 0xfee01000);
 	assert_int_equal(fake.msi_data[GSI + 1], 0x4021);
-	/* moved to another processor while it is live */
+	/* moved to another processor while bound */
 	set_vector(table, 1, 0xfee02000, 0x4022, 0);
 	assert_true(fake.bound[GSI + 1]);
 	assert_int_equal(fake.msi_addr[GSI + 1], 0xfee02000);
 	assert_int_equal(mmio_read(table + 16, 8), 0xfee02000);
-	/* masked: it becomes pending instead */
+	/* masked, so it becomes pending */
 	assert_int_equal(mmio_read(table + MSIX_PBA_OFFSET, 8), 0);
 	set_vector(table, 1, 0xfee02000, 0x4022, 1);
 	assert_false(fake.bound[GSI + 1]);
@@ -402,7 +402,7 @@ static void vectors(void **state)
 	assert_int_equal(mmio_read(table + MSIX_PBA_OFFSET, 8), 2);
 	mmio_write(table + MSIX_PBA_OFFSET, 0, 8);
 	assert_int_equal(mmio_read(table + MSIX_PBA_OFFSET, 4), 2);
-	/* outside of the table, and odd accesses */
+	/* outside the table, and odd accesses */
 	set_vector(table, NQUEUES + 1, 1, 1, 0);
 	mmio_write(table + 4095, 0xff, 1);
 	mmio_write(table + 4092, 0xff, 4);
@@ -423,14 +423,14 @@ static void other_structures(void **state)
 	assert_int_equal(mmio_read(base + 0x2004, 4), 0x54545454);
 	assert_int_equal(mmio_read(base + 0x200c, 8), 0);
 	assert_int_equal(mmio_read(base + 0x2ffc, 4), 0);
-	/* a notification that KVM did not take */
+	/* a notification that KVM did not handle */
 	mmio_write(base + 0x3000 + 4, 1, 2);
 	event_clear(f->vdev.queue[1].kick_fd);
 	mmio_write(base + 0x3000 + 4 * NQUEUES, 1, 2);
 	mmio_write(base + 0x3ffc, 1, 4);
 }
 
-/* Whatever widths and places: nothing crashes (the sanitizers look on). */
+/* Random widths and addresses: nothing crashes (run it with SAN=1). */
 static void random_accesses(void **state)
 {
 	static const unsigned int widths[] = { 1, 2, 4, 8 };
@@ -443,7 +443,7 @@ static void random_accesses(void **state)
 		unsigned int len = widths[random() % 4];
 		uint64_t addr = random() % 2 ? base + random() % 0x4000 : table + random() % 0x1000;
 
-		/* reading the eventfd of a queue blocks, writing never */
+		/* reading the eventfd of a queue blocks, writing never does */
 		if (random() % 2)
 			mmio_write(addr, random(), len);
 		else

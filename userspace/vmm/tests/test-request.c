@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the parser makes of requests, valid and invalid ones.
+ */
 #include "test.h"
 
 #include <errno.h>
@@ -30,7 +33,9 @@ static int setup(void **state)
 	return 0;
 }
 
-/* header, `n_out` bytes to read, `n_in` bytes to write, status: each in a buffer of its own. */
+/*
+ * A header, `n_out` bytes to read, `n_in` bytes to write and a status, each in a buffer of its own.
+ */
 static int parse(uint32_t type, uint64_t sector, size_t n_out, size_t n_in)
 {
 	unsigned int n = 0;
@@ -82,7 +87,7 @@ static void write_request(void **state)
 	assert_int_equal(blk_answer(&rq, VIRTIO_BLK_S_OK), 1);
 }
 
-/* Header split over two buffers, data glued to the header, answer glued to the data. */
+/* The header in two buffers, data in the buffer of the header, the answer in that of the data. */
 static void any_layout(void **state)
 {
 	uint8_t glued[513];
@@ -241,7 +246,7 @@ static void write_zeroes(void **state)
 static void bad_ranges(void **state)
 {
 	(void)state;
-	/* too long for the device; outside; number of bytes no multiple; too many; none at all */
+	/* too long for the device; outside; length not a multiple; too many ranges; none at all */
 	set_range(0, 0, 129, 0);
 	assert_int_equal(parse(VIRTIO_BLK_T_DISCARD, 0, 16, 0), 0);
 	expect_answer(VIRTIO_BLK_S_IOERR);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device's side of a virtqueue, with valid and with hostile rings.
+ */
 #include "test.h"
 
 #include <errno.h>
@@ -50,7 +53,7 @@ static void expect_rule(struct fixture *f, const char *rule)
 		fail_msg("broken is '%s', not '%s'", f->vq.broken, rule);
 }
 
-/* What is offered as chain 0 must break the queue, by that rule, for good. */
+/* Chain 0 must break the queue, by that rule and permanently. */
 static void expect_broken(struct fixture *f, const char *rule)
 {
 	offer(&f->d, 0);
@@ -104,7 +107,7 @@ static void init_refuses(void **state)
 		assert_non_null(f->vq.broken);
 		assert_int_equal(vq_pop(&f->vq, &f->c), -EPROTO);
 	}
-	/* Exactly to the end of memory is fine: 8 * 16, 6 + 2 * 8, 6 + 8 * 8. */
+	/* Up to the end of memory is valid: 8 * 16, 6 + 2 * 8, 6 + 8 * 8. */
 	good.desc = MEM_BYTES - 128;
 	good.avail = HIGH_GPA + HIGH_BYTES - 22;
 	assert_int_equal(vq_init(&f->vq, &f->d.mem, &good, true, true), 0);
@@ -256,7 +259,7 @@ static void indirect(void **state)
 {
 	struct fixture *f = *state;
 
-	/* A direct descriptor first, and a WRITE flag that means nothing on an indirect one. */
+	/* A direct descriptor first, and a WRITE flag, which has no meaning on an indirect one. */
 	set_desc(&f->d, 0, DATA_GPA, 16, NEXT, 1);
 	set_desc(&f->d, 1, TABLE_GPA, 2 * 16, INDIR | WRITE, 0);
 	table(f)[0] = (struct vring_desc) { DATA_GPA + 16, 32, NEXT, 1 };
@@ -268,7 +271,7 @@ static void indirect(void **state)
 	assert_int_equal(iov_bytes(&f->c.out), 48);
 }
 
-/* Eight in the table and one before it: more than a ring of eight can have. */
+/* Eight in the table and one before it: too many for a ring of eight. */
 static void indirect_and_direct_too_long(void **state)
 {
 	struct fixture *f = *state;
@@ -378,7 +381,7 @@ static void interrupts_by_event_index(void **state)
 	uint16_t *event = &f->d.avail[2 + 8];
 
 	reinit(f, true, true);
-	*event = 2;		/* wants to know when the third is used */
+	*event = 2;		/* interrupt when the third is used */
 	serve(f);
 	assert_false(vq_interrupt_due(&f->vq));
 	serve(f);
