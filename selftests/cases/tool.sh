@@ -218,7 +218,7 @@ interrupted() {
 	cowchain detach cct
 	wait_for 30 no_loops
 	out=$(cowchain attach cct "$T/d.qcow2" 2>&1)
-	matches "$out" 'goes on' "output of attach"
+	matches "$out" 'continues' "output of attach"
 	cowchain job cct speed 0
 	cowchain wait cct --quiet
 	status cct
@@ -252,7 +252,7 @@ interrupted_stays() {
 	cowchain detach cct
 	wait_for 30 no_loops
 	OUT=$(cowchain attach cct --ignore-identity --layer "raw:$T/model.raw" --layer "qcow2:$T/d.qcow2" 2>&1)
-	matches "$OUT" 'cannot go on.*job cct cancel' "output of attach"
+	matches "$OUT" 'cannot be continued.*job cct cancel' "output of attach"
 	tool_fails 1 'job cct cancel' wait cct --quiet
 	cowchain job cct cancel
 	detached
@@ -392,7 +392,7 @@ meanwhile() {
 	attached
 	cowchain create "$T/g.qcow2" --backing "$T/d.qcow2" --format qcow2
 	qemu_img "dmsetup message cct 0 snapshot qcow2 $(mkloop "$T/g.qcow2") -"
-	tool_fails 1 'changed it meanwhile' snapshot cct "$T/e.qcow2" --data-file "$T/e.data"
+	tool_fails 1 'changed meanwhile' snapshot cct "$T/e.qcow2" --data-file "$T/e.data"
 	[ ! -e e.qcow2 ] || fail "the new image is still there"
 	[ ! -e e.data ] || fail "the new data file is still there"
 	status cct
@@ -414,7 +414,7 @@ copy_base() {
 	if [ $rc -eq 0 ]; then
 		eq "$S_LAYERS" 1 layers
 	else
-		matches "$out" 'selected layer 0 as the base' "output of copy"
+		matches "$out" 'layer 0 was selected as the base' "output of copy"
 	fi
 	io verify
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reading files.
+ * Reads from files.
  */
 #include <errno.h>
 #include <unistd.h>

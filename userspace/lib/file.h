@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Reads exactly len bytes at off unless the file ends before. Returns bytes read or -errno. */
+/*
+ * Read len bytes at off, fewer only at the end of the file. Returns the number of bytes or -errno.
+ */
 ssize_t pread_full(int fd, void *buf, size_t len, off_t off);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Takes QEMU's image locks, and looks for those of others.
+ * QEMU's image locks: takes ours and checks for conflicting ones.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,10 @@
 #define USED_BASE 100
 #define UNSHARED_BASE 200
 
-/* Permission numbers; the same in every version of QEMU, as they are its protocol between processes. */
+/*
+ * Numbers of permissions. They are a protocol between processes and so the same in all versions of
+ * QEMU.
+ */
 enum {
 	PERM_CONSISTENT_READ = 0,
 	PERM_WRITE = 1,
@@ -29,7 +32,7 @@ static int set_lock(int fd, off_t byte)
 	return fcntl(fd, F_OFD_SETLK, &fl) ? -errno : 0;
 }
 
-/* Does someone else hold the byte? Returns 1, 0 or -errno. */
+/* Is the byte locked by another program? Returns 1, 0 or -errno. */
 static int test_lock(int fd, off_t byte)
 {
 	struct flock fl = {
@@ -43,7 +46,7 @@ static int test_lock(int fd, off_t byte)
 
 struct lock_check {
 	off_t byte;
-	const char *why;	/* why a lock on the byte refuses us */
+	const char *why;	/* why such a lock is a conflict */
 };
 
 #define REMEDY " (is a virtual machine, qemu-img or another chain using it?): stop that first"
@@ -55,7 +58,7 @@ static const struct lock_check read_checks[] = {
 	{ USED_BASE + PERM_RESIZE, "the image is open for resizing" REMEDY },
 };
 
-/* For a writer, in addition: locks of those who rely on a file that does not change. */
+/* More conflicts of a writer: programs that rely on an unchanging file. */
 static const struct lock_check write_checks[] = {
 	{ UNSHARED_BASE + PERM_WRITE,
 	  "the image is used by a program or chain that relies on its contents" REMEDY },
@@ -83,9 +86,9 @@ static int check_all(int fd, const struct lock_check *checks, size_t nr, const c
 int image_lock(int fd, bool writable, const char **why)
 {
 	/*
-	 * "In use by us, and nobody else may write". A top does not hold PERM_WRITE for good: there is
-	 * no way to drop a lock from the loop device's description when a snapshot turns this top into
-	 * a read-only layer, and qemu-img must be able to read it then.
+	 * "In use by us, and nobody else may write". PERM_WRITE is not among them, even for a top:
+	 * a snapshot turns the top into a read-only layer, which qemu-img must be able to read, but
+	 * a lock cannot be dropped from the description that the loop device holds.
 	 */
 	static const off_t lasting[] = {
 		USED_BASE + PERM_CONSISTENT_READ,
@@ -96,7 +99,9 @@ int image_lock(int fd, bool writable, const char **why)
 	int ret;
 
 	*why = "the image is locked by another program: stop that first";
-	/* Lock first and look second: of two programs that start together, at least one sees the other. */
+	/*
+	 * Lock before checking: of two programs that start together, at least one sees the other.
+	 */
 	for (i = 0; i < ARRAY_SIZE(lasting); i++) {
 		ret = set_lock(fd, lasting[i]);
 		if (ret == -EAGAIN || ret == -EACCES)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Numbers on a command line, and sizes and times for people.
+ * Parses numbers and sizes; formats sizes and times.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "number.h"
 
-/* Like strtoull(), but a sign or leading blank is an error and so is an empty string. */
+/* Like strtoull(), but refuses a sign, leading blanks and an empty string. */
 static int parse_digits(const char *s, uint64_t *out, const char **end)
 {
 	char *stop;
@@ -66,7 +66,7 @@ char *human_size(uint64_t bytes, char buf[HUMAN_LEN])
 	unsigned int i = 0;
 	double v = (double)bytes;
 
-	/* 1023.95 would be printed as 1024.0 of the smaller unit. */
+	/* 1023.95 and more would be printed as 1024.0 of the smaller unit. */
 	while (v >= 1023.95) {
 		v /= 1024;
 		i++;

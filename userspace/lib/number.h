@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Decimal number without sign, blanks or rest. Returns 0 or -EINVAL/-ERANGE. */
+/* A decimal number and nothing else: no sign, no blanks. Returns 0, -EINVAL or -ERANGE. */
 int parse_u64(const char *s, uint64_t *out);
 /* The same with an optional binary suffix K, M, G, T, P (or KiB, ...): 64M = 67108864. */
 int parse_size(const char *s, uint64_t *out);

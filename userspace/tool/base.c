@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The layer that a stream leaves below the top.
+ * Finds and selects the layer that a stream leaves below the top.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,9 +11,9 @@ enum { BASE_NONE = -1, BASE_ERROR = -2 };
 
 /* arg: "none", or what live_find() takes. */
 int base_find(const struct live *live, const char *arg);
-/* Tells the kernel. Returns 0 or a negative errno after a message. */
+/* Select it in the kernel. Returns 0, or a negative errno after a message. */
 int base_select(const struct live *live, int layer);
-/* What was selected; BASE_NONE also if the module does not say. */
+/* The layer that is selected; BASE_NONE also if the module does not tell. */
 int base_selected(const struct live *live);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Finds the layers of a chain, opens and checks them, and makes a table of them.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,7 +26,7 @@ static unsigned int open_flags(bool writable, const struct chain_options *opt)
 	return flags;
 }
 
-/* The canonical path that was allowed must be what gets opened. */
+/* Open the very file whose canonical path was allowed, even if a link changes meanwhile. */
 static int open_named(struct source *src, const char *path, unsigned int flags)
 {
 	char *real = realpath(path, NULL);
@@ -46,12 +49,12 @@ static int check_data_size(const struct layer *layer)
 		cc_error("%s: the data device %s is shorter than the disk", layer->file.path,
 			 layer->data.path);
 	else
-		cc_error("%s: the data file %s is shorter than the disk: 'truncate -s %" PRIu64 "' it",
+		cc_error("%s: the data file %s is shorter than the disk: enlarge it with 'truncate -s %" PRIu64 "'",
 			 layer->file.path, layer->data.path, layer->image.info.size);
 	return -1;
 }
 
-/* Opens the external data file that the header asks for. */
+/* Open the external data file that the header names. */
 static int open_data(struct layer *layer, bool writable, const struct chain_options *opt)
 {
 	unsigned int flags = open_flags(writable, opt);
@@ -126,8 +129,9 @@ uint64_t layer_size(const struct layer *layer)
 static int attach_source(struct source *src, bool no_lock)
 {
 	/*
-	 * A file that is already attached says so with the loop device's name: better than the
-	 * lock. But what others have in use must not be padded.
+	 * Attach first where that is safe: if the file has a loop device already, the message names
+	 * it, which says more than a refused lock. Lock first where the file is to be padded, since
+	 * nobody else may be using it then.
 	 */
 	if (src->block || !src->writable || src->pad) {
 		if (!no_lock && source_lock(src))
@@ -153,12 +157,12 @@ static void say_no_format(const struct layer *layer)
 	const char *name = layer->image.backing_name;
 	char *command = image_rebase_command(layer->file.path, name, NULL);
 
-	cc_error("%s: does not say which format its backing file %s has: give --backing-format raw|qcow2, or write it into the header: %s",
+	cc_error("%s: does not name the format of its backing file %s: give --backing-format raw|qcow2, or write it into the header: %s",
 		 layer->file.path, name, command);
 	free(command);
 }
 
-/* What the kind of the layer below is, by the header of layer or the user. */
+/* The kind of the layer below, from the header or from the user. */
 static int backing_kind(const struct layer *layer, const struct chain_options *opt,
 			enum layer_kind *kind)
 {
@@ -193,7 +197,7 @@ static struct layer *add_layer(struct chain *chain)
 	return layer;
 }
 
-/* The same file twice is a loop in the chain, or a mistake in a list of layers. */
+/* Refuse a file that occurs twice: a loop of backing files, or a mistake in a list of layers. */
 static int check_new(const struct chain *chain)
 {
 	const struct layer *last = chain_top(chain);
@@ -201,7 +205,7 @@ static int check_new(const struct chain *chain)
 
 	for (i = 0; i + 1 < chain->nr; i++) {
 		if (source_same(&chain->layers[i].file, &last->file)) {
-			cc_error("%s: stands in the chain twice", last->file.path);
+			cc_error("%s: occurs twice in the chain", last->file.path);
 			return -1;
 		}
 	}
@@ -232,7 +236,7 @@ static int follow_down(struct chain *chain, const char *top, enum layer_kind kin
 		ret = layer ? layer_open(layer, kind, path, chain->nr == 1, opt) : -1;
 		free(path);
 		if (ret) {
-			/* layer_open() left nothing in it. */
+			/* layer_open() has released everything in it. */
 			chain->nr -= !!layer;
 			return -1;
 		}
@@ -262,7 +266,7 @@ int chain_follow(struct chain *chain, const char *top, enum layer_kind kind,
 	return ret;
 }
 
-/* Splits KIND:FILE[,data=FILE] in place. A comma may be part of a name: only ",data=" divides. */
+/* Split KIND:FILE[,data=FILE] in place. Names may contain commas: only ",data=" separates. */
 static int split_spec(char *spec, enum layer_kind *kind, char **file, char **data)
 {
 	static const char data_key[] = ",data=";
@@ -287,7 +291,7 @@ static int open_spec(struct layer *layer, enum layer_kind kind, const char *file
 {
 	if (!data)
 		return layer_open(layer, kind, file, is_top, opt);
-	/* The user names the data file, so no rules for names from headers apply. */
+	/* The user names the data file, so the rules for names from headers do not apply. */
 	if (open_file(layer, kind, file, is_top, opt) ||
 	    open_named(&layer->data, data, open_flags(is_top, opt)))
 		return -1;
@@ -319,25 +323,25 @@ int chain_add_spec(struct chain *chain, const char *spec, bool is_top,
 
 static bool is_parent(const struct layer *child, const struct layer *parent)
 {
-	/* A header that names no backing file any more needs none. */
+	/* A layer without a backing file needs no parent. */
 	if (!parent && !child->image.backing_name)
 		return true;
 	return q2_ident_is_parent(&child->image.ident, parent ? &parent->image.ident : NULL);
 }
 
-/* The kernel refuses the same, but knows no names of files and no options. */
+/* The kernel checks the same, but knows neither names of files nor options of the tool. */
 static int check_identity(const struct chain *chain, const struct chain_options *opt)
 {
 	const struct layer *top = chain_top(chain), *layer, *below;
 	unsigned int i;
 
 	if (top->image.ident.sealed && !opt->allow_sealed) {
-		cc_error("%s: has become the backing file of another image, which a write to it would break: put a new top on it with 'cowchain create', or give --allow-sealed if that other one is gone",
+		cc_error("%s: has become the backing file of another image, which writes would break: put a new top on it with 'cowchain create', or give --allow-sealed if the other image is gone",
 			 top->file.path);
 		return -1;
 	}
 	if (top->image.ident.foreign && !opt->ignore_identity) {
-		cc_error("%s: its identity is of a later version of dm-cowchain: take that, or give --ignore-identity to replace it",
+		cc_error("%s: its identity was written by a later version of dm-cowchain: use that version, or give --ignore-identity to replace it",
 			 top->file.path);
 		return -1;
 	}
@@ -346,8 +350,8 @@ static int check_identity(const struct chain *chain, const struct chain_options 
 		below = i ? layer - 1 : NULL;
 		if (is_parent(layer, below))
 			continue;
-		cc_error("%s: the layer below it, %s, is another one or was written to since: restore that, or give --ignore-identity if you know better",
-			 layer->file.path, below ? below->file.path : "of which there is none");
+		cc_error("%s: the layer below it, %s, was replaced or written to since: restore it, or give --ignore-identity if that was intended",
+			 layer->file.path, below ? below->file.path : "which is missing");
 		return -1;
 	}
 	return 0;

@@ -115,7 +115,7 @@ static const char *const examples[] = {
 	NULL,
 };
 
-/* How long a job may take to begin: two seconds. */
+/* How long a job may remain "created": two seconds. */
 #define JOB_BEGINS_TRIES 100
 #define JOB_BEGINS_US 20000
 
@@ -137,7 +137,7 @@ static void add_feature(struct args *args, const char *word)
 	t->features[t->nr_features++] = xstrdup(word);
 }
 
-/* In the table line words are separated by blanks, so a blank would make two words of one. */
+/* Words of a table line are separated by blanks, so a feature must not contain any. */
 static int take_feature(struct args *args, const char *word)
 {
 	const char *p = word;
@@ -167,7 +167,7 @@ static void take_layer(struct args *args, const char *spec)
 	args->specs[args->nr_specs++] = spec;
 }
 
-/* Options that are features of the target under another name. */
+/* Options that add a feature of the target. */
 static const char *feature_word(int id)
 {
 	switch (id) {
@@ -227,7 +227,7 @@ static int parse(int argc, char **argv, struct args *args)
 		return ret;
 	left = argc - optind;
 	if (left != (args->nr_specs ? 1 : 2))
-		return cc_usage("attach", "needed are a name and the top image, or a name and --layer for each layer");
+		return cc_usage("attach", "a name and the top image are needed, or a name and --layer for each layer");
 	args->name = dm_name(argv[optind]);
 	args->top = argv[optind + 1];
 	if (!args->name[0] || strchr(args->name, '/'))
@@ -239,8 +239,8 @@ static int parse(int argc, char **argv, struct args *args)
 }
 
 /*
- * Does the job that was interrupted begin? A message waits until the kernel has tried; then it takes a
- * thread only a moment.
+ * Does the interrupted job start? The answer to a message comes after the kernel has tried; then
+ * only its thread has to start.
  */
 static bool job_begins(const char *name)
 {
@@ -258,8 +258,11 @@ static bool job_begins(const char *name)
 	return false;
 }
 
-/* It goes on in the kernel, unasked; but not if it was paused, or cannot. */
-static void tell_job(const struct args *args, const struct chain *chain)
+/*
+ * The kernel continues an interrupted stream by itself, unless it was paused or cannot be
+ * continued.
+ */
+static void note_job(const struct args *args, const struct chain *chain)
 {
 	const struct q2_ident_job *job = &chain_top(chain)->image.ident.job;
 
@@ -269,13 +272,13 @@ static void tell_job(const struct args *args, const struct chain *chain)
 		cc_note("%s: a stream was interrupted: 'cowchain job %s resume' continues it, 'cowchain job %s cancel' ends it",
 			args->name, args->name, args->name);
 	else if (!job_begins(args->name))
-		cc_note("%s: an interrupted stream cannot go on, the kernel log says why: 'cowchain job %s cancel' ends it, 'cowchain job %s resume' tries again",
+		cc_note("%s: an interrupted stream cannot be continued, see the kernel log: 'cowchain job %s cancel' ends it, 'cowchain job %s resume' tries again",
 			args->name, args->name, args->name);
 	else if (job->paused)
-		cc_note("%s: an interrupted stream is there, paused as it was: 'cowchain job %s resume' continues it",
+		cc_note("%s: an interrupted stream is still paused: 'cowchain job %s resume' continues it",
 			args->name, args->name);
 	else
-		cc_note("%s: an interrupted stream goes on: 'cowchain wait %s' shows how far it is",
+		cc_note("%s: an interrupted stream continues: 'cowchain wait %s' shows its progress",
 			args->name, args->name);
 }
 
@@ -306,11 +309,11 @@ static int activate(struct args *args, struct chain *chain)
 			args->opt.read_only);
 	free(line);
 	if (!ret)
-		tell_job(args, chain);
+		note_job(args, chain);
 	return ret ? CC_FAILED : CC_OK;
 }
 
-/* Before images are locked and loop devices made for nothing. */
+/* Check this before images are locked and loop devices are made. */
 static int check_name(const char *name)
 {
 	struct dm_device dev;
@@ -334,7 +337,7 @@ static int run(int argc, char **argv)
 		ret = build(&args, &chain);
 	if (!ret)
 		ret = activate(&args, &chain);
-	/* The target has the devices open by now; without it the loop devices vanish here. */
+	/* The target has opened the devices by now; if it has not, the loop devices vanish here. */
 	chain_close(&chain);
 	table_free(&args.table);
 	allow_dirs_free(&args.opt.allow);

@@ -33,7 +33,7 @@ static int take_option(int id, const char *value, void *data)
 	return snapshot_option("copy", id, value, &args->snap);
 }
 
-/* With dmsetup a base can be selected between the two messages of a copy. */
+/* dmsetup could select a base between the two messages of a copy. */
 static int check_no_base(const char *name)
 {
 	static const char *const cancel[] = { "job-cancel", NULL };
@@ -43,14 +43,14 @@ static int check_no_base(const char *name)
 		return -1;
 	if (!st.job.present || st.job.base < 0)
 		return 0;
-	cc_error("%s: somebody has selected layer %d as the base meanwhile: the copy is cancelled",
+	cc_error("%s: layer %d was selected as the base meanwhile: the copy is cancelled",
 		 name, st.job.base);
 	if (!job_concluded(&st.job))
 		dm_message(name, cancel);
 	return -1;
 }
 
-/* Nothing of the old chain stays below the copy. */
+/* The copy must not depend on the old chain. */
 static int start_copy(const struct copy_args *args, const struct live *live)
 {
 	static const char *const words[] = { "base", "none", NULL };
@@ -64,7 +64,7 @@ static int start_copy(const struct copy_args *args, const struct live *live)
 	return -1;
 }
 
-/* Once the snapshot is taken, a signal that ends the program does not keep the copy from starting. */
+/* After the snapshot, the copy is started even if a signal ends the program. */
 static int change(const struct copy_args *args, struct live *live)
 {
 	int ret;

@@ -114,20 +114,20 @@ static int parse(int argc, char **argv, struct args *args)
 	if (ret)
 		return ret;
 	if (argc - optind != 1)
-		return cc_usage("create", "one image to create is needed");
+		return cc_usage("create", "the name of one image is needed");
 	args->req.path = argv[optind];
 	if (args->size && (parse_size(args->size, &args->req.size) || !args->req.size ||
 			   args->req.size % SECTOR_SIZE))
 		return cc_usage("create", "--size %s: must be a multiple of %d bytes", args->size,
 				SECTOR_SIZE);
 	if (!args->backing && !args->size)
-		return cc_usage("create", "--size is needed where there is no --backing");
+		return cc_usage("create", "--size is needed without --backing");
 	if (!args->backing != !args->format)
 		return cc_usage("create", "--backing and --format go together: a format is never guessed");
 	return args->format ? take_kind("create", "format", args->format, &args->req.backing_kind) : 0;
 }
 
-/* The backing file must be what the user says; its size is the default for the new disk. */
+/* Check that the backing file has the given format, and get its size for the new disk. */
 static int look_at_backing(struct args *args, char **real)
 {
 	struct chain_options opt = { .peek = true, .no_data = true };
@@ -136,7 +136,7 @@ static int look_at_backing(struct args *args, char **real)
 	if (layer_open(&layer, args->req.backing_kind, args->backing, false, &opt))
 		return -1;
 	if (!args->req.size)
-		/* A raw file may end within a sector, a disk does not. */
+		/* A raw file may end within a sector, but a disk has whole ones. */
 		args->req.size = (layer_size(&layer) + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
 	layer_close(&layer);
 	*real = source_lasting_name(args->backing);
@@ -160,8 +160,8 @@ static void add_below(struct create_request *req, const char *path)
 }
 
 /*
- * All files of the chain that the new image will stand on, for --force. Nothing but their headers is
- * read, so any name may be followed.
+ * With --force, find all files of the chain below the new image, so that none is overwritten. Only
+ * their headers are read, so names are followed anywhere.
  */
 static int look_below(struct args *args)
 {

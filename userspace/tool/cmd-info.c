@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain info: the layers of a device, or of an image on disk. Columns and keys are stable: new ones
- * are added at the end.
+ * cowchain info: shows the layers of a device, or of an image on disk.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +25,7 @@ static const struct opt *const options[] = {
 	&opt_allow_dir, &opt_backing_format, &opt_format, TABLE_OPTIONS, NULL,
 };
 
+/* Columns and keys are stable: new ones are added at the end. */
 static const struct out_column columns[] = {
 	{ "LAYER", "layer", OUT_NUMBER },
 	{ "KIND", "kind", OUT_TEXT },
@@ -66,7 +66,7 @@ static int take_option(int id, const char *value, void *data)
 	}
 }
 
-/* What the header says; nothing for a raw layer or one that could not be read. */
+/* Names from the header; none for a raw layer or one that cannot be read. */
 static void add_names(struct out_table *out, const struct layer *layer)
 {
 	out_text(out, layer ? layer->image.backing_name : NULL);
@@ -88,7 +88,7 @@ static void add_uuid(struct out_table *out, const u8 *uuid)
 	out_text(out, text);
 }
 
-/* Who it is; see identity-format.h. The job may run or wait to be continued. */
+/* The identity, see identity-format.h. A recorded job may be running or waiting. */
 static void add_identity(struct out_table *out, const struct layer *layer)
 {
 	const struct q2_ident *id = layer ? &layer->image.ident : NULL;
@@ -138,8 +138,8 @@ static int info_image(const char *path, struct args *args)
 		return CC_FAILED;
 	}
 	/*
-	 * A chain that cannot be followed to its end is shown as far as it goes; numbers count from the
-	 * base, which is the last one found then.
+	 * Show a chain that cannot be followed to its end as far as it goes. Then the last layer
+	 * found has number 0.
 	 */
 	out_init(&out, columns, ARRAY_SIZE(columns));
 	for (i = 0; i < chain.nr; i++)
@@ -150,7 +150,10 @@ static int info_image(const char *path, struct args *args)
 	return ret ? CC_FAILED : CC_OK;
 }
 
-/* The header of a layer in use, read from the block device the kernel has. NULL if that fails. */
+/*
+ * Read the header of an active layer from the block device that the kernel uses. Returns NULL on
+ * failure.
+ */
 static struct layer *read_live_layer(const struct table_layer *entry, struct layer *layer)
 {
 	char *node;
@@ -221,7 +224,7 @@ static int info_live(const struct live *live, const struct args *args)
 	return ret;
 }
 
-/* A word without a slash that is the name of a device means the device. */
+/* A name without a slash means the device if there is one of that name. */
 static bool is_device(const char *arg)
 {
 	struct dm_device dev;

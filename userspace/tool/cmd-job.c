@@ -25,7 +25,7 @@ static const struct operand operands[] = {
 static const char details[] =
 	"\n"
 	"  pause            stop for a while\n"
-	"  resume           continue\n"
+	"  resume           continue it\n"
 	"  cancel           stop for good (also: abort); what was copied stays and counts\n"
 	"  speed N          bytes per second; K, M or G may follow; 0: no limit\n"
 	"  info             show the job, with the options above\n";
@@ -53,7 +53,7 @@ static const struct job_action *find_action(const char *name)
 {
 	size_t i;
 
-	/* virsh writes them as options. */
+	/* virsh has these as options. */
 	if (!strncmp(name, "--", 2))
 		name += 2;
 	for (i = 0; i < ARRAY_SIZE(actions); i++)
@@ -72,7 +72,7 @@ static int run_action(const char *name, const struct job_action *action, const c
 
 	if (value) {
 		if (parse_size(value, &speed))
-			return cc_usage("job", "speed %s: must be a number of bytes per second, as 64M",
+			return cc_usage("job", "speed %s: must be a number of bytes per second, such as 64M",
 					value);
 		snprintf(number, sizeof(number), "%" PRIu64, speed);
 		words[1] = number;
@@ -84,7 +84,7 @@ static int run_action(const char *name, const struct job_action *action, const c
 	return ret ? CC_FAILED : CC_OK;
 }
 
-/* With "info", options may stand behind it, too. */
+/* "info" is followed by options. */
 static int run_info(const char *name, int argc, char **argv, struct out_options *out)
 {
 	struct verb anywhere = cmd_job;
@@ -107,7 +107,7 @@ static int run(int argc, char **argv)
 	left = argc - optind;
 	argv += optind;
 	if (left < 2)
-		return cc_usage("job", "a device and what to do with its job are needed");
+		return cc_usage("job", "a device and an action are needed");
 	action = find_action(argv[1]);
 	if (!action)
 		return cc_usage("job", "'%s': must be pause, resume, cancel, speed or info", argv[1]);
@@ -126,7 +126,7 @@ const struct verb cmd_job = {
 	.operands = operands,
 	.options = options,
 	.details = details,
-	/* Words behind the first may look like virsh's options. */
+	/* Actions may be written as options, as in virsh. */
 	.in_order = true,
 	.run = run,
 };

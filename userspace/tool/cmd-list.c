@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain list: all devices with their tops.
+ * cowchain list: shows all devices with their tops.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -38,7 +38,7 @@ static void add_device(struct out_table *out, const struct dm_device *dev)
 	free(text);
 }
 
-/* Returns false if the device shows a chain, and adds nothing. */
+/* Add a row for a device without a chain; returns false if it has one. */
 static bool add_broken_list(struct out_table *out, const char *name)
 {
 	struct dm_device dev;
@@ -94,7 +94,7 @@ static int run(int argc, char **argv)
 	if (ret)
 		return ret;
 	if (optind != argc)
-		return cc_usage("list", "takes no names: see status and info");
+		return cc_usage("list", "list takes no names: use status or info");
 	out_init(&out, list_columns, ARRAY_SIZE(list_columns));
 	ret = show_add_all(&out, add_list);
 	show_print(&out, "chains", &opt, ret);

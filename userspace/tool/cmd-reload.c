@@ -35,7 +35,7 @@ static int run(int argc, char **argv)
 const struct verb cmd_reload = {
 	.name = "reload",
 	.usage = usage,
-	.summary = "load the chain once more, after an error has made it read-only",
+	.summary = "load the chain again, after an error has made it read-only",
 	.operands = operands,
 	.details =
 		"  The device stays in use. Data that was flushed is there; if the error lost any\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain status: mode, allocation and job of devices.
+ * cowchain status: shows mode, allocation and job of devices.
  */
 #include <unistd.h>
 

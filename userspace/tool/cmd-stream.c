@@ -110,9 +110,9 @@ static int parse(int argc, char **argv, struct stream_args *args)
 }
 
 /*
- * The name of the base for the header of the top. The header of the layer above the base cannot be
- * asked: its name is relative to the directory of that layer. Returns NULL after a message if the file
- * is unknown. Caller frees.
+ * The name of the base for the header of the top. (The header of the layer above the base has a
+ * name for it as well, but relative to the directory of that layer.) Returns NULL after a message
+ * if the file is unknown. Caller frees.
  */
 static char *name_for_base(const struct live *live, int layer)
 {

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Completion of cowchain(8) for bash. Verbs, options and what they take come from the program itself
-# ("cowchain --completion"); nothing is listed here.
+# Completion of cowchain(8) for bash. Verbs, options and their values come from the program itself
+# ("cowchain --completion"); none is listed here.
 
-# The devices are named by others: their names are quoted, and compgen -W is not used, since it runs
+# Names of devices may contain anything, so they are quoted, and not passed to compgen -W, which runs
 # commands that it finds in words.
 _cowchain_words() {
 	local word

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Makes images by qemu-img, and takes care of the names, the space and the signals around it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,15 +20,7 @@
 #include "source.h"
 #include "util.h"
 
-int parse_cluster_size(const char *text, uint64_t *out)
-{
-	if (parse_size(text, out) || *out < DEFAULT_CLUSTER_SIZE || *out > MAX_CLUSTER_SIZE ||
-	    *out & (*out - 1))
-		return -1;
-	return 0;
-}
-
-/* The directory must exist; the file need not. Canonical directory and the file's own name. */
+/* The canonical directory of a path whose file need not exist. Returns NULL after a message. */
 static char *real_parent(const char *path)
 {
 	char *dir = path_dir(path);
@@ -37,13 +32,13 @@ static char *real_parent(const char *path)
 	return real;
 }
 
-/* Even who says --force does not mean what is mounted, or is a layer of a chain. */
+/* --force does not extend to mounted devices or to layers of a chain. */
 static int check_unused(const char *path)
 {
 	struct stat st;
 	int fd;
 
-	/* A link that leads nowhere: there is nothing to lose. */
+	/* A dangling link: there is nothing to lose. */
 	if (stat(path, &st))
 		return 0;
 	if (!S_ISBLK(st.st_mode))
@@ -59,7 +54,7 @@ static int check_unused(const char *path)
 }
 
 /*
- * Takes the name before qemu-img does, which would overwrite without asking. *made gets the path if
+ * Claim the name: qemu-img would overwrite an existing file without asking. *made gets the path if
  * the file is new.
  */
 static int reserve(const struct create_request *req, const char *path, char **made)
@@ -81,7 +76,7 @@ static int reserve(const struct create_request *req, const char *path, char **ma
 	return -1;
 }
 
-/* Are they one file or device, or a loop device and its file? */
+/* Are they the same file or device, or a loop device and its file? */
 static bool same_place(const struct stat *a, const struct stat *b)
 {
 	if (S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode))
@@ -93,7 +88,7 @@ static bool same_place(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* By what they are, since one file has many names. */
+/* Compare files, not names: a file has many names. */
 static int check_pair(const char *path, const char *other)
 {
 	struct stat a, b;
@@ -128,11 +123,11 @@ static int reserve_names(const struct create_request *req, struct created *made)
 		return -1;
 	if (!req->data_file)
 		return 0;
-	/* Two names of one file that was not there are seen only now. */
+	/* Two names of one new file can be compared only now that it exists. */
 	return reserve(req, req->data_file, &made->data) ? -1 : check_different(req);
 }
 
-/* Option values of qemu-img end at a comma; a doubled one stands for itself. Caller frees. */
+/* In options of qemu-img a comma ends the value; two commas stand for one. Caller frees. */
 static char *quote_commas(const char *text)
 {
 	struct strbuf sb = { 0 };
@@ -142,7 +137,7 @@ static char *quote_commas(const char *text)
 	return sb.text;
 }
 
-/* Runs qemu-img in dir, which relative names count from. No shell is involved. */
+/* Run qemu-img in dir, from which relative names count. No shell is involved. */
 static int run_qemu_img(const char *dir, char *const argv[])
 {
 	int status;
@@ -182,9 +177,9 @@ static char *make_options(const struct create_request *req)
 	if (!req->data_file)
 		return sb.text;
 	/*
-	 * It was reserved, so it is there. Always absolute: QEMU takes a relative one (other than that
-	 * of a backing file) from its working directory. No data_file_raw, an autoclear bit that the
-	 * target refuses.
+	 * The file exists, as it was claimed before. Its name is always absolute: QEMU resolves a
+	 * relative name of a data file from its working directory. Without data_file_raw, an
+	 * autoclear bit that the target refuses.
 	 */
 	real = source_lasting_name(req->data_file);
 	quoted = quote_commas(real ? real : req->data_file);
@@ -198,7 +193,7 @@ static int run_create(const struct create_request *req, const char *dir)
 {
 	char *options = make_options(req);
 	char *size = xasprintf("%" PRIu64, req->size);
-	/* A name with a colon is a protocol to qemu-img unless a slash comes first. */
+	/* qemu-img takes what precedes a colon for a protocol, unless a slash comes first. */
 	char *file = xasprintf("./%s", path_base(req->path));
 	char *backing = NULL;
 	char *argv[16];
@@ -214,7 +209,7 @@ static int run_create(const struct create_request *req, const char *dir)
 	if (req->backing || req->backing_name) {
 		backing = req->backing_name ? xstrdup(req->backing_name) :
 					      path_stored_name(dir, req->backing);
-		/* -u: qemu-img need not open a backing file that may be in use; the size is given. */
+		/* -u: do not open the backing file, which may be in use; the size is given. */
 		argv[n++] = (char *)"-u";
 		argv[n++] = (char *)"-b";
 		argv[n++] = backing;
@@ -236,8 +231,9 @@ static int run_create(const struct create_request *req, const char *dir)
 }
 
 /*
- * Makes sure that the file system cannot run out of space under a file: contents and length stay as
- * they are. (Loop devices acknowledge a write of which only the first part found space.)
+ * Make sure that the file system cannot run out of space under a file, without changing its
+ * contents or length. (Loop devices may report success for a write of which only a first part found
+ * space.)
  */
 static int reserve_space(const char *path)
 {

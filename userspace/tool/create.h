@@ -16,33 +16,30 @@
 
 struct create_request {
 	const char *path;
-	const char *data_file;		/* NULL: everything in one file */
+	const char *data_file;		/* NULL: data and metadata in one file */
 	const char *backing;		/* absolute path, NULL: none */
-	const char *backing_name;	/* to store instead of a name made from backing */
+	const char *backing_name;	/* stored in place of a name made from backing */
 	enum layer_kind backing_kind;
-	char **below;			/* what else the chain below lives on: not to be overwritten */
+	char **below;			/* more files of the chain below: not overwritten */
 	size_t nr_below;
 	uint64_t size;			/* bytes */
 	uint64_t cluster_size;		/* bytes */
 	bool overwrite;			/* existing files or block devices */
-	bool can_overwrite;		/* there is an option for it */
-	bool reserve;			/* the space on the file system, too */
+	bool can_overwrite;		/* the verb has an option for it */
+	bool reserve;			/* allocate all space on the file system */
 };
 
-/* What create_image() made and create_undo() removes. */
+/* The files that create_image() made and create_undo() removes. */
 struct created {
 	char *image;
 	char *data;
 };
 
-/* Returns 0 or -1 (said why); nothing is left behind then, nor after a signal. */
+/* Returns 0, or -1 after a message. Leaves nothing behind on failure or after a signal. */
 int create_image(const struct create_request *req, struct created *made);
-/* Removes what was made, as a later step failed. */
+/* Remove what was made, because a later step failed. */
 void create_undo(struct created *made);
-/* Keeps it. */
+/* Keep it. */
 void create_done(struct created *made);
-
-/* --cluster-size. Returns 0 or -1 without a message. */
-int parse_cluster_size(const char *text, uint64_t *out);
 
 #endif

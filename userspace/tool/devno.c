@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Device numbers: as text, and what they are called.
+ * Device numbers as text, and the names that belong to them.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ char *devno_node(dev_t dev)
 	link = realpath(path, NULL);
 	free(path);
 	if (link)
-		/* sysfs writes the slash of names such as cciss/c0d0 as an exclamation mark. */
+		/* In sysfs a slash in a name (cciss/c0d0) is written as an exclamation mark. */
 		node = xasprintf("/dev/%s", strrchr(link, '/') + 1);
 	free(link);
 	for (link = node; link && *link; link++)

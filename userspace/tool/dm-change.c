@@ -14,7 +14,7 @@
 #include "klog.h"
 #include "util.h"
 
-/* COWCHAIN- and 32 random hexadecimal digits: names may be used again, UUIDs are not. */
+/* COWCHAIN- and 32 random hexadecimal digits: a name can be reused, a UUID is unique. */
 static char *new_uuid(void)
 {
 	struct strbuf sb = { 0 };
@@ -81,7 +81,7 @@ static int remove_device(const char *name, bool deferred)
 	struct dm_task *task = task_new(DM_DEVICE_REMOVE, name);
 	int ret = NO_TASK;
 
-	/* Scanners open devices for moments: the library tries again for a while. */
+	/* Programs such as blkid open devices briefly: the library retries for a while. */
 	if (task && dm_task_retry_remove(task) && (!deferred || dm_task_deferred_remove(task)))
 		ret = task_run_with_udev(task);
 	task_end(task);
@@ -119,7 +119,7 @@ static int create(const char *name, uint64_t sectors, const char *params, bool r
 		return 0;
 	}
 	if (!klog_report(klog) && ret == -EINVAL)
-		cc_error("is the module there? try 'modprobe dm-cowchain'; 'dmesg' has more");
+		cc_error("is the module loaded? try 'modprobe dm-cowchain'; see also 'dmesg'");
 	remove_device(name, false);
 	return ret;
 }
@@ -134,7 +134,7 @@ int dm_create(const char *name, uint64_t sectors, const char *params, bool read_
 	return ret;
 }
 
-/* Another table; what was submitted before ends first, as it may. */
+/* Replace the table. I/O that was submitted before completes first, without a flush. */
 static int replace(const struct dm_device *dev, const char *target, const char *params)
 {
 	int ret = load(dev->name, dev->sectors, target, params, dev->read_only);
@@ -158,7 +158,7 @@ int dm_reload(const struct dm_device *dev)
 {
 	int klog = klog_mark(), ret;
 
-	/* Not interrupted between suspend and resume. */
+	/* A signal between suspend and resume would leave the device suspended. */
 	hold_begin();
 	ret = replace(dev, TARGET_NAME, dev->params);
 	hold_end();
@@ -169,12 +169,12 @@ int dm_reload(const struct dm_device *dev)
 	cc_error("%s: cannot load the chain again: %s", dev->name, strerror(-ret));
 	klog_report(klog);
 	if (suspended(dev->name))
-		cc_error("%s: it is suspended, and I/O waits: mend that, then 'cowchain reload %s'; 'cowchain detach --force %s' ends all I/O with errors",
+		cc_error("%s: the device is suspended and I/O waits: fix the cause, then 'cowchain reload %s'; 'cowchain detach --force %s' fails all I/O",
 			 dev->name, dev->name, dev->name);
 	return ret;
 }
 
-/* All I/O of those who still have it open fails from now on, and the layers are let go. */
+/* Fail all I/O of the remaining users from now on, and release the layers. */
 static int replace_by_error(const struct dm_device *dev)
 {
 	int ret = replace(dev, "error", "");
@@ -197,7 +197,7 @@ int dm_remove(const struct dm_device *dev, unsigned int flags)
 	}
 	ret = remove_device(dev->name, deferred);
 	if (ret == -EBUSY)
-		cc_error("%s: in use: unmount it, stop who has it open ('lsof " DEV_MAPPER "%s'), or give --deferred",
+		cc_error("%s: in use: unmount it, stop the programs that have it open ('lsof " DEV_MAPPER "%s'), or give --deferred",
 			 dev->name, dev->name);
 	else if (ret)
 		cc_error("%s: cannot remove it: %s%s", dev->name, strerror(-ret), dm_remedy(ret));

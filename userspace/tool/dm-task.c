@@ -11,13 +11,13 @@
 #include "util.h"
 
 /*
- * The host must not look into a guest's disk: no blkid, no partitions, no LVM scan. The node in
- * /dev/mapper stays udev's business.
+ * Keep the host from looking into a guest's disk: no blkid, no partitions, no LVM scan. udev still
+ * makes the node in /dev/mapper.
  */
 #define UDEV_FLAGS (DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG | \
 		    DM_UDEV_DISABLE_OTHER_RULES_FLAG)
 
-/* libdevmapper prints its own errors otherwise; ours name the dm_remedy. */
+/* libdevmapper would print its own errors. Ours name a remedy. */
 static void dm_log(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
@@ -80,7 +80,7 @@ int task_run_with_udev(struct dm_task *task)
 		return NO_TASK;
 	ret = task_run(task);
 	dm_udev_wait(cookie);
-	/* Nodes made by the library, where there is no udev. */
+	/* Without udev, the library makes the nodes. */
 	dm_task_update_nodes();
 	return ret;
 }
@@ -93,7 +93,7 @@ const char *dm_remedy(int err)
 		return "; this needs root";
 	case ENODEV:
 	case ENOENT:
-		return "; is device-mapper there? try 'modprobe dm-cowchain', as root";
+		return "; is device-mapper available? try 'modprobe dm-cowchain', as root";
 	default:
 		return "";
 	}

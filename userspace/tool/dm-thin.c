@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is free in the pool of a thin device.
+ * The free space in the pool of a thin device.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 #include "dm-thin.h"
 #include "util.h"
 
-/* The only target of a device must be of that type. Returns its parameters, or NULL. Caller frees. */
+/* The parameters of a device that has a single target, of type want; else NULL. Caller frees. */
 static char *target_params(int what, dev_t dev, const char *want, uint64_t *sectors)
 {
 	struct dm_task *task = task_new(what, NULL);
@@ -29,7 +29,7 @@ static char *target_params(int what, dev_t dev, const char *want, uint64_t *sect
 	return ret;
 }
 
-/* thin-provisioning.rst: what the pool says of itself. */
+/* The formats are described in the kernel's thin-provisioning.rst. */
 static int pool_room(dev_t pool, struct dm_thin *thin)
 {
 	uint64_t sectors, used, total, block;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Thin devices and their pools, for the room that is left.
+ * Thin devices and the free space in their pools.
  */
 #ifndef COWCHAIN_DM_THIN_H
 #define COWCHAIN_DM_THIN_H
@@ -10,12 +10,14 @@
 
 struct dm_thin {
 	uint64_t size;		/* bytes of the device */
-	uint64_t mapped;	/* of these, with space of the pool */
+	uint64_t mapped;	/* bytes of the device that have space in the pool */
 	uint64_t free;		/* of the pool */
-	uint64_t block;		/* that the pool gives out at once */
+	uint64_t block;		/* bytes that the pool allocates at once */
 };
 
-/* Of a thin device. Returns 0; or a negative errno, silently, if it is none or cannot be asked. */
+/*
+ * Returns 0; or a negative errno, without a message, if dev is no thin device or cannot be asked.
+ */
 int dm_thin_room(dev_t dev, struct dm_thin *thin);
 
 #endif

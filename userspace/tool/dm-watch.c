@@ -13,7 +13,7 @@
 #include "dm-watch.h"
 #include "util.h"
 
-/* DM_DEV_ARM_POLL came with this version of the interface, Linux 4.13. */
+/* The version of the interface that has DM_DEV_ARM_POLL: Linux 4.13. */
 #define DM_MINOR_ARM_POLL 37
 
 int dm_watch_open(void)

@@ -19,7 +19,7 @@ const char *dm_name(const char *arg)
 	return strncmp(arg, DEV_MAPPER, len) ? arg : arg + len;
 }
 
-/* Fills in the table's part of dev. */
+/* Fill in what the table says. */
 static void take_table(struct dm_task *task, struct dm_device *dev)
 {
 	char *type = NULL, *params = NULL;
@@ -38,7 +38,7 @@ int dm_find(const char *name, struct dm_device *dev)
 
 	memset(dev, 0, sizeof(*dev));
 	memset(&info, 0, sizeof(info));
-	/* The library would only not make the task. */
+	/* For a longer name the library just makes no task. */
 	ret = strlen(name) > DM_NAME_MAX ? -ENAMETOOLONG : task_run(task);
 	if (!ret && (!dm_task_get_info(task, &info) || !info.exists))
 		ret = -ENXIO;
@@ -85,7 +85,7 @@ static int refuse(struct dm_device *dev)
 		cc_error("%s: the device has no table%s", dev->name,
 			 is_ours(dev) ? ": 'cowchain detach' removes it" : "");
 	else
-		cc_error("%s: is a %s device, not " TARGET_NAME, dev->name, dev->target);
+		cc_error("%s: is a device of type %s, not " TARGET_NAME, dev->name, dev->target);
 	dm_close(dev);
 	return -EINVAL;
 }
@@ -126,7 +126,7 @@ static void take_names(struct dm_task *task, char ***names, size_t *nr)
 	if (!entry || !entry->dev)
 		return;
 	for (;;) {
-		/* It may be gone by now. */
+		/* The device may have been removed since the list was made. */
 		if (!dm_find(entry->name, &dev)) {
 			if (dm_is_chain(&dev) || is_ours(&dev)) {
 				*names = xrealloc(*names, *nr + 1, sizeof(**names));
@@ -174,7 +174,7 @@ int dm_status(const char *name, struct target_status *status)
 	int ret;
 
 	memset(&info, 0, sizeof(info));
-	/* Without noflush the kernel suspends nothing either, but might commit first. */
+	/* Without noflush the target would commit its metadata for a mere status. */
 	if (task && !dm_task_no_flush(task))
 		ret = NO_TASK;
 	else
@@ -186,7 +186,7 @@ int dm_status(const char *name, struct target_status *status)
 	} else {
 		dm_get_next_target(task, NULL, &start, &len, &type, &params);
 		if (!type || strcmp(type, TARGET_NAME) || !params || status_parse(params, status)) {
-			cc_error("%s: cannot read its status '%s': do the tool and the module belong together?",
+			cc_error("%s: cannot parse its status '%s': are tool and module of the same version?",
 				 name, params ? params : "");
 			ret = -EPROTO;
 		}
@@ -206,7 +206,7 @@ static int send_message(struct dm_task *task, const char *const *words)
 	return ret;
 }
 
-/* The message for the eye: its quotes would only make names unreadable. Caller frees. */
+/* The message as users would write it; with quotes, names would be unreadable. Caller frees. */
 static char *show_words(const char *const *words)
 {
 	struct strbuf sb = { 0 };

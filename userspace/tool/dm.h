@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Devices of device-mapper: dm.c looks them up and talks to them, dm-change.c makes and removes them,
- * dm-watch.c waits for their events. Only these, dm-task.c and dm-thin.c use libdevmapper.
+ * Devices of device-mapper: dm.c looks them up and talks to them, dm-change.c makes and removes
+ * them, dm-watch.c waits for their events. Only these, dm-task.c and dm-thin.c use libdevmapper.
  *
- * Functions return 0 or a negative errno after saying why, with the lines the kernel wrote meanwhile.
+ * Functions return 0, or a negative errno after a message and the lines that the kernel logged
+ * meanwhile.
  */
 #ifndef COWCHAIN_DM_H
 #define COWCHAIN_DM_H
@@ -25,28 +26,28 @@ struct dm_device {
 	bool read_only;
 	bool suspended;
 	uint64_t sectors;
-	char *target;		/* type of its first target, "" without a live table */
-	char *params;		/* table line of it */
+	char *target;		/* type of its first target; "" without a live table */
+	char *params;		/* parameters of that target */
 };
 
-/* Bytes of a name. */
+/* Maximum length of a name in bytes. */
 #define DM_NAME_MAX 127
 
-/* "/dev/mapper/NAME" and "NAME" are the same device. Points into arg. */
+/* The name in "NAME" or "/dev/mapper/NAME". Points into arg. */
 const char *dm_name(const char *arg);
 
-/* Looks a device up by name; -ENXIO, silently, if there is none (or no device-mapper). */
+/* Look a device up by name; -ENXIO, without a message, if there is none (or no device-mapper). */
 int dm_find(const char *name, struct dm_device *dev);
-/* The same, but it must exist and be a cowchain device; says so if not. */
+/* The same, but with a message if it does not exist or is no cowchain device. */
 int dm_open(const char *name, struct dm_device *dev);
-/* The same for a device that this program has made, whatever has become of its table. */
+/* The same, but also accepts a device that this program made and that shows no chain now. */
 int dm_open_ours(const char *name, struct dm_device *dev);
 void dm_close(struct dm_device *dev);
-/* Does it show a chain now? */
+/* Does the device show a chain? */
 bool dm_is_chain(const struct dm_device *dev);
 
 /*
- * Names of all cowchain devices and of all that this program has made, sorted. Caller frees with
+ * The names of all devices that show a chain or were made by this program, sorted. Free them with
  * dm_names_free().
  */
 int dm_names(char ***names, size_t *nr);
@@ -54,9 +55,9 @@ void dm_names_free(char **names, size_t nr);
 
 int dm_status(const char *name, struct target_status *status);
 
-/* words: NULL-terminated, quoted as device-mapper needs it. */
+/* Send a message. words ends with NULL; they are quoted here. */
 int dm_message(const char *name, const char *const *words);
-/* What the message is answered; NULL, silently, without an answer. Caller frees. */
+/* The answer to a message; NULL, without a message to the user, if there is none. Caller frees. */
 char *dm_ask(const char *name, const char *const *words);
 
 #endif

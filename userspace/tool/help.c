@@ -9,7 +9,7 @@
 #include "util.h"
 #include "verbs.h"
 
-/* Columns of what stands to the left of a help text, at most: else the text begins a new line. */
+/* Width of the left column at most: a help text behind a longer entry begins a new line. */
 #define LEFT_MAX 26
 
 void help_overview(FILE *out)
@@ -23,7 +23,7 @@ void help_overview(FILE *out)
 	      out);
 }
 
-/* "    --speed BYTES", or with its letter "-b, --base LAYER". Caller frees. */
+/* "--speed BYTES", or with its letter "-b, --base BASE". Caller frees. */
 static char *option_words(const struct opt *opt)
 {
 	struct strbuf sb = { 0 };
@@ -36,7 +36,7 @@ static char *option_words(const struct opt *opt)
 	return sb.text;
 }
 
-/* "  LEFT   first line" and the other lines of the text below the first. */
+/* Print "  LEFT   TEXT", with all lines of the text at the same column. */
 static void print_entry(const char *left, int width, const char *text, const char *also)
 {
 	const char *end;
@@ -52,7 +52,7 @@ static void print_entry(const char *left, int width, const char *text, const cha
 		printf("  %s\n", text);
 }
 
-/* The widest of what stands to the left, as far as it is not too wide. */
+/* Width of the left column. */
 static int left_width(const struct verb *verb)
 {
 	const struct operand *operand;

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Blocks the signals that end the program, and passes them on to a child.
+ */
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "hold.h"
 #include "macros.h"
 
-static sigset_t before;		/* the mask outside of all holds */
-static sigset_t ending;		/* those that would end the program */
+static sigset_t before;		/* the mask outside all holds */
+static sigset_t ending;		/* signals that would end the program */
 static unsigned int depth;
 
-/* One that is ignored, as by nohup, or that was blocked already, is none of our business. */
+/* Leave signals alone that are ignored, as by nohup, or were blocked already. */
 static bool would_end(int sig)
 {
 	struct sigaction action;
@@ -32,9 +35,9 @@ void hold_begin(void)
 		if (would_end(signals[i]))
 			sigaddset(&ending, signals[i]);
 	held = ending;
-	/* A message that nobody reads is no reason to stop half way, either. */
+	/* A closed pipe behind stderr must not end the program half way, either. */
 	sigaddset(&held, SIGPIPE);
-	/* For hold_wait(). Where it is ignored, children leave no status. */
+	/* For hold_wait(). If SIGCHLD were ignored, children would leave no status. */
 	sigaddset(&held, SIGCHLD);
 	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_BLOCK, &held, NULL);
@@ -83,7 +86,7 @@ int hold_wait(pid_t pid, int *status)
 		return -1;
 	if (!caught && WIFSIGNALED(*status) && sigismember(&ending, WTERMSIG(*status)))
 		caught = WTERMSIG(*status);
-	/* It was taken from the pending ones above: back to them, for hold_end(). */
+	/* sigwaitinfo() has consumed the signal: raise it again, for hold_end(). */
 	if (caught)
 		raise(caught);
 	return 0;

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads headers of qcow2 images with the parser of the kernel module.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,18 +15,19 @@
 #define HOW_TO_PREPARE \
 	"create a prepared image with 'cowchain create', or qemu-img create -f qcow2 -o extended_l2=on,cluster_size=128k,preallocation=metadata"
 
-/* Names in headers have no NUL at the end and must not have one inside. */
+/* Names in headers are not terminated and must not contain a NUL. */
 static char *take_name(const uint8_t *name, size_t len, const char *what, const char *path)
 {
 	if (!memchr(name, '\0', len))
 		return xstrndup((const char *)name, len);
-	cc_error("%s: broken header: the %s contains a NUL", path, what);
+	cc_error("%s: damaged header: the %s contains a NUL", path, what);
 	return NULL;
 }
 
 /*
- * Looks for the data file's name among the extensions, which q2_parse_header() has found to be inside
- * the cluster. The kernel gets a device instead, so its parser does not keep the place.
+ * Find the name of the data file among the header extensions, which q2_parse_header() has checked
+ * to lie within the cluster. The kernel is given a device instead, so its parser does not record
+ * where the name is.
  */
 static const uint8_t *find_data_name(const uint8_t *buf, uint32_t end, const struct q2_info *info,
 				     uint32_t *len)
@@ -116,7 +120,7 @@ void image_free(struct image *image)
 	memset(image, 0, sizeof(*image));
 }
 
-/* Reads size bytes or what there is. Returns the buffer (caller frees) or NULL (said why). */
+/* Read up to size bytes. Returns the buffer, which the caller frees, or NULL after a message. */
 static void *read_aligned(int fd, const char *path, size_t size, uint64_t off, size_t *got)
 {
 	void *buf;
@@ -147,7 +151,7 @@ int image_read(int fd, const char *path, uint64_t file_size, struct image *image
 	memset(image, 0, sizeof(*image));
 	if (!buf)
 		return -1;
-	/* Names and extensions may fill the first cluster, whose size the first sector holds. */
+	/* Names and extensions may fill the first cluster; its size is in the first sector. */
 	bytes = len < SECTOR_SIZE ? 0 : q2_header_bytes(buf, &err);
 	if (bytes > (int)READ_ALIGN) {
 		free(buf);
@@ -192,7 +196,7 @@ int image_check_writable(int fd, const char *path, uint64_t file_size, const str
 		ret = check_l1(fd, path, file_size, &image->info, &err);
 	if (!ret)
 		return 0;
-	/* -EIO: said already. A remedy that the text names is better than ours. */
+	/* -EIO: a message was printed already. If the text names a remedy, do not add another. */
 	if (ret != -EIO)
 		cc_error("%s: %s%s%s", path, err.text, strstr(err.text, "qemu-img") ? "" : "; ",
 			 strstr(err.text, "qemu-img") ? "" : HOW_TO_PREPARE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads a qcow2 header through the code the kernel module uses (kernel/qcow2.c), and the names in it,
- * which are the tool's business alone. The kernel validates everything again; its word counts.
+ * Reads qcow2 headers with the code of the kernel module (kernel/qcow2.c), and the names in them,
+ * which only the tool uses. The kernel validates everything again and has the last word.
  */
 #ifndef COWCHAIN_IMAGE_H
 #define COWCHAIN_IMAGE_H
@@ -17,29 +17,29 @@ struct image {
 	struct q2_info info;
 	struct q2_ident ident;
 	char *backing_name;		/* NULL: no backing file */
-	char *backing_format;		/* NULL: the header does not say */
-	char *data_name;		/* NULL: the header does not name a data file */
+	char *backing_format;		/* NULL: not in the header */
+	char *data_name;		/* NULL: not in the header */
 };
 
 /*
- * Reads the header of the image open as fd, file_size bytes long; the reads suit descriptors opened
- * with O_DIRECT. Returns 0 or -1 (said why); then the image holds nothing.
+ * Read the header of the image that is open as fd and file_size bytes long. The reads are aligned
+ * for descriptors opened with O_DIRECT. Returns 0, or -1 after a message: then image holds nothing.
  */
 int image_read(int fd, const char *path, uint64_t file_size, struct image *image);
-/* The same from memory: the first len bytes of the image. */
+/* The same from memory: buf holds the first len bytes of the image. */
 int image_parse(const uint8_t *buf, size_t len, const char *path, uint64_t file_size,
 		struct image *image);
 void image_free(struct image *image);
 
 /*
- * The command that makes the header of path name another backing file, for messages: without -b it
- * would make the image stand alone. format NULL: the user has to fill it in. Caller frees.
+ * For messages: the command that puts another backing file into the header of path. Without -b it
+ * would leave the image without one. format NULL: the user has to fill it in. Caller frees.
  */
 char *image_rebase_command(const char *path, const char *backing, const char *format);
 
 /*
- * Can it be the writable top? Looks at the header and at the L1 table, so that an image that was not
- * prepared is refused with the way to make one. Returns 0 or -1 (said why).
+ * Can it be a writable top? Checks the header and the L1 table; the message for an unprepared image
+ * tells how to make a prepared one. Returns 0, or -1 after a message.
  */
 int image_check_writable(int fd, const char *path, uint64_t file_size, const struct image *image);
 

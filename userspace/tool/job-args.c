@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Options of a job, and the message that starts it.
+ * Options of a job, and the message to the kernel that starts it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,9 +50,9 @@ int job_args_option(const char *verb, int id, const char *value, struct job_args
 static int parse_speed(const char *verb, struct job_args *args)
 {
 	if (args->speed && args->bandwidth)
-		return cc_usage(verb, "--speed and --bandwidth say the same: give one");
+		return cc_usage(verb, "--speed and --bandwidth mean the same: give one");
 	if (args->speed && parse_size(args->speed, &args->bytes_per_second))
-		return cc_usage(verb, "--speed %s: must be a number of bytes per second, as 64M",
+		return cc_usage(verb, "--speed %s: must be a number of bytes per second, such as 64M",
 				args->speed);
 	if (!args->bandwidth)
 		return 0;
@@ -70,7 +70,7 @@ int job_args_check(const char *verb, struct job_args *args)
 	size_t i;
 
 	if (args->bytes && !args->bandwidth)
-		return cc_usage(verb, "--bytes belongs to --bandwidth");
+		return cc_usage(verb, "--bytes needs --bandwidth");
 	for (i = 0; args->on_error && i < ARRAY_SIZE(policies); i++)
 		if (!strcmp(args->on_error, policies[i]))
 			break;

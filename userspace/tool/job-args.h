@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the verbs stream and copy have in common: options of the job, starting it, waiting for it.
+ * What the verbs stream and copy share: options of the job, starting it, waiting for it.
  */
 #ifndef COWCHAIN_JOB_ARGS_H
 #define COWCHAIN_JOB_ARGS_H
@@ -16,20 +16,23 @@ struct job_args {
 	bool bytes;			/* of --bandwidth */
 	const char *on_error;
 	bool wait;
-	bool force;			/* although it may not fit */
+	bool force;			/* even if it may not fit */
 	struct wait_options wait_options;
 	uint64_t bytes_per_second;	/* set by job_args_check() */
 };
 
 bool is_job_option(int id);
-/* Takes one of JOB_OPTIONS. Returns 0 or CC_USAGE after a message. */
+/* Take one of JOB_OPTIONS. Returns 0, or CC_USAGE after a message. */
 int job_args_option(const char *verb, int id, const char *value, struct job_args *args);
-/* After the last option. Returns 0 or CC_USAGE after a message. */
+/* To be called after the last option. Returns 0, or CC_USAGE after a message. */
 int job_args_check(const char *verb, struct job_args *args);
-/* Starts a stream; backing_name and format may be NULL. Returns 0 or a negative errno after a message. */
+/*
+ * Start a stream. backing_name and backing_format may be NULL. Returns 0, or a negative errno after
+ * a message.
+ */
 int job_start(const char *name, const struct job_args *args, const char *backing_name,
 	      const char *backing_format);
-/* Waits for it if asked to. Returns an exit status. */
+/* Wait for the job if --wait was given. Returns an exit status. */
 int job_wait(const char *name, const struct job_args *args);
 
 #endif

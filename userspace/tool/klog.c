@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads the kernel's log from /dev/kmsg.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,7 +10,7 @@
 
 #include "klog.h"
 
-/* One read returns one record; longer ones are refused with EINVAL. */
+/* A read returns one record; a buffer that is too small for it gives EINVAL. */
 #define RECORD_MAX 8192
 
 int klog_mark(void)
@@ -21,7 +24,7 @@ int klog_mark(void)
 	return fd;
 }
 
-/* "prio,seq,time,flags;text\n KEY=value\n": returns the text, ended in place. */
+/* "prio,seq,time,flags;text\n KEY=value\n": returns the text, terminated in place. */
 static const char *record_text(char *record)
 {
 	char *text = strchr(record, ';');
@@ -35,7 +38,7 @@ static const char *record_text(char *record)
 
 static int report(const char *text)
 {
-	/* Follows each refused table and says nothing. */
+	/* Device-mapper adds this to every refused table. */
 	static const char noise[] = "error adding target to table";
 
 	if (strncmp(text, "device-mapper:", 14) && !strstr(text, "cowchain"))
@@ -57,7 +60,7 @@ int klog_report(int fd)
 	for (;;) {
 		n = read(fd, record, sizeof(record) - 1);
 		if (n < 0 && (errno == EINTR || errno == EPIPE))
-			continue;	/* EPIPE: records were overwritten, the next read goes on */
+			continue;	/* EPIPE: records were overwritten, read on */
 		if (n <= 0)
 			break;
 		record[n] = '\0';

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Opens an active chain, and finds its layers by what the user calls them.
+ */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +20,7 @@ static int parse_table(struct live *live)
 {
 	if (!table_parse(live->dev.params, &live->table))
 		return 0;
-	cc_error("%s: cannot read its table '%s': do the tool and the module belong together?",
+	cc_error("%s: cannot parse its table '%s': are tool and module of the same version?",
 		 live->dev.name, live->dev.params);
 	live_close(live);
 	return -1;
@@ -70,7 +73,7 @@ int live_check_top(const struct live *live)
 	live_close(&now);
 	if (same)
 		return 0;
-	cc_error("%s: somebody has changed it meanwhile: try again", live->dev.name);
+	cc_error("%s: the chain was changed meanwhile: try again", live->dev.name);
 	return -1;
 }
 
@@ -97,12 +100,12 @@ char *live_file_needed(const struct live *live, unsigned int layer)
 	char *file = live_lasting_file(live, layer);
 
 	if (!file)
-		cc_error("%s: cannot tell the name of the file under layer %u (%s): deleted, replaced, not all of it, or not visible from here? name it with --backing-file",
+		cc_error("%s: cannot find the name of the file of layer %u (%s); it may be deleted, replaced, used in part only, or not visible from here: name it with --backing-file",
 			 live->dev.name, layer, live->table.layers[layer].dev);
 	return file;
 }
 
-/* Does the layer live on the file or block device described by st? */
+/* Is st the file or block device of the layer? */
 static bool layer_is(const struct live *live, unsigned int layer, const struct stat *st)
 {
 	dev_t dev;
@@ -173,7 +176,7 @@ int live_find(const struct live *live, const char *arg)
 	if (layer < 0)
 		layer = find_path(live, arg);
 	if (layer < 0) {
-		cc_error("%s: '%s' is none of its layers", live->dev.name, arg);
+		cc_error("%s: '%s' is not one of its layers", live->dev.name, arg);
 		say_layers(live);
 	}
 	return layer;

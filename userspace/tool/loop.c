@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Finds and makes loop devices.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,15 +21,15 @@
 #include "util.h"
 
 #define LOOP_CONTROL "/dev/loop-control"
-/* A free number is not reserved: others can take it between the two ioctls. */
+/* A free number is not reserved: another program can take it between the two ioctls. */
 #define MAX_RACES 64
-/* A device that is being let go, or that udev looks at, is gone in moments. */
+/* Wait for a loop device that is about to vanish, or that udev holds open for a moment. */
 #define MAX_LOOKS 20
 #define LOOK_AGAIN_US 50000
 
 /*
- * An attribute in sysfs without the newline at its end; a name may contain others. Caller frees;
- * NULL if it is not there.
+ * Read an attribute from sysfs, without the newline at its end (a file name may contain others).
+ * Returns NULL if there is none. Caller frees.
  */
 static char *read_attribute(const char *path)
 {
@@ -48,7 +51,7 @@ static char *read_attribute(const char *path)
 	return text;
 }
 
-/* Opens /dev/loopN and asks what it shows. Returns the descriptor or -1 if it shows nothing. */
+/* Open /dev/loopN and get its status. Returns a descriptor, or -1 if it has no file. */
 static int open_status(const char *name, struct loop_info64 *info)
 {
 	char *path = xasprintf("/dev/%s", name);
@@ -57,7 +60,7 @@ static int open_status(const char *name, struct loop_info64 *info)
 	free(path);
 	if (fd < 0)
 		return -1;
-	/* Asked only now: while this descriptor is open, autoclear cannot take the device away. */
+	/* Only now: while the descriptor is open, autoclear cannot detach the device. */
 	if (ioctl(fd, LOOP_GET_STATUS64, info)) {
 		close(fd);
 		return -1;
@@ -76,8 +79,8 @@ static bool shows_whole_file(const struct loop_info64 *info)
 }
 
 /*
- * By its name in sysfs, can the device show the file? Opening a device keeps it from vanishing when
- * its user lets go, so those of other files are left alone.
+ * Can the device show the file, to judge by the name in sysfs? An open device does not vanish when
+ * its user closes it, so devices of other files are not opened.
  */
 static bool may_show_file(const char *name, const struct stat *st)
 {
@@ -86,7 +89,7 @@ static bool may_show_file(const char *name, const struct stat *st)
 	bool may = false;
 	struct stat own;
 
-	/* A name that leads nowhere may be one of another mount namespace. */
+	/* The name may belong to another mount namespace. */
 	if (path)
 		may = stat(path, &own) || (own.st_dev == st->st_dev && own.st_ino == st->st_ino);
 	free(path);
@@ -95,9 +98,9 @@ static bool may_show_file(const char *name, const struct stat *st)
 }
 
 /*
- * Looks for a loop device of the file. Returns its descriptor, or -1 for none. *conflict gets the name
- * of a device beside which the file must not be used: two loop devices with a writer among them would
- * be invisible to the target's own registry, which knows block devices only.
+ * Look for a loop device of the file. Returns its descriptor, or -1 for none. *conflict gets the
+ * name of a device that excludes ours: the target knows block devices only, so it would not see
+ * that two loop devices, one of them written, have the same file.
  */
 static int find_attached(const struct stat *st, bool writable, dev_t *dev, char conflict[NAME_MAX + 1])
 {
@@ -131,7 +134,10 @@ static int find_attached(const struct stat *st, bool writable, dev_t *dev, char 
 	return found;
 }
 
-/* The same with patience. Returns a descriptor, -1 for none, or -2 for a conflict (said which). */
+/*
+ * The same, with retries. Returns a descriptor, -1 for none, or -2 after a message about a
+ * conflict.
+ */
 static int find_or_refuse(const struct stat *st, const char *path, bool writable, dev_t *dev)
 {
 	char conflict[NAME_MAX + 1];
@@ -149,8 +155,8 @@ static int find_or_refuse(const struct stat *st, const char *path, bool writable
 }
 
 /*
- * Before Linux 6.6 the driver asks an overlay, which says yes to direct I/O for its upper layer; on one that
- * cannot do it (tmpfs: live systems) every request fails then. An open asks both.
+ * Before Linux 6.6 the driver trusts overlayfs, which claims direct I/O for its upper layer; if
+ * that cannot do it (tmpfs, as in live systems), every request fails. open() checks both.
  */
 static bool refuses_direct_io(int file)
 {
@@ -164,7 +170,10 @@ static bool refuses_direct_io(int file)
 	return refuses;
 }
 
-/* Returns a descriptor of the configured device, or -errno; -EBUSY if someone was faster. */
+/*
+ * Returns a descriptor of the configured device, or -errno; -EBUSY if another program took it
+ * first.
+ */
 static int configure(int number, int file, const char *path, bool writable)
 {
 	struct loop_config config = {
@@ -176,7 +185,7 @@ static int configure(int number, int file, const char *path, bool writable)
 	char *dev = xasprintf("/dev/loop%d", number);
 	int fd, ret;
 
-	/* Only what 'losetup' shows as a name where sysfs is missing; a cut name does no harm. */
+	/* Only for 'losetup' where sysfs is missing: a truncated name does no harm. */
 	snprintf((char *)config.info.lo_file_name, LO_NAME_SIZE, "%s", path);
 	fd = open(dev, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	ret = fd < 0 ? -errno : 0;
@@ -191,8 +200,8 @@ static int configure(int number, int file, const char *path, bool writable)
 }
 
 /*
- * Through the page cache the driver may report a write as done of which only a first part found space.
- * tmpfs is one, whatever it says of direct I/O.
+ * Through the page cache, the driver may report success for a write of which only a first part
+ * found space. tmpfs always uses the page cache, even if it accepts O_DIRECT.
  */
 static void note_short_writes(dev_t dev, int file, const char *path)
 {
@@ -203,7 +212,7 @@ static void note_short_writes(dev_t dev, int file, const char *path)
 
 	if (!fstat(file, &st) && st.st_blocks * SECTOR_SIZE < st.st_size && !fstatfs(file, &fs) &&
 	    (fs.f_type == TMPFS_MAGIC || (dio && !strcmp(dio, "0"))))
-		cc_note("%s: its file system does no direct I/O: should that run full, data may be lost without an error",
+		cc_note("%s: its file system has no direct I/O: if it runs full, data may be lost without an error",
 			path);
 	free(dio);
 	free(attribute);
@@ -223,7 +232,7 @@ static int attach_free(int control, int file, const char *path, bool writable)
 		if (fd != -EBUSY)
 			return fd < 0 ? -1 : fd;
 	}
-	cc_error("%s: no free loop device: others take each one first", path);
+	cc_error("%s: no free loop device: other programs took each one first", path);
 	return -1;
 }
 
@@ -261,7 +270,7 @@ int loop_attach(int file, const char *path, bool writable, dev_t *dev)
 	return fd;
 }
 
-/* "loop3"; NULL if there is no such device. Caller frees. */
+/* The kernel's name, such as "loop3"; NULL if there is no such device. Caller frees. */
 static char *kernel_name(dev_t dev)
 {
 	char *link = xasprintf("/sys/dev/block/%u:%u", major(dev), minor(dev));
@@ -310,7 +319,7 @@ int loop_check_unused(const struct stat *st, const char *path)
 {
 	dev_t dev;
 
-	/* As for a writer, for whom there is none that could be shared. */
+	/* As for a writer: no device is shared. */
 	return find_or_refuse(st, path, true, &dev) == -2 ? -1 : 0;
 }
 
@@ -343,7 +352,7 @@ int loop_open_file(dev_t dev, char **path)
 		loop = open_status(name, &info);
 	if (loop >= 0)
 		fd = open(*path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	/* The name may be that of another file by now. */
+	/* The name may lead to another file by now. */
 	if (fd >= 0 && (fstat(fd, &st) || !shows_file(&info, &st) || !shows_whole_file(&info))) {
 		close(fd);
 		fd = -1;

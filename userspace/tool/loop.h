@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loop devices: the only user of their ioctls and their part of sysfs.
+ * Loop devices. Only this file uses their ioctls and their attributes in sysfs.
  */
 #ifndef COWCHAIN_LOOP_H
 #define COWCHAIN_LOOP_H
@@ -10,30 +10,31 @@
 #include <sys/types.h>
 
 /*
- * Makes a loop device over the file open as fd, with direct I/O, 512-byte sectors and autoclear: it
+ * Make a loop device of the file open as fd, with direct I/O, 512-byte sectors and autoclear: it
  * vanishes with its last user, so the returned descriptor must stay open until the chain is loaded.
- * A read-only one that already shows the whole file is shared. path is for messages. Returns a
- * descriptor of the loop device and sets *dev, or -1 (said why).
+ * A read-only loop device that already shows the whole file is shared. path is for messages.
+ *
+ * Return: a descriptor of the loop device, with its number in *dev, or -1 after a message.
  */
 int loop_attach(int fd, const char *path, bool writable, dev_t *dev);
 
-/* Is it a loop device, or a partition of one? Their own names mean nothing tomorrow. */
+/* Is it a loop device, or a partition of one? The name of such a device is not a lasting one. */
 bool loop_is(dev_t dev);
 /*
- * The file behind a loop device, absolute. NULL if dev is none; if the device shows a part of the
- * file only; or if the name leads elsewhere: to nothing, to another file, or out of our mount
+ * The absolute name of the file of a loop device. NULL if dev is no loop device, if it shows only a
+ * part of the file, or if the name leads to nothing, to another file, or out of this mount
  * namespace. Caller frees.
  */
 char *loop_file(dev_t dev);
 
-/* Refuses, with a message, a file that any loop device shows. Returns 0 or -1. */
+/* Returns 0, or -1 after a message if a loop device shows the file. */
 int loop_check_unused(const struct stat *st, const char *path);
 /* Is dev a loop device of the file? */
 bool loop_shows_file(dev_t dev, const struct stat *st);
 
 /*
- * Opens the file behind a loop device for reading, if it can be found and the device shows all of it.
- * Returns a descriptor and the path, which the caller frees; or -1, silently.
+ * Open the file of a loop device for reading, if it can be found and the device shows all of it.
+ * Returns a descriptor, with the path in *path, which the caller frees; or -1 without a message.
  */
 int loop_open_file(dev_t dev, char **path);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain: chains of qcow2 layers as block devices. Finds the verb and runs it.
+ * cowchain, the tool: finds the verb on the command line and runs it.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -92,10 +92,10 @@ int main(int argc, char **argv)
 		help_overview(stderr);
 		return CC_USAGE;
 	}
-	/* The verbs use getopt_long() as well: 0 makes it start from the beginning. */
+	/* The verbs use getopt_long(), too: 0 resets it. */
 	optind = 0;
 	ret = run(argc, argv);
-	/* A full disk under a redirected stdout is a failure, too. */
+	/* A full disk below a redirected stdout is a failure, too. */
 	if (fflush(stdout) && ret == CC_OK) {
 		perror("cowchain: stdout");
 		ret = CC_FAILED;

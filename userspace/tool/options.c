@@ -164,7 +164,7 @@ int take_timeout(const char *verb, const char *value, unsigned int *seconds)
 {
 	uint64_t v;
 
-	/* In milliseconds it must fit into what poll() takes. */
+	/* poll() takes an int of milliseconds. */
 	if (parse_u64(value, &v) || !v || v > INT_MAX / 1000)
 		return cc_usage(verb, "--timeout %s: must be a number of seconds", value);
 	*seconds = (unsigned int)v;

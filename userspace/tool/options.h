@@ -10,7 +10,10 @@
 #include "target.h"
 #include "verb.h"
 
-/* Beyond all characters, which getopt_long() returns for letters. A verb's own begin with OPT_OWN. */
+/*
+ * Values above those of characters, which getopt_long() returns for letters. The options of a
+ * single verb begin with OPT_OWN.
+ */
 enum opt_id {
 	OPT_FORMAT = 256,
 	OPT_BACKING_FORMAT,
@@ -55,7 +58,7 @@ extern const struct opt opt_json, opt_noheadings, opt_bytes;
 
 #define TABLE_OPTIONS &opt_json, &opt_noheadings, &opt_bytes
 
-/* These parse a value for the verb: 0, or CC_USAGE after a message. */
+/* Parse a value for the verb. Return 0, or CC_USAGE after a message. */
 int take_kind(const char *verb, const char *option, const char *value, enum layer_kind *kind);
 int take_cluster_size(const char *verb, const char *value, uint64_t *bytes);
 int take_timeout(const char *verb, const char *value, unsigned int *seconds);

@@ -72,7 +72,7 @@ void out_none(struct out_table *table)
 	add_cell(table)->none = true;
 }
 
-/* What stands in the column. Caller frees. */
+/* The text of a cell in columns. Caller frees. */
 static char *format_cell(const struct out_cell *cell, enum out_type type,
 			 const struct out_options *opt)
 {
@@ -95,7 +95,7 @@ static char *format_cell(const struct out_cell *cell, enum out_type type,
 	return xasprintf("%" PRIu64, cell->number);
 }
 
-/* Numbers to the right; nothing is padded at the end of the line. */
+/* Numbers are aligned to the right. The end of a line is not padded. */
 static void print_cell(const char *text, size_t width, enum out_type type, bool last)
 {
 	if (type != OUT_TEXT)
@@ -134,7 +134,7 @@ static void print_columns(const struct out_table *table, const struct out_option
 	free(width);
 }
 
-/* Bytes of the UTF-8 character at p; 0 if it is none. */
+/* Length in bytes of the UTF-8 character at p; 0 if it is not valid. */
 static size_t utf8_length(const char *p)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -154,7 +154,7 @@ static size_t utf8_length(const char *p)
 	return c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : len;
 }
 
-/* JSON is UTF-8, names of files need not be: what is none of it becomes U+FFFD. */
+/* JSON is UTF-8, but names of files need not be: U+FFFD replaces invalid bytes. */
 static struct json_object *json_text(const char *text)
 {
 	struct json_object *json;

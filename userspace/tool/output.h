@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tables for people and for programs: columns for the eye, or the same cells as JSON.
+ * Tables, printed in columns for people or as JSON for programs.
  */
 #ifndef COWCHAIN_OUTPUT_H
 #define COWCHAIN_OUTPUT_H
@@ -12,7 +12,7 @@
 enum out_type {
 	OUT_TEXT,
 	OUT_NUMBER,
-	OUT_SIZE,	/* bytes; 1.5G in columns unless bytes were asked for */
+	OUT_SIZE,	/* bytes; in columns as 1.5G, unless --bytes */
 	OUT_PERCENT,	/* in thousandths of a percent */
 };
 
@@ -31,7 +31,7 @@ struct out_cell {
 struct out_table {
 	const struct out_column *columns;
 	size_t nr_columns;
-	struct out_cell *cells;	/* row after row */
+	struct out_cell *cells;	/* row by row */
 	size_t nr_cells;
 };
 
@@ -41,18 +41,18 @@ struct out_options {
 	bool bytes;
 };
 
-/* Takes one of TABLE_OPTIONS; a take_option_fn for a struct out_options. Returns 0. */
+/* A take_option_fn: takes one of TABLE_OPTIONS for a struct out_options. Returns 0. */
 int out_option(int id, const char *value, void *opt);
 
 void out_init(struct out_table *table, const struct out_column *columns, size_t nr_columns);
 void out_free(struct out_table *table);
 
-/* Cells are added from the left; the column's type says which function fits. */
+/* Add a cell, from left to right; the type of the column decides which function fits. */
 void out_text(struct out_table *table, const char *text);	/* NULL: none */
 void out_number(struct out_table *table, uint64_t number);
 void out_none(struct out_table *table);
 
-/* name is the key of the array of rows in JSON. */
+/* name: the key in JSON of the array of rows. */
 void out_print(const struct out_table *table, const char *name, const struct out_options *opt);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Names of images.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -48,7 +51,7 @@ const char *path_base(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* dir/name, without a second slash for the root directory. */
+/* dir/name, without a double slash for the root directory. */
 static char *join(const char *dir, const char *name)
 {
 	return xasprintf("%s%s%s", dir, dir[strlen(dir) - 1] == '/' ? "" : "/", name);
@@ -61,7 +64,7 @@ char *path_absolute(const char *path)
 	if (path[0] == '/')
 		return xstrdup(path);
 	cwd = getcwd(NULL, 0);
-	/* Without a working directory the relative path fails to open, which says enough. */
+	/* Without a working directory, opening the relative path fails with a message. */
 	abs = cwd ? join(cwd, path) : xstrdup(path);
 	free(cwd);
 	return abs;
@@ -87,7 +90,7 @@ char *path_stored_name(const char *image_dir, const char *target)
 	struct stat st;
 
 	/*
-	 * Block devices have several names in several directories, and do not move with an image.
+	 * A block device has several names in several directories and does not move with an image.
 	 */
 	if (!path_below(target, image_dir) || (!stat(target, &st) && S_ISBLK(st.st_mode)))
 		return xstrdup(target);
@@ -122,7 +125,7 @@ static char *check_allowed(const char *image, const char *what, char *path,
 		cc_error("%s: its %s %s: %s", image, what, path, strerror(errno));
 	} else if (!path_allowed(real, own, allow)) {
 		real_dir = path_dir(real);
-		cc_error("%s: its %s %s is outside of %s and is not followed: if you trust the image, say --allow-dir %s",
+		cc_error("%s: its %s %s is outside of %s and is not followed: if you trust the image, give --allow-dir %s",
 			 image, what, real, own, real_dir);
 		free(real_dir);
 	} else {
@@ -140,9 +143,9 @@ static char *check_allowed(const char *image, const char *what, char *path,
 
 static void say_protocol(const char *image, const char *name, const char *what)
 {
-	/* Nothing but the backing file can be changed by qemu-img without opening what is named. */
+	/* qemu-img can change the name of a backing file without opening it, but no other names. */
 	if (!strcmp(what, PATH_BACKING))
-		cc_error("%s: its %s '%s' is not the name of a plain file and is never followed: name one by qemu-img rebase -u -b FILE -F FORMAT, or list the layers with 'cowchain attach --layer'",
+		cc_error("%s: its %s '%s' is not the name of a plain file and is never followed: name one with qemu-img rebase -u -b FILE -F FORMAT, or list the layers with 'cowchain attach --layer'",
 			 image, what, name);
 	else
 		cc_error("%s: its %s '%s' is not the name of a plain file and is never followed: 'cowchain attach' takes one as --layer qcow2:FILE,data=FILE",
@@ -155,7 +158,7 @@ char *path_follow(const char *image, const char *name, const char *what,
 	char *dir, *path;
 
 	if (!name[0]) {
-		cc_error("%s: the header names a %s with an empty name", image, what);
+		cc_error("%s: the name of the %s in its header is empty", image, what);
 		return NULL;
 	}
 	if (path_has_protocol(name)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tables of devices and jobs.
+ * Builds and prints the tables of devices and jobs.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +75,7 @@ int show_job(const char *name, const struct out_options *opt)
 
 void show_print(struct out_table *out, const char *name, const struct out_options *opt, int ret)
 {
-	/* A heading alone would be no answer to a question that failed. */
+	/* After a failure, do not print a heading alone. */
 	if (ret == CC_OK || out->nr_cells)
 		out_print(out, name, opt);
 	out_free(out);

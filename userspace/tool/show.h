@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tables of devices and jobs: what the verbs status, list and job have in common.
+ * Tables of devices and jobs, as the verbs status, list and job print them.
  */
 #ifndef COWCHAIN_SHOW_H
 #define COWCHAIN_SHOW_H
@@ -25,19 +25,25 @@
 
 /* part of whole in thousandths of a percent, as OUT_PERCENT takes it. */
 uint64_t show_share(uint64_t part, uint64_t whole);
-/* Adds the cells of JOB_COLUMNS. */
+/* Add the cells of JOB_COLUMNS. */
 void show_add_job(struct out_table *out, const struct target_job *job);
-/* What is shown as the mode of a device without a chain: half made, or cut off by force. */
+/*
+ * The word that stands in place of the mode of a device without a chain: one that was left half
+ * made, or cut off by --force.
+ */
 const char *show_no_chain(const struct dm_device *dev);
 
-/* Adds a row for the device. Returns 0 or -1 after a message. */
+/* Add a row for the device. Returns 0, or -1 after a message. */
 typedef int (*add_fn)(struct out_table *out, const char *name);
-/* Adds a row for each device. Returns an exit status. */
+/*
+ * Add a row for each device; a failure of one, which may just have been removed, does not keep the
+ * others from being shown. Returns an exit status.
+ */
 int show_add_all(struct out_table *out, add_fn add);
-/* Prints the table and frees it; ret: the exit status so far. */
+/* Print the table and free it. ret: the exit status so far. */
 void show_print(struct out_table *out, const char *name, const struct out_options *opt, int ret);
 
-/* The job of one device as a table; CC_FAILED after a message if there is none. */
+/* Print the job of a device as a table. Returns an exit status; without a job that is CC_FAILED. */
 int show_job(const char *name, const struct out_options *opt);
 
 #endif

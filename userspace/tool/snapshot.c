@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Takes a snapshot: makes the new top or checks the one that exists, and gives it to the kernel.
+ * Takes a snapshot: makes the new top, or checks an existing one, and hands it to the kernel.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -74,7 +74,7 @@ int snapshot_option(const char *verb, int id, const char *value, struct snapshot
 	}
 }
 
-/* A data file that the user names may be anywhere; only names from images are confined. */
+/* A data file that the user names may be anywhere: only names from images are confined. */
 static int allow_data_file(struct snapshot *snap)
 {
 	char *dir;
@@ -114,7 +114,7 @@ static int make_image(const struct snapshot *snap, const struct live *live, cons
 	return create_image(&req, made);
 }
 
-/* Does the header lead to the present top, or with --backing-file, is that what it says? */
+/* Does the header name the present top or, with --backing-file, contain that name? */
 static bool names_top(const struct snapshot *snap, const struct layer *layer, const char *top)
 {
 	const char *name = layer->image.backing_name;
@@ -134,7 +134,7 @@ static bool names_top(const struct snapshot *snap, const struct layer *layer, co
 	return same;
 }
 
-/* An image that was there must name the present top: later the chain is found by that name. */
+/* An existing image must name the present top: that is how the chain is found later. */
 static int check_backing(const struct snapshot *snap, const struct live *live,
 			 const struct layer *layer, const char *top)
 {
@@ -147,14 +147,14 @@ static int check_backing(const struct snapshot *snap, const struct live *live,
 	if (names_top(snap, layer, top) && (!format || !strcmp(format, kind)))
 		return 0;
 	command = image_rebase_command(layer->file.path, want, kind);
-	cc_error("%s: its backing file is '%s' (%s), but the top of the chain is %s (%s): name a new file, or change it: %s",
+	cc_error("%s: its backing file is '%s' (%s), but the top of the chain is %s (%s): name a new file, or correct it: %s",
 		 layer->file.path, name ? name : "", format ? format : "no format", want, kind,
 		 command);
 	free(command);
 	return -1;
 }
 
-/* With --data-file the header of an image that was there must name just that file. */
+/* With --data-file, the header of an existing image must name that file. */
 static int check_data(const struct layer *layer, const char *data_file)
 {
 	struct stat st;
@@ -171,7 +171,7 @@ static int check_new(const struct snapshot *snap, const struct live *live, const
 		     bool existed, const struct layer *layer)
 {
 	if (layer_size(layer) != live->dev.sectors * SECTOR_SIZE) {
-		cc_error("%s: its size of %" PRIu64 " bytes is not that of %s, %" PRIu64,
+		cc_error("%s: its size of %" PRIu64 " bytes differs from that of %s, %" PRIu64,
 			 snap->image, layer_size(layer), live->dev.name,
 			 live->dev.sectors * SECTOR_SIZE);
 		return -1;
@@ -188,7 +188,7 @@ static int check_new(const struct snapshot *snap, const struct live *live, const
 	return layer_check_writable(layer);
 }
 
-/* Opens NEW as it is on disk now, made by us or by the user. */
+/* Open NEW as it is on disk, made by us or by the user. */
 static int open_new(const struct snapshot *snap, const struct live *live, const char *top,
 		    bool existed, struct layer *layer)
 {
@@ -200,7 +200,10 @@ static int open_new(const struct snapshot *snap, const struct live *live, const 
 	return -1;
 }
 
-/* Up to here all can be undone; that NEW stands on the top is in its header, not in the message. */
+/*
+ * The last step that can be undone. The message names only the devices of NEW: its header names the
+ * layer below.
+ */
 static int send_snapshot(const struct snapshot *snap, const struct live *live,
 			 struct layer *layer)
 {
@@ -233,7 +236,7 @@ int snapshot_take(const struct snapshot *snap, const struct live *live)
 	if (!top && !snap->backing_file)
 		return -1;
 	if (existed && live_has_file(live, snap->image)) {
-		cc_error("%s: is a layer of %s already: name a new file", snap->image,
+		cc_error("%s: is already a layer of %s: name a new file", snap->image,
 			 live->dev.name);
 		goto out;
 	}

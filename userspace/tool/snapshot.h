@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the verbs snapshot and copy have in common: a new, empty layer on top of a live chain.
+ * What the verbs snapshot and copy share: a new, empty layer on top of a live chain.
  */
 #ifndef COWCHAIN_SNAPSHOT_H
 #define COWCHAIN_SNAPSHOT_H
@@ -20,7 +20,7 @@ struct snapshot {
 	struct chain_options opt;
 	uint64_t cluster_size;		/* bytes */
 	bool reserve;
-	bool check_space;		/* refuse it if a copy of the whole disk would not fit */
+	bool check_space;		/* fail if a copy of the whole disk does not fit */
 };
 
 extern const struct opt opt_backing_file, opt_data_dir;
@@ -32,12 +32,12 @@ extern const struct operand snapshot_operands[];
 void snapshot_init(struct snapshot *snap);
 void snapshot_free(struct snapshot *snap);
 
-/* Takes one of SNAPSHOT_OPTIONS. Returns 0 or an exit status after a message. */
+/* Take one of SNAPSHOT_OPTIONS. Returns 0, or an exit status after a message. */
 int snapshot_option(const char *verb, int id, const char *value, struct snapshot *snap);
-/* Takes NAME and NEW from optind on. Returns 0 or an exit status after a message. */
+/* Take NAME and NEW, from optind on. Returns 0, or an exit status after a message. */
 int snapshot_take_operands(const char *verb, int argc, char **argv, struct snapshot *snap);
 
-/* Returns 0, or -1 after a message: the chain and the file system are as before. */
+/* Returns 0, or -1 after a message: then chain and file system are as before. */
 int snapshot_take(const struct snapshot *snap, const struct live *live);
 
 #endif

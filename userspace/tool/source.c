@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Opens what a layer lives on, checks it, and makes it a block device.
+ * Opens the file or block device of a layer, checks it, and gets a block device for the kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@ static int fail_errno(const char *path)
 	return -1;
 }
 
-/* Where the descriptor really leads, whatever happened to the path since. NULL if unknown. */
+/* The canonical path of the open file, whatever has happened to its name since. NULL if unknown. */
 static char *fd_path(int fd)
 {
 	char *link = xasprintf("/proc/self/fd/%d", fd);
@@ -36,8 +36,8 @@ static char *fd_path(int fd)
 }
 
 /*
- * Looks before it opens: a name from a header may lead to a FIFO that blocks or a character device
- * that does something when opened. source_open() looks again at what it got.
+ * Check before opening: a name from a header may lead to a FIFO, which blocks, or to a character
+ * device, which may act when opened. source_open() checks again after opening.
  */
 static int open_checked(const char *path, unsigned int flags)
 {
@@ -52,14 +52,14 @@ static int open_checked(const char *path, unsigned int flags)
 	}
 	mode = (flags & SOURCE_WRITABLE) && S_ISREG(st.st_mode) ? O_RDWR : O_RDONLY;
 	mode |= O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	/* The kernel writes below the page cache of a block device, so reads must not come from it. */
+	/* The kernel writes to the device without its page cache, so do not read from that. */
 	fd = open(path, mode | (S_ISBLK(st.st_mode) ? O_DIRECT : 0));
 	return fd < 0 ? fail_errno(path) : fd;
 }
 
 /*
- * Loop devices have whole sectors: the tail of a file with a broken last one would be cut off, and
- * for an ordinary qcow2 image that can be a table.
+ * A loop device has whole sectors only: it would cut off the last bytes of the file, which in an
+ * ordinary qcow2 image can be part of a table.
  */
 static int check_length(struct source *src, unsigned int flags)
 {
@@ -68,7 +68,7 @@ static int check_length(struct source *src, unsigned int flags)
 	if (!rest || src->block || (flags & SOURCE_PEEK))
 		return 0;
 	if (!(flags & SOURCE_PAD)) {
-		cc_error("%s: its length of %" PRIu64 " bytes is no multiple of %d, the end would be cut off: pad it with zeros by %s'truncate -s %%%d' on it",
+		cc_error("%s: its length of %" PRIu64 " bytes is not a multiple of %d, so its end would be cut off: pad it with zeros by %s'truncate -s %%%d'",
 			 src->path, src->size, SECTOR_SIZE,
 			 flags & SOURCE_CAN_PAD ? "--pad, or " : "", SECTOR_SIZE);
 		return -1;
@@ -78,9 +78,7 @@ static int check_length(struct source *src, unsigned int flags)
 	return 0;
 }
 
-/*
- * Adds to the end and never cuts: whoever may have written there since is not overwritten either.
- */
+/* Extend the file, and never truncate it: another program may have extended it meanwhile. */
 static int grow(int fd, uint64_t from, uint64_t to)
 {
 	if (!fallocate(fd, 0, (off_t)from, (off_t)(to - from)))
@@ -88,10 +86,10 @@ static int grow(int fd, uint64_t from, uint64_t to)
 	return errno == EOPNOTSUPP ? ftruncate(fd, (off_t)to) : -1;
 }
 
-/* Only when all else is fine: a refused image stays as it is. */
+/* Called last, so that a refused image is not changed. */
 static int pad_file(const struct source *src)
 {
-	/* The descriptor may be a read-only one. */
+	/* src->fd may be read-only. */
 	char *path = xasprintf("/proc/self/fd/%d", src->fd);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	struct stat st;
@@ -180,7 +178,7 @@ int source_attach(struct source *src)
 
 void source_close(struct source *src)
 {
-	/* Never opened: all zero, where descriptor 0 is not ours. */
+	/* Never opened: everything is 0, but descriptor 0 is not ours. */
 	if (!src->path)
 		return;
 	if (src->fd >= 0)
@@ -201,7 +199,7 @@ bool source_same(const struct source *a, const struct source *b)
 	return a->file_dev == b->file_dev && a->file_ino == b->file_ino;
 }
 
-/* The kernel counts device-mapper's devices anew each time, and these are named by that. */
+/* Names by number: the kernel numbers device-mapper's devices in the order of their creation. */
 static bool is_number(const char *path)
 {
 	return !strncmp(path, "/dev/dm-", 8) || !strncmp(path, "/dev/block/", 11);

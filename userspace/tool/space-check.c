@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Compares what a stream or a copy will write with the room there is, before it starts.
+ * Compares what a stream or a copy will write with the free space, before it starts.
  */
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -18,19 +18,19 @@
 #include "space-room.h"
 #include "util.h"
 
-/* A job has several pieces of a MiB in flight. */
+/* A job writes several pieces of 1 MiB at a time, so it can fail before all space is used. */
 #define ALMOST_FULL (16U << 20)
 
 /* ---- the layers of a live chain ---- */
 
-/* Returns a descriptor, or -1, silently: then nothing can be estimated. */
+/* Returns a descriptor, or -1 without a message: nothing can be estimated then. */
 static int open_device(dev_t dev, uint64_t *size)
 {
 	char *node = devno_node(dev);
 	struct stat st;
 	int fd = -1;
 
-	/* The kernel writes below the page cache of the device. */
+	/* The kernel writes to the device without its page cache. */
 	if (node)
 		fd = open(node, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK);
 	free(node);
@@ -73,7 +73,7 @@ static int open_layer(const struct table_layer *t, struct space_layer *layer)
 	}
 	if (space_layer_open(layer, fd, t->dev, t->kind, size, data_size))
 		return -1;
-	/* Only a file can tell where it has holes. */
+	/* Only files, not block devices, show where their holes are. */
 	file = t->kind == KIND_RAW ? loop_open_file(dev, &path) : -1;
 	if (file >= 0) {
 		close(layer->fd);
@@ -91,7 +91,7 @@ static void close_layers(struct space_layer *layers, unsigned int nr)
 	free(layers);
 }
 
-/* Layers first to last of the chain. Returns NULL if not all can be read. */
+/* Open the layers first to last. Returns NULL if one of them cannot be read. */
 static struct space_layer *open_layers(const struct live *live, unsigned int first,
 				       unsigned int last)
 {
@@ -118,21 +118,21 @@ static unsigned int log2_of(uint64_t v)
 	return bits;
 }
 
-/* Returns 0 if it fits, or might: the user is told then. */
+/* Returns 0 if it fits or might fit (with a note), -1 after a message. */
 static int judge(const char *name, const struct space_need *count, const struct space_room *room,
 		 const char *remedy)
 {
 	struct space_need need = *count;
 	char want[HUMAN_LEN], have[HUMAN_LEN];
 
-	/* It cannot take more than what is missing in it: all of it may be reserved already. */
+	/* No more than the holes of the file can be allocated: its space may be reserved. */
 	if (need.data > room->holes)
 		need.data = room->holes;
 	if (need.unknown > room->holes - need.data)
 		need.unknown = room->holes - need.data;
 	human_size(room->bytes, have);
 	if (need.data > room->bytes) {
-		cc_error("%s: up to %s will be written, but %s has %s free: make room there, %s--force starts it all the same",
+		cc_error("%s: up to %s will be written, but %s has %s free: make room there, %s--force starts it nevertheless",
 			 name, human_size(need.data, want), room->where, have, remedy);
 		return -1;
 	}
@@ -145,15 +145,15 @@ static int judge(const char *name, const struct space_need *count, const struct 
 	return 0;
 }
 
-/* Nothing that is written could be too much: reading all the tables can be spared. */
+/* Does it fit whatever is written? Then the tables need not be read. */
 static bool fits_anyway(const struct space_room *room)
 {
 	return !room->known || room->holes <= room->bytes;
 }
 
 /*
- * An external data file holds the zeros of the whole disk, too, where these take space: without
- * discards they are allocated.
+ * Zeros are written to an external data file for the whole disk. They take space where they cannot
+ * be written as discards.
  */
 static void add_zeros(const struct live *live, bool data_file, const struct space_room *room,
 		      struct space_need *need)
@@ -164,7 +164,7 @@ static void add_zeros(const struct live *live, bool data_file, const struct spac
 
 static void note_unknown(const char *name)
 {
-	cc_note("%s: cannot find out how much will be written, and whether it fits", name);
+	cc_note("%s: cannot find out how much will be written and whether it fits", name);
 }
 
 int space_check_stream(const struct live *live, int base, bool chosen)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Does what a stream will write fit into the room there is?
+ * Checks whether there is enough space for what a stream will write.
  */
 #ifndef COWCHAIN_SPACE_CHECK_H
 #define COWCHAIN_SPACE_CHECK_H
@@ -11,14 +11,17 @@
 #include "live.h"
 
 /*
- * Before a stream: base is a layer or -1 for none; chosen tells if the user has said so now. Returns
- * 0 if it fits or if that cannot be known, -1 if it does not fit (said so).
+ * Before a stream. base: a layer, or -1 for none; chosen: the user named it in this command.
+ * Returns 0 if it fits or if that is unknown, -1 after a message if it does not fit.
  */
 int space_check_stream(const struct live *live, int base, bool chosen);
-/* Before a copy to top, which is not in the chain yet. */
+/* Before a copy to top, which is not in the chain yet. Returns as above. */
 int space_check_copy(const struct live *live, const struct layer *top);
 
-/* After an error of a job, which may have come as EIO: if there is no room, says so. */
+/*
+ * After an error of a job, which may be EIO even if the cause is a lack of space: print a note if
+ * there is almost none.
+ */
 void space_note_full(const char *name);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counts what a stream will write, from the tables of the layers and the holes of a raw base.
+ * Estimates what a stream will write, from the tables of the layers and the holes of a raw base.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,11 +12,11 @@
 #include "space-count.h"
 #include "util.h"
 
-/* Units that are looked at together. */
+/* Units that are processed at a time. */
 #define WINDOW_UNITS 32768U
 #define READ_ALIGN 4096U
 
-/* What is known of a unit, coming from the top. */
+/* What is known of a unit, from the top downwards: UNIT_OPEN until a layer decides it. */
 enum unit { UNIT_OPEN, UNIT_SKIP, UNIT_NEEDED, UNIT_UNKNOWN };
 
 struct window {
@@ -24,13 +24,13 @@ struct window {
 	unsigned int bits;
 	uint64_t start;		/* bytes */
 	uint64_t end;
-	uint64_t skip_from;	/* clusters smaller than a unit add up to one */
+	uint64_t skip_from;	/* pending: clusters may be smaller than a unit */
 	uint64_t skip_to;
 };
 
 /* ---- layers ---- */
 
-/* Reads suit descriptors opened with O_DIRECT. Caller frees; NULL: said why. */
+/* The reads are aligned for O_DIRECT. Returns NULL after a message. Caller frees. */
 static void *read_table(int fd, uint64_t offset, size_t size, const char *what)
 {
 	size_t room = (size + READ_ALIGN - 1) & ~(size_t)(READ_ALIGN - 1);
@@ -94,7 +94,7 @@ static uint64_t guest_size(const struct space_layer *layer)
 
 /* ---- the state of units ---- */
 
-/* Bytes [from, to) have data: whatever unit they touch has to be copied as a whole. */
+/* Bytes [from, to) hold data: every unit they touch is copied as a whole. */
 static void mark_data(struct window *w, uint64_t from, uint64_t to, enum unit state)
 {
 	uint64_t i;
@@ -108,7 +108,10 @@ static void mark_data(struct window *w, uint64_t from, uint64_t to, enum unit st
 			w->unit[i] = (uint8_t)state;
 }
 
-/* They need no copy: but the other bytes of the first and of the last unit may do. */
+/*
+ * Bytes [from, to) need no copy. The first and the last unit may also contain other bytes, so only
+ * whole units count.
+ */
 static void mark_skip(struct window *w, uint64_t from, uint64_t to)
 {
 	uint64_t unit = 1ULL << w->bits;
@@ -148,24 +151,24 @@ static void mark_raw(struct window *w, const struct space_layer *layer)
 		if (data < 0)
 			break;
 		hole = lseek(layer->fd, data, SEEK_HOLE);
-		/* It was cut off meanwhile, or cannot tell after all. */
+		/* The file was truncated meanwhile, or does not show its holes. */
 		if (hole <= data)
 			hole = (off_t)end;
 		mark_data(w, (uint64_t)data, (uint64_t)hole, UNIT_NEEDED);
 		data = hole;
 	}
-	/* Nothing is below a raw disk. */
+	/* A raw disk is the base: holes in it need no copy. */
 	mark_skip(w, w->start, w->end);
 }
 
-/* Gets the L2 table; NULL in *table if there is none. Returns 0 or -1 (said why). */
+/* Get the L2 table; *table is NULL if there is none. Returns 0, or -1 after a message. */
 static int get_table(struct space_layer *layer, uint64_t index, void **table)
 {
 	const struct q2_info *info = &layer->info;
 	uint64_t at;
 
 	*table = NULL;
-	/* A bad entry is the kernel's to report. */
+	/* Invalid entries are ignored here: the kernel reports them. */
 	if (index >= info->l1_entries || q2_l2_offset(info, layer->l1[index], layer->size, &at) ||
 	    !at)
 		return 0;
@@ -181,7 +184,7 @@ static int get_table(struct space_layer *layer, uint64_t index, void **table)
 	return 0;
 }
 
-/* Subclusters of one cluster; without extended L2 entries all are alike. */
+/* Mark the subclusters of a cluster; without extended L2 entries they are all alike. */
 static void mark_cluster(struct window *w, const struct q2_info *info, uint64_t cluster,
 			 const struct q2_cluster *c, bool is_top)
 {
@@ -232,7 +235,7 @@ static int mark_layer(struct window *w, struct space_layer *layer, bool is_top)
 		mark_raw(w, layer);
 	else
 		ret = mark_qcow2(w, layer, is_top);
-	/* Behind its end a layer reads as zeros, and hides what is below. */
+	/* Beyond its end a layer reads as zeros and hides the layers below. */
 	if (guest_size(layer) < w->end)
 		mark_skip(w, guest_size(layer) > w->start ? guest_size(layer) : w->start, w->end);
 	return ret;
@@ -269,7 +272,7 @@ int space_count(struct space_layer *layers, unsigned int nr, struct space_layer 
 
 	memset(need, 0, sizeof(*need));
 	w->bits = unit_bits;
-	/* Groups stay within a window. */
+	/* A group must not exceed a window. */
 	if (group_bits > unit_bits + 15)
 		group_bits = unit_bits + 15;
 	for (w->start = 0; w->start < size && !ret; w->start += step) {

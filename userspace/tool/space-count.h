@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How much a stream will write into the top: an upper bound, since zeros that it finds on the way are
- * not written.
+ * Estimates how much a stream will write into the top. This is an upper bound, since zeros found on
+ * the way are not written.
  */
 #ifndef COWCHAIN_SPACE_COUNT_H
 #define COWCHAIN_SPACE_COUNT_H
@@ -12,29 +12,29 @@
 #include "qcow2.h"
 #include "target.h"
 
-/* One layer as it is read for the estimate; a raw one has no tables. */
+/* A layer as the estimate reads it. A raw layer has no tables. */
 struct space_layer {
 	enum layer_kind kind;
 	int fd;			/* the image, or the file of a raw disk */
-	bool holes;		/* of a raw disk: SEEK_HOLE tells what is there */
+	bool holes;		/* of a raw disk: SEEK_HOLE works */
 	uint64_t size;		/* bytes of the device, or of the raw disk */
 	uint64_t data_size;	/* bytes of the device that holds the data */
 	struct q2_info info;
 	__be64 *l1;
-	void *table;		/* the L2 table that was read last, and its place */
+	void *table;		/* the last L2 table read, and its offset */
 	uint64_t table_at;
 };
 
-/* What the layer says about the header; see image_read(). Returns 0 or -1 (said why). */
+/* For size see image_read(). Takes over fd, also on failure. Returns 0, or -1 after a message. */
 int space_layer_open(struct space_layer *layer, int fd, const char *path, enum layer_kind kind,
 		     uint64_t size, uint64_t data_size);
 /* Also closes the descriptor. */
 void space_layer_close(struct space_layer *layer);
 
 /*
- * struct space_need - what is to be written, bytes.
- * @data: what layers are known to hold.
- * @unknown: raw block devices, of which nobody can tell what is in use.
+ * struct space_need - bytes to be written
+ * @data: data that the layers are known to have.
+ * @unknown: raw block devices, which do not show what is in use.
  */
 struct space_need {
 	uint64_t data;
@@ -42,9 +42,9 @@ struct space_need {
 };
 
 /*
- * Counts in units of 1 << unit_bits bytes, of which groups of 1 << group_bits take space together.
- * layers are those from above the base to below the top, from the lowest; top may be NULL for one
- * that holds nothing. Returns 0 or -1 (said why).
+ * Count in units of 1 << unit_bits bytes; space is allocated in groups of 1 << group_bits bytes.
+ * layers: those above the base and below the top, the lowest first; top may be NULL if it is empty.
+ * Returns 0, or -1 after a message.
  */
 int space_count(struct space_layer *layers, unsigned int nr, struct space_layer *top, uint64_t size,
 		unsigned int unit_bits, unsigned int group_bits, struct space_need *need);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The room under a file or block device, asked of file systems and thin pools.
+ * Asks file systems and thin pools for their free space.
  */
 #include <linux/fiemap.h>
 #include <linux/fs.h>
@@ -19,7 +19,7 @@
 
 #define FIEMAP_EXTENTS 512U
 
-/* How much of the file other files have, too: writing there takes space once more. */
+/* How many bytes of the file are shared with other files: writing there allocates new space. */
 static uint64_t shared_bytes(int fd)
 {
 	struct fiemap *map = xcalloc(1, sizeof(*map) + FIEMAP_EXTENTS * sizeof(map->fm_extents[0]));
@@ -32,7 +32,7 @@ static uint64_t shared_bytes(int fd)
 		map->fm_start = start;
 		map->fm_length = FIEMAP_MAX_OFFSET - start;
 		map->fm_extent_count = FIEMAP_EXTENTS;
-		/* File systems that cannot tell share nothing. */
+		/* File systems without FIEMAP share nothing. */
 		if (ioctl(fd, FS_IOC_FIEMAP, map))
 			break;
 		for (i = 0; i < map->fm_mapped_extents; i++) {
@@ -56,7 +56,7 @@ void space_room_file(int fd, const char *path, struct space_room *room)
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || fstatvfs(fd, &fs))
 		return;
 	room->known = true;
-	/* What df shows: the rest is reserved for others. */
+	/* The figure that df shows: the rest is reserved. */
 	room->bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	taken = (uint64_t)st.st_blocks * 512;
 	room->holes = (uint64_t)st.st_size > taken ? (uint64_t)st.st_size - taken : 0;
@@ -84,7 +84,7 @@ void space_room_device(dev_t dev, struct space_room *room)
 	room->bytes = thin.free;
 	room->holes = thin.size > thin.mapped ? thin.size - thin.mapped : 0;
 	room->group = thin.block;
-	/* Its kernel driver writes zeros as data. */
+	/* dm-thin writes zeros as data. */
 	room->zeros = true;
 	path = devno_node(dev);
 	room->where = xasprintf("the pool of %s", path ? path : "the top");

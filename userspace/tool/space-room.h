@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How much room there is for what a stream writes: that of the file system under the file of the
- * top's data, or of the pool of a thin device. Any other block device has all of its space already.
+ * The free space for what a stream writes: that of the file system of the file with the data of the
+ * top, or of the pool of a thin device. Any other block device has all its space already.
  */
 #ifndef COWCHAIN_SPACE_ROOM_H
 #define COWCHAIN_SPACE_ROOM_H
@@ -12,14 +12,14 @@
 
 struct space_room {
 	bool known;
-	uint64_t bytes;		/* that are free */
-	uint64_t holes;		/* more than this the file or device cannot take; also what it shares */
+	uint64_t bytes;		/* free bytes */
+	uint64_t holes;		/* upper limit for new allocations; includes shared extents */
 	uint64_t group;		/* bytes that are allocated together */
-	bool zeros;		/* zeros take space as well, if they are written */
-	char *where;		/* what is on it, for messages */
+	bool zeros;		/* zeros take space as well when written */
+	char *where;		/* the file system or pool, for messages */
 };
 
-/* The room for what is written to a file, or to a block device. */
+/* The room below a file, or below a block device. Free it with space_room_free(). */
 void space_room_file(int fd, const char *path, struct space_room *room);
 void space_room_device(dev_t dev, struct space_room *room);
 void space_room_free(struct space_room *room);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parses and formats the texts of the cowchain target.
+ */
 #include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
@@ -32,7 +35,7 @@ int kind_parse(const char *word, enum layer_kind *kind)
 	return -1;
 }
 
-/* A cursor over the words of a line. */
+/* A position in the words of a line. */
 struct words {
 	char *copy;
 	char *save;
@@ -46,7 +49,7 @@ static void words_init(struct words *w, const char *text)
 	w->failed = false;
 }
 
-/* The next word, or NULL and failed set: a caller may take many words and look once at the end. */
+/* The next word, or NULL with failed set: a caller may take several words and check once. */
 static const char *next_word(struct words *w)
 {
 	const char *word = strtok_r(NULL, " \t\n", &w->save);
@@ -164,7 +167,7 @@ void table_free(struct table *table)
 	memset(table, 0, sizeof(*table));
 }
 
-/* A number, or "-" for one the kernel does not know yet: 0 then. */
+/* A number, or "-" for one that the kernel does not know yet (*out is 0 then). */
 static bool parse_maybe(struct words *w, const char *word, uint64_t *out)
 {
 	*out = 0;
@@ -176,8 +179,8 @@ static bool parse_maybe(struct words *w, const char *word, uint64_t *out)
 }
 
 /*
- * "<subcluster sectors> <allocated>/<total>". Nothing is allocated for certain while the kernel counts;
- * nothing at all is known before the first resume.
+ * "<subcluster sectors> <allocated>/<total>". The kernel prints "-" for what is allocated while it
+ * counts, and for everything before the first resume.
  */
 static void parse_allocation(struct words *w, struct target_status *st)
 {
@@ -260,9 +263,9 @@ double job_percent(const struct target_job *job)
 }
 
 /*
- * Device-mapper splits at what the kernel's isspace() takes for a blank: Latin-1's no-break space
- * is one, a byte of many letters in UTF-8. A backslash quotes any byte, so all beyond ASCII get
- * one.
+ * Device-mapper splits at what isspace() of the kernel takes for a blank. In Latin-1 that includes
+ * the no-break space, a byte of many UTF-8 characters. A backslash quotes any byte, so quote all
+ * bytes beyond ASCII.
  */
 static bool needs_quote(char c)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The texts of the cowchain target: table line, status line, message words. Pure, no I/O.
- * Documentation/dm-cowchain.rst describes them.
+ * The texts of the cowchain target, as in Documentation/dm-cowchain.rst: table line, status line,
+ * messages. No I/O.
  */
 #ifndef COWCHAIN_TARGET_H
 #define COWCHAIN_TARGET_H
@@ -15,10 +15,12 @@
 enum layer_kind { KIND_RAW, KIND_QCOW2 };
 
 const char *kind_name(enum layer_kind kind);
-/* Returns 0, or -1 for a word that names no kind. */
+/* Returns 0, or -1 if the word is no kind. */
 int kind_parse(const char *word, enum layer_kind *kind);
 
-/* One layer of a table line; devices as the kernel prints them, data NULL without a data device. */
+/*
+ * A layer in a table line; devices as the kernel prints them. data is NULL without a data device.
+ */
 struct table_layer {
 	enum layer_kind kind;
 	char *dev;
@@ -32,7 +34,7 @@ struct table {
 	unsigned int nr_layers;
 };
 
-/* What follows the target's name. Returns 0 or -1; then the table holds nothing. */
+/* params: what follows the name of the target. Returns 0, or -1: then table holds nothing. */
 int table_parse(const char *params, struct table *table);
 /* Caller frees. */
 char *table_format(const struct table *table);
@@ -55,23 +57,23 @@ struct target_status {
 	char mode[8];
 	unsigned int nr_layers;
 	uint64_t subcluster;		/* bytes */
-	bool counted;			/* false while the kernel still counts */
+	bool counted;			/* false while the kernel is still counting */
 	uint64_t allocated;		/* subclusters of the top */
 	uint64_t total;
 	struct target_job job;
 };
 
-/* Returns 0 or -1. Words after the known ones are ignored: the interface only ever grows. */
+/* Returns 0 or -1. Additional words at the end are ignored: later versions may have them. */
 int status_parse(const char *text, struct target_status *status);
 
 bool job_concluded(const struct target_job *job);
-/* Stopped by an I/O error, as on-error stop does it: goes on only when somebody resumes it. */
+/* Was the job stopped by an I/O error (on-error stop)? It continues only on job-resume. */
 bool job_stopped_by_error(const struct target_job *job);
 double job_percent(const struct target_job *job);
 
 /*
- * Joins words into a message. Device-mapper splits at blanks and takes a backslash as quote, so both
- * are quoted, and bytes beyond ASCII, which it may take for blanks. Caller frees.
+ * Join words into a message. Device-mapper splits at blanks and takes a backslash as a quote, so
+ * both are quoted, and bytes beyond ASCII, which it may take for blanks. Caller frees.
  */
 char *message_join(const char *const *words);
 

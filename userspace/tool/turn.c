@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Locks a chain against other invocations that change it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,13 +14,16 @@
 #include "turn.h"
 #include "util.h"
 
-/* Root's own: in a directory that all may write to, anybody could hold the locks. */
+/* Writable by root only: elsewhere, anybody could hold the locks. */
 #define TURN_DIR "/run/cowchain"
-/* How long nothing is said while another one is at work. */
+/* How long to wait before a note is printed. */
 #define QUIET_LOOKS 20
 #define LOOK_AGAIN_US 50000
 
-/* By number: names can be changed, and may hold any character. The files stay, empty. */
+/*
+ * Named by device number: names of devices can change and may contain any character. The empty
+ * files remain.
+ */
 static int open_lock(dev_t dev)
 {
 	char *path = xasprintf(TURN_DIR "/%u:%u", major(dev), minor(dev));
@@ -26,7 +32,7 @@ static int open_lock(dev_t dev)
 	if (!mkdir(TURN_DIR, 0700) || errno == EEXIST)
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		cc_error("%s: %s: needed to keep others from the chain meanwhile", path,
+		cc_error("%s: %s: this file keeps other invocations from the chain", path,
 			 strerror(errno));
 	free(path);
 	return fd;
@@ -41,7 +47,7 @@ static int wait_for(int fd, const char *name)
 			return 0;
 		usleep(LOOK_AGAIN_US);
 	}
-	cc_note("%s: waiting for another cowchain that changes it", name);
+	cc_note("%s: waiting for another cowchain that is changing it", name);
 	do
 		ret = flock(fd, LOCK_EX);
 	while (ret && errno == EINTR);
@@ -56,7 +62,7 @@ int turn_open(const char *name, int (*open_device)(const char *name, struct dm_d
 	dev_t number;
 	int fd;
 
-	/* While we wait it may be replaced by another one of its name. */
+	/* During the wait, the device may be replaced by another one of the same name. */
 	for (;;) {
 		if (open_device(name, dev))
 			return -1;

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages, memory that never runs out without an exit, and strings.
+ */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +16,7 @@ static void say(const char *prefix, const char *fmt, va_list ap)
 
 static void say(const char *prefix, const char *fmt, va_list ap)
 {
-	/* What was printed for the user comes first, also when both end up in one file. */
+	/* Print pending output first, to keep the order if both go to one file. */
 	fflush(stdout);
 	fprintf(stderr, "cowchain: %s", prefix);
 	vfprintf(stderr, fmt, ap);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Small helpers that every file of the tool uses: messages, memory, strings.
+ * Helpers for all files of the tool: messages, memory, strings.
  */
 #ifndef COWCHAIN_UTIL_H
 #define COWCHAIN_UTIL_H
@@ -16,24 +16,27 @@
 /* Exit status of the program. */
 enum { CC_OK = 0, CC_FAILED = 1, CC_USAGE = 2 };
 
-/* Set by --debug: say what is being done. */
+/* Set by --debug. */
 extern bool cc_debug_on;
 
-/* "cowchain: <text>\n" on stderr. The text names the file or device and, where one exists, the remedy. */
+/*
+ * Print "cowchain: <text>\n" on stderr. The text names the file or device and, if there is one, the
+ * remedy.
+ */
 void cc_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void cc_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void cc_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* cc_error(), then the way to the help of the verb; returns CC_USAGE. */
+/* cc_error() and a line that points to the help of the verb. Returns CC_USAGE. */
 int cc_usage(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* These never return NULL: the program ends with status 1 when memory is gone. */
+/* These never return NULL: without memory the program ends with status 1. */
 void *xcalloc(size_t nr, size_t size) __attribute__((returns_nonnull));
 void *xrealloc(void *ptr, size_t nr, size_t size) __attribute__((returns_nonnull));
 char *xstrdup(const char *s) __attribute__((returns_nonnull));
 char *xstrndup(const char *s, size_t n) __attribute__((returns_nonnull));
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 
-/* A growing string. Zero-initialise; text is NULL until something was appended. */
+/* A string that grows. Initialise with zeros; text is NULL until something is appended. */
 struct strbuf {
 	char *text;
 	size_t len;
@@ -43,7 +46,7 @@ struct strbuf {
 void strbuf_add(struct strbuf *sb, const char *s);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* One word for a shell, in quotes where it needs them. Caller frees. */
+/* text as a single word for a shell, quoted if necessary. Caller frees. */
 char *shell_word(const char *text) __attribute__((returns_nonnull));
 
 #endif

@@ -9,7 +9,7 @@
 #include "util.h"
 #include "verb.h"
 
-/* What getopt_long() takes, and which option each of its answers means. */
+/* Arguments of getopt_long(). */
 struct parser {
 	struct option *names;
 	char *letters;
@@ -49,7 +49,7 @@ static void parser_free(struct parser *parser)
 	free(parser->letters);
 }
 
-/* getopt_long() returns a letter, or the id of a long option; ids are no characters. */
+/* getopt_long() returns a letter, or the id of a long option, which is never a character. */
 static int option_id(const struct verb *verb, int c)
 {
 	const struct opt *const *opt;

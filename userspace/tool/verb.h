@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a verb of the command line describes itself: its help, its part of the completion and what its
- * command line may hold all come from one struct verb, which stands in the file of the verb.
+ * The description of a verb: its help, its completion and the parsing of its options come from one
+ * struct verb, in the file of the verb.
  */
 #ifndef COWCHAIN_VERB_H
 #define COWCHAIN_VERB_H
 
 #include <stdbool.h>
 
-/* What can complete a value or an operand, besides the words it names. */
+/* What completes a value or an operand, in addition to its words. */
 enum complete {
 	COMPLETE_NOTHING,
 	COMPLETE_FILE,
@@ -18,15 +18,15 @@ enum complete {
 };
 
 /*
- * struct opt - an option.
- * @id: what the verb's function is given, see enum opt_id.
- * @name: after two dashes.
- * @also: another name for it, or NULL.
- * @letter: after one dash, or 0.
- * @value: what its value is called, in capitals; NULL if it takes none.
+ * struct opt - an option
+ * @id: the value for the verb, see enum opt_id.
+ * @name: the name after two dashes.
+ * @also: another such name, or NULL.
+ * @letter: the letter after one dash, or 0.
+ * @value: a word in capitals for its value; NULL if it has none.
  * @complete: what completes the value.
- * @words: words that the value may be, or NULL.
- * @help: what it does; lines after the first are indented as it is.
+ * @words: possible values, separated by blanks, or NULL.
+ * @help: its description; may have several lines.
  */
 struct opt {
 	int id;
@@ -39,25 +39,26 @@ struct opt {
 	const char *help;
 };
 
-/* An operand of the verb; the last one may be given several times. */
+/* An operand. Only the last one of a verb may have many. */
 struct operand {
 	const char *name;
 	enum complete complete;
 	const char *words;
-	const char *help;		/* NULL: the name says enough */
+	const char *help;		/* NULL: not in the help */
 	bool many;
 };
 
 /*
- * struct verb - a verb.
- * @usage: what follows the name, one string for each form; as in the man page.
+ * struct verb - a verb
+ * @usage: what follows the name, a string for each form, as in the man page; ends with NULL.
  * @summary: one line, without a full stop.
- * @operands, @options: up to the first without a name, or NULL.
+ * @operands: ends with one without a name; or NULL.
+ * @options: ends with NULL; or NULL.
  * @details: more lines for the help, or NULL.
- * @examples: lines to type, or NULL.
- * @in_order: an option after the first operand is none.
- * @run: takes the verb's name as argv[0]. Returns an exit status: CC_OK, CC_FAILED after a message,
- * CC_USAGE for a wrong command line.
+ * @examples: commands, ends with NULL; or NULL.
+ * @in_order: options must precede the operands.
+ * @run: argv[0] is the name of the verb. Returns an exit status: CC_OK, CC_FAILED after a message,
+ * or CC_USAGE for a wrong command line.
  */
 struct verb {
 	const char *name;
@@ -71,14 +72,14 @@ struct verb {
 	int (*run)(int argc, char **argv);
 };
 
-/* Takes one option; value is NULL if it has none. Returns 0 or an exit status. */
+/* Called for each option; value is NULL if it has none. Returns 0 or an exit status. */
 typedef int (*take_option_fn)(int id, const char *value, void *args);
 
 /*
- * Gives each option of the command line to take(); optind is the first operand afterwards. take may be
+ * Call take() for each option of the command line; then optind is the first operand. take may be
  * NULL for a verb without options.
  *
- * Return: 0, CC_USAGE for an option that the verb does not have, or what take() returned.
+ * Return: 0, CC_USAGE after a message about an unknown option, or what take() returned.
  */
 int verb_parse(const struct verb *verb, int argc, char **argv, take_option_fn take, void *args);
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waits for a job by events of device-mapper, and shows its progress.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,19 +18,19 @@
 
 #define PRINT_MS 1000
 #define BAR_WIDTH 78
-/* How long a job may take to begin, in seconds. */
+/* How long a job may remain "created", in seconds. */
 #define CREATED_MAX 4
-/* Weight of the newest second in the rate that is shown. */
+/* Weight of the last second in the displayed rate. */
 #define RATE_WEIGHT 0.3
 
 struct progress {
 	const char *name;
 	bool tty;
-	bool shown;		/* a line without newline stands on the terminal */
+	bool shown;		/* the cursor is behind a line without newline */
 	char line[256];		/* what was printed last, and when */
 	char state[16];
 	double printed;
-	double created;		/* since when it has not begun; 0 if it has */
+	double created;		/* since when the job is "created"; 0 if it is not */
 	bool told_paused;
 	double rate;		/* bytes per second, smoothed */
 	uint64_t last_offset;
@@ -46,7 +49,7 @@ static void update_rate(struct progress *p, const struct target_job *job)
 {
 	double t = now(), rate;
 
-	/* An event may come right after a tick: too short to measure. */
+	/* An event may follow a tick too closely to measure a rate. */
 	if (p->last_time && t - p->last_time < 0.2)
 		return;
 	if (p->last_time && job->offset >= p->last_offset) {
@@ -64,7 +67,9 @@ static void print_progress(struct progress *p, const struct target_job *job)
 	char line[sizeof(p->line)];
 	bool news = strcmp(p->state, job->state);
 
-	/* Other devices' events wake us up as well: no more than a line a second without news. */
+	/*
+	 * Events of other devices wake us, too: without news, print no more than a line per second.
+	 */
 	if (!news && now() - p->printed < (double)PRINT_MS / 1000 * 0.9)
 		return;
 	update_rate(p, job);
@@ -103,8 +108,8 @@ static void end_line(struct progress *p)
 }
 
 /*
- * One that was recorded and cannot be continued, or shall not, never begins: nothing would end the wait.
- * Returns -1 to wait on.
+ * A recorded job that cannot be continued, or was told not to, never starts; without this check the
+ * wait would never end. Returns an exit status, or -1 to keep waiting.
  */
 static int judge_created(const char *name, const struct target_job *job, struct progress *p)
 {
@@ -117,24 +122,27 @@ static int judge_created(const char *name, const struct target_job *job, struct 
 	if (now() - p->created < CREATED_MAX)
 		return -1;
 	end_line(p);
-	cc_error("%s: the job was interrupted and does not go on by itself: 'cowchain job %s resume' continues it or says why not, 'cowchain job %s cancel' ends it",
+	cc_error("%s: the job was interrupted and does not continue by itself: 'cowchain job %s resume' continues it or reports why it cannot, 'cowchain job %s cancel' ends it",
 		 name, name, name);
 	return CC_FAILED;
 }
 
-/* Whoever has paused it may let it go on; but the one who waits may be the same. */
+/* Say that the job is paused, but keep waiting: it may be resumed from elsewhere. */
 static void tell_paused(const char *name, const struct target_job *job, struct progress *p)
 {
 	bool paused = !strcmp(job->state, "paused") && !job_stopped_by_error(job);
 
 	if (paused && !p->told_paused) {
 		end_line(p);
-		cc_note("%s: the job is paused: 'cowchain job %s resume' lets it go on", name, name);
+		cc_note("%s: the job is paused: 'cowchain job %s resume' continues it", name, name);
 	}
 	p->told_paused = paused;
 }
 
-/* A job that concluded or will not go on by itself. Returns the exit status or -1 to wait on. */
+/*
+ * Has the job concluded, or does it need help to continue? Returns an exit status, or -1 to keep
+ * waiting.
+ */
 static int judge(const char *name, const struct target_status *status, struct progress *p)
 {
 	const struct target_job *job = &status->job;
@@ -142,13 +150,13 @@ static int judge(const char *name, const struct target_status *status, struct pr
 	if (job_concluded(job) || job_stopped_by_error(job))
 		end_line(p);
 	if (job_stopped_by_error(job) && !strcmp(job->io_status, "nospace")) {
-		cc_error("%s: the job waits at offset %" PRIu64 ", no space is left under the top: make room, then 'cowchain job %s resume'",
+		cc_error("%s: the job waits at offset %" PRIu64 ", no space is left below the top: make room, then 'cowchain job %s resume'",
 			 name, job->offset, name);
 		space_note_full(name);
 		return CC_FAILED;
 	}
 	if (job_stopped_by_error(job)) {
-		cc_error("%s: the job stopped at offset %" PRIu64 " by an error (%s, %s): mend it, then 'cowchain job %s resume'",
+		cc_error("%s: the job was stopped at offset %" PRIu64 " by an error (%s, %s): fix the cause, then 'cowchain job %s resume'",
 			 name, job->offset, job->io_status,
 			 job->error ? strerror(job->error) : "no errno", name);
 		space_note_full(name);
@@ -157,12 +165,12 @@ static int judge(const char *name, const struct target_status *status, struct pr
 	if (!job_concluded(job))
 		return judge_created(name, job, p);
 	if (job->error == ECANCELED) {
-		cc_error("%s: the job was cancelled at offset %" PRIu64 "; 'cowchain stream %s' goes on from there",
+		cc_error("%s: the job was cancelled at offset %" PRIu64 "; 'cowchain stream %s' continues there",
 			 name, job->offset, name);
 		return CC_FAILED;
 	}
 	if (job->error && !strcmp(status->mode, "ro")) {
-		cc_error("%s: the job failed at offset %" PRIu64 ": %s, and the device has become read-only: mend that, or make room, then 'cowchain reload %s', which goes on with the job",
+		cc_error("%s: the job failed at offset %" PRIu64 ": %s, and the device has become read-only: fix the cause or make room, then 'cowchain reload %s', which also continues the job",
 			 name, job->offset, strerror(job->error), name);
 		space_note_full(name);
 		return CC_FAILED;
@@ -176,7 +184,7 @@ static int judge(const char *name, const struct target_status *status, struct pr
 	return CC_OK;
 }
 
-/* How long to wait for an event at most, in ms; -1 for ever. */
+/* The longest wait for an event in ms; -1 for no limit. */
 static int next_timeout(const struct wait_options *opt, double deadline, const struct progress *p)
 {
 	double left;
@@ -188,7 +196,7 @@ static int next_timeout(const struct wait_options *opt, double deadline, const s
 	left = (deadline - now()) * 1000;
 	if (left < 0)
 		left = 0;
-	/* Rounded up, or the last wait would be several empty ones. */
+	/* Round up, or the last wait would be a series of empty ones. */
 	return !opt->quiet && left > PRINT_MS ? PRINT_MS : (int)left + 1;
 }
 
@@ -200,7 +208,7 @@ static int wait_loop(const char *name, int watch, const struct wait_options *opt
 	int ret;
 
 	for (;;) {
-		/* Armed before the look at the status, so that nothing is missed between the two. */
+		/* Arm before reading the status, so that no event between the two is missed. */
 		if (dm_watch_arm(watch) || dm_status(name, &status))
 			return CC_FAILED;
 		if (!status.job.present) {
@@ -216,7 +224,7 @@ static int wait_loop(const char *name, int watch, const struct wait_options *opt
 			return ret;
 		if (opt->timeout && now() >= deadline) {
 			end_line(p);
-			cc_error("%s: the job is still %s after %u s and is left alone", name,
+			cc_error("%s: the job is still %s after %u s; it continues", name,
 				 status.job.state, opt->timeout);
 			return CC_FAILED;
 		}

@@ -13,8 +13,8 @@ struct wait_options {
 };
 
 /*
- * Until the job is concluded. Returns CC_OK if it did all its work; CC_FAILED (said why) if it failed,
- * was cancelled, stopped at an error, or the timeout passed.
+ * Wait until the job is concluded. Returns CC_OK if it has done all its work; CC_FAILED after a
+ * message if it failed, was cancelled, was stopped by an error, or the timeout passed.
  */
 int wait_for_job(const char *name, const struct wait_options *opt);
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Helpers of the unit tests.
+ */
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Image locks among ourselves, and against QEMU's own programs.
+ * Image locks against each other and against programs of QEMU.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ static int open_image(const char *path)
 	return fd;
 }
 
-/* Locks and returns the descriptor, or -1 if the lock was refused. */
+/* Lock and return the descriptor, or -1 if the lock was refused. */
 static int lock(const char *path, bool is_writer)
 {
 	int fd = open_image(path), ret;
@@ -70,7 +70,7 @@ static void one_writer(void **state)
 	close(a);
 }
 
-/* As a loop device keeps it: the lock stays while any descriptor of the description does. */
+/* As with a loop device: the lock persists while any descriptor of the open file does. */
 static void lock_outlives_its_descriptor(void **state)
 {
 	int a = lock("image", false);
@@ -105,7 +105,7 @@ static void qemu_respects_us(void **state)
 	assert_true(qemu_can(WRITE));
 }
 
-/* Starts qemu-io and leaves it waiting for input with the image open. Returns its stdin. */
+/* Start qemu-io, which waits for input with the image open. Returns its stdin. */
 static FILE *hold(const char *command)
 {
 	struct stat st;
@@ -114,7 +114,7 @@ static FILE *hold(const char *command)
 	unlink("prompt");
 	f = popen(command, "w");
 	assert_non_null(f);
-	/* It opens the image before it asks for a command. */
+	/* It opens the image before it prompts. */
 	while (stat("prompt", &st) || !st.st_size)
 		usleep(10000);
 	return f;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Numbers on a command line, and sizes and times for people.
+ * Parsing and formatting of numbers.
  */
 #include <errno.h>
 

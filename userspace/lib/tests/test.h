@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What cmocka wants before its own header, and a scratch directory.
+ * The headers that cmocka needs before its own, capture of messages, and a scratch directory.
  */
 #ifndef COWCHAIN_TEST_H
 #define COWCHAIN_TEST_H
@@ -11,12 +11,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-/* Messages of expected failures would only be noise between the lines of TAP. */
+/* Capture stderr: messages of expected failures would be noise between the lines of TAP. */
 void quiet_begin(void);
-/* Ends it; what was written to stderr meanwhile, valid until the next call. */
+/* End the capture. Returns what was written meanwhile, valid until the next call. */
 const char *quiet_end(void);
 
-/* Group fixtures: chdir into an empty directory, and remove it. */
+/* Group fixtures: change into an empty directory, and remove it. */
 int scratch_setup(void **state);
 int scratch_teardown(void **state);
 void write_file(const char *path, const void *data, size_t len);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The command line where no device-mapper is needed: usage, create, info of images, and what attach
-# refuses before it asks the kernel. TAP; COWCHAIN names the program.
+# refuses by itself. TAP; COWCHAIN names the program.
 set -u
 cowchain=${COWCHAIN:?the program to test}
 dir=$(mktemp -d /tmp/cowchain-cli-XXXXXX) || exit 1
@@ -121,8 +121,8 @@ shell 'a failed qemu-img leaves nothing' \
 	"mkdir bin; printf '#!/bin/sh\nexit 1\n' >bin/qemu-img; chmod +x bin/qemu-img
 	! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw &&
 		[ ! -e f.qcow2 ] && [ ! -e f.raw ]"
-# interrupted SIGNAL STATUS SCRIPT: create, with a qemu-img that does this, leaves nothing. Who runs
-# this in the background may have had signals ignored.
+# interrupted SIGNAL STATUS SCRIPT: create, with SCRIPT as qemu-img, leaves nothing behind. Signals may
+# be ignored if this runs in the background, hence --default-signal.
 interrupted() {
 	printf '#!/bin/sh\n%s\n' "$3" >bin/qemu-img
 	shell "create that is interrupted by $1 leaves nothing" \
@@ -136,10 +136,10 @@ interrupted() {
 	interrupted 'SIGINT of both' 130 'kill -INT $PPID $$'
 	interrupted 'SIGTERM' 143 'kill -TERM $PPID; exec sleep 100'
 	interrupted 'SIGHUP at the end' 129 'kill -HUP $PPID; sleep 0.2; exit 0'
-	interrupted 'SIGTERM, unheard' 143 'trap "" TERM; kill -TERM $PPID; sleep 0.2'
+	interrupted 'SIGTERM that is ignored by qemu-img' 143 'trap "" TERM; kill -TERM $PPID; sleep 0.2'
 }
 rm bin/qemu-img
-shell 'what is ignored does not interrupt' \
+shell 'an ignored signal does not interrupt' \
 	"printf '#!/bin/sh\nkill -HUP \$PPID; exec /usr/bin/env PATH=%s qemu-img \"\$@\"\n' \"\$PATH\" >bin/qemu-img
 	chmod +x bin/qemu-img; trap '' HUP
 	PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M && qemu-img check -q f.qcow2 && rm f.qcow2"
@@ -148,7 +148,7 @@ shell 'a name next to the image is stored relative' \
 	'qemu-img info --output=json b.qcow2 | grep "\"backing-filename\": \"base.raw\""'
 shell 'another one absolute' \
 	"qemu-img info --output=json sub/c.qcow2 | grep '\"backing-filename\": \"$dir/b.qcow2\"'"
-shell 'a data file absolute: QEMU takes a relative one from its working directory' \
+shell 'a data file absolute: QEMU resolves a relative name from its working directory' \
 	"cd /; qemu-img info '$dir/d,x:y.qcow2' | grep 'data file: $dir/sub/d,d:1.raw'"
 shell 'and is as long as the disk' "test \$(stat -c %s 'sub/d,d:1.raw') = 104857600"
 expect 0 '' create r.qcow2 -b base.raw -F raw --data-file r.raw --reserve
@@ -235,7 +235,7 @@ truncate -s 100M base.raw
 expect 1 '--backing-format' info noformat.qcow2
 expect 0 'base.raw' info noformat.qcow2 --backing-format raw
 cp noformat.qcow2 'no format.qcow2'
-shell 'the command that is recommended adds the format and keeps the name' \
+shell 'the recommended command adds the format and keeps the name' \
 	"command=\$('$cowchain' info 'no format.qcow2' 2>&1 | sed -n 's/.*into the header: //p')
 	echo \"\$command\"; eval \"\${command/FORMAT/raw}\" && '$cowchain' info 'no format.qcow2' &&
 		qemu-img info 'no format.qcow2' | grep 'backing file: base.raw' &&

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What the verbs say of themselves: the completion offers it, and the man page says the same. TAP;
-# COWCHAIN names the program.
+# Help, completion and man page agree: all are about the same verbs and options. TAP; COWCHAIN names the
+# program.
 set -u
 cowchain=${COWCHAIN:?the program to test}
 here=$(cd "$(dirname "$0")" && pwd) || exit 1

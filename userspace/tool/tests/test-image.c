@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Headers: good ones, broken ones, and random damage (run it with SAN=1).
+ * Parses headers: valid ones, damaged ones, and random damage (run it with SAN=1).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static struct qcow2_header *header(void)
 	return (struct qcow2_header *)buf;
 }
 
-/* Appends an extension at off and returns where the next one goes. */
+/* Append an extension at off. Returns the offset of the next one. */
 static size_t put_extension(size_t off, uint32_t type, const char *data, size_t len)
 {
 	struct qcow2_ext_header *ext = (struct qcow2_ext_header *)(buf + off);
@@ -31,7 +31,7 @@ static size_t put_extension(size_t off, uint32_t type, const char *data, size_t 
 	return off + sizeof(*ext) + ((len + 7) & ~7UL);
 }
 
-/* A plain version 3 image of 1 MiB with clusters of 64 KiB, as QEMU makes it. */
+/* A version 3 image of 1 MiB with clusters of 64 KiB, as QEMU makes it. */
 static void make_header(void)
 {
 	struct qcow2_header *h = header();
@@ -61,7 +61,7 @@ static int parse(struct image *image)
 	return image_parse(buf, sizeof(buf), "x.qcow2", FILE_SIZE, image);
 }
 
-/* Refused, and the message names the file and contains why. */
+/* Expect a refusal with a message that contains the file and why. */
 static void refused(const char *why)
 {
 	struct image image;
@@ -113,7 +113,7 @@ static void names(void **state)
 	image_free(&image);
 }
 
-/* A data file's name means nothing where the feature bit is not set. */
+/* The name of a data file has no meaning without the feature bit. */
 static void data_name_without_bit(void **state)
 {
 	struct image image;
@@ -126,7 +126,7 @@ static void data_name_without_bit(void **state)
 	image_free(&image);
 }
 
-/* Extensions end where the end marker stands, whatever follows. */
+/* Extensions end at the end marker, whatever follows it. */
 static void nothing_after_the_end(void **state)
 {
 	struct image image;
@@ -191,7 +191,7 @@ static void short_files(void **state)
 	(void)state;
 	make_header();
 	for (len = 0; len < sizeof(buf); len += len < 600 ? 1 : 4096) {
-		/* Exactly as long, so that a sanitizer sees a read behind the end. */
+		/* Allocate exactly len bytes, so that a sanitizer sees a read beyond them. */
 		uint8_t *copy = malloc(len ? len : 1);
 
 		memcpy(copy, buf, len);
@@ -202,7 +202,7 @@ static void short_files(void **state)
 	}
 }
 
-/* Nothing to assert but that it ends, and that names are strings. */
+/* Only check that parsing ends and that names are strings. */
 static void random_damage(void **state)
 {
 	unsigned int seed = 20, round, i;
@@ -231,7 +231,7 @@ static void random_damage(void **state)
 	quiet_end();
 }
 
-/* With images that qemu-img makes. */
+/* With images made by qemu-img. */
 static void run(const char *command)
 {
 	assert_int_equal(system(command), 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loop devices; skipped where there are none. Not part of "make check" in userspace/: test "tool" of the
- * selftests runs it, in a virtual machine.
+ * Loop devices; skipped if there are none. "make check" in userspace/tool/ does not run it, but
+ * test "tool" of the selftests does, in a virtual machine.
  */
 #include <fcntl.h>
 #include <linux/loop.h>
@@ -27,7 +27,7 @@ static bool have_loop(void)
 
 #define NEED_LOOP() do { if (!have_loop()) skip(); } while (0)
 
-/* Attaches and returns the loop device's descriptor, or -1 after a message that contains why. */
+/* Attach and return the descriptor of the loop device, or -1 after a message that contains why. */
 static int attach(const char *path, bool writable, dev_t *dev, const char *why)
 {
 	int fd = open(path, writable ? O_RDWR : O_RDONLY);
@@ -92,7 +92,7 @@ static void read_only_ones_are_shared(void **state)
 	assert_false(is_attached(b_dev));
 }
 
-/* The old top of another chain: its loop device is a writable one, the target sees who writes. */
+/* The old top of another chain has a writable loop device. The target knows who writes to it. */
 static void a_writable_one_is_shared_for_reading(void **state)
 {
 	dev_t a_dev, b_dev;

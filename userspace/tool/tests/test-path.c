@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which names in headers are followed, and which are written into them.
+ * Which names from headers are followed, and which names are written into headers.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -95,13 +95,13 @@ static void block_devices_keep_their_names(void **state)
 	name = source_lasting_name("node-link");
 	assert_string_equal(name, want);
 	free(name);
-	/* Nor is it relative to an image beside it. */
+	/* Nor is it relative to an image in the same directory. */
 	check_stored(cwd, want, want);
 	free(want);
 	free(cwd);
 }
 
-/* Follows name from the image; NULL for a refusal that says the word why. */
+/* Follow the name from the image. Returns NULL after a refusal with a message that contains why. */
 static void check_follow(const char *image, const char *name, const struct allow_dirs *allow,
 			 const char *want, const char *why)
 {
@@ -149,7 +149,7 @@ static void followed_names(void **state)
 	check_follow("alias/top", "base", &none, "base", NULL);
 	abs = path_absolute("imgs/base");
 	check_follow("imgs/top", abs, &none, "base", NULL);
-	/* Below the directory of the image that names it, not of the one above. */
+	/* Below the directory of the image that has the name, not of the image above. */
 	check_follow("imgs/sub/mid", abs, &none, NULL, "--allow-dir");
 	free(abs);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Padding of files. Whether a loop device can be made in the end does not matter here.
+ * Padding of files. A loop device need not be available.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static void open_padded(struct layer *layer)
 	assert_int_equal(layer_size(layer), 1024);
 }
 
-/* Returns what was said. */
+/* Returns the messages. */
 static const char *attach(struct layer *layer, bool no_lock)
 {
 	const char *text;

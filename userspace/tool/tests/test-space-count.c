@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a stream will write, counted over images that QEMU makes, and the room for it. No device-mapper.
+ * Estimates what a stream will write, with images made by QEMU, and the free space. No
+ * device-mapper.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ static void close_all(struct space_layer *layers, unsigned int nr)
 		space_layer_close(&layers[--nr]);
 }
 
-/* What layers would be copied over top, in KiB. */
+/* How much would be copied from the layers into top, in KiB. */
 static void needs(struct space_layer *layers, unsigned int nr, struct space_layer *top,
 		  unsigned int group_bits, uint64_t data, uint64_t unknown)
 {
@@ -74,9 +75,9 @@ static void raw_layers(void **state)
 	    "dd if=/dev/urandom of=raw bs=4k seek=300 count=1 conv=notrunc status=none && sync raw");
 	open_raw(&raw, "raw", true);
 	needs(&raw, 1, NULL, 0, 68, 0);
-	/* 300 * 4 KiB lies in the nineteenth group of 64 KiB */
+	/* 300 * 4 KiB is in the nineteenth group of 64 KiB */
 	needs(&raw, 1, NULL, 16, 128, 0);
-	/* as a whole, if not even the window is enough */
+	/* one group, even if that exceeds the window */
 	needs(&raw, 1, NULL, 40, 128 * KIB, 0);
 	close_all(&raw, 1);
 	open_raw(&raw, "raw", false);
@@ -109,7 +110,7 @@ static void layers_hide_each_other(void **state)
 	open_image(&l[2], "top");
 	needs(l, 1, NULL, 0, 1024 + 64, 0);
 	needs(l + 1, 1, NULL, 0, 64 + 4, 0);
-	/* zeros of a part of a unit leave it to the rest */
+	/* zeros in a part of a unit do not decide for the rest */
 	needs(l, 2, NULL, 0, 1024 + 64 - 128 + 4, 0);
 	needs(l, 2, &l[2], 0, 1024 + 64 - 128 + 4 - 8, 0);
 	needs(l + 1, 1, &l[2], 0, 64 + 4, 0);
@@ -140,7 +141,7 @@ static void broken_tables(void **state)
 	(void)state;
 	run("qemu-img create -q -f qcow2 a 4M && qemu-io -f qcow2 -c 'write 0 64k' a >out");
 	open_image(&layer, "a");
-	/* cut off behind the L1 table, while it is open */
+	/* truncated after the L1 table, while it is open */
 	run("truncate -s 256k a");
 	quiet_begin();
 	ret = space_count(&layer, 1, NULL, SIZE, UNIT_BITS, 0, &need);
@@ -169,7 +170,7 @@ static unsigned int below(unsigned int n)
 	return (seed >> 8) % n;
 }
 
-/* One write; QEMU fills up whole clusters of an image without subclusters. */
+/* A write; without subclusters, QEMU fills up whole clusters. */
 static void random_write(FILE *f, uint8_t *model, unsigned int cluster_units)
 {
 	bool zero = !below(3);
@@ -199,7 +200,7 @@ static void random_image(const char *name, unsigned int cluster_units, const cha
 	for (i = 0; i < 12; i++)
 		random_write(f, model, cluster_units);
 	fclose(f);
-	/* A backing file that reads as data, or QEMU would fill up with zeros. */
+	/* The backing file must not read as zeros: QEMU would fill up with zeros. */
 	snprintf(command, sizeof(command),
 		 "qemu-img create -q -f qcow2 -o %s -b full -F raw %s 4M && qemu-io -f qcow2 %s <script >out",
 		 options, name, name);
@@ -256,7 +257,7 @@ static void room_of_files(void **state)
 	assert_non_null(strstr(room.where, "sparse"));
 	space_room_free(&room);
 	close(fd);
-	/* as --reserve does it */
+	/* as with --reserve */
 	run("fallocate -l 1M sparse");
 	fd = open("sparse", O_RDONLY);
 	space_room_file(fd, "sparse", &room);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parsing and formatting of the texts of the target.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +72,7 @@ static void status_without_job(void **state)
 	assert_false(st.counted);
 	assert_int_equal(st.total, 4);
 
-	/* Never resumed. */
+	/* Before the first resume. */
 	assert_int_equal(status_parse("rw 2 - -/- 0", &st), 0);
 	assert_false(st.counted);
 	assert_int_equal(st.total, 0);
@@ -104,7 +107,7 @@ static void status_with_job(void **state)
 	assert_true(job_concluded(&st.job));
 }
 
-/* The interface may grow at the end of the job and of the line. */
+/* Later versions may add words at the end of the job and of the line. */
 static void status_of_the_future(void **state)
 {
 	struct target_status st;
@@ -132,13 +135,15 @@ static void bad_status(void **state)
 		assert_int_not_equal(status_parse(lines[i], &st), 0);
 }
 
-/* The kernel's isspace(): Latin-1, whose no-break space is a part of letters in UTF-8. */
+/*
+ * isspace() of the kernel is for Latin-1, whose no-break space is a byte of many UTF-8 characters.
+ */
 static bool kernel_blank(char c)
 {
 	return strchr(" \t\n\v\f\r\xa0", c);
 }
 
-/* What device-mapper's dm_split_args() does, so that quoting is tested against its reverse. */
+/* The same as dm_split_args() of device-mapper, to test quoting against its inverse. */
 static int split(char *in, char *out[], int max)
 {
 	int n = 0;

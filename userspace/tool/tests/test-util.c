@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Strings of the tool: words for a shell, strings that grow.
+ * Strings of the tool: words for a shell, growing strings.
  */
 #include <stdlib.h>
 
