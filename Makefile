@@ -76,7 +76,15 @@ fuzz-qcow2:
 	@$(MAKE) --no-print-directory -C selftests/unit OUTPUT=$(B)/unit \
 		CORPUS=$(B)/fuzz-qcow2-corpus $(if $(RUNS),RUNS=$(RUNS)) fuzz
 
+# Instructions an I/O; CELLS, DEVICES, PEERS and KERNEL select, see scripts/bench/exact.
 bench:
+	@scripts/setup check
+	@scripts/bench/exact
+
+bench-compare:
+	@scripts/bench/report --compare '$(OLD)' '$(NEW)' $(or $(THRESHOLD),2)
+
+bench-wall:
 	@scripts/setup check
 	@$(MAKE) --no-print-directory userspace
 	@scripts/bench/wall
@@ -96,7 +104,7 @@ clean:
 distclean: clean
 	@bash -c '. scripts/lib.sh && cd "$$cache" 2>/dev/null || exit 0; \
 		echo "rm -rf $$cache/..."; \
-		rm -rf kernels source-* apt checkpatch initramfs chroot images *.lock'
+		rm -rf kernels source-* apt checkpatch dm-clone initramfs chroot images *.lock'
 
 help:
 	@echo 'all              the module and the tools (default)'
@@ -119,7 +127,9 @@ help:
 	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
 	@echo 'check-launcher   the launcher: unit tests, guests in nested KVM'
 	@echo 'fuzz-vmm         RUNS=10000000 on the launcher'"'"'s parsers'
-	@echo 'bench            speed as ratios to dm-linear, dd and suspend'
+	@echo 'bench            instructions an I/O, with peers: PEERS=no CELLS=regex DEVICES="..."'
+	@echo 'bench-compare    OLD=a.json NEW=b.json THRESHOLD=2: what got dearer'
+	@echo 'bench-wall       pauses and times, as ratios to dm-linear, dd and suspend'
 	@echo 'demo             the whole story on a real file system'
 	@echo 'lint             style, static analysis, spelling; STEPS="..." selects'
 	@echo 'build-newest     build against the newest kernel Debian has'
@@ -129,5 +139,5 @@ help:
 
 .PHONY: all modules userspace install modules_install check check-random check-crash \
 	check-faults check-full-disk check-hostile fuzz-qcow2 check-debug coverage stress \
-	check-launcher fuzz-vmm bench demo \
+	check-launcher fuzz-vmm bench bench-compare bench-wall demo \
 	lint build-newest clean distclean help
