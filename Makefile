@@ -47,12 +47,17 @@ modules_install: modules
 	+@scripts/vm/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
 		'$(kernel)' $(if $(DESTDIR),INSTALL_MOD_PATH='$(DESTDIR)')
 
-# KERNEL, TESTS, CASES, SEEDS, OPS, SEED, FAULTS and STEPS on make's command line reach these
-# scripts in the environment; scripts/check explains them.
-check check-random check-crash check-faults check-full-disk check-hostile check-debug \
-coverage stress:
+# KERNEL, TESTS, CASES, STEPS and the like on make's command line reach these scripts in the
+# environment; scripts/check, scripts/coverage and scripts/sweep --list explain them.
+check coverage:
 	@scripts/setup check
 	@scripts/$@
+
+sweeps := check-random check-crash check-faults check-full-disk check-hostile check-debug stress
+
+$(sweeps):
+	@scripts/setup check
+	@scripts/sweep $(@:check-%=%)
 
 demo:
 	@scripts/setup check
@@ -114,30 +119,31 @@ help:
 	@echo 'modules_install  the module, to DESTDIR'
 	@echo 'check            all tests on 6.1 and 6.12 in virtual machines;'
 	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
+	@echo 'coverage         lines and branches of kernel/ that the tests run; MINIMUM=90'
 	@echo 'check-random     random operations: SEEDS=20 OPS=2000'
-	@echo 'check-faults     each single I/O and allocation fails; STEPS="io alloc kasan"'
+	@echo 'check-faults     each single I/O and allocation fails: STEPS="io alloc kasan"'
 	@echo 'check-crash      power loss at thousands of points: CRASH_OPS=1200 SEED=1'
 	@echo 'check-full-disk  file systems and thin pools that run full: SEEDS=10'
 	@echo '                 FULL_FS="ext4 xfs"'
 	@echo 'check-hostile    damaged images: MUTANTS=2000 KERNEL="6.12 debug-kasan", and'
 	@echo '                 the fuzz target: RUNS=2000000'
-	@echo 'fuzz-qcow2       RUNS=10000000 on what reads and changes images'"'"' headers'
 	@echo 'check-debug      tests and stress with KASAN, lockdep, kmemleak, KCSAN'
-	@echo 'coverage         lines and branches of kernel/ that the tests run; MINIMUM=90'
 	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
+	@echo '                 ("scripts/sweep --list" has all that these seven take)'
+	@echo 'fuzz-qcow2       RUNS=10000000 on what reads and changes headers of images'
 	@echo 'check-launcher   the launcher: unit tests, guests in nested KVM'
 	@echo 'fuzz-vmm         RUNS=10000000 on the launcher'"'"'s parsers'
 	@echo 'bench            instructions an I/O, with peers: PEERS=no CELLS=regex DEVICES="..."'
 	@echo 'bench-compare    OLD=a.json NEW=b.json THRESHOLD=2: what got dearer'
 	@echo 'bench-wall       pauses and times, as ratios to dm-linear, dd and suspend'
 	@echo 'demo             the whole story on a real file system'
-	@echo 'lint             style, static analysis, spelling; STEPS="..." selects'
+	@echo 'lint             style, structure, static analysis, spelling; STEPS="..."'
+	@echo '                 selects'
 	@echo 'build-newest     build against the newest kernel Debian has'
 	@echo 'clean distclean  distclean drops the cache of kernels, too'
 	@echo
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
-.PHONY: all modules userspace install modules_install check check-random check-crash \
-	check-faults check-full-disk check-hostile fuzz-qcow2 check-debug coverage stress \
-	check-launcher fuzz-vmm bench bench-compare bench-wall demo \
+.PHONY: all modules userspace install modules_install check coverage $(sweeps) \
+	check-launcher fuzz-qcow2 fuzz-vmm bench bench-compare bench-wall demo \
 	lint build-newest clean distclean help

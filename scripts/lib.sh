@@ -52,8 +52,31 @@ with_lock() (
 	"$@"
 )
 
+# How many times slower than Debian's a kernel may be before something hangs.
+kernel_slowness() {
+	case $1 in
+	debug-kasan*) echo 5 ;;
+	debug-*) echo 2 ;;
+	*) echo 1 ;;
+	esac
+}
+
 # bound COMMAND...: a script of ours that ends, with its virtual machines, when this one is ended
 bound() { setpriv --pdeathsig TERM "$@"; }
+exec_bound() { exec setpriv --pdeathsig TERM "$@"; }
+
+# Builds what tests in a virtual machine need, which only runs it.
+build_tests() {
+	make -s -C selftests OUTPUT="$top/build/selftests" all
+	make -s userspace
+	FIXTURES_QUIET=1 selftests/make-fixtures build/fixtures
+}
+
+# tests_vm OPTION... -- COMMAND...: replaces this (sub)shell by a virtual machine that has the tests'
+# programs, and in which a test that cannot run is a failure
+tests_vm() {
+	exec_bound scripts/vm/run --env REQUIRE_ALL=1 --env COWCHAIN_BIN="$top/build/selftests" "$@"
+}
 
 # make, and the kernel's command line, take blanks for something else
 [[ "$top$cache${TMPDIR:-}" != *[[:space:]]* ]] ||

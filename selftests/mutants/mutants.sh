@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Damaged images of every kind, by the dozen: whatever they say, the kernel goes on, and nothing is
-# written but the top. MUTANTS is how many, SEED the first one's; scripts/check-hostile does more.
+# written but the top. MUTANTS is how many, SEED the first one's; scripts/sweep hostile does more.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
