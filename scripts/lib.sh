@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# What the scripts here share. Source it; it runs nothing.
+# What the scripts share. It only defines things: source it.
 
-# Without this a failure inside $(...) goes unnoticed in spite of set -e.
+# Without this, set -e ignores a failure inside $(...).
 shopt -s inherit_errexit
 
 # shellcheck disable=SC2034	# used by those who source this
@@ -11,15 +11,15 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 me=${0##*/scripts/}
 me=${me#scripts/}
 
-# Everything fetched or made once per machine, safe to delete at any time.
+# What is fetched or made once per machine. It may be deleted at any time.
 cache=${DM_COWCHAIN_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dm-cowchain}
 
 say() { echo "$me: $*"; }
 warn() { echo "$me: $*" >&2; }
 die() { warn "$@"; exit 1; }
 
-# The Debian suite a kernel of ours comes from. For scripts/vm/kernel-debug's, which
-# are built here, that of their source.
+# Prints the Debian suite that a kernel comes from or, for those that scripts/vm/kernel-debug
+# builds, the suite of its source.
 kernel_suite() {
 	case $1 in
 	6.1 | debug-*-6.1) echo bookworm ;;
@@ -31,7 +31,7 @@ kernel_suite() {
 
 kernel_dir() { echo "$cache/kernels/$1"; }
 
-# The address this machine takes Debian's main archive from.
+# Prints the address from which this machine takes Debian's main archive.
 debian_mirror() {
 	local uri
 
@@ -42,8 +42,8 @@ debian_mirror() {
 	echo "${uri:-http://deb.debian.org/debian/}"
 }
 
-# Runs "$@" with a lock on FILE: with_lock FILE COMMAND... In a subshell, so that
-# the lock ends with it and set -e goes on working inside.
+# with_lock FILE COMMAND...: runs the command while FILE is locked. The lock ends with the subshell,
+# in which set -e remains in effect.
 with_lock() (
 	mkdir -p "$(dirname "$1")"
 	exec 9>"$1"
@@ -61,7 +61,8 @@ kernel_slowness() {
 	esac
 }
 
-# bound COMMAND...: a script of ours that ends, with its virtual machines, when this one is ended
+# bound COMMAND...: runs another script, which ends with its virtual machines when this one is
+# killed
 bound() { setpriv --pdeathsig TERM "$@"; }
 exec_bound() { exec setpriv --pdeathsig TERM "$@"; }
 
@@ -72,12 +73,12 @@ build_tests() {
 	FIXTURES_QUIET=1 selftests/make-fixtures build/fixtures
 }
 
-# tests_vm OPTION... -- COMMAND...: replaces this (sub)shell by a virtual machine that has the tests'
-# programs, and in which a test that cannot run is a failure
+# tests_vm OPTION... -- COMMAND...: replaces this (sub)shell by a virtual machine that has the
+# tests' programs, and in which a test that cannot run is a failure
 tests_vm() {
 	exec_bound scripts/vm/run --env REQUIRE_ALL=1 --env COWCHAIN_BIN="$top/build/selftests" "$@"
 }
 
-# make, and the kernel's command line, take blanks for something else
+# make and the kernel's command line split names at blanks.
 [[ "$top$cache${TMPDIR:-}" != *[[:space:]]* ]] ||
-	die "no blanks, please, in the names of: $top, $cache (DM_COWCHAIN_CACHE), ${TMPDIR:-/tmp} (TMPDIR)"
+	die "blanks are not possible in $top, $cache (DM_COWCHAIN_CACHE), ${TMPDIR:-/tmp} (TMPDIR)"
