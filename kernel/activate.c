@@ -114,8 +114,10 @@ static int cc_try_activate(struct cowchain *cc)
 int cc_activate(struct cowchain *cc)
 {
 	unsigned int i;
-	int r = cc_try_activate(cc);
+	int r;
 
+	lockdep_assert_held(&cc->ctl);
+	r = cc_try_activate(cc);
 	/* Load everything again next time: the images may have been repaired by then. */
 	for (i = 0; r && i < cc->nr_opened; i++) {
 		cc_top_detach(cc->opened[i]);

@@ -46,7 +46,7 @@ struct cc_view;
 #define cc_info(cc, fmt, ...) \
 	DMINFO("%s: " fmt, dm_table_device_name((cc)->ti->table), ##__VA_ARGS__)
 
-enum cc_mode { CC_RW, CC_RO, CC_FAIL };
+enum cc_mode { CC_RW, CC_RO };
 
 /**
  * struct cowchain - one target.

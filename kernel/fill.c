@@ -149,7 +149,10 @@ void cc_write_unlock(struct cc_write *w, int error)
 
 /* ------------------------------------------------------------------- write */
 
-/* The same for [from, to) of one that reads as zeros.  Under its cell. */
+/*
+ * Write zeros to [from, to), a part of one subcluster, in the top, if the
+ * subcluster reads as zeros.  Its cell is held.
+ */
 static int cc_fill_zeros(struct cc_write *w, u32 from, u32 to)
 {
 	struct page *page;

@@ -200,8 +200,8 @@ int cc_layer_check_backing(struct cc_layer *layer, const char *name, const char 
 /*
  * If there is a crash before the write of the first sector is durable, the
  * header still names the old file: the slot of the new name lies in no
- * sector that counts yet.  bufio may write all of the first 4 KiB, but only
- * its first 512 bytes differ from what is on disk by then.
+ * sector that counts yet.  A block of up to 4 KiB is written, but only its
+ * first 512 bytes differ from what is on disk by then.
  */
 int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *format)
 {

@@ -25,7 +25,7 @@ int cc_layer_check_backing(struct cc_layer *layer, const char *name, const char 
  * cc_layer_set_backing() - name another backing file.
  * @name: NULL to drop the backing file.
  *
- * See "The header" in on-disk.rst.  The new header is durable on return of 0.
+ * See "Rules for a writer" in on-disk.rst, 6.  The new header is durable on return of 0.
  *
  * Context: process.  Return: 0 or -errno.
  */

@@ -54,7 +54,7 @@ struct qcow2_ident {
 	__be32 version;
 	__be64 sequence;
 	__u8 uuid[QCOW2_UUID_BYTES];
-	__u8 parent_uuid[QCOW2_UUID_BYTES];	/* zeros: see below */
+	__u8 parent_uuid[QCOW2_UUID_BYTES];	/* zeros: see above */
 	__be64 generation;		/* times that it was made writable */
 	__be64 parent_generation;
 	__be32 flags;

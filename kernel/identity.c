@@ -23,9 +23,11 @@ static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 	struct q2_error err;
 	struct q2_info fresh;
 	u32 len, i;
-	u8 *buf = cc_layer_header_again(layer, &len);
+	u8 *buf;
 	int r;
 
+	lockdep_assert_held(&layer->cc->ctl);
+	buf = cc_layer_header_again(layer, &len);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 	r = q2_ident_update(&layer->q2, buf, len, &id, &up, &err);

@@ -143,6 +143,7 @@ int cc_job_make_thread(struct cc_job *job, int (*fn)(void *job))
 
 void cc_job_start(struct cc_job *job)
 {
+	lockdep_assert_held(&job->cc->ctl);
 	cc_job_install(job->cc, job);
 	wake_up_process(job->task);
 }

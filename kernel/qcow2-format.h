@@ -35,9 +35,6 @@
 /* Header extension types */
 #define QCOW2_EXT_END			0x00000000U
 #define QCOW2_EXT_BACKING_FORMAT	0xe2792acaU
-#define QCOW2_EXT_FEATURE_TABLE		0x6803f857U
-#define QCOW2_EXT_BITMAPS		0x23852875U
-#define QCOW2_EXT_CRYPTO		0x0537be77U
 #define QCOW2_EXT_DATA_FILE		0x44415441U
 
 /* L1 and L2 entries */

@@ -112,7 +112,7 @@ int q2_header_bytes(const void *sector, struct q2_error *err);
  * @info: filled in on success.
  * @err: says what is wrong.
  *
- * Limits are QEMU's (DESIGN: "What a writer must keep", 9).
+ * Limits are QEMU's: see "Limits" in on-disk.rst.
  *
  * Return: 0, -EMEDIUMTYPE (not an image we can use), -EOPNOTSUPP (a feature
  * we do not know, named in @err), -EINVAL (fields contradict each other or
@@ -180,8 +180,8 @@ const char *q2_decode(const struct q2_info *info, u64 cluster, __be64 w0,
  * q2_decode_top() - decode one L2 entry of a layer that is to be written.
  * @tables: from q2_check_l1().
  *
- * As q2_decode(), but accepts nothing that a writer could not keep (DESIGN,
- * "What a writer must keep", 1 to 3).  c->host is valid on success even if
+ * As q2_decode(), but accepts nothing that a writer could not keep: see "Rules
+ * for a writer" in on-disk.rst, 1 to 3.  c->host is valid on success even if
  * nothing is allocated yet.
  *
  * Return: NULL, or what is wrong with the entry.

@@ -43,6 +43,7 @@ static bool cc_claim_conflicts(struct mapped_device *md, dev_t dev, bool writer)
 {
 	struct cc_claim *c;
 
+	lockdep_assert_held(&cc_claims_lock);
 	list_for_each_entry(c, &cc_claims, list)
 		if (c->dev == dev && c->md != md && (writer || c->writers))
 			return true;

@@ -118,6 +118,7 @@ void cc_start_scan(struct cowchain *cc)
 {
 	struct cc_view *view = cc_view_current(cc);
 
+	lockdep_assert_held(&cc->ctl);
 	/* A job that ends while the device is being suspended comes here, too. */
 	if (view && view->top && !cc->suspended &&
 	    READ_ONCE(view->top->nr_counted) < view->top->nr_blocks)

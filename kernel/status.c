@@ -9,14 +9,7 @@
 
 static const char *cc_mode_name(enum cc_mode mode)
 {
-	switch (mode) {
-	case CC_RW:
-		return "rw";
-	case CC_RO:
-		return "ro";
-	default:
-		return "fail";
-	}
+	return mode == CC_RW ? "rw" : "ro";
 }
 
 /* "-" as long as the blocks are still being counted. */

@@ -22,7 +22,7 @@
 #include "view.h"
 #include "writer.h"
 
-/* Blocks of one round if memory is short. */
+/* The words of one block. */
 #define CC_WORDS_BYTES	(CC_BLOCK_CLUSTERS * sizeof(u64))
 
 /* Somebody who sleeps until the next commit is done. */
