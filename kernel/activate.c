@@ -8,13 +8,28 @@
 #include "activate.h"
 #include "identity.h"
 #include "load.h"
+#include "mode.h"
 #include "registry.h"
 #include "scan.h"
 #include "view.h"
+#include "writer.h"
+
+int cc_layer_make_top(struct cc_layer *layer)
+{
+	int r = cc_top_attach(layer);
+
+	return r ? r : cc_writer_attach(layer, cc_writes_failed);
+}
+
+void cc_layer_end_top(struct cc_layer *layer)
+{
+	cc_writer_detach(layer);
+	cc_top_detach(layer);
+}
 
 static void cc_drop_layer(struct cc_layer *layer)
 {
-	cc_top_detach(layer);
+	cc_layer_end_top(layer);
 	cc_layer_close(layer);
 }
 
@@ -52,7 +67,7 @@ static int cc_load_top(struct cowchain *cc, struct cc_layer *active)
 
 	if (cc->read_only || active->top)
 		return 0;
-	r = cc_top_attach(active);
+	r = cc_layer_make_top(active);
 	if (r)
 		return r;
 	return cc_top_scan(active->top, 0, min_t(u32, active->top->nr_blocks,
@@ -75,14 +90,16 @@ static int cc_check_all_blocks(struct cowchain *cc)
 	return r;
 }
 
-/* What a former table of the device could not commit is reported by a flush. */
-static void cc_inherit_loss(struct cowchain *cc)
+/* What a former table of the device could not make durable is reported by a flush. */
+static void cc_inherit_loss(struct cowchain *cc, struct cc_writer *writer)
 {
+	bool owed = false;
 	unsigned int i;
 
 	for (i = 0; i < cc->nr_opened; i++)
 		if (cc_claim_owed(cc->md, cc->opened[i]->dev->bdev->bd_dev))
-			cc->owed = true;
+			owed = true;
+	cc_writer_set_owed(writer, owed);
 }
 
 static int cc_try_activate(struct cowchain *cc)
@@ -106,7 +123,7 @@ static int cc_try_activate(struct cowchain *cc)
 	if (!view)
 		return -ENOMEM;
 	if (!cc->read_only)
-		cc_inherit_loss(cc);
+		cc_inherit_loss(cc, active->writer);
 	rcu_assign_pointer(cc->view, view);
 	return 0;
 }
@@ -120,7 +137,7 @@ int cc_activate(struct cowchain *cc)
 	r = cc_try_activate(cc);
 	/* Load everything again next time: the images may have been repaired by then. */
 	for (i = 0; r && i < cc->nr_opened; i++) {
-		cc_top_detach(cc->opened[i]);
+		cc_layer_end_top(cc->opened[i]);
 		cc_layer_unload(cc->opened[i]);
 	}
 	return r;

@@ -89,14 +89,14 @@ static u64 cc_word_set(u64 word, u32 mask, enum cc_state state)
 }
 
 /*
- * The block is dirty before the first bit can be seen, and the committer takes
- * the words under the same lock after it has cleared the mark.  So whoever
- * sees a bit, writes there and then flushes finds something to commit, or the
- * bit is durable already.
+ * The block is dirty before the first bit can be seen, and the sync takes the
+ * words under the same lock after it has cleared the mark.  So whoever sees a
+ * bit, writes there and then flushes finds something to sync, or the bit is
+ * durable already.
  */
-void cc_block_set(struct cowchain *cc, struct cc_block *b, u32 first, u32 end,
-		  enum cc_state state)
+void cc_block_set(struct cc_block *b, u32 first, u32 end, enum cc_state state)
 {
+	struct cc_writer *w = b->top->layer->writer;
 	bool marked = false;
 	unsigned long flags;
 	u32 i;
@@ -111,15 +111,15 @@ void cc_block_set(struct cowchain *cc, struct cc_block *b, u32 first, u32 end,
 		if (new == old)
 			continue;
 		if (!marked)
-			cc_block_dirty(cc, b);
+			cc_writer_dirty(w, b);
 		marked = true;
 		atomic64_set(&b->bm[i], new);
 		atomic64_add(hweight32(mask & ~before), &b->top->provided);
 	}
 	spin_unlock_irqrestore(&b->lock, flags);
 	/* It was under way when the mode changed, and will be acknowledged. */
-	if (unlikely(marked && READ_ONCE(cc->commit_failed)))
-		cc_commit_untell(cc);
+	if (unlikely(marked && READ_ONCE(w->failed)))
+		cc_writer_untell(w);
 }
 
 /* -------------------------------------------------------------------- data */

@@ -14,16 +14,16 @@
  * @bm: bits 0-31 allocated, 32-63 zero, in CPU order.
  * @pins: bios that will set bits; -1 while the block is being evicted.
  * @referenced: used since the clock came by.
- * @dirty: on cc->dirty: has bits that no commit has taken.
+ * @dirty: on the writer's list: has bits that no sync has taken.
  * @index: number of the block.
  * @base: data sector of the first cluster if all follow each other.
  * @host: otherwise the data sector of each cluster.
  * @bad: clusters whose entry is wrong, NULL if none; I/O to them fails.
- * @taken: words of the commit in progress.
- * @list: in cc->dirty.
- * @commit_list: the blocks of the commit in progress.
+ * @taken: words of the sync in progress.
+ * @list: in cc_writer.dirty.
+ * @sync_list: the blocks of the sync in progress.
  *
- * @dirty, @list and @taken change under cc->lock.
+ * @dirty, @list and @taken change under the writer's lock.
  *
  * Looked up under RCU.  A bit that says "allocated" is set after the data has
  * been written, so whoever sees the bit may read the data.
@@ -41,7 +41,7 @@ struct cc_block {
 	u64 *taken;
 	struct cc_top *top;
 	struct list_head list;
-	struct list_head commit_list;
+	struct list_head sync_list;
 	struct rcu_head rcu;
 };
 
@@ -87,13 +87,12 @@ bool cc_block_bad(const struct cc_block *b, u32 first, u32 end);
  * cc_block_set() - change the state of a range to CC_DATA or CC_ZERO.
  *
  * One 64-bit store per cluster, so that no entry is ever both allocated and
- * zero.  Marks the block dirty and starts the commit timer.
+ * zero.  Marks the block dirty and starts the timer of the sync.
  *
  * Context: any.  The block is pinned and, for CC_ZERO, its cells are held
  * exclusively.
  */
-void cc_block_set(struct cowchain *cc, struct cc_block *b, u32 first, u32 end,
-		  enum cc_state state);
+void cc_block_set(struct cc_block *b, u32 first, u32 end, enum cc_state state);
 
 /* Point @bio to the data of the block from sector @rel on.  Context: any. */
 void cc_remap_top(struct cc_block *b, struct bio *bio, u32 rel);

@@ -110,7 +110,7 @@ static int cc_copy_zeros(struct cc_copy *c, u32 first, u32 end)
 		left -= len;
 	}
 	if (!r && cc_block_run(c->b, first, end, CC_ZERO) < end - first)
-		cc_block_set(cc, c->b, first, end, CC_ZERO);
+		cc_block_set(c->b, first, end, CC_ZERO);
 	return r;
 }
 
@@ -124,7 +124,7 @@ static int cc_copy_data(struct cc_copy *c, u32 first, u32 end)
 	if (!r)
 		r = cc_zero_slack(cc, c->b, first, end);
 	if (!r)
-		cc_block_set(cc, c->b, first, end, CC_DATA);
+		cc_block_set(c->b, first, end, CC_DATA);
 	return r;
 }
 

@@ -11,7 +11,8 @@
  *         dm-bufio's client lock
  *       cells			in ascending cluster order, one block at a time
  *         b->lock		words of one block of the top map, irq-safe
- *           cc->lock		small lists and states, irq-safe, innermost
+ *           writer->lock	a writer's lists and states, irq-safe, innermost
+ *       cc->lock		small lists and states, irq-safe, innermost
  *
  * A message handler runs inside dm's SRCU read section of the live table, so
  * nothing in here may ever wait for dm's own suspend.
@@ -74,14 +75,8 @@ enum cc_mode { CC_RW, CC_RO };
  * @base: slot of the layer selected as base, -1 for none.
  * @job: the running or the last job, NULL at first.
  * @scan_stop: set while cc_stop_scan() waits for @scan_work.
- * @commit_failed: nothing is committed any more; only the committer sets it.
+ * @sync_wq: runs one sync at a time, see writer.h.
  * @paused: a snapshot is being taken; bios wait in @paused_bios.
- * @dirty, @nr_dirty: blocks with bits that no commit has taken yet.
- * @commit_busy: a commit is in progress.
- * @told: a flush of the guest has failed since the last bit was set.
- * @owed: the next flush has to fail for what a former table has lost.
- * @commit_bios: wait for the next commit, then end.
- * @commit_waiters: the same for sleepers.
  * @mode: only ever gets worse; another table begins with CC_RW.
  */
 struct cowchain {
@@ -108,12 +103,10 @@ struct cowchain {
 
 	struct workqueue_struct *wq;		/* I */
 	struct workqueue_struct *discard_wq;	/* I */
-	struct workqueue_struct *commit_wq;	/* I */
-	struct delayed_work commit_work;	/* S */
+	struct workqueue_struct *sync_wq;	/* I */
 	struct work_struct scan_work;		/* S */
 	struct work_struct continue_work;	/* S */
 	bool scan_stop;				/* C, read by the scan */
-	bool commit_failed;			/* written by @commit_work only */
 	struct bio_set bs;			/* S */
 	struct bio_set split_bs;		/* S */
 	mempool_t page_pool;			/* S */
@@ -123,13 +116,6 @@ struct cowchain {
 	spinlock_t lock;			/* innermost, irq-safe */
 	bool paused;				/* W */
 	struct bio_list paused_bios;		/* L */
-	struct list_head dirty;			/* L */
-	u32 nr_dirty;				/* L */
-	bool commit_busy;			/* L */
-	bool told;				/* L */
-	bool owed;				/* L */
-	struct bio_list commit_bios;		/* L */
-	struct list_head commit_waiters;	/* L */
 	enum cc_mode mode;			/* W */
 };
 

@@ -64,7 +64,7 @@ static int cc_zero_part(struct cc_write *w, u32 from, u32 to)
 	if (!r)
 		r = cc_write_zeros(w, from, to);
 	if (!r && state == CC_NONE)
-		cc_block_set(w->cc, w->b, sub, sub + 1, CC_DATA);
+		cc_block_set(w->b, sub, sub + 1, CC_DATA);
 	return r;
 }
 
@@ -128,12 +128,12 @@ static int cc_zero_whole(struct cc_write *w, bool discard)
 	int r = 0;
 
 	if (cc_block_run(w->b, first, last, CC_ZERO) < last - first)
-		cc_block_set(w->cc, w->b, first, last, CC_ZERO);
+		cc_block_set(w->b, first, last, CC_ZERO);
 	if (layer->data)
 		return cc_do_extents(w, w->rel, w->end, cc_pass_zeroes);
 	if (discard && data && !w->cc->no_discard_passdown &&
 	    bdev_max_discard_sectors(cc_data_bdev(layer))) {
-		r = cc_commit_wait(w->cc);
+		r = cc_writer_sync(layer->writer);
 		if (!r)
 			cc_do_extents(w, w->rel, w->end, cc_pass_discard);
 	}
@@ -170,6 +170,6 @@ void cc_discard_deferred(struct cc_io *io)
 	}
 	cc_block_unpin(w.b);
 	if (!r && fua)
-		r = cc_commit_wait(w.cc);
+		r = cc_writer_sync(w.b->top->layer->writer);
 	cc_write_end(io->bio, r);
 }

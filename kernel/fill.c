@@ -5,7 +5,7 @@
  *
  * A worker's write lies in one cluster, other bios of a worker in one block of
  * the top.  While holding cells, wait only for I/O to the top, a mempool and, in
- * a discard, a commit.  None of these needs a cell.  Layers below, which may be
+ * a discard, a sync.  None of these needs a cell.  Layers below, which may be
  * slow, are read before: see cc_fill().
  */
 #include <linux/mm.h>
@@ -221,7 +221,7 @@ void cc_write_deferred(struct cc_io *io)
 	io->flags |= CC_IO_BITS | CC_IO_CELLS;
 	if (bio->bi_opf & REQ_FUA) {
 		bio->bi_opf &= ~REQ_FUA;
-		io->flags |= CC_IO_COMMIT;
+		io->flags |= CC_IO_SYNC;
 	}
 	cc_remap_top(w.b, bio, w.rel);
 	submit_bio_noacct(bio);

@@ -76,10 +76,10 @@ static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 o
 }
 
 /*
- * An error of writing back may be reported to one flush only, and it may be
- * about the guest's data or what a stream has copied, if these are on the same
- * device.  So where bits speak of such data it is a commit that flushes, after
- * which nothing is committed any more if that has failed.
+ * A device may report an error of writing back to one flush only, and the error
+ * may concern the guest's data or what a stream has copied, if these are on the
+ * same device.  So where bits describe such data, flush by a sync, after which
+ * nothing is synced any more if it has failed.
  */
 static int cc_layer_flush_header(struct cc_layer *layer)
 {
@@ -89,8 +89,8 @@ static int cc_layer_flush_header(struct cc_layer *layer)
 
 	if (view && view->top && cc_view_active(view) == layer && !layer->data &&
 	    READ_ONCE(cc->mode) == CC_RW)
-		return cc_commit_wait(cc);
-	/* Not between a commit's writes and its flush. */
+		return cc_writer_sync(layer->writer);
+	/* Not between the writes of a sync and its flush. */
 	mutex_lock(&layer->meta_lock);
 	r = blkdev_issue_flush(layer->dev->bdev);
 	mutex_unlock(&layer->meta_lock);

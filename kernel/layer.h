@@ -14,6 +14,7 @@
 #define CC_BLOCK_CLUSTERS	256	/* extended L2 entries of one L2 block */
 
 struct cc_top;
+struct cc_writer;
 
 enum cc_kind { CC_RAW, CC_QCOW2 };
 
@@ -35,9 +36,9 @@ enum cc_kind { CC_RAW, CC_QCOW2 };
  * @meta_lock: held while dirty buffers are written and flushed, so that each
  *	error of that reaches the one it concerns.
  * @bufio_bits: log2 of @bufio's block size in bytes.
- * @top: only while this is the active, writable layer.
+ * @top, @writer: only while this is the active, writable layer.
  *
- * Immutable after cc_layer_load(), but for @ident, @top and @writable (cc->ctl).
+ * Immutable after cc_layer_load(), but for @ident, @top, @writer and @writable (cc->ctl).
  */
 struct cc_layer {
 	struct cowchain *cc;
@@ -58,6 +59,7 @@ struct cc_layer {
 	struct mutex meta_lock;		/* dirty buffers, their write errors, their flush */
 	unsigned int bufio_bits;
 	struct cc_top *top;
+	struct cc_writer *writer;
 };
 
 #define cc_layer_err(l, fmt, ...) ({ \

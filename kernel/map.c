@@ -24,9 +24,9 @@ static bool cc_io_writes(struct bio *bio)
 }
 
 /*
- * All flushes of a top are commits, also where no bit waits for one: an error
- * may be about data that has arrived meanwhile, whose bits are set behind it,
- * and the device will not say it twice.
+ * Every flush of a top is a sync, even if no bit waits for one: an error may
+ * concern data that has arrived meanwhile and whose bits are set a moment later,
+ * and the device does not report it twice.
  */
 static int cc_map_flush(struct cc_io *io, struct bio *bio)
 {
@@ -36,8 +36,7 @@ static int cc_map_flush(struct cc_io *io, struct bio *bio)
 		bio_set_dev(bio, cc_data_bdev(cc_view_active(view)));
 		return DM_MAPIO_REMAPPED;
 	}
-	io->flags |= CC_IO_COMMITTED;
-	cc_commit_bio(io->cc, bio);
+	cc_writer_sync_bio(cc_view_active(view)->writer, bio);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -117,10 +116,9 @@ int cc_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 
 	if (io->flags & CC_IO_BITS)
 		cc_end_write(io, *error);
-	if ((io->flags & CC_IO_COMMIT) && !*error) {
-		io->flags &= ~CC_IO_COMMIT;
-		io->flags |= CC_IO_COMMITTED;
-		cc_commit_bio(io->cc, bio);
+	if ((io->flags & CC_IO_SYNC) && !*error) {
+		io->flags &= ~CC_IO_SYNC;
+		cc_writer_sync_bio(cc_view_active(io->view)->writer, bio);
 		return DM_ENDIO_INCOMPLETE;
 	}
 	if (io->view)

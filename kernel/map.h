@@ -10,8 +10,7 @@ struct cc_block;
 /* Bits of cc_io.flags */
 #define CC_IO_BITS	BIT(0)	/* set bits of @block when the write succeeded */
 #define CC_IO_CELLS	BIT(1)	/* shared cells are held for that range */
-#define CC_IO_COMMIT	BIT(2)	/* FUA: wait for a commit before it ends */
-#define CC_IO_COMMITTED	BIT(3)	/* ... which has been done */
+#define CC_IO_SYNC	BIT(2)	/* FUA: wait for a sync before it ends */
 
 /**
  * struct cc_io - per bio.

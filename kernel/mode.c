@@ -31,3 +31,11 @@ void cc_set_mode(struct cowchain *cc, enum cc_mode mode, const char *why)
 	cc_err(cc, "%s: no more writes until the table is loaded again", why);
 	dm_table_event(cc->ti->table);
 }
+
+void cc_writes_failed(struct cowchain *cc, int error)
+{
+	char why[64];
+
+	snprintf(why, sizeof(why), "cannot commit metadata: error %d", error);
+	cc_set_mode(cc, CC_RO, why);
+}

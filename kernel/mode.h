@@ -20,4 +20,11 @@ __printf(2, 3) void cc_err_limit(struct cowchain *cc, const char *fmt, ...);
  */
 void cc_set_mode(struct cowchain *cc, enum cc_mode mode, const char *why);
 
+/**
+ * cc_writes_failed() - end all writes, since the top's writer has failed.
+ *
+ * Bits that can't be made durable must not be added to.  Context: process.
+ */
+void cc_writes_failed(struct cowchain *cc, int error);
+
 #endif /* COWCHAIN_MODE_H */

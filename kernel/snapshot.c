@@ -4,6 +4,7 @@
  */
 #include <linux/slab.h>
 
+#include "activate.h"
 #include "defer.h"
 #include "identity.h"
 #include "job-control.h"
@@ -73,7 +74,7 @@ static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 		r = cc_ident_check_top(layer);
 	if (r)
 		return r;
-	r = cc_top_attach(layer);
+	r = cc_layer_make_top(layer);
 	if (r)
 		return r;
 	/* All of it, while the guest's I/O still goes on. */
@@ -106,25 +107,30 @@ static struct cc_view *cc_snapshot_view(struct cowchain *cc, struct cc_view *vie
 }
 
 /*
- * What can be done before bios have to wait: most of the commit, and leaving
- * the percpu mode of the reference, which takes an RCU grace period.
+ * Do what can be done before bios have to wait: most of the sync, and leaving the
+ * percpu mode of the reference, which takes an RCU grace period.
  */
-static int cc_snapshot_prepare(struct cowchain *cc, struct cc_view *old)
+static int cc_snapshot_prepare(struct cc_view *old)
 {
 	percpu_ref_switch_to_atomic_sync(&old->writers.ref);
-	return cc_commit_wait(cc);
+	return cc_writer_sync(cc_view_active(old)->writer);
 }
 
-static void cc_snapshot_revive(struct cowchain *cc, struct cc_view *old)
+static void cc_snapshot_revive(struct cc_view *old)
 {
 	reinit_completion(&old->writers.gone);
 	percpu_ref_resurrect(&old->writers.ref);
 }
 
 /*
- * 1. New bios wait, but for reads.  2. Those under way end.  3. Their bits
- * become durable: the old top is complete, and no writer is left.  4. The new
- * view is published.  5. What waited goes on.
+ * 1. New bios wait, except for reads.
+ * 2. Those under way end.
+ * 3. Their bits become durable: the old top is complete, and nobody writes to it
+ *    any more.
+ * 4. The new top's writer takes over what a flush has to report.  Before that no
+ *    flush of the guest can reach it, after that none can reach the old one.
+ * 5. The new view is published.
+ * 6. Bios that waited continue in the new view.
  *
  * Reads that have begun in the old view end there, in their own time: a layer
  * that is slow is waited for by nobody else.  What they read is what was there
@@ -135,16 +141,19 @@ static void cc_snapshot_revive(struct cowchain *cc, struct cc_view *old)
  */
 static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct cc_view *new)
 {
-	int r = cc_snapshot_prepare(cc, old);
+	struct cc_writer *writer = cc_view_active(old)->writer;
+	int r = cc_snapshot_prepare(old);
 
 	if (!r) {
 		cc_pause_bios(cc);
 		cc_users_drain(&old->writers);
-		r = cc_commit_wait(cc);
-		if (r)
-			cc_snapshot_revive(cc, old);
-		else
+		r = cc_writer_sync(writer);
+		if (r) {
+			cc_snapshot_revive(old);
+		} else {
+			cc_writer_set_owed(cc_view_active(new)->writer, cc_writer_owes(writer));
 			rcu_assign_pointer(cc->view, new);
+		}
 		cc_unpause_bios(cc);
 	}
 	if (r) {
@@ -186,11 +195,10 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 	/* From here on it is complete, and others may read it. */
 	cc_layer_sealed(sealed);
 	cc_users_drain(&old->readers);
-	/* A commit that began earlier may still look at the old view. */
+	/* The status may look at the old view, and whoever queued a flush at its writer. */
 	synchronize_rcu();
-	flush_delayed_work(&cc->commit_work);
 	cc_view_destroy(old);
-	cc_top_detach(sealed);
+	cc_layer_end_top(sealed);
 	return 0;
 
 unseal:
@@ -215,7 +223,7 @@ int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 		return PTR_ERR(layer);
 	r = cc_snapshot_layer(cc, old, layer);
 	if (r) {
-		cc_top_detach(layer);
+		cc_layer_end_top(layer);
 		cc_layer_close(layer);
 		return r;
 	}

@@ -161,7 +161,7 @@ static int cc_stream_finish(struct cc_job *job)
 	}
 	old = cc_view_current(cc);
 	now = cc_view_without(old, job->base);
-	r = now ? cc_commit_wait(cc) : -ENOMEM;
+	r = now ? cc_writer_sync(cc_view_active(old)->writer) : -ENOMEM;
 	if (!r)
 		r = cc_stream_end_header(job);
 	if (r) {

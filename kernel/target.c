@@ -27,15 +27,13 @@ static void cc_destroy(struct cowchain *cc)
 {
 	if (!cc)
 		return;
-	if (cc->commit_wq)
-		cancel_delayed_work_sync(&cc->commit_work);
 	cc_close_layers(cc);
 	if (cc->wq)
 		destroy_workqueue(cc->wq);
 	if (cc->discard_wq)
 		destroy_workqueue(cc->discard_wq);
-	if (cc->commit_wq)
-		destroy_workqueue(cc->commit_wq);
+	if (cc->sync_wq)
+		destroy_workqueue(cc->sync_wq);
 	mempool_exit(&cc->words_pool);
 	mempool_exit(&cc->page_pool);
 	bioset_exit(&cc->split_bs);
@@ -73,7 +71,6 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	mutex_init(&cc->ctl);
 	spin_lock_init(&cc->lock);
 	bio_list_init(&cc->paused_bios);
-	cc_commit_init(cc);
 	cc->io_work = cc_io_work;
 	cc_scan_init(cc);
 	INIT_WORK(&cc->continue_work, cc_continue_work);
@@ -85,8 +82,8 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	cc->wq = alloc_workqueue("cowchain", WQ_UNBOUND | WQ_MEM_RECLAIM, 256);
 	/* Two hold no more than half of the cells, which writes need, too. */
 	cc->discard_wq = alloc_workqueue("cowchain_discard", WQ_UNBOUND | WQ_MEM_RECLAIM, 2);
-	cc->commit_wq = alloc_ordered_workqueue("cowchain_commit", WQ_MEM_RECLAIM);
-	if (!cc->cells || !cc->wq || !cc->discard_wq || !cc->commit_wq)
+	cc->sync_wq = alloc_ordered_workqueue("cowchain_sync", WQ_MEM_RECLAIM);
+	if (!cc->cells || !cc->wq || !cc->discard_wq || !cc->sync_wq)
 		return -ENOMEM;
 	return cc_init_pools(cc);
 }
@@ -131,7 +128,8 @@ static void cc_dtr(struct dm_target *ti)
 	if (view) {
 		/* A forced removal does not wait for bios; their bits count. */
 		cc_view_drain(view);
-		cc_commit_stop(cc);
+		if (view->top)
+			cc_writer_stop(cc_view_active(view)->writer);
 	}
 	cc_destroy(cc);
 }
@@ -173,16 +171,18 @@ static void cc_presuspend_undo(struct dm_target *ti)
 static void cc_postsuspend(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
+	struct cc_layer *active;
 	struct cc_view *view;
 
-	/* A snapshot that is being taken waits for a commit, too. */
+	/* A snapshot that is being taken waits for a sync, too. */
 	mutex_lock(&cc->ctl);
 	view = cc_view_current(cc);
 	if (view && view->top) {
-		if (cc_commit_suspend(cc))
+		active = cc_view_active(view);
+		if (cc_writer_suspend(active->writer))
 			cc_err(cc, "metadata could not be committed on suspend");
-		cc_claim_set_owed(cc->md, cc_view_active(view)->dev->bdev->bd_dev,
-				  cc_commit_owes(cc));
+		cc_claim_set_owed(cc->md, active->dev->bdev->bd_dev,
+				  cc_writer_owes(active->writer));
 	}
 	mutex_unlock(&cc->ctl);
 }

@@ -15,6 +15,7 @@
 #include "load.h"
 #include "mode.h"
 #include "top.h"
+#include "writer.h"
 
 /* 128 GiB of guest at 128 KiB clusters; about 10 MiB of memory. */
 static unsigned int cc_top_blocks = 4096;
@@ -219,16 +220,6 @@ out:
 
 /* ------------------------------------------------------- loading, evicting */
 
-static bool cc_block_uncommitted(struct cowchain *cc, struct cc_block *b)
-{
-	bool uncommitted;
-
-	spin_lock_irq(&cc->lock);
-	uncommitted = b->dirty || b->taken;
-	spin_unlock_irq(&cc->lock);
-	return uncommitted;
-}
-
 /*
  * A bio that will set bits holds a pin from map to end_io; a block with bits
  * that are not on disk is dirty or taken.  Setting pins to -1 first makes the
@@ -243,7 +234,7 @@ static bool cc_block_evict(struct cc_top *top, struct cc_block *b)
 	}
 	if (atomic_cmpxchg(&b->pins, 0, -1))
 		return false;
-	if (cc_block_uncommitted(top->layer->cc, b)) {
+	if (cc_writer_has(top->layer->writer, b)) {
 		atomic_set(&b->pins, 0);
 		return false;
 	}

@@ -63,19 +63,20 @@ static void cc_write_remap(struct cc_io *io, struct cc_block *b, struct bio *bio
 }
 
 /*
- * FUA: if no bit waits for a commit, a device that can do it may do it.
- * Otherwise the data is written first and the bio ends after a commit, which
+ * FUA: leave it to a device that supports it, unless bits wait for a sync.
+ * Otherwise the data is written first and the bio ends after a sync, which
  * flushes it.
  */
 static void cc_prepare_fua(struct cc_io *io, struct bio *bio, bool sets_bits)
 {
+	struct cc_layer *layer = io->view->top->layer;
+
 	if (!(bio->bi_opf & REQ_FUA))
 		return;
-	if (!sets_bits && !cc_commit_needed(io->cc) &&
-	    bdev_fua(cc_data_bdev(io->view->top->layer)))
+	if (!sets_bits && !cc_writer_needs_sync(layer->writer) && bdev_fua(cc_data_bdev(layer)))
 		return;
 	bio->bi_opf &= ~REQ_FUA;
-	io->flags |= CC_IO_COMMIT;
+	io->flags |= CC_IO_SYNC;
 }
 
 /*
@@ -161,14 +162,14 @@ int cc_map_write(struct cc_io *io, struct bio *bio)
 
 /*
  * The data has been written: now it may be seen.  If there is a crash before
- * the bit is committed, the old content is still what the layers below say.
+ * the bit is durable, the old content is still what the layers below say.
  */
 void cc_end_write(struct cc_io *io, blk_status_t error)
 {
 	struct cc_block *b = io->block;
 
 	if (!error)
-		cc_block_set(io->cc, b, io->first, io->end, CC_DATA);
+		cc_block_set(b, io->first, io->end, CC_DATA);
 	if (io->flags & CC_IO_CELLS) {
 		u64 first = cc_sub_cluster(b, io->first), last = cc_sub_cluster(b, io->end - 1);
 

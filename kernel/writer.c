@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Makes bits durable: dirty tracking and the two-phase commit.
+ * The writer of a layer: dirty tracking and the two-phase sync that makes bits
+ * durable.  (The name "commit" is left to the job that copies a layer into the
+ * one below it.)
  *
  * 1. Take the words of dirty blocks.  Every bit in them describes data that has
  *    already been written.
@@ -10,101 +12,131 @@
  *
  * A crash before 3 leaves old bits, a crash during 3 a mixture of old and new
  * ones; each bit on disk describes durable data in any case.  A bit set after
- * 1 makes its block dirty again and goes into the next commit.
+ * 1 makes its block dirty again and goes into the next sync.
  *
- * One ordered work item does it, so that concurrent flushes share a commit.
+ * One work item does it, so that concurrent flushes share a sync.
+ *
+ * A chain has one writer, its top's.  A snapshot exchanges it together with the
+ * top.  Nothing can be left behind in the old one:
+ *
+ * - A bio that waits in @bios, or that will set bits, holds its view as a writer
+ *   of it from map to end.  These are drained before the new view is published.
+ *   Bios that arrive meanwhile wait without a view and get the new one.
+ * - A sleeper in @waiters is a discard, which holds the view in the same way, or
+ *   has cc->ctl, as the snapshot does: the end of a job, a header, a suspend.
+ * - The last sync of the old writer begins when no bit can be set any more.  If
+ *   it fails, the old view stays.  So after it no block is dirty, @told does not
+ *   matter since nothing has failed, and the timer finds nothing to do.
+ * - What is left is @owed, which the snapshot hands over while nobody can ask
+ *   for it; see cc_snapshot_switch().
+ *
+ * A view that a stream has shortened has the same top and so the same writer.
  */
 #include <linux/slab.h>
 
 #include "load.h"
-#include "mode.h"
 #include "top.h"
-#include "view.h"
 #include "writer.h"
 
 /* The words of one block. */
 #define CC_WORDS_BYTES	(CC_BLOCK_CLUSTERS * sizeof(u64))
 
-/* Somebody who sleeps until the next commit is done. */
-struct cc_commit_waiter {
+/* A sleeper that waits until the next sync is done. */
+struct cc_sync_waiter {
 	struct list_head list;
 	struct completion done;
 	int error;
 };
 
+/* ------------------------------------------------------------ dirty blocks */
+
 /*
  * The mark is set and cleared together with the place on the list, so that a
  * flush that finds the list empty has nothing to wait for.
  */
-static void cc_dirty_add(struct cowchain *cc, struct cc_block *b)
+static void cc_dirty_add(struct cc_writer *w, struct cc_block *b)
 {
-	lockdep_assert_held(&cc->lock);
+	lockdep_assert_held(&w->lock);
 	if (b->dirty)
 		return;
-	list_add_tail(&b->list, &cc->dirty);
-	cc->nr_dirty++;
-	cc->told = false;
+	list_add_tail(&b->list, &w->dirty);
+	w->nr_dirty++;
+	w->told = false;
 	WRITE_ONCE(b->dirty, true);
 }
 
-void cc_block_dirty(struct cowchain *cc, struct cc_block *b)
+/* Let the timer run; a sync that is due earlier stays. */
+static void cc_sync_later(struct cc_writer *w)
+{
+	queue_delayed_work(w->cc->sync_wq, &w->work, msecs_to_jiffies(w->cc->commit_ms));
+}
+
+void cc_writer_dirty(struct cc_writer *w, struct cc_block *b)
 {
 	unsigned long flags;
 	bool first;
 
-	/* Who sees the mark holds b->lock: the words are taken after that. */
+	/* The words are taken under b->lock, after the mark has been cleared. */
 	lockdep_assert_held(&b->lock);
 	if (READ_ONCE(b->dirty))
 		return;
-	spin_lock_irqsave(&cc->lock, flags);
-	first = list_empty(&cc->dirty);
-	cc_dirty_add(cc, b);
-	spin_unlock_irqrestore(&cc->lock, flags);
+	spin_lock_irqsave(&w->lock, flags);
+	first = list_empty(&w->dirty);
+	cc_dirty_add(w, b);
+	spin_unlock_irqrestore(&w->lock, flags);
 	if (first)
-		queue_delayed_work(cc->commit_wq, &cc->commit_work,
-				   msecs_to_jiffies(cc->commit_ms));
+		cc_sync_later(w);
 }
 
-/* See cc_commit_owed(): something was written that no flush has spoken of. */
-void cc_commit_untell(struct cowchain *cc)
+bool cc_writer_has(struct cc_writer *w, const struct cc_block *b)
 {
-	unsigned long flags;
+	bool has;
 
-	spin_lock_irqsave(&cc->lock, flags);
-	cc->told = false;
-	spin_unlock_irqrestore(&cc->lock, flags);
+	spin_lock_irq(&w->lock);
+	has = b->dirty || b->taken;
+	spin_unlock_irq(&w->lock);
+	return has;
 }
 
-bool cc_commit_needed(struct cowchain *cc)
+/* ---------------------------------------------------------- asking for a sync */
+
+bool cc_writer_needs_sync(struct cc_writer *w)
 {
 	unsigned long flags;
 	bool needed;
 
-	spin_lock_irqsave(&cc->lock, flags);
-	needed = cc->commit_busy || cc->owed || !list_empty(&cc->dirty);
-	spin_unlock_irqrestore(&cc->lock, flags);
+	spin_lock_irqsave(&w->lock, flags);
+	needed = w->busy || w->owed || !list_empty(&w->dirty);
+	spin_unlock_irqrestore(&w->lock, flags);
 	return needed;
 }
 
-void cc_commit_bio(struct cowchain *cc, struct bio *bio)
+void cc_writer_sync_bio(struct cc_writer *w, struct bio *bio)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&cc->lock, flags);
-	bio_list_add(&cc->commit_bios, bio);
-	spin_unlock_irqrestore(&cc->lock, flags);
-	mod_delayed_work(cc->commit_wq, &cc->commit_work, 0);
+	/*
+	 * Once it is queued, a sync that runs already may end the bio and with it
+	 * the last reference to the view.  A snapshot frees the old writer a grace
+	 * period later.
+	 */
+	rcu_read_lock();
+	spin_lock_irqsave(&w->lock, flags);
+	bio_list_add(&w->bios, bio);
+	spin_unlock_irqrestore(&w->lock, flags);
+	mod_delayed_work(w->cc->sync_wq, &w->work, 0);
+	rcu_read_unlock();
 }
 
-int cc_commit_wait(struct cowchain *cc)
+int cc_writer_sync(struct cc_writer *w)
 {
-	struct cc_commit_waiter waiter = { .error = 0 };
+	struct cc_sync_waiter waiter = { .error = 0 };
 
 	init_completion(&waiter.done);
-	spin_lock_irq(&cc->lock);
-	list_add_tail(&waiter.list, &cc->commit_waiters);
-	spin_unlock_irq(&cc->lock);
-	mod_delayed_work(cc->commit_wq, &cc->commit_work, 0);
+	spin_lock_irq(&w->lock);
+	list_add_tail(&waiter.list, &w->waiters);
+	spin_unlock_irq(&w->lock);
+	mod_delayed_work(w->cc->sync_wq, &w->work, 0);
 	wait_for_completion(&waiter.done);
 	return waiter.error;
 }
@@ -112,30 +144,30 @@ int cc_commit_wait(struct cowchain *cc)
 /* --------------------------------------------------------------- the steps */
 
 /* From dirty to taken in one step: the block can't be evicted in between. */
-static struct cc_block *cc_dirty_pop(struct cowchain *cc, u64 *words)
+static struct cc_block *cc_dirty_pop(struct cc_writer *w, u64 *words)
 {
 	struct cc_block *b;
 
-	spin_lock_irq(&cc->lock);
-	b = list_first_entry_or_null(&cc->dirty, struct cc_block, list);
+	spin_lock_irq(&w->lock);
+	b = list_first_entry_or_null(&w->dirty, struct cc_block, list);
 	if (b) {
 		list_del_init(&b->list);
-		cc->nr_dirty--;
+		w->nr_dirty--;
 		b->taken = words;
 		WRITE_ONCE(b->dirty, false);
 	}
-	spin_unlock_irq(&cc->lock);
+	spin_unlock_irq(&w->lock);
 	return b;
 }
 
-/* The block is committed, or dirty once more if that has failed. */
-static void cc_untake(struct cowchain *cc, struct cc_block *b, bool again)
+/* The block is on disk, or dirty once more if that has failed. */
+static void cc_untake(struct cc_writer *w, struct cc_block *b, bool again)
 {
-	spin_lock_irq(&cc->lock);
+	spin_lock_irq(&w->lock);
 	if (again)
-		cc_dirty_add(cc, b);
+		cc_dirty_add(w, b);
 	b->taken = NULL;
-	spin_unlock_irq(&cc->lock);
+	spin_unlock_irq(&w->lock);
 }
 
 static void cc_take_words(struct cc_block *b, u64 *words)
@@ -151,55 +183,57 @@ static void cc_take_words(struct cc_block *b, u64 *words)
 
 /*
  * Take up to @max dirty blocks, as many as there is memory for; the first one
- * always, with the reserve.  Return: how many.
+ * always, with the reserve, which is there for one sync at a time.
+ *
+ * Return: how many.
  */
-static u32 cc_take_dirty(struct cowchain *cc, struct list_head *taken, u32 max)
+static u32 cc_take_dirty(struct cc_writer *w, struct list_head *taken, u32 max)
 {
+	mempool_t *pool = &w->cc->words_pool;
 	struct cc_block *b;
 	u64 *words;
 	u32 n;
 
 	for (n = 0; n < max; n++) {
 		if (!n)
-			words = mempool_alloc(&cc->words_pool, GFP_NOIO);
+			words = mempool_alloc(pool, GFP_NOIO);
 		else
 			words = kmalloc(CC_WORDS_BYTES, GFP_NOWAIT | __GFP_NOWARN);
 		if (!words)
 			break;
-		b = cc_dirty_pop(cc, words);
+		b = cc_dirty_pop(w, words);
 		if (!b) {
-			mempool_free(words, &cc->words_pool);
+			mempool_free(words, pool);
 			break;
 		}
 		cc_take_words(b, words);
-		list_add_tail(&b->commit_list, taken);
+		list_add_tail(&b->sync_list, taken);
 	}
 	return n;
 }
 
-static void cc_put_taken(struct cowchain *cc, struct list_head *taken, bool again)
+static void cc_put_taken(struct cc_writer *w, struct list_head *taken, bool again)
 {
 	struct cc_block *b, *next;
 
-	list_for_each_entry_safe(b, next, taken, commit_list) {
+	list_for_each_entry_safe(b, next, taken, sync_list) {
 		u64 *words = b->taken;
 
-		list_del(&b->commit_list);
-		cc_untake(cc, b, again);
+		list_del(&b->sync_list);
+		cc_untake(w, b, again);
 		/* Refills the reserve first; the words are plain kmalloc memory. */
-		mempool_free(words, &cc->words_pool);
+		mempool_free(words, &w->cc->words_pool);
 	}
 }
 
 /* A bad entry stays as it is: it is never repaired in place. */
 static void cc_store_words(struct cc_block *b, struct qcow2_l2_ext_entry *e)
 {
-	struct cc_top *top = b->top;
-	struct cc_layer *layer = top->layer;
+	struct cc_layer *layer = b->top->layer;
 	u32 i;
 
 	for (i = 0; i < CC_BLOCK_CLUSTERS; i++) {
-		u64 guest = ((u64)b->index * CC_BLOCK_CLUSTERS + i) << layer->q2.cluster_bits;
+		u64 guest = cc_block_cluster(b->index, i) << layer->q2.cluster_bits;
 		__be64 word = cpu_to_be64(b->taken[i]);
 
 		if (guest >= layer->q2.size || (b->bad && test_bit(i, b->bad)))
@@ -212,20 +246,19 @@ static void cc_store_words(struct cc_block *b, struct qcow2_l2_ext_entry *e)
 }
 
 /*
- * After an error, too, all that was stored is written: the bits are good, and
- * no dirty buffer may be left for when the client is destroyed, since another
- * table may use the layer by then.
+ * Write all that was stored even after an error: the bits are good, and no dirty
+ * buffer may be left for when the client is destroyed, since another table may
+ * use the layer by then.
  */
-static int cc_write_taken(struct list_head *taken)
+static int cc_write_taken(struct cc_layer *layer, struct list_head *taken)
 {
-	struct cc_block *b = list_first_entry(taken, struct cc_block, commit_list);
-	struct cc_layer *layer = b->top->layer;
 	struct dm_buffer *buffer;
+	struct cc_block *b;
 	int r = 0, r2;
 	void *p;
 
 	mutex_lock(&layer->meta_lock);
-	list_for_each_entry(b, taken, commit_list) {
+	list_for_each_entry(b, taken, sync_list) {
 		p = dm_bufio_read(layer->bufio, cc_layer_l2_block(layer, b->index), &buffer);
 		if (IS_ERR(p)) {
 			r = PTR_ERR(p);
@@ -240,194 +273,208 @@ static int cc_write_taken(struct list_head *taken)
 	return r ? r : r2;
 }
 
-/*
- * All dirty blocks belong to one top: a snapshot commits the old one before it
- * lets writes to the new one begin.
- */
-static struct block_device *cc_commit_bdev(struct cowchain *cc, struct list_head *taken)
-{
-	struct block_device *bdev;
-
-	if (!list_empty(taken)) {
-		struct cc_block *b = list_first_entry(taken, struct cc_block, commit_list);
-
-		return cc_data_bdev(b->top->layer);
-	}
-	rcu_read_lock();
-	bdev = cc_data_bdev(cc_view_active(rcu_dereference(cc->view)));
-	rcu_read_unlock();
-	return bdev;
-}
-
-static u32 cc_nr_dirty(struct cowchain *cc)
+static u32 cc_nr_dirty(struct cc_writer *w)
 {
 	u32 nr;
 
-	spin_lock_irq(&cc->lock);
-	nr = cc->nr_dirty;
-	spin_unlock_irq(&cc->lock);
+	spin_lock_irq(&w->lock);
+	nr = w->nr_dirty;
+	spin_unlock_irq(&w->lock);
 	return nr;
 }
 
 /*
- * @flush: somebody waits, so the data device is flushed even if no bit is
- * dirty.  Only blocks that are dirty now have to be committed, so this ends
- * however fast others get dirty meanwhile.
+ * @flush: flush the data device even if no bit is dirty, because somebody waits.
+ *
+ * Only blocks that are dirty now have to be written, so this ends however fast
+ * others get dirty meanwhile.
  */
-static int cc_commit(struct cowchain *cc, bool flush)
+static int cc_sync(struct cc_writer *w, bool flush)
 {
-	u32 left = cc_nr_dirty(cc), n;
+	u32 left = cc_nr_dirty(w), n;
 	LIST_HEAD(taken);
 	int r = 0;
 
-	if (cc->commit_failed)
+	if (w->failed)
 		return -EIO;
 	while (!r && (left || flush)) {
-		n = cc_take_dirty(cc, &taken, left);
-		r = blkdev_issue_flush(cc_commit_bdev(cc, &taken));
+		n = cc_take_dirty(w, &taken, left);
+		r = blkdev_issue_flush(cc_data_bdev(w->layer));
 		if (!r && n)
-			r = cc_write_taken(&taken);
-		cc_put_taken(cc, &taken, r);
+			r = cc_write_taken(w->layer, &taken);
+		cc_put_taken(w, &taken, r);
 		flush = false;
 		left = n ? left - n : 0;
 	}
 	return r;
 }
 
-/* ----------------------------------------------------------- the work item */
+/* -------------------------------------------------------------- the work item */
 
-/* Bits that can't be made durable must not be added to: no more writes. */
-static void cc_commit_failed(struct cowchain *cc, int error)
+void cc_writer_untell(struct cc_writer *w)
 {
-	char why[64];
+	unsigned long flags;
 
-	WRITE_ONCE(cc->commit_failed, true);
-	/* Unless it is a flush of the guest that gets the error: cc_commit_done(). */
-	cc_commit_untell(cc);
-	snprintf(why, sizeof(why), "cannot commit metadata: error %d", error);
-	cc_set_mode(cc, CC_RO, why);
+	spin_lock_irqsave(&w->lock, flags);
+	w->told = false;
+	spin_unlock_irqrestore(&w->lock, flags);
+}
+
+void cc_writer_set_owed(struct cc_writer *w, bool owed)
+{
+	spin_lock_irq(&w->lock);
+	w->owed = owed;
+	spin_unlock_irq(&w->lock);
 }
 
 /*
- * A guest that goes on after its table was loaded again reads what is on disk,
- * which may be older than what it has written.  If no flush has told it so,
- * the first one of the new table does.
+ * A guest that continues after its table was loaded again reads what is on disk,
+ * which may be older than what it has written.  If no flush has reported that,
+ * the first flush of the new table does.
  */
-static int cc_commit_owed(struct cowchain *cc)
+static int cc_sync_owed(struct cc_writer *w)
 {
 	bool owed;
 
-	spin_lock_irq(&cc->lock);
-	owed = cc->owed;
-	cc->owed = false;
-	spin_unlock_irq(&cc->lock);
+	spin_lock_irq(&w->lock);
+	owed = w->owed;
+	w->owed = false;
+	spin_unlock_irq(&w->lock);
 	if (!owed)
 		return 0;
-	cc_err(cc, "a flush fails: the table before this one has lost writes");
+	cc_err(w->cc, "a flush fails: the table before this one has lost writes");
 	return -EIO;
 }
 
-bool cc_commit_owes(struct cowchain *cc)
+bool cc_writer_owes(struct cc_writer *w)
 {
 	bool owes;
 
-	spin_lock_irq(&cc->lock);
-	owes = cc->owed || (cc->commit_failed && !cc->told);
-	spin_unlock_irq(&cc->lock);
+	spin_lock_irq(&w->lock);
+	owes = w->owed || (w->failed && !w->told);
+	spin_unlock_irq(&w->lock);
 	return owes;
 }
 
-static void cc_commit_done(struct cowchain *cc, struct bio_list *bios,
-			   struct list_head *waiters, int r)
+/* Bits that can't be made durable must not be added to. */
+static void cc_sync_failed(struct cc_writer *w, int error)
 {
-	struct cc_commit_waiter *w, *next;
+	WRITE_ONCE(w->failed, true);
+	/* If a flush of the guest gets the error, cc_sync_done() sets it again. */
+	cc_writer_untell(w);
+	w->failed_fn(w->cc, error);
+}
+
+static void cc_sync_done(struct cc_writer *w, struct bio_list *bios, struct list_head *waiters,
+			 int r)
+{
+	struct cc_sync_waiter *waiter, *next;
 	int told = r;
 	struct bio *bio;
 
 	if (!bio_list_empty(bios)) {
 		if (!r)
-			told = cc_commit_owed(cc);
-		spin_lock_irq(&cc->lock);
-		cc->told = told;
-		spin_unlock_irq(&cc->lock);
+			told = cc_sync_owed(w);
+		spin_lock_irq(&w->lock);
+		w->told = told;
+		spin_unlock_irq(&w->lock);
 	}
 	while ((bio = bio_list_pop(bios))) {
 		bio->bi_status = errno_to_blk_status(told);
 		bio_endio(bio);
 	}
-	list_for_each_entry_safe(w, next, waiters, list) {
-		w->error = r;
-		complete(&w->done);
+	list_for_each_entry_safe(waiter, next, waiters, list) {
+		waiter->error = r;
+		complete(&waiter->done);
 	}
 }
 
-static void cc_commit_work(struct work_struct *work)
+static void cc_sync_work(struct work_struct *work)
 {
-	struct cowchain *cc = container_of(to_delayed_work(work), struct cowchain, commit_work);
+	struct cc_writer *w = container_of(to_delayed_work(work), struct cc_writer, work);
 	struct bio_list bios;
 	LIST_HEAD(waiters);
 	bool again;
 	int r;
 
 	bio_list_init(&bios);
-	spin_lock_irq(&cc->lock);
-	bio_list_merge(&bios, &cc->commit_bios);
-	bio_list_init(&cc->commit_bios);
-	list_splice_init(&cc->commit_waiters, &waiters);
-	cc->commit_busy = true;
-	spin_unlock_irq(&cc->lock);
+	spin_lock_irq(&w->lock);
+	bio_list_merge(&bios, &w->bios);
+	bio_list_init(&w->bios);
+	list_splice_init(&w->waiters, &waiters);
+	w->busy = true;
+	spin_unlock_irq(&w->lock);
 
-	r = cc_commit(cc, !bio_list_empty(&bios) || !list_empty(&waiters));
-	if (r && !cc->commit_failed)
-		cc_commit_failed(cc, r);
+	r = cc_sync(w, !bio_list_empty(&bios) || !list_empty(&waiters));
+	if (r && !w->failed)
+		cc_sync_failed(w, r);
 
-	spin_lock_irq(&cc->lock);
-	cc->commit_busy = false;
-	again = !list_empty(&cc->dirty) && !r;
-	spin_unlock_irq(&cc->lock);
+	spin_lock_irq(&w->lock);
+	w->busy = false;
+	again = !list_empty(&w->dirty) && !r;
+	spin_unlock_irq(&w->lock);
 	if (again)
-		queue_delayed_work(cc->commit_wq, &cc->commit_work,
-				   msecs_to_jiffies(cc->commit_ms));
-	cc_commit_done(cc, &bios, &waiters, r);
+		cc_sync_later(w);
+	cc_sync_done(w, &bios, &waiters, r);
 }
 
-void cc_commit_init(struct cowchain *cc)
+/* ---------------------------------------------------------------------- life */
+
+int cc_writer_attach(struct cc_layer *layer,
+		     void (*failed_fn)(struct cowchain *cc, int error))
 {
-	INIT_LIST_HEAD(&cc->dirty);
-	INIT_LIST_HEAD(&cc->commit_waiters);
-	bio_list_init(&cc->commit_bios);
-	INIT_DELAYED_WORK(&cc->commit_work, cc_commit_work);
+	struct cc_writer *w = kzalloc(sizeof(*w), GFP_KERNEL);
+
+	if (!w)
+		return -ENOMEM;
+	w->cc = layer->cc;
+	w->layer = layer;
+	w->failed_fn = failed_fn;
+	spin_lock_init(&w->lock);
+	INIT_LIST_HEAD(&w->dirty);
+	INIT_LIST_HEAD(&w->waiters);
+	bio_list_init(&w->bios);
+	INIT_DELAYED_WORK(&w->work, cc_sync_work);
+	layer->writer = w;
+	return 0;
+}
+
+void cc_writer_detach(struct cc_layer *layer)
+{
+	if (layer->writer)
+		cancel_delayed_work_sync(&layer->writer->work);
+	kfree(layer->writer);
+	layer->writer = NULL;
 }
 
 /*
- * Always with a flush: what was written over what was there has no bits, and if
- * the device could not keep that, the next flush would be the one that hears of
- * it, which may be the next table's before it shows anything to the guest.
+ * Always flush, even if no bit is dirty: overwrites set no bits, and an error of
+ * one would otherwise surface in the next flush, which may be one of the next
+ * table before that shows anything to the guest.
  */
-int cc_commit_suspend(struct cowchain *cc)
+int cc_writer_suspend(struct cc_writer *w)
 {
-	struct cc_layer *active = cc_view_active(cc_view_current(cc));
-	int r = cc_commit_wait(cc);
+	int r = cc_writer_sync(w);
 
-	/* Then there was none. */
-	if (cc->commit_failed && blkdev_issue_flush(cc_data_bdev(active)))
-		cc_commit_untell(cc);
-	cancel_delayed_work_sync(&cc->commit_work);
+	/* A writer that has failed does not flush. */
+	if (w->failed && blkdev_issue_flush(cc_data_bdev(w->layer)))
+		cc_writer_untell(w);
+	cancel_delayed_work_sync(&w->work);
 	return r;
 }
 
 /*
- * Only if there are bits: another table may use the layers by now, whose
- * committer has to hear what its devices say.
+ * Sync only if there are bits: another table may use the layer by now, and its
+ * writer needs the errors of the device.
  */
-void cc_commit_stop(struct cowchain *cc)
+void cc_writer_stop(struct cc_writer *w)
 {
 	bool bits;
 
-	spin_lock_irq(&cc->lock);
-	bits = cc->commit_busy || !list_empty(&cc->dirty);
-	spin_unlock_irq(&cc->lock);
+	spin_lock_irq(&w->lock);
+	bits = w->busy || !list_empty(&w->dirty);
+	spin_unlock_irq(&w->lock);
 	if (bits)
-		cc_commit_wait(cc);
-	cancel_delayed_work_sync(&cc->commit_work);
+		cc_writer_sync(w);
+	cancel_delayed_work_sync(&w->work);
 }

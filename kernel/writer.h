@@ -1,38 +1,98 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Durability: dirty blocks, and the commits that write them. */
+/*
+ * The writer of a layer: the blocks with bits that are not on disk yet, and the
+ * sync that makes them durable.
+ */
 #ifndef COWCHAIN_WRITER_H
 #define COWCHAIN_WRITER_H
 
 #include "block.h"
 
-void cc_commit_init(struct cowchain *cc);
+/**
+ * struct cc_writer - what a layer needs in order to be written.
+ * @failed_fn: called once, by the sync that failed: whatever uses the layer has
+ *	to stop writing to it.
+ * @failed: nothing is synced any more; only the sync sets it.
+ * @work: the sync; on cc->sync_wq, which runs one at a time.
+ * @busy: a sync is in progress.
+ * @told: a flush of the guest has failed since the last bit was set.
+ * @owed: the next flush of the guest has to fail for what was lost before this
+ *	table.
+ * @dirty, @nr_dirty: blocks with bits that no sync has taken yet.
+ * @bios: flushes of the guest that wait for the next sync, then end.
+ * @waiters: sleepers that wait for the next sync.
+ *
+ * Everything of @lock and below is protected by it, and so are the fields
+ * dirty, taken and list of the layer's blocks.
+ */
+struct cc_writer {
+	struct cowchain *cc;
+	struct cc_layer *layer;
+	void (*failed_fn)(struct cowchain *cc, int error);
+	bool failed;
+	struct delayed_work work;
 
-/* Mark a pinned block dirty.  Context: any; b->lock is held. */
-void cc_block_dirty(struct cowchain *cc, struct cc_block *b);
-
-/* Is there anything that a flush has to commit?  Context: any. */
-bool cc_commit_needed(struct cowchain *cc);
-
-/* End @bio after the next commit, with its result.  Context: any. */
-void cc_commit_bio(struct cowchain *cc, struct bio *bio);
-
-/* Make durable all that completed before.  Context: process.  Return: 0 or -errno. */
-int cc_commit_wait(struct cowchain *cc);
+	spinlock_t lock;		/* innermost, irq-safe */
+	bool busy;
+	bool told;
+	bool owed;
+	u32 nr_dirty;
+	struct list_head dirty;
+	struct bio_list bios;
+	struct list_head waiters;
+};
 
 /**
- * cc_commit_suspend() - commit for the last time before another table may come.
+ * cc_writer_attach() - give a writable layer a writer, layer->writer.
+ * @failed_fn: see struct cc_writer; called in process context.
+ *
+ * Context: process.  Return: 0 or -ENOMEM.
+ */
+int cc_writer_attach(struct cc_layer *layer,
+		     void (*failed_fn)(struct cowchain *cc, int error));
+
+/*
+ * Free layer->writer, if there is one.  No bio has used it for a grace period.
+ * Context: process.
+ */
+void cc_writer_detach(struct cc_layer *layer);
+
+/**
+ * cc_writer_dirty() - mark a block dirty before its first new bit can be seen.
+ *
+ * Starts the timer of the sync.  Context: any; @b is pinned, b->lock is held.
+ */
+void cc_writer_dirty(struct cc_writer *w, struct cc_block *b);
+
+/* Are there bits of the block that are not on disk?  Context: process. */
+bool cc_writer_has(struct cc_writer *w, const struct cc_block *b);
+
+/* Does a flush need a sync, or would flushing the device do?  Context: any. */
+bool cc_writer_needs_sync(struct cc_writer *w);
+
+/* End @bio, a flush of the guest, after the next sync, with its result.  Context: any. */
+void cc_writer_sync_bio(struct cc_writer *w, struct bio *bio);
+
+/* Make durable all that completed before.  Context: process.  Return: 0 or -errno. */
+int cc_writer_sync(struct cc_writer *w);
+
+/**
+ * cc_writer_suspend() - sync for the last time before another table may come.
  *
  * All I/O has ended.  Context: process.  Return: 0 or -errno.
  */
-int cc_commit_suspend(struct cowchain *cc);
+int cc_writer_suspend(struct cc_writer *w);
 
-/* The same for a table that goes away.  Context: process. */
-void cc_commit_stop(struct cowchain *cc);
+/* Sync for the last time before the table is destroyed.  Context: process. */
+void cc_writer_stop(struct cc_writer *w);
 
-/* After a commit has failed: a write has ended that no flush has failed for.  Context: any. */
-void cc_commit_untell(struct cowchain *cc);
+/* After a sync has failed: a write has ended that no flush has failed for.  Context: any. */
+void cc_writer_untell(struct cc_writer *w);
 
-/* After that: were writes lost that completed, without an error of a flush?  Context: process. */
-bool cc_commit_owes(struct cowchain *cc);
+/* Have writes been lost that completed, and no flush has failed since?  Context: process. */
+bool cc_writer_owes(struct cc_writer *w);
+
+/* Let the next flush of the guest fail, if @owed.  Context: process. */
+void cc_writer_set_owed(struct cc_writer *w, bool owed);
 
 #endif /* COWCHAIN_WRITER_H */
