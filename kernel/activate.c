@@ -60,7 +60,7 @@ static int cc_load_layers(struct cowchain *cc)
 	return r;
 }
 
-/* The top's map; small images are validated and counted at once. */
+/* Load the top's map; a small image is validated and counted at once. */
 static int cc_load_top(struct cowchain *cc, struct cc_layer *active)
 {
 	int r;
@@ -74,7 +74,7 @@ static int cc_load_top(struct cowchain *cc, struct cc_layer *active)
 						 CC_SCAN_SYNC_BLOCKS), false);
 }
 
-/* Where a layer ends, I/O of those below it ends, too. */
+/* I/O to the layers below is cut where a layer ends. */
 static int cc_check_all_blocks(struct cowchain *cc)
 {
 	unsigned int i, bytes = SECTOR_SIZE;

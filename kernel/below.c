@@ -10,7 +10,7 @@
 #include "mode.h"
 #include "view.h"
 
-/* Cached extents of one target; beyond it chunks are evicted. */
+/* Limit of the cached extents of one target; beyond it chunks are evicted. */
 #define CC_BELOW_BYTES	(16U << 20)
 
 struct cc_below *cc_below_create(sector_t sectors)
@@ -69,7 +69,7 @@ static void cc_extent_piece(struct cc_view *view, const struct cc_extent *e, u32
 	layer = view->slot[e->slot];
 	/* The top shadows a layer that was dropped, unless its image was tampered with. */
 	if (unlikely(!layer)) {
-		cc_err_limit(view->cc, "the top has lost what a stream has copied into it");
+		cc_err_limit(view->cc, "the top lacks data that a stream has copied into it");
 		p->state = CC_BAD;
 		return;
 	}
@@ -105,7 +105,7 @@ void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece
 
 /*
  * struct cc_resolver - the state of one walk over a chunk.
- * @run: for each layer below, the run last read; asked again where it ends.
+ * @run: for each layer below, the run that was read last, until it ends.
  */
 struct cc_resolver {
 	struct cc_view *view;
@@ -116,8 +116,8 @@ struct cc_resolver {
 };
 
 /*
- * A layer's metadata cannot be read: what it may provide is EIO, a subcluster
- * at a time; what lies above it, and the rest, can be read.
+ * Metadata of a layer is unreadable: fail what this layer might provide, a page
+ * at a time, so that everything else stays readable.
  */
 static void cc_run_unreadable(struct cc_resolver *rs, sector_t pos, sector_t limit,
 			      struct cc_run *run)
@@ -129,8 +129,9 @@ static void cc_run_unreadable(struct cc_resolver *rs, sector_t pos, sector_t lim
 }
 
 /*
- * Who provides @pos, and up to where.  The top-most layer that says anything
- * wins; the answer holds to the end of the shortest run that was consulted.
+ * Find the layer that provides @pos, and how far.  The first layer from the top
+ * with data or zeros there wins; the answer holds up to the end of the shortest
+ * run that was consulted.
  */
 static int cc_resolve_at(struct cc_resolver *rs, sector_t pos, sector_t limit,
 			 struct cc_run *out, u8 *slot)
@@ -244,7 +245,7 @@ static void cc_below_evict(struct cc_below *below)
 	}
 }
 
-/* The first one wins; both would say the same. */
+/* If two workers resolve a chunk at once, the first one wins; both are the same. */
 static void cc_below_publish(struct cc_below *below, u32 index, struct cc_chunk *chunk)
 {
 	struct cc_chunk *old;

@@ -117,7 +117,7 @@ void cc_block_set(struct cc_block *b, u32 first, u32 end, enum cc_state state)
 		atomic64_add(hweight32(mask & ~before), &b->top->provided);
 	}
 	spin_unlock_irqrestore(&b->lock, flags);
-	/* It was under way when the mode changed, and will be acknowledged. */
+	/* This write was in flight when the sync failed, and it will be acknowledged. */
 	if (unlikely(marked && READ_ONCE(w->failed)))
 		cc_writer_untell(w);
 }
@@ -152,8 +152,8 @@ int cc_write_top(struct cowchain *cc, struct cc_block *b, u32 rel, unsigned int 
 }
 
 /*
- * The image need not end with a subcluster.  If it is made larger one day, the
- * rest of its last one becomes a part of it, and has to read as zeros then and
+ * The image need not end at the end of a subcluster.  If it is enlarged later, the
+ * rest of its last subcluster becomes a part of it and then has to read as zeros,
  * not as what the device held before.
  */
 int cc_zero_slack(struct cowchain *cc, struct cc_block *b, u32 first, u32 end)

@@ -2,15 +2,15 @@
 /*
  * Cells: one reader/writer lock per cluster, hashed into a fixed array.
  *
- * Shared for writes of whole subclusters, which only race benignly with each
- * other; exclusive for whoever writes to the top what the layers below have
- * (fill, copy) or takes bits away (discard).  Writes to subclusters that are
- * already allocated need no cell at all.
+ * Writes of whole subclusters take them shared, since they only race benignly with
+ * each other.  Writing to the top what the layers below have (fill, copy) and
+ * clearing bits (discard) take them exclusively.  Writes to subclusters that are
+ * allocated already need no cell.
  *
  * A range never crosses a block of the top map (256 clusters), and blocks
  * begin at multiples of 256, so a range never wraps in the array: taking its
- * cells in ascending order is taking them in one global order, and nobody can
- * deadlock.  Holders never wait for other cells, for a worker or for a view.
+ * cells in ascending order is taking them in one global order, which excludes
+ * deadlocks.  Holders never wait for other cells, for a worker or for a view.
  */
 #include <linux/slab.h>
 
@@ -64,7 +64,7 @@ static bool cc_cell_try_excl(struct cc_cell *c)
 	return ok;
 }
 
-/* Give one holder back; @to is what the holder keeps (1: shared). */
+/* Release a holder.  @to: new count after an exclusive one, 1 to keep it shared. */
 static void cc_cell_release(struct cc_cell *c, bool excl, int to)
 {
 	unsigned long flags;
@@ -100,7 +100,7 @@ void cc_cells_unlock_shared(struct cowchain *cc, u64 first, u64 last)
 		cc_cell_release(cc_cell(cc, i), false, 0);
 }
 
-/* Exclusive wait: first come, first served. */
+/* Exclusive waiters are served in the order of their arrival. */
 static void cc_cell_wait_excl(struct cc_cell *c)
 {
 	DEFINE_WAIT(wait);

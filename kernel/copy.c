@@ -2,15 +2,16 @@
 /*
  * Copies subclusters from the layers below into the top.
  *
- * What is missing is read first.  Then, under exclusive cells, so that no guest
- * write, fill or discard of an unallocated subcluster is in flight there: look
- * again what is missing, write it or find it zero, set the bits.  If there is a
- * crash before the bits are durable, the subclusters are just copied again.
+ * What is missing is read first.  Then the cells are taken exclusively, so that no
+ * guest write, fill or discard of an unallocated subcluster is in flight there.
+ * Under them the states are checked again, the data is written or found to be
+ * zero, and the bits are set.  After a crash before the bits are durable, the
+ * subclusters are just copied again.
  *
- * The guest does not wait for a layer below that is slow, since no cell is held
- * while that is read.  Layers below never change, and a subcluster is never
- * unallocated again: one that still is under the cells was so before, and has
- * been read.
+ * The guest does not wait for a slow layer below, since no cell is held while
+ * that is read.  Layers below never change, and a subcluster never becomes
+ * unallocated again: one that is unallocated under the cells was so before, and
+ * has been read.
  */
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -45,8 +46,8 @@ struct cc_copy *cc_copy_get(struct cc_job *job)
 }
 
 /*
- * An external data file becomes a plain raw disk when everything is streamed
- * in, so what reads as zeros has to be zero there, too.
+ * An external data file becomes a plain raw disk when everything has been streamed
+ * into it, so what reads as zeros has to be zero there, too.
  */
 static bool cc_copy_zeroes_data(struct cc_job *job)
 {
@@ -92,7 +93,7 @@ static bool cc_sub_is_zero(struct cc_copy *c, u32 sub)
 	return true;
 }
 
-/* [first, end) holds nothing but zeros: say so instead of writing them. */
+/* [first, end) contains only zeros: set zero bits instead of writing them. */
 static int cc_copy_zeros(struct cc_copy *c, u32 first, u32 end)
 {
 	struct cowchain *cc = c->job->cc;
@@ -128,7 +129,7 @@ static int cc_copy_data(struct cc_copy *c, u32 first, u32 end)
 	return r;
 }
 
-/* Write what was read to [first, end), zeros and data in runs. */
+/* Write what was read to [first, end), in runs of zeros and of data. */
 static int cc_copy_out(struct cc_copy *c, u32 first, u32 end)
 {
 	u32 run;
@@ -145,7 +146,7 @@ static int cc_copy_out(struct cc_copy *c, u32 first, u32 end)
 	return r;
 }
 
-/* Read what the top does not have.  Without cells. */
+/* Read what the top does not have.  No cells are held. */
 static int cc_copy_in(struct cc_copy *c)
 {
 	sector_t start = (sector_t)c->b->index << c->b->top->block_shift;
@@ -155,7 +156,7 @@ static int cc_copy_in(struct cc_copy *c)
 	for (; sub < c->end && !r; sub += run) {
 		enum cc_state state = cc_block_state(c->b, sub);
 
-		/* The guest may have set bits between the two looks. */
+		/* The guest may have set bits between the two calls. */
 		run = max(cc_block_run(c->b, sub, c->end, state), 1U);
 		if (state == CC_NONE)
 			r = cc_read_below(c->job->view, start + (sub << c->b->top->sub_shift),
@@ -192,7 +193,7 @@ static void cc_copy_work(struct work_struct *work)
 	u64 last = base + (c->end - 1) / QCOW2_SUBCLUSTERS;
 	int r;
 
-	/* A bad cluster's place is unknown: never write there. */
+	/* The place of a bad cluster is unknown, so it must not be written. */
 	r = cc_block_bad(b, c->first, c->end) ? -EIO : cc_copy_in(c);
 	if (!r) {
 		cc_cells_lock_excl(job->cc, first, last);
@@ -204,7 +205,7 @@ static void cc_copy_work(struct work_struct *work)
 	cc_block_unpin(b);
 	if (r)
 		cc_job_failed(job, c->pos, r);
-	/* Pairs with cc_copy_idle(): who sees it idle sees what it did. */
+	/* Pairs with cc_copy_idle(): whoever sees the copy idle sees its results. */
 	smp_store_release(&c->busy, false);
 	wake_up(&job->wait);
 }

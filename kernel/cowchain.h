@@ -52,7 +52,7 @@ enum cc_mode { CC_RW, CC_RO };
 /**
  * struct cowchain - one target.
  *
- * What protects a field is said by a letter behind it:
+ * The letter behind a field tells what protects it:
  *
  *  I: set by the constructor, never changed after it.
  *  C: @ctl.

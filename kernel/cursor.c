@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The cursor of a stream goes over the guest's address space.  What the top has,
- * what the base provides and what nobody provides is skipped; the rest has to be
- * copied.
+ * The cursor of a stream.  It moves over the guest's disk and skips what the top
+ * has, what the base provides and what no layer provides; the rest is copied.
  */
 #include "below.h"
 #include "cursor.h"
@@ -20,9 +19,9 @@ static int cc_provider(struct cc_view *view, const struct cc_piece *p)
 }
 
 /*
- * Does a layer between base and top say something here?  Zeros without a base
- * need not be said: what nobody provides reads as zeros, too; but an external
- * data file must hold them.
+ * Does a layer between base and top provide this?  Zeros need not be copied if
+ * there is no base, since what no layer provides reads as zeros, too; but an
+ * external data file has to contain them.
  */
 static bool cc_piece_wanted(struct cc_job *job, const struct cc_piece *p)
 {
@@ -91,7 +90,7 @@ static int cc_find_wanted(struct cc_job *job, struct cc_todo *t, u32 rel, u32 en
 		} else if (found && !(rel & (sub - 1))) {
 			break;
 		}
-		/* In the middle of a subcluster: the rest of it goes along. */
+		/* In the middle of a subcluster: include the rest of it. */
 		if (found && !cc_piece_wanted(job, &p))
 			rel = min((rel + sub - 1) & ~(sub - 1), end);
 		else
@@ -106,7 +105,7 @@ static int cc_find_wanted(struct cc_job *job, struct cc_todo *t, u32 rel, u32 en
 	return 0;
 }
 
-/* A subcluster the top has needs nothing, but for zeros of a raw data file. */
+/* A subcluster that the top has is skipped, except for zeros of an external data file. */
 static bool cc_state_wanted(struct cc_job *job, enum cc_state state)
 {
 	if (state == CC_ZERO)
@@ -125,7 +124,7 @@ int cc_find_todo(struct cc_job *job, struct cc_todo *t)
 	enum cc_state state;
 	u32 run;
 
-	/* Up to a bad cluster; at one, there is nothing that could be done. */
+	/* Stop before a bad cluster, which cannot be written. */
 	last = cc_block_next_bad(t->b, first, last);
 	limit = min(limit, last << top->sub_shift);
 	if (first == last)

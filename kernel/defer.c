@@ -5,7 +5,7 @@
 #include "defer.h"
 #include "top.h"
 
-/* A part of a subcluster: its rest may have to be read from a layer that is slow. */
+/* Is this a part of a subcluster?  Its rest may have to be read from a slow layer. */
 static bool cc_zeroes_part(struct cc_io *io)
 {
 	return bio_op(io->bio) == REQ_OP_WRITE_ZEROES && io->view &&
@@ -20,7 +20,7 @@ static void cc_queue_io(struct cc_io *io)
 	switch (bio_op(io->bio)) {
 	case REQ_OP_DISCARD:
 	case REQ_OP_WRITE_ZEROES:
-		/* One from the guest may be thousands here, which others must not queue behind. */
+		/* One from the guest may become thousands, which others must not wait behind. */
 		if (!cc_zeroes_part(io)) {
 			queue_work(cc->discard_wq, &io->work);
 			break;
@@ -32,11 +32,11 @@ static void cc_queue_io(struct cc_io *io)
 }
 
 /*
- * What becomes of a bio that has to wait.  Nobody polls for what a worker
- * submits, so it is not polled for at all; nor does its submitter wait here,
- * who says nowait, too, and would be told the same each time he tries again.
+ * Prepare a bio for a worker.  Nobody would poll for I/O that a worker submits, so
+ * REQ_POLLED is dropped; REQ_NOWAIT goes with it, or the submitter would get
+ * EAGAIN on every retry.
  *
- * Return: false if it must not wait.
+ * Return: false if the bio must not wait.
  */
 static bool cc_may_wait(struct bio *bio)
 {
@@ -45,15 +45,16 @@ static bool cc_may_wait(struct bio *bio)
 	return !(bio->bi_opf & REQ_NOWAIT);
 }
 
-/* A worker has no cgroup: the bio takes that of its submitter along. */
+/* Associate the bio with the cgroup of its submitter, since a worker has none. */
 static void cc_keep_cgroup(struct cowchain *cc, struct bio *bio)
 {
 	bio_set_dev(bio, dm_disk(cc->md)->part0);
 }
 
 /*
- * Where a worker's bio must end.  The edges of a write-zeroes, which cover their
- * subclusters only in part, go by themselves, see cc_queue_io().
+ * Sectors of @bio that one worker may handle.  The edges of a write-zeroes, which
+ * cover their subclusters only in part, become bios of their own: see
+ * cc_queue_io().
  */
 static u32 cc_defer_sectors(struct cc_io *io, struct bio *bio, u32 boundary)
 {
@@ -70,10 +71,7 @@ static u32 cc_defer_sectors(struct cc_io *io, struct bio *bio, u32 boundary)
 	return left > sub ? round_down(left, sub) : left;
 }
 
-/*
- * Hand the bio to a worker.  It is cut where a worker's bio must end; a work
- * item a bio, so that a slow layer only holds up who needs it.
- */
+/* Each bio has a work item of its own, so that a slow layer delays no other bio. */
 int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary)
 {
 	u32 left = cc_defer_sectors(io, bio, boundary);
@@ -103,7 +101,6 @@ static u32 cc_defer_boundary(struct bio *bio)
 	}
 }
 
-/* A snapshot is being taken.  False: it is over, look again. */
 bool cc_pause_bio(struct cc_io *io, struct bio *bio)
 {
 	struct cowchain *cc = io->cc;

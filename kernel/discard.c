@@ -29,7 +29,7 @@ static int cc_do_extents(struct cc_write *w, u32 rel, u32 end, cc_extent_fn fn)
 
 static int cc_pass_discard(struct cc_write *w, sector_t sector, u32 len)
 {
-	/* Only a hint: the zero bits already say what the guest reads. */
+	/* Only a hint, so errors are ignored: the guest reads zeros in any case. */
 	blkdev_issue_discard(cc_data_bdev(w->b->top->layer), sector, len, GFP_NOIO);
 	return 0;
 }
@@ -39,7 +39,7 @@ static int cc_pass_zeroes(struct cc_write *w, sector_t sector, u32 len)
 	return cc_zero_device(w->cc, cc_data_bdev(w->b->top->layer), sector, len, w->unmap);
 }
 
-/* Sectors of data in the top become zeros: a part of an allocated subcluster. */
+/* Zero [from, to), a part of an allocated subcluster. */
 static int cc_write_zeros(struct cc_write *w, u32 from, u32 to)
 {
 	return cc_do_extents(w, from, to, cc_pass_zeroes);
@@ -48,8 +48,8 @@ static int cc_write_zeros(struct cc_write *w, u32 from, u32 to)
 /* ---------------------------------------------------- parts of subclusters */
 
 /*
- * Zero [from, to), a part of one subcluster, so that it reads as zeros.  If it is
- * unallocated, the rest of it has been filled.
+ * Make [from, to), a part of one subcluster, read as zeros.  If the subcluster is
+ * unallocated, its rest has been filled.
  */
 static int cc_zero_part(struct cc_write *w, u32 from, u32 to)
 {
@@ -68,7 +68,7 @@ static int cc_zero_part(struct cc_write *w, u32 from, u32 to)
 	return r;
 }
 
-/* The edges of a write-zeroes that cover their subcluster only in part. */
+/* Zero the edges of a write-zeroes that cover their subcluster only in part. */
 static int cc_zero_edges(struct cc_write *w)
 {
 	u32 head = w->rel & ((1U << w->sub_shift) - 1);
@@ -88,7 +88,7 @@ static int cc_zero_edges(struct cc_write *w)
 	return r;
 }
 
-/* A discard leaves subclusters alone that it covers only in part. */
+/* A discard does not touch subclusters that it covers only in part. */
 static void cc_trim_edges(struct cc_write *w)
 {
 	u32 sub = 1U << w->sub_shift;
@@ -113,11 +113,12 @@ static bool cc_any_data(struct cc_write *w, u32 first, u32 last)
 }
 
 /*
- * Whole subclusters: zero bits.  The space is given back only once these are
- * durable; until then a crash brings back the old bits, and the data under
- * them must still be there.  Zeroing the data of an external data file needs
- * no such wait (old or zero are both right for a write-zeroes in flight), and
- * is done always, so that DATA is the guest's disk once all is streamed in.
+ * Set zero bits for whole subclusters.  The space is given back only when these
+ * are durable: until then a crash brings back the old bits, and the data under
+ * them must still be there.  Zeroing the data of an external data file need not
+ * wait, since old data and zeros are both correct for a write-zeroes in flight.
+ * It is always done, so that the data file is the guest's disk when everything
+ * has been streamed into it.
  */
 static int cc_zero_whole(struct cc_write *w, bool discard)
 {
@@ -141,7 +142,7 @@ static int cc_zero_whole(struct cc_write *w, bool discard)
 }
 
 /*
- * The cells stay exclusive to the end: a later write to these subclusters
+ * The cells are held exclusively to the end: a later write to these subclusters
  * must not reach the device before the discard does.
  */
 void cc_discard_deferred(struct cc_io *io)

@@ -21,7 +21,6 @@ void cc_write_end(struct bio *bio, int error)
 	bio_endio(bio);
 }
 
-/* Find and pin the block. */
 int cc_write_begin(struct cc_io *io, struct cc_write *w)
 {
 	struct cc_top *top = io->view->top;
@@ -55,7 +54,7 @@ static sector_t cc_write_pos(const struct cc_write *w, u32 rel)
 
 /* -------------------------------------------------------------------- fill */
 
-/* What was read below, unless somebody has written the subcluster meanwhile. */
+/* Write what was read below, unless the subcluster has been written meanwhile. */
 static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *page)
 {
 	u64 cluster = cc_write_pos(w, rel) >> w->view->top->cluster_shift;
@@ -71,15 +70,15 @@ static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *p
 }
 
 /*
- * Write what the layers below have at [from, to), a part of one subcluster, to
- * its place in the top, if the subcluster is unallocated.  Nobody sees it before
+ * Copy what the layers below have at [from, to), a part of one subcluster, to its
+ * place in the top, if the subcluster is unallocated.  It cannot be seen before
  * the bit is set, so a crash or an error here loses nothing.
  *
- * The cell is held for each write to the top only: a slow layer holds up no one
- * who does not need it.  Layers below never change, and a subcluster is never
- * unallocated again, so if it still is when the cell is taken at last, it has
- * been all the time and what was filled is there, unless a write has failed
- * meanwhile: see cc_fill_and_lock().
+ * The cell is held only while the top is written, so that a slow layer delays
+ * nobody who does not need it.  Layers below never change, and a subcluster never
+ * becomes unallocated again.  So if it is still unallocated when the cell is taken
+ * in the end, it was so all the time and what was filled is there, unless a write
+ * has failed meanwhile: see cc_fill_and_lock().
  */
 static int cc_fill(struct cc_write *w, u32 from, u32 to)
 {
@@ -102,8 +101,8 @@ static int cc_fill(struct cc_write *w, u32 from, u32 to)
 }
 
 /*
- * Fill what the range leaves open of its first and of its last subcluster.
- * Without cells.
+ * Fill the parts of the first and the last subcluster that the range does not
+ * cover.  No cells are held.
  */
 static int cc_fill_edges(struct cc_write *w)
 {
@@ -116,11 +115,9 @@ static int cc_fill_edges(struct cc_write *w)
 }
 
 /*
- * Fill the edges, then take the cells.  What was filled may be gone: a write of
- * the guest that covered it has failed and was done all the same, which must not
- * appear after the guest has read what was there before.
- *
- * Return: 0 with the cells, or -errno without.
+ * What was filled may have been overwritten by a write of the guest that failed
+ * but reached the device all the same.  Its data must not appear after the guest
+ * has read the old content, so fill again if a write has failed meanwhile.
  */
 int cc_fill_and_lock(struct cc_write *w)
 {
@@ -139,7 +136,6 @@ int cc_fill_and_lock(struct cc_write *w)
 	}
 }
 
-/* Let the cells go after an error, or without one. */
 void cc_write_unlock(struct cc_write *w, int error)
 {
 	if (error)
@@ -172,7 +168,7 @@ static int cc_fill_zeros(struct cc_write *w, u32 from, u32 to)
 	return r;
 }
 
-/* What cc_fill_edges() has left to do, under the cells. */
+/* Do what cc_fill_edges() has left, under the cells. */
 static int cc_finish_edges(struct cc_write *w)
 {
 	u32 head = (w->rel >> w->sub_shift) << w->sub_shift;

@@ -33,7 +33,7 @@ int cc_layer_backing(struct cc_layer *layer, char *name, char *format)
 
 /* ----------------------------------------------------------------- writing */
 
-/* Write @page to a block of the layer; a writer's blocks are no larger. */
+/* Write @page to a block of the layer; the blocks of a writable layer fit into it. */
 static int cc_layer_write_block(struct cc_layer *layer, u32 block, struct page *page)
 {
 	unsigned int sectors = 1U << (layer->bufio_bits - SECTOR_SHIFT);
@@ -45,7 +45,7 @@ static int cc_layer_write_block(struct cc_layer *layer, u32 block, struct page *
 	return cc_batch_wait(&batch);
 }
 
-/* The rest of each block is as bufio has it, which learns what was written. */
+/* Take the rest of each block from dm-bufio, and update its buffer afterwards. */
 static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {
 	u32 size = 1U << layer->bufio_bits;
@@ -97,7 +97,7 @@ static int cc_layer_flush_header(struct cc_layer *layer)
 	return r;
 }
 
-/* What is read next is what the device has. */
+/* Make the next read go to the device. */
 static void cc_layer_forget_header(struct cc_layer *layer, u32 offset, u32 len)
 {
 	u32 block;
@@ -108,11 +108,11 @@ static void cc_layer_forget_header(struct cc_layer *layer, u32 offset, u32 len)
 }
 
 /*
- * Write [offset, offset + len) of @header and flush.  Not through bufio, which
- * always flushes by itself; see above.
+ * Write without dm-bufio, which always flushes by itself: see
+ * cc_layer_flush_header().
  *
- * After an error nobody knows what is on disk, but it is not what the buffers
- * say: a second try would find nothing left to change.
+ * After an error it is unknown what is on disk, but the buffers must not claim
+ * that it is the new header: a second attempt would find nothing to change.
  */
 int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {
@@ -127,7 +127,7 @@ int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, 
 
 /* ---------------------------------------------------------------- changing */
 
-/* Only what has changed: readers use the other fields without a lock. */
+/* Update only these fields: readers use the others without a lock. */
 void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh)
 {
 	layer->q2.backing_offset = fresh->backing_offset;
@@ -140,10 +140,6 @@ void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh)
 	layer->q2.ext_end = fresh->ext_end;
 }
 
-/*
- * The header as the device has it, for whoever changes it.  Where things lie in
- * it may not be what we think: a write that has failed may have been done.
- */
 u8 *cc_layer_header_again(struct cc_layer *layer, u32 *len)
 {
 	struct q2_info fresh;
@@ -155,7 +151,7 @@ u8 *cc_layer_header_again(struct cc_layer *layer, u32 *len)
 		return buf;
 	r = q2_parse_header(buf, *len, layer->dev_bytes, &fresh, &err);
 	if (r) {
-		cc_layer_err(layer, "its header has become bad: %s", err.text);
+		cc_layer_err(layer, "its header is no longer valid: %s", err.text);
 		kvfree(buf);
 		return ERR_PTR(r);
 	}
@@ -163,7 +159,7 @@ u8 *cc_layer_header_again(struct cc_layer *layer, u32 *len)
 	return buf;
 }
 
-/* The changed header in a buffer, which the caller frees. */
+/* Change a copy of the header.  Return: a buffer that the caller frees, or ERR_PTR. */
 static u8 *cc_layer_new_header(struct cc_layer *layer, const char *name, const char *format,
 			       struct q2_header_update *up, struct q2_info *fresh)
 {
@@ -198,9 +194,9 @@ int cc_layer_check_backing(struct cc_layer *layer, const char *name, const char 
 }
 
 /*
- * If there is a crash before the write of the first sector is durable, the
- * header still names the old file: the slot of the new name lies in no
- * sector that counts yet.  A block of up to 4 KiB is written, but only its
+ * After a crash before the write of the first sector is durable, the header still
+ * names the old file: the slot of the new name lies in no sector that is in use
+ * yet.  A block of up to 4 KiB is written, but only its
  * first 512 bytes differ from what is on disk by then.
  */
 int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *format)

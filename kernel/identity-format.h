@@ -2,13 +2,12 @@
 /*
  * The identity of a layer, on disk: a header extension of our own.
  *
- * QEMU keeps extensions it does not know when it rewrites a header, but moves
- * them.  The data are three slots of one size; the one with the highest
- * sequence number whose checksum is right counts.  They are so small that at
- * most one of them lies across a sector boundary, wherever the extension
- * begins, so that there is always a slot that is neither across one nor the
- * one that counts: an update is one write inside one sector, and a torn one
- * leaves what was there before.
+ * QEMU keeps unknown extensions when it rewrites a header, but may move them.
+ * The data consists of three slots of one size; of those with a correct checksum
+ * the one with the highest sequence number is valid.  At most one slot crosses a
+ * sector boundary, wherever the extension begins.  So there is always a slot that
+ * does not and is not the valid one: an update is one write inside one sector, and
+ * a torn one leaves what was there before.
  *
  * Everything is big endian.  Shared with userspace.
  */
@@ -27,8 +26,8 @@
 /* qcow2_ident.flags */
 #define QCOW2_IDENT_SEALED		(1U << 0)
 #define QCOW2_IDENT_JOB_PAUSED		(1U << 1)
-#define QCOW2_IDENT_JOB_COPIED		(1U << 2)	/* all is in the top */
-#define QCOW2_IDENT_OTHER		(1U << 3)	/* other_uuid counts */
+#define QCOW2_IDENT_JOB_COPIED		(1U << 2)	/* the top has everything */
+#define QCOW2_IDENT_OTHER		(1U << 3)	/* other_uuid is valid */
 
 /* qcow2_ident.job_type */
 #define QCOW2_IDENT_JOB_NONE		0
@@ -39,15 +38,15 @@
 #define QCOW2_IDENT_NO_BASE		0xffffffffU
 
 /*
- * The fields from job_type to job_name_crc say what a stream was asked to do,
- * from its start to its end.  Its backing file name lies outside of the
- * extension in the header cluster; who rewrites the header wholly loses it.
+ * The fields from job_type to job_name_crc are what a stream was asked to do; they
+ * are set from its start to its end.  Its backing file name lies outside of the
+ * extension in the header cluster; a program that rewrites the header loses it.
  *
  * A parent without an identity, such as a raw image, has the UUID zero and the
  * generation QCOW2_IDENT_ANONYMOUS; none at all, zero and zero.
  *
- * A stream leaves a layer that has everything between two possible parents:
- * both are right, the other one is the one that the header does not name.
+ * After a stream a layer contains everything between two possible parents, and
+ * both are right.  The other one is the one that the header does not name.
  */
 struct qcow2_ident {
 	__be32 magic;

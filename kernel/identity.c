@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Identity: who a layer is, which one it was made for, whether another one
- * stands on it, and which job it is in the middle of.
+ * The identity of a layer: which one it is, which layer it was made for, whether
+ * another one is based on it, and which job into it has not ended.
  *
- * All of it is in the header of the layer (identity-format.h).  It cannot know
- * of writes by others: QEMU keeps the extension, but does not count.
+ * All of this is in the header of the layer (identity-format.h).  It does not
+ * reveal writes by others: QEMU keeps the extension, but does not count.
  */
 #include <linux/slab.h>
 #include <linux/uuid.h>
@@ -15,7 +15,7 @@
 
 /* ------------------------------------------------------------------ writing */
 
-/* Make @now the identity.  -EMEDIUMTYPE: the header cannot have one. */
+/* Make @now the identity.  Return: 0, -EMEDIUMTYPE if the header cannot have one, -errno. */
 static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 {
 	struct q2_ident id = *now;
@@ -35,7 +35,7 @@ static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 		r = q2_parse_header(buf, len, layer->dev_bytes, &fresh, &err);
 	if (r) {
 		kvfree(buf);
-		cc_layer_err(layer, "it goes without an identity: %s", err.text);
+		cc_layer_err(layer, "it is used without an identity: %s", err.text);
 		return r == -ENOSPC ? -EMEDIUMTYPE : r;
 	}
 	for (i = 0; i < up.nr && !r; i++)
@@ -53,9 +53,9 @@ static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 }
 
 /*
- * The same, but an error means that the identity is what it was: the write may
- * be on disk in spite of it, if it was the flush that failed, and then the next
- * activation would believe what the user was told has failed.
+ * As cc_ident_write(), but restore the old identity after an error: if only the
+ * flush has failed, the new one may be on disk, and the next activation would act
+ * on what was reported to the user as failed.
  */
 static int cc_ident_write_or_not(struct cc_layer *layer, const struct q2_ident *now)
 {
@@ -63,11 +63,11 @@ static int cc_ident_write_or_not(struct cc_layer *layer, const struct q2_ident *
 	int r = cc_ident_write(layer, now);
 
 	if (r && r != -EMEDIUMTYPE && was.present && cc_ident_write(layer, &was))
-		cc_layer_err(layer, "what has failed may be in its header all the same");
+		cc_layer_err(layer, "the change that has failed may be in its header nevertheless");
 	return r;
 }
 
-/* Images that have worked without an identity go on to do so. */
+/* An image whose header has no room for an identity is used without one. */
 static int cc_ident_try_write(struct cc_layer *layer, const struct q2_ident *now)
 {
 	int r = cc_ident_write(layer, now);
@@ -83,13 +83,13 @@ static void cc_ident_drop_job(struct q2_ident *id)
 
 /* ------------------------------------------------------------- checks, use */
 
-/* Is everyone still on whom it was made for? */
+/* Check that each layer is still on the layer that it was made for. */
 static int cc_ident_check_links(struct cc_layer **layers, unsigned int nr)
 {
 	struct cc_layer *bottom = layers[0];
 	unsigned int i;
 
-	/* Unless its header says that there is none: QEMU can make it so. */
+	/* If the header names no backing file, that is right: QEMU may have removed it. */
 	if (bottom->q2.backing_len && !q2_ident_is_parent(&bottom->ident, NULL)) {
 		cc_layer_err(bottom,
 			     "the layer below it is missing: name it, or load with the feature ignore_identity");
@@ -99,7 +99,7 @@ static int cc_ident_check_links(struct cc_layer **layers, unsigned int nr)
 		if (q2_ident_is_parent(&layers[i]->ident, &layers[i - 1]->ident))
 			continue;
 		cc_layer_err(layers[i],
-			     "the layer below it, %s, is another or was written to since: restore that, or load with the feature ignore_identity",
+			     "the layer below it, %s, was replaced or written to since: restore it, or load with the feature ignore_identity",
 			     layers[i - 1]->dev->name);
 		return -ESTALE;
 	}
@@ -112,12 +112,12 @@ int cc_ident_check_top(struct cc_layer *top)
 
 	if (top->ident.foreign && !cc->ignore_identity) {
 		cc_layer_err(top,
-			     "its identity is of a later version: load with the feature ignore_identity");
+			     "its identity was written by a later version: load with the feature ignore_identity");
 		return -EMEDIUMTYPE;
 	}
 	if (top->ident.present && top->ident.sealed && !cc->allow_sealed) {
 		cc_layer_err(top,
-			     "it has become a backing file of another: put a new top on it, or load with the feature allow_sealed");
+			     "it has become the backing file of another image: put a new top on it, or load with the feature allow_sealed");
 		return -EMEDIUMTYPE;
 	}
 	return 0;
@@ -132,7 +132,7 @@ int cc_ident_check(struct cowchain *cc, struct cc_layer **layers, unsigned int n
 	return r;
 }
 
-/* This use counts: a layer that stands on it will not be written by mistake. */
+/* Count this use, so that a layer that is based on it is refused from now on. */
 static void cc_ident_use(struct q2_ident *id, const struct q2_ident *parent)
 {
 	if (!id->present)
@@ -169,17 +169,17 @@ int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned in
 /* ----------------------------------------------------------------- snapshot */
 
 /*
- * The new top first, then the seal, then (cc_snapshot_switch()) the guest's
- * writes go to the new top.  If there is a crash
+ * The new top is written first, then the seal; then cc_snapshot_switch() sends the
+ * guest's writes to the new top.  After a crash
  *
- * - before the seal: the old top can be used as before.  If somebody does so,
- *   its generation grows, and the new one, which is empty, is refused on it.
- * - after the seal: the old top is complete as after any crash, the new one is
- *   empty and says that it stands on it.  Who attaches the new top has all that
- *   was there; who attaches the old one is told about the other.
+ * - before the seal, the old top can be used as before.  If it is used, its
+ *   generation grows, and the new top, which is empty, is refused on it.
+ * - after the seal, the old top is complete as after any crash, and the new one is
+ *   empty and names the old one.  Attaching the new top gives everything that was
+ *   there; attaching the old one is refused because of the other.
  *
- * So there is no moment in which the new top has data and the old one can be
- * written without a warning.
+ * So the new top never has data while the old one can be written without a
+ * warning.
  */
 int cc_ident_snapshot(struct cc_layer *old, struct cc_layer *top)
 {
@@ -203,12 +203,12 @@ void cc_ident_unseal(struct cc_layer *old)
 
 	id.sealed = false;
 	if (id.present && cc_ident_write(old, &id))
-		cc_layer_err(old, "it stays marked as a backing file: allow_sealed lifts that");
+		cc_layer_err(old, "it stays marked as a backing file: the feature allow_sealed overrides that");
 }
 
 /* --------------------------------------------------------------------- jobs */
 
-/* Put the name for the header aside; @job says where. */
+/* Keep the name for the header in a free place of it, and set that place in @job. */
 static int cc_ident_place_name(struct cc_layer *top, const char *name, struct q2_ident_job *job)
 {
 	struct q2_error err;
@@ -256,8 +256,8 @@ void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused)
 }
 
 /*
- * From here the chain may come without the layers between, and with them goes
- * the one that says what the base is called: so this is recorded now.
+ * From here on the chain may be attached without the layers in between, and so
+ * without the one that names the base.  So its name is recorded now.
  */
 int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base, const char *name)
 {
@@ -274,9 +274,9 @@ int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base, const
 }
 
 /*
- * The layer that was below stays right as well: a table that was loaded before
- * the stream ended still names it.  If this fails, that is what the header
- * says already, and the next activation ends the job.
+ * The layer that was below remains right as well, since a table that was loaded
+ * before the stream ended still names it.  If this write fails, the header still
+ * accepts both, and the next activation ends the job.
  */
 void cc_ident_job_done(struct cc_layer *top, const struct cc_layer *base)
 {

@@ -3,7 +3,8 @@
  * Synchronous I/O on pages, for fill, copy and zeroing.
  *
  * Every bio is submitted as soon as it is allocated and ends on its own, so
- * the mempool behind the bio set always refills and nobody can deadlock on it.
+ * the mempool behind the bio set is always refilled and waiting for it cannot
+ * deadlock.
  */
 #include <linux/mm.h>
 
@@ -70,7 +71,7 @@ void cc_batch_add(struct cowchain *cc, struct cc_batch *batch, struct block_devi
 
 /* ----------------------------------------------------------------- zeroing */
 
-/* Of one bio; the array is on the stack. */
+/* Per bio; the array is on the stack. */
 #define CC_ZERO_PAGES	32
 
 static int cc_write_zero_pages(struct cowchain *cc, struct block_device *bdev, sector_t sector,
@@ -101,9 +102,9 @@ int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sect
 	r = blkdev_issue_zeroout(bdev, sector, sectors, GFP_NOIO,
 				 BLKDEV_ZERO_NOFALLBACK | (unmap ? 0 : BLKDEV_ZERO_NOUNMAP));
 	/*
-	 * EIO: a loop device has but this for a file system without space.
-	 * Written as data, zeros get the error that is meant; once, so that it
-	 * is not hidden by a second try.  The others: the device cannot.
+	 * The device does not support it; or it is a loop device, which reports a
+	 * full file system as EIO.  Writing zeros as data yields the real error.
+	 * Try only once: a second attempt could hide it.
 	 */
 	if (r == -EIO || r == -EOPNOTSUPP || r == -EREMOTEIO)
 		r = cc_write_zero_pages(cc, bdev, sector, sectors);

@@ -71,14 +71,14 @@ static struct cc_job *cc_job_get_active(struct cowchain *cc)
 	return ERR_PTR(-ENOENT);
 }
 
-/* Or somebody has resumed it meanwhile, or it has ended. */
+/* Paused, or resumed again meanwhile, or ended. */
 static bool cc_job_pause_done(struct cc_job *job)
 {
 	return READ_ONCE(job->state) == CC_JOB_PAUSED || !READ_ONCE(job->pause) ||
 	       READ_ONCE(job->cancel) || !cc_job_is_active(job);
 }
 
-/* What a user has changed holds for a later continuation, too. */
+/* Record what a user has changed, for a later continuation. */
 static void cc_job_save(struct cowchain *cc, struct cc_job *job)
 {
 	struct cc_layer *top;
@@ -88,7 +88,7 @@ static void cc_job_save(struct cowchain *cc, struct cc_job *job)
 	noio = memalloc_noio_save();
 	if (cc_job_is_active(job) && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW) {
 		top = cc_view_active(cc_view_current(cc));
-		/* One that an error has stopped is tried again by the next activation. */
+		/* If an error has stopped the job, the next activation tries again. */
 		cc_ident_save_job(top, READ_ONCE(job->speed),
 				  READ_ONCE(job->pause) && !READ_ONCE(job->stopped));
 	}
@@ -107,7 +107,7 @@ int cc_job_pause(struct cowchain *cc)
 	if (job->pause)
 		r = -EINVAL;
 	WRITE_ONCE(job->pause, true);
-	/* Parked already, for a suspend: it will not look again by itself. */
+	/* If the job is parked already for a suspend, it does not set this by itself. */
 	if (job->quiet && job->state == CC_JOB_RUNNING)
 		WRITE_ONCE(job->state, CC_JOB_PAUSED);
 	spin_unlock_irq(&job->lock);
@@ -169,7 +169,7 @@ static int cc_cancel_active(struct cowchain *cc)
 	wake_up_all(&job->wait);
 	r = wait_event_killable(job->wait, !cc_job_is_active(job));
 	if (!r && READ_ONCE(job->shown_error) != ECANCELED) {
-		cc_err(cc, "the job had ended already");
+		cc_err(cc, "the job has already ended");
 		r = -ENOENT;
 	}
 	cc_job_put(job);
@@ -191,7 +191,7 @@ int cc_job_set_speed(struct cowchain *cc, u64 speed)
 
 /* ---------------------------------------------------- one that is recorded */
 
-/* Do it to a job that is recorded in the top's header but does not run. */
+/* Apply @fn to a job that is recorded in the top's header but is not active. */
 static int cc_with_recorded(struct cowchain *cc, int (*fn)(struct cowchain *cc))
 {
 	unsigned int noio;
@@ -205,7 +205,7 @@ static int cc_with_recorded(struct cowchain *cc, int (*fn)(struct cowchain *cc))
 	return r;
 }
 
-/* Also if it was paused when it was recorded: that is what the user ends now. */
+/* Even if it was recorded as paused: this message resumes it. */
 static int cc_resume_recorded(struct cowchain *cc)
 {
 	return cc_stream_continue(cc, false);
@@ -221,7 +221,7 @@ int cc_job_resume(struct cowchain *cc)
 	return r == -ENOENT ? cc_resume_active(cc) : r;
 }
 
-/* The header is changed here and not by the job, which may find it suspended. */
+/* The record is dropped here and not by the job, for which the device may be suspended. */
 int cc_job_cancel(struct cowchain *cc)
 {
 	int r = -ENOENT, dropped;
@@ -230,20 +230,19 @@ int cc_job_cancel(struct cowchain *cc)
 		r = cc_cancel_active(cc);
 	dropped = cc_with_recorded(cc, cc_stream_drop);
 	if (r == -ENOENT && dropped == -ENOENT) {
-		/* There is none, or one that was being started meanwhile. */
+		/* Log that there is none, unless one has been started meanwhile. */
 		r = cc_cancel_active(cc);
 		dropped = cc_with_recorded(cc, cc_stream_drop);
 	}
-	/* The job has ended, but another activation would begin it again. */
+	/* The job has ended, but the next activation would start it again. */
 	if ((!r || r == -ENOENT) && dropped != -ENOENT)
 		r = dropped;
 	return r;
 }
 
 /*
- * Not in cc_resume(): a job needs a thread, and whoever makes threads may be
- * waiting for memory, that is for I/O of this very device, which goes on only
- * after the resume.
+ * Not in cc_resume(): a job needs a thread, and kthreadd may be waiting for memory
+ * and so for I/O of this very device, which continues only after the resume.
  */
 void cc_continue_work(struct work_struct *work)
 {
@@ -255,9 +254,9 @@ void cc_continue_work(struct work_struct *work)
 	if (cc->continue_job && !cc->suspended) {
 		cc->continue_job = false;
 		/*
-		 * Unless a message that came while it was suspended has ended
-		 * it, or begun another.  If it fails it has said why; the chain
-		 * can be used without.
+		 * A message may have dropped the record while the device was
+		 * suspended, or started another job.  An error has been logged;
+		 * the chain can be used without the job.
 		 */
 		if (cc_job_recorded(cc))
 			cc_stream_continue(cc, true);
@@ -269,8 +268,8 @@ void cc_continue_work(struct work_struct *work)
 /* ----------------------------------------------------------------- suspend */
 
 /*
- * The last steps of a stream run under cc->ctl and look at @frozen there; one
- * turn of the lock makes sure that they are over or will not begin.
+ * The last steps of a stream run under cc->ctl and check @frozen there.  Taking the
+ * lock once makes sure that they have ended or will not begin.
  */
 void cc_job_freeze(struct cowchain *cc)
 {
@@ -316,7 +315,7 @@ static sector_t cc_job_offset(struct cc_job *job)
 	return pos;
 }
 
-/* One that is recorded but was not continued. */
+/* The words of a job that is recorded but not active. */
 static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsigned int maxlen)
 {
 	struct q2_ident_job record = { .type = QCOW2_IDENT_JOB_NONE };
@@ -331,7 +330,7 @@ static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsign
 	if (view && view->top) {
 		spin_lock_irq(&cc->lock);
 		record = cc_view_active(view)->ident.job;
-		/* The chain may be another than when it was recorded. */
+		/* The chain may have changed since it was recorded. */
 		index = cc_recorded_base(view, &record);
 		spin_unlock_irq(&cc->lock);
 		len = (u64)view->sectors << SECTOR_SHIFT;

@@ -20,7 +20,7 @@ bool cc_job_recorded(struct cowchain *cc);
 int cc_job_stream(struct cowchain *cc, const struct cc_stream_args *args);
 
 int cc_job_pause(struct cowchain *cc);
-/* Let the job continue that is paused, or that is recorded. */
+/* Resume the job that is paused, or continue the one that is recorded. */
 int cc_job_resume(struct cowchain *cc);
 /* Cancel the job that is active, and drop the one that is recorded. */
 int cc_job_cancel(struct cowchain *cc);

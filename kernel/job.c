@@ -46,7 +46,7 @@ static void cc_job_release_work(struct cc_job *job)
 	if (job->wq)
 		destroy_workqueue(job->wq);
 	job->wq = NULL;
-	/* The status line looks at what is in flight. */
+	/* The status line reads the copies under the lock. */
 	spin_lock_irq(&job->lock);
 	copy = job->copy;
 	job->copy = NULL;
@@ -86,7 +86,6 @@ void cc_job_put(struct cc_job *job)
 	kfree(job);
 }
 
-/* The job everybody sees, with a reference.  Any lock. */
 struct cc_job *cc_job_get(struct cowchain *cc)
 {
 	struct cc_job *job;
@@ -105,7 +104,7 @@ static void cc_job_stop_thread(struct cc_job *job)
 		return;
 	kthread_stop(job->task);
 	put_task_struct(job->task);
-	/* A thread that was stopped before it ran has not done this. */
+	/* A thread that was stopped before it ran has not put it. */
 	if (job->view)
 		cc_view_put(job->view, false);
 	job->view = NULL;
@@ -117,7 +116,6 @@ void cc_job_discard(struct cc_job *job)
 	cc_job_put(job);
 }
 
-/* Make @job the one everybody sees; the last one was concluded. */
 void cc_job_install(struct cowchain *cc, struct cc_job *job)
 {
 	struct cc_job *old;
@@ -166,7 +164,7 @@ static bool cc_copy_idle(struct cc_job *job)
 	return true;
 }
 
-/* Park with all copies done; whoever waits for that sees quiet. */
+/* Park when all copies are done, and set quiet for those who wait for it. */
 static void cc_job_park(struct cc_job *job)
 {
 	wait_event(job->wait, cc_copy_idle(job));
@@ -176,7 +174,7 @@ static void cc_job_park(struct cc_job *job)
 		WRITE_ONCE(job->state, CC_JOB_PAUSED);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
-	/* For as long as somebody likes: no hung task, no load. */
+	/* Idle, since this may take any time: no hung task warning, no load. */
 	wait_event_idle(job->wait, !cc_job_must_park(job) || READ_ONCE(job->cancel));
 	spin_lock_irq(&job->lock);
 	job->quiet = job->frozen;
@@ -186,9 +184,8 @@ static void cc_job_park(struct cc_job *job)
 }
 
 /*
- * @frozen is looked at under the lock last, so that once cc_job_freeze() has
- * seen quiet, nothing starts before cc_job_unfreeze(), not even a cancel's
- * last steps (they do no I/O).
+ * @frozen is checked under the lock last.  So when cc_job_freeze() has seen quiet,
+ * no I/O starts before cc_job_unfreeze(); the last steps of a cancel do none.
  */
 int cc_job_gate(struct cc_job *job)
 {

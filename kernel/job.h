@@ -48,7 +48,7 @@ struct cc_copy {
 /**
  * struct cc_job - a stream.
  *
- * What protects a field is said by a letter behind it:
+ * The letter behind a field tells what protects it:
  *
  *  I: set before the thread runs, never changed after it.
  *  T: only the thread uses it while there is one.

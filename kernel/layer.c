@@ -56,8 +56,8 @@ static bool cc_layer_uses(const struct cc_layer *layer, dev_t dev)
 }
 
 /*
- * Before it is opened: dm would upgrade the mode of a device that this table
- * has already, and free the one that the other layer uses.
+ * Check before the device is opened: if this table has it already, dm would
+ * upgrade its mode, and free the struct dm_dev that the other layer uses.
  */
 static int cc_layer_check_unused(struct cc_layer *layer, const char *path)
 {
@@ -70,7 +70,7 @@ static int cc_layer_check_unused(struct cc_layer *layer, const char *path)
 	int r = cc_path_dev(path, &dev);
 
 	if (r) {
-		cc_err(cc, "%s is no block device: error %d", path, r);
+		cc_err(cc, "%s is not a block device: error %d", path, r);
 		return r;
 	}
 	used = cc_layer_uses(layer, dev);
@@ -88,7 +88,7 @@ static int cc_layer_check_dev(struct cc_layer *layer, const char *path, struct d
 		cc_err(layer->cc, "%s is empty: nothing is attached to it", path);
 		return -ENXIO;
 	}
-	/* Not every kernel refuses to open it. */
+	/* Not every kernel refuses to open a read-only device for writing. */
 	if (layer->writable && bdev_read_only(dev->bdev)) {
 		cc_err(layer->cc, "%s is read-only, but the top is written", path);
 		return -EROFS;
@@ -171,7 +171,7 @@ int cc_layer_seal(struct cc_layer *layer)
 			cc_claim_unseal(md, layer->dev->bdev->bd_dev);
 	}
 	if (r)
-		cc_layer_err(layer, "an inactive table would write to it: clear that first");
+		cc_layer_err(layer, "an inactive table would write to it: clear it first");
 	return r;
 }
 

@@ -27,9 +27,9 @@ void cc_layer_unload(struct cc_layer *layer)
 /* ---------------------------------------------------------------- dm-bufio */
 
 /*
- * Blocks no larger than a cluster, so that no table ends in mid-block, and
- * such that the device ends with a block; but never below what the device can
- * do.  A top has the 4 KiB blocks that the top map counts in.
+ * The block size is at most a cluster, so that no table ends in the middle of a
+ * block, and divides the size of the device; but it is never below the device's
+ * logical block size.  A top has blocks of 4 KiB, which the top map relies on.
  */
 static unsigned int cc_layer_bufio_bits(struct cc_layer *layer, unsigned int cluster_bits)
 {
@@ -42,9 +42,9 @@ static unsigned int cc_layer_bufio_bits(struct cc_layer *layer, unsigned int clu
 }
 
 /*
- * A client has slab caches of its own.  While one of the same kind is being
- * destroyed by somebody else its name in sysfs lasts a little longer than
- * itself, and making another one fails for that (seen with 6.1; 6.12 only
+ * A client has slab caches of its own.  When another client of the same block
+ * size is destroyed, the name of its cache stays in sysfs a little longer than
+ * the cache, and creating a new cache fails meanwhile (seen with 6.1; 6.12 only
  * complains).
  */
 static int cc_layer_bufio(struct cc_layer *layer, unsigned int bits)
@@ -68,9 +68,9 @@ static int cc_layer_bufio(struct cc_layer *layer, unsigned int bits)
 }
 
 /*
- * For the header, when the size of clusters is not known yet.  Nearly always
- * right for the rest, too: a client is not made for nothing, and dm-bufio has a
- * slab cache for each one with small blocks.
+ * The block size for reading the header, when the cluster size is not known yet.
+ * It nearly always suits the rest as well, so that the client, for which
+ * dm-bufio may create a slab cache, can be kept.
  */
 static unsigned int cc_layer_probe_bits(struct cc_layer *layer)
 {
@@ -140,7 +140,7 @@ u8 *cc_layer_header(struct cc_layer *layer, u32 *len)
 	return buf;
 }
 
-/* First the sector that says how large clusters are, then the whole cluster. */
+/* Read the sector with the cluster size first, then the whole header cluster. */
 static int cc_layer_load_header(struct cc_layer *layer)
 {
 	struct q2_error err;
@@ -215,7 +215,7 @@ static int cc_layer_check_l1(struct cc_layer *layer)
 	return r;
 }
 
-/* The header, and whether the table line fits it. */
+/* Load the header, and check that the table line fits it. */
 static int cc_layer_load_info(struct cc_layer *layer)
 {
 	struct q2_error err;
@@ -224,9 +224,9 @@ static int cc_layer_load_info(struct cc_layer *layer)
 	if (r)
 		return r;
 	layer->sectors = layer->q2.size >> SECTOR_SHIFT;
-	/* The top map counts in blocks of dm-bufio. */
+	/* The top map needs dm-bufio blocks of 4 KiB. */
 	if (layer->writable && bdev_logical_block_size(layer->dev->bdev) > CC_L2_BLOCK_BYTES) {
-		cc_layer_err(layer, "device has logical blocks of %u bytes, a top may have %u",
+		cc_layer_err(layer, "device has logical blocks of %u bytes, a top may have at most %u",
 			     bdev_logical_block_size(layer->dev->bdev), CC_L2_BLOCK_BYTES);
 		return -EINVAL;
 	}

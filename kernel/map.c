@@ -75,7 +75,7 @@ int cc_map(struct dm_target *ti, struct bio *bio)
 	} while (unlikely(!io->view));
 
 	r = cc_map_view(io, bio);
-	/* dm ends a killed bio without calling end_io. */
+	/* dm does not call end_io for a killed bio. */
 	if (unlikely(r == DM_MAPIO_KILL)) {
 		cc_view_put(io->view, cc_io_writes(bio));
 		io->view = NULL;
@@ -83,7 +83,7 @@ int cc_map(struct dm_target *ti, struct bio *bio)
 	return r;
 }
 
-/* A worker runs a deferred bio; one that was paused gets its view here. */
+/* A bio that was paused gets its view here. */
 void cc_io_work(struct work_struct *work)
 {
 	struct cc_io *io = container_of(work, struct cc_io, work);

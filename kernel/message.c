@@ -14,7 +14,7 @@
 
 /*
  * struct cc_verb - one message.
- * @min, @max: number of words behind the verb.
+ * @min, @max: number of words after the verb.
  * @locked: runs under cc->ctl.
  */
 struct cc_verb {
@@ -47,7 +47,7 @@ static int cc_verb_base(struct cowchain *cc, unsigned int argc, char **argv)
 	}
 	i = cc_find_layer(cc, argv[0]);
 	if (i < 0) {
-		cc_err(cc, "%s is no layer of this chain", argv[0]);
+		cc_err(cc, "%s is not a layer of this chain", argv[0]);
 		return i;
 	}
 	if (i == (int)view->nr - 1) {
@@ -58,7 +58,7 @@ static int cc_verb_base(struct cowchain *cc, unsigned int argc, char **argv)
 	return 0;
 }
 
-/* "base" alone: the answer is the layer that a stream would keep if it started now. */
+/* "base" alone returns the layer that a stream would keep if it started now. */
 static int cc_query_base(struct cowchain *cc, char *result, unsigned int maxlen)
 {
 	unsigned int sz = 0;
@@ -72,7 +72,7 @@ static int cc_query_base(struct cowchain *cc, char *result, unsigned int maxlen)
 		DMEMIT("none");
 	else
 		DMEMIT("%d", base);
-	/* dm's word for: there is an answer */
+	/* tells dm that there is a result */
 	return 1;
 }
 
@@ -208,7 +208,7 @@ static int cc_run_verb(struct cowchain *cc, const struct cc_verb *verb, unsigned
 		return verb->run(cc, argc, argv);
 	if (mutex_lock_killable(&cc->ctl))
 		return -EINTR;
-	/* The device may be suspended: no memory by writing to it. */
+	/* The device may be suspended, so memory must not depend on I/O to it. */
 	noio = memalloc_noio_save();
 	/* A table that was never resumed has no chain yet. */
 	r = cc_view_current(cc) ? verb->run(cc, argc, argv) : -ENXIO;
@@ -223,7 +223,7 @@ int cc_message(struct dm_target *ti, unsigned int argc, char **argv,
 	struct cowchain *cc = ti->private;
 	unsigned int i;
 
-	/* A job that is to go on after a resume is there for messages. */
+	/* Messages see the job that is to be continued after a resume. */
 	flush_work(&cc->continue_work);
 	if (argc == 1 && !strcmp(argv[0], "base"))
 		return cc_query_base(cc, result, maxlen);

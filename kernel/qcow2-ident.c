@@ -16,7 +16,7 @@
 
 static_assert(sizeof(struct qcow2_ident) == 160, "three slots have to fit into a sector");
 
-/* Bit by bit: it is a hundred bytes, now and then. */
+/* Bit by bit, since it is used rarely and for some hundred bytes. */
 static u32 q2_crc32c(const void *data, u32 len)
 {
 	const u8 *p = data;
@@ -76,7 +76,7 @@ static const struct qcow2_ident *q2_slot(const struct q2_info *info, const void 
 	return (const void *)((const u8 *)buf + info->ident_offset + slot * Q2_SLOT_BYTES);
 }
 
-/* The slot that counts, or NULL. */
+/* The valid slot with the highest sequence number, or NULL. */
 static const struct qcow2_ident *q2_newest(const struct q2_info *info, const void *buf, u32 *slot)
 {
 	const struct qcow2_ident *d, *best = NULL;
@@ -138,7 +138,7 @@ static bool q2_names(const u8 *uuid, u64 generation, const struct q2_ident *id)
 	if (!id)
 		return !memcmp(uuid, none, QCOW2_UUID_BYTES) &&
 		       generation != QCOW2_IDENT_ANONYMOUS;
-	/* Zero and zero, too: another tool may have put something below it. */
+	/* Also if none was recorded: another program may have put a layer below it. */
 	if (!id->present)
 		return !memcmp(uuid, none, QCOW2_UUID_BYTES);
 	return !memcmp(uuid, id->uuid, QCOW2_UUID_BYTES) && generation == id->generation;
@@ -248,7 +248,7 @@ static void q2_step(struct q2_ident_update *up, u32 offset, u32 len)
 	up->nr++;
 }
 
-/* Not the one that counts, and wholly inside one sector. */
+/* A slot that is not in use and lies inside one sector. */
 static u32 q2_free_slot(u32 ident_offset, u32 current_slot)
 {
 	u32 slot, offset;
@@ -278,8 +278,8 @@ static void q2_put_ext(u8 *buf, u32 offset, u32 type, u32 len)
 }
 
 /*
- * The name of the backing file has to lie behind all extensions: out of the
- * way with it, first its copy and then the field that says where it is.
+ * The name of the backing file has to lie behind all extensions.  So move it away:
+ * write a copy, then the field with its offset.
  */
 static int q2_make_way(const struct q2_info *info, u8 *buf, u32 end, struct q2_ident_update *up,
 		       struct q2_error *err)
@@ -301,9 +301,9 @@ static int q2_make_way(const struct q2_info *info, u8 *buf, u32 end, struct q2_i
 }
 
 /*
- * Data and a new end marker go behind the old one, where no parser looks; then
- * the old marker becomes the extension's head.  Its 8 bytes are aligned and so
- * inside one sector.
+ * Write the data and a new end marker behind the old one, where no parser looks;
+ * then the old marker becomes the head of the extension.  Its 8 bytes are aligned,
+ * so they lie inside one sector.
  */
 static int q2_insert(const struct q2_info *info, u8 *buf, u32 len, struct q2_ident *id,
 		     struct q2_ident_update *up, struct q2_error *err)
@@ -338,10 +338,10 @@ int q2_ident_update(const struct q2_info *info, void *buf, u32 len, struct q2_id
 {
 	up->nr = 0;
 	if (id->foreign)
-		return q2_fail(err, -EMEDIUMTYPE, "the identity is of a later version");
-	/* What is written now would count less than what is there. */
+		return q2_fail(err, -EMEDIUMTYPE, "the identity was written by a later version");
+	/* The new slot would have a lower number than the old one. */
 	if (!~id->sequence)
-		return q2_fail(err, -EMEDIUMTYPE, "the identity has the last number there is");
+		return q2_fail(err, -EMEDIUMTYPE, "the identity has the highest number");
 	if (!info->ext_end || info->ext_end % 8)
 		return q2_fail(err, -EMEDIUMTYPE, "header extensions have no end marker");
 	id->present = true;

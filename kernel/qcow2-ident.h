@@ -14,7 +14,7 @@
  * @type: QCOW2_IDENT_JOB_NONE if there is none.
  * @paused: by the user.
  * @copied: the top has all that it needs; only the header is to be changed.
- * @base: number of the base layer, -1 for none, less for what cannot be.
+ * @base: number of the base layer, -1 for none, less if it is invalid.
  * @on_error, @speed: as asked for; the policy in the order of the messages.
  * @base_uuid, @base_generation: identity of the base, zeros if it has none.
  * @name_offset, @name_len: backing file name in the header cluster; 0 for none.
@@ -34,18 +34,18 @@ struct q2_ident_job {
 };
 
 /**
- * struct q2_ident - who a layer is.
- * @present: the layer has an identity; else nothing else here counts.
- * @foreign: it has one, but written by a later version.
+ * struct q2_ident - the identity of a layer.
+ * @present: the layer has an identity; otherwise only @foreign is valid.
+ * @foreign: it has one, but that was written by a later version.
  * @slot, @sequence: where it was found.
  * @uuid: of this layer.
  * @generation: how often it was made writable.
  * @parent, @parent_generation: the layer below at that time; zeros if there
  *	was none, or one without an identity.
- * @has_other, @other, @other_generation: a layer that is right as the one below
- *	as well, since a stream has copied what lies between the two.
- * @sealed: it is the backing file of another layer; whoever writes to it
- *	breaks that one.
+ * @has_other, @other, @other_generation: another layer that is right below this
+ *	one, since a stream has copied what lies between the two.
+ * @sealed: this is the backing file of another layer; writing to it breaks that
+ *	one.
  * @job: a stream into this layer that has not ended.
  */
 struct q2_ident {
@@ -82,7 +82,7 @@ const char *q2_ident_job_name(const struct q2_info *info, const void *buf,
 			      const struct q2_ident *id);
 
 /**
- * q2_ident_is_parent() - is @parent what @child remembers as the layer below?
+ * q2_ident_is_parent() - check that @parent is what @child has as the layer below.
  * @parent: NULL if there is none, or one without an identity.
  */
 bool q2_ident_is_parent(const struct q2_ident *child, const struct q2_ident *parent);
@@ -90,23 +90,23 @@ bool q2_ident_is_parent(const struct q2_ident *child, const struct q2_ident *par
 /**
  * q2_ident_set_parent() - make @parent (NULL: none) the layer below @child.
  *
- * If it was the other one that is right, the two change places; if it was
- * neither, it is the only one.
+ * If it was the other one that is right, the two change places; if it was neither,
+ * it becomes the only one.
  */
 void q2_ident_set_parent(struct q2_ident *child, const struct q2_ident *parent);
 
-/* From now on @other (NULL: none) is right, too, as the layer below @child. */
+/* Make @other (NULL: none) right as well as the layer below @child. */
 void q2_ident_set_other(struct q2_ident *child, const struct q2_ident *other);
 
 #define Q2_IDENT_STEPS 4
 
 /**
  * struct q2_ident_update - writes that bring a new identity to the disk.
- * @step: byte ranges of the header cluster, each to be durable before the next
- *	is begun, and each to be written as it is there in the end.
+ * @step: byte ranges of the changed header cluster; each has to be durable before
+ *	the next one is written.
  *
- * Only the last one changes what counts, and lies inside one sector.  (The
- * second of four moves the backing file name, to the same text elsewhere.)
+ * Only the last one changes the identity, and it lies inside one sector.  (The
+ * second of four makes the header point to a copy of the backing file name.)
  */
 struct q2_ident_update {
 	struct {
@@ -121,14 +121,14 @@ struct q2_ident_update {
  * @info: what q2_parse_header() said about @buf.
  * @buf: the whole header cluster; modified.
  * @len: its bytes.
- * @id: the new identity; @slot and @sequence are those of the old one and
- *	brought up to date.
+ * @id: the new identity; @slot and @sequence are those of the old one and are
+ *	updated.
  * @up: what to write.
- * @err: says what is wrong.
+ * @err: what is wrong.
  *
- * Inserts the extension if there is none yet.  An image that has no backing
- * file format then gets a place for one, too, since what follows the identity
- * lies too far behind for a later q2_set_backing().
+ * Inserts the extension if there is none yet.  An image without a backing file
+ * format then gets a place for one as well, since behind the identity there is
+ * none that a later q2_set_backing() could use.
  *
  * Return: 0, -EMEDIUMTYPE or -ENOSPC (no room in the header); @buf is
  * unchanged then.
@@ -137,12 +137,12 @@ int q2_ident_update(const struct q2_info *info, void *buf, u32 len, struct q2_id
 		    struct q2_ident_update *up, struct q2_error *err);
 
 /**
- * q2_ident_place_name() - put a backing file name aside for the job.
+ * q2_ident_place_name() - keep a backing file name for the job in a free place.
  * @name: NUL-terminated, or NULL for none.
- * @waiting: the job that is recorded still; its name is left alone, if there
- *           is room beside it.
- * @job: says where it was put; to be written before the identity is.
- * @err: says what is wrong.
+ * @waiting: the job that is still recorded; its name is not overwritten if there is
+ *	room elsewhere.
+ * @job: gets the place of the name, which has to be written before the identity.
+ * @err: what is wrong.
  *
  * Return: 0, -ENAMETOOLONG or -ENOSPC (no room in the header).
  */

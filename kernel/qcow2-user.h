@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What qcow2.c takes from the kernel, for builds in userspace. */
+/* What qcow2.c uses of the kernel, for builds in userspace. */
 #ifndef COWCHAIN_QCOW2_USER_H
 #define COWCHAIN_QCOW2_USER_H
 

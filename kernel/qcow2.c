@@ -56,7 +56,7 @@ static int q2_parse_v3(const struct qcow2_header *h, u32 len, struct q2_info *in
 			bit++;
 		return q2_fail(err, -EOPNOTSUPP, "unknown incompatible feature bit %u", bit);
 	}
-	/* Only set for another type than zlib, by images that have such clusters. */
+	/* Set only by images with clusters of another compression type than zlib. */
 	if (info->incompatible & QCOW2_INCOMPAT_COMPRESSION)
 		return q2_fail(err, -EOPNOTSUPP, "compressed images are not supported");
 	if (be32_to_cpu(h->refcount_order) > 6)
@@ -184,7 +184,7 @@ int q2_parse_header(const void *buf, u32 len, u64 dev_size,
 		return q2_fail(err, -EOPNOTSUPP, "encrypted images are not supported (method %u)",
 			       info->crypt_method);
 	if (!info->size || info->size % 512)
-		return q2_fail(err, -EINVAL, "virtual size %llu is no multiple of 512",
+		return q2_fail(err, -EINVAL, "virtual size %llu is not a multiple of 512",
 			       (unsigned long long)info->size);
 	r = q2_parse_v3(h, len, info, err);
 	if (!r)
@@ -229,7 +229,7 @@ static bool q2_overlaps(u64 a, u64 a_len, u64 b, u64 b_len)
 	return a < b + b_len && b < a + a_len;
 }
 
-/* Does a cluster at @offset hold the header, the L1 or the refcount table? */
+/* Does a cluster at @offset overlap the header, the L1 or the refcount table? */
 static bool q2_is_metadata(const struct q2_info *info, u64 offset)
 {
 	u64 size = q2_cluster_size(info);
@@ -246,7 +246,7 @@ static int q2_cmp_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Entries that the virtual size needs; the table itself may be longer. */
+/* L1 entries that the virtual size needs; the table itself may be longer. */
 static u32 q2_l1_used(const struct q2_info *info)
 {
 	u32 shift = info->cluster_bits + info->l2_bits;
@@ -316,7 +316,7 @@ const char *q2_l2_offset(const struct q2_info *info, __be64 l1_entry,
 	return NULL;
 }
 
-/* Checks that hold wherever an entry points to a host cluster. */
+/* Check the host cluster of an entry of either kind. */
 static const char *q2_check_host(const struct q2_info *info, u64 cluster, u64 host,
 				 u64 data_size)
 {
@@ -438,9 +438,9 @@ u32 q2_find_slot(const struct q2_info *info, u32 bytes, u32 taken, u32 taken_byt
 }
 
 /*
- * Retype the format extension in place, or insert one in front of the end
- * marker.  Both change the first sector only, which is written at once; the
- * old name may be overwritten, since that same write stops it from counting.
+ * Change the format extension in place, or insert one in front of the end marker.
+ * Both change the first sector only, which is written at once.  The old name may
+ * be overwritten, since the same write replaces it.
  */
 static int q2_set_format(const struct q2_info *info, u8 *buf, const char *format,
 			 struct q2_error *err)
@@ -453,7 +453,7 @@ static int q2_set_format(const struct q2_info *info, u8 *buf, const char *format
 	    !memcmp(buf + info->format_offset, format, len))
 		return 0;
 	if (info->format_offset) {
-		/* Another size would shift what follows: keep the slot's. */
+		/* Another size would shift the extensions behind it. */
 		if (room != info->format_room || info->format_offset + room > 512)
 			return q2_fail(err, -ENOSPC, "no room for backing format %s in the header",
 				       format);

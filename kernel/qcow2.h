@@ -2,9 +2,9 @@
 /*
  * Pure qcow2 code: validates headers and tables, decodes and encodes entries.
  *
- * No I/O, no allocation, no locks, so that the same objects are linked into
- * the kernel module, into the userspace unit tests and into the fuzzer.  All
- * functions may be called in any context.
+ * It has no I/O, allocations or locks, so that the same code is a part of the
+ * kernel module, the tool, the unit tests and the fuzzer.  All functions may be
+ * called in any context.
  */
 #ifndef COWCHAIN_QCOW2_H
 #define COWCHAIN_QCOW2_H
@@ -17,7 +17,7 @@
 #include "qcow2-format.h"
 #include "identity-format.h"
 
-/* What is wrong with an image, in words a user understands. */
+/* What is wrong with an image, for the user. */
 struct q2_error {
 	char text[160];
 };
@@ -72,8 +72,8 @@ struct q2_info {
  * struct q2_cluster - what one L2 entry says.
  * @host: byte offset of the cluster on the layer's data device; only valid if
  *	@alloc is not 0.
- * @alloc: one bit a subcluster: data at @host.  All or none without ext. L2.
- * @zero: one bit a subcluster: reads as zeros.
+ * @alloc: one bit per subcluster: data at @host.  All or none without extended L2.
+ * @zero: one bit per subcluster: reads as zeros.
  *
  * A subcluster with neither bit is provided by the layer below.
  */
@@ -95,9 +95,9 @@ static inline u64 q2_cluster_size(const struct q2_info *info)
 }
 
 /**
- * q2_header_bytes() - how much of the image the header may take.
+ * q2_header_bytes() - find out how large the header cluster is.
  * @sector: the first 512 bytes of the image.
- * @err: says what is wrong.
+ * @err: what is wrong.
  *
  * Return: size of the header cluster in bytes, or -EMEDIUMTYPE if this is not
  * a qcow2 image.
@@ -110,21 +110,21 @@ int q2_header_bytes(const void *sector, struct q2_error *err);
  * @len: what q2_header_bytes() returned.
  * @dev_size: bytes of the device that holds the metadata.
  * @info: filled in on success.
- * @err: says what is wrong.
+ * @err: what is wrong.
  *
  * Limits are QEMU's: see "Limits" in on-disk.rst.
  *
- * Return: 0, -EMEDIUMTYPE (not an image we can use), -EOPNOTSUPP (a feature
- * we do not know, named in @err), -EINVAL (fields contradict each other or
- * the device).
+ * Return: 0, -EMEDIUMTYPE (not an image that can be used), -EOPNOTSUPP (an
+ * unknown feature, named in @err), -EFBIG or -EINVAL (fields contradict each other
+ * or the device).
  */
 int q2_parse_header(const void *buf, u32 len, u64 dev_size,
 		    struct q2_info *info, struct q2_error *err);
 
 /**
- * q2_check_writable() - may we write to this image?
+ * q2_check_writable() - check that an image may be written.
  *
- * Return: 0 or -EMEDIUMTYPE; @err says what the image would need.
+ * Return: 0 or -EMEDIUMTYPE with the reason in @err.
  */
 int q2_check_writable(const struct q2_info *info, struct q2_error *err);
 
@@ -135,10 +135,10 @@ int q2_check_writable(const struct q2_info *info, struct q2_error *err);
  * @tables: info->l1_entries values; on success the offsets of all L2 tables in
  *	ascending order, and ~0 for each entry without one.
  * @dev_size: bytes of the device that holds the metadata.
- * @err: says what is wrong.
+ * @err: what is wrong.
  *
- * Every table present, COPIED, aligned, inside the device, distinct and clear
- * of the header, the L1 and the refcount table.
+ * Every table has to be present, COPIED, aligned, inside the device, distinct and
+ * clear of the header, the L1 and the refcount table.
  *
  * Return: 0 or -EMEDIUMTYPE.
  */
@@ -189,14 +189,14 @@ const char *q2_decode(const struct q2_info *info, u64 cluster, __be64 w0,
 const char *q2_decode_top(const struct q2_info *info, const u64 *tables, u64 cluster,
 			  __be64 w0, __be64 w1, u64 data_size, struct q2_cluster *c);
 
-/* The one reason q2_decode_top() gives for a cluster QEMU has freed. */
+/* What q2_decode_top() returns for a cluster that QEMU has freed. */
 extern const char * const q2_not_prepared;
 
 /**
  * q2_sub_mask() - subclusters of a cluster that lie inside the image.
  *
- * The last cluster of an image need not be whole; bits behind the end are
- * neither counted nor set.
+ * The last cluster of an image need not be whole; bits beyond its end are neither
+ * counted nor set.
  */
 u32 q2_sub_mask(const struct q2_info *info, u64 cluster);
 
@@ -205,8 +205,8 @@ u32 q2_sub_mask(const struct q2_info *info, u64 cluster);
  * @slot_offset, @slot_len: bytes of the header cluster to write first (and
  *	flush); 0 length if no name is to be written.
  *
- * After that the first 512 bytes are written at once.  Whatever happens in
- * between, the header names the old or the new file and never a third.
+ * After that the first 512 bytes are written at once.  After a crash at any point
+ * the header names the old or the new file and never a third one.
  */
 struct q2_header_update {
 	u32 slot_offset;
@@ -221,7 +221,7 @@ struct q2_header_update {
  * @format: format of the new backing file ("raw", "qcow2"), ignored if @name
  *	is NULL.
  * @up: what to write.
- * @err: says what is wrong.
+ * @err: what is wrong.
  *
  * Return: 0, -ENAMETOOLONG, -EMEDIUMTYPE or -ENOSPC (no room in the header);
  * @buf is unchanged then.
@@ -233,11 +233,11 @@ int q2_set_backing(const struct q2_info *info, void *buf, const char *name,
 /**
  * q2_find_slot() - a place in the header cluster for a backing file name.
  * @bytes: length of the name.
- * @taken: offset of @taken_bytes that are in use otherwise, 0 for none.
+ * @taken, @taken_bytes: a range that is in use otherwise; 0 for none.
  *
- * Clear of the extensions, and of the identity if that is still to come, of
- * the name that counts now and of the first sector, so that writing it changes
- * nothing that counts yet.
+ * It is clear of the extensions (and of the identity, if that is not there yet), of
+ * the current name and of the first sector, so that writing it changes nothing
+ * that is in use.
  *
  * Return: its offset, or 0 if there is no room.
  */

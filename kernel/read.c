@@ -20,7 +20,7 @@ static void cc_top_piece(struct cc_view *view, struct cc_block *b, sector_t pos,
 
 	p->cold = false;
 	p->state = cc_block_state(b, first);
-	/* The state may change between the two looks; the first is an answer. */
+	/* The state may change between the two calls; one subcluster is certain. */
 	run = max(cc_block_run(b, first, last, p->state), 1U);
 	p->len = min(end, (first + run) << top->sub_shift) - rel;
 	if (unlikely(cc_block_bad(b, first, first + run))) {
@@ -31,7 +31,7 @@ static void cc_top_piece(struct cc_view *view, struct cc_block *b, sector_t pos,
 	}
 }
 
-/* False: the block of the top is not loaded. */
+/* Return: false if the block of the top is not loaded. */
 static bool cc_read_top(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
 {
 	struct cc_block *b;
@@ -53,7 +53,7 @@ static bool cc_read_top(struct cc_view *view, sector_t pos, u32 max, struct cc_p
 	return b;
 }
 
-/* Does the top still leave what @p covers to the layers below? */
+/* Is all that @p covers still unallocated in the top? */
 static bool cc_piece_stands(struct cc_view *view, sector_t pos, const struct cc_piece *p)
 {
 	struct cc_top *top = view->top;
@@ -72,9 +72,11 @@ static bool cc_piece_stands(struct cc_view *view, sector_t pos, const struct cc_
 
 /*
  * The below map is shared with the view that a finished stream publishes.  A
- * chunk that is resolved anew after that knows the dropped layers no more, so
- * an answer of the below map only counts if the top had nothing to say after
- * it was given.
+ * chunk that is resolved after that no longer includes the dropped layers.  So
+ * what the below map says is valid only if the range is unallocated in the top
+ * afterwards.
+ *
+ * Context: any.
  */
 static void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
 {
@@ -86,17 +88,22 @@ static void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc
 		p->below = false;
 		if (!cc_read_top(view, pos, max, p) || !p->below || p->cold)
 			return;
-		/* The below map is read before the top is looked at again. */
+		/* Read the below map before the top is checked again. */
 		smp_rmb();
 		if (cc_piece_stands(view, pos, p))
 			return;
 	}
 }
 
+/*
+ * Load what cc_read_piece() has found cold at @pos.
+ *
+ * Return: 0 if the block of the top was loaded, 1 for the chunk of the below map,
+ * or -errno.
+ */
 static int cc_view_warm(struct cc_view *view, sector_t pos)
 {
 	struct cc_block *b;
-
 	bool loaded;
 	int r;
 
@@ -107,7 +114,7 @@ static int cc_view_warm(struct cc_view *view, sector_t pos)
 		r = cc_below_load(view, pos);
 		return r ? r : 1;
 	}
-	/* Then ask again: the top may have it all. */
+	/* The caller asks again: the top may have it all. */
 	b = cc_top_load(view->top, pos >> view->top->block_shift);
 	if (IS_ERR(b))
 		return PTR_ERR(b);
@@ -155,7 +162,7 @@ static void cc_submit_piece(struct bio *bio, const struct cc_piece *p)
 	}
 }
 
-/* A worker reads: piece by piece, the last one with the bio itself. */
+/* Read piece by piece, the last one with the bio itself. */
 void cc_read_deferred(struct cc_io *io)
 {
 	struct bio *bio = io->bio;

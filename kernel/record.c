@@ -63,9 +63,9 @@ int cc_stream_continue(struct cowchain *cc, bool may_pause)
 		cc->base = -1;
 		cc_err(cc, "the interrupted stream cannot be continued: error %d", r);
 	} else if (base < 0) {
-		cc_info(cc, "the interrupted stream goes on, without a base");
+		cc_info(cc, "the interrupted stream continues, without a base");
 	} else {
-		cc_info(cc, "the interrupted stream goes on, base %d", base);
+		cc_info(cc, "the interrupted stream continues, base %d", base);
 	}
 	return r;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who uses which device, over all cowchain targets.
+ * The registry: who uses which device, over all cowchain targets.
  */
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -10,9 +10,9 @@
 
 /*
  * struct cc_claim - one mapped device's claims on one block device.
- * @sealing: its writer is about to become a reader.  It goes on to write until
- *	then, so nobody else may read; and no table of its own may come to write.
- * @owes: writes to it have been lost, which the next table has to report.
+ * @sealing: its writer is about to become a reader.  It writes until then, so
+ *	nobody else may read, and no other table of the mapped device may write.
+ * @owes: writes to it were lost, which the next table has to report.
  */
 struct cc_claim {
 	struct list_head list;
@@ -60,7 +60,7 @@ static int cc_claim_locked(struct mapped_device *md, dev_t dev, bool writer)
 	if (c && c->sealing && writer)
 		return -EBUSY;
 	if (!c) {
-		/* Whoever holds the lock may be needed to write back. */
+		/* The memory must not depend on a chain that waits for this lock. */
 		c = kzalloc(sizeof(*c), GFP_NOIO);
 		if (!c)
 			return -ENOMEM;

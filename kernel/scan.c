@@ -27,7 +27,7 @@ static int cc_scan_entries(struct cc_top *top, u32 index, bool empty,
 			       cluster << layer->q2.cluster_bits, why);
 			return -EMEDIUMTYPE;
 		}
-		if (why)	/* said again, and answered, when it is used */
+		if (why)	/* logged and handled when it is used */
 			continue;
 		if (empty && (c.alloc || c.zero)) {
 			cc_err(layer->cc, "layer %s is not empty: guest offset 0x%llx is allocated",
@@ -41,9 +41,9 @@ static int cc_scan_entries(struct cc_top *top, u32 index, bool empty,
 }
 
 /*
- * Most blocks are looked at once, and those in use are kept as words: a large
- * image does not fill the cache with its tables.  A dirty buffer, or one that
- * somebody holds, stays.
+ * Most blocks are read only once, and those in use are kept as words, so keep the
+ * tables of a large image out of dm-bufio's cache.  A buffer that is dirty or
+ * held stays.
  */
 static void cc_scan_forget(struct cc_top *top, u32 index)
 {
@@ -82,7 +82,7 @@ int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)
 		if (READ_ONCE(cc->scan_stop))
 			return -EINTR;
 		ahead = min(per_table - i % per_table, to - i);
-		/* Of a single block it would only hide an error from the read. */
+		/* For a single block a prefetch would only hide an error from the read. */
 		if (ahead > 1 && (i % per_table == 0 || i == from))
 			dm_bufio_prefetch(top->layer->bufio, cc_layer_l2_block(top->layer, i),
 					  ahead);
@@ -94,7 +94,7 @@ int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)
 
 /* ------------------------------------------------------- in the background */
 
-/* Count and validate what activation has left out. */
+/* Validate and count what activation has left out. */
 static void cc_scan_work(struct work_struct *work)
 {
 	struct cowchain *cc = container_of(work, struct cowchain, scan_work);
@@ -119,7 +119,7 @@ void cc_start_scan(struct cowchain *cc)
 	struct cc_view *view = cc_view_current(cc);
 
 	lockdep_assert_held(&cc->ctl);
-	/* A job that ends while the device is being suspended comes here, too. */
+	/* Not suspended: a job may end while the device is being suspended. */
 	if (view && view->top && !cc->suspended &&
 	    READ_ONCE(view->top->nr_counted) < view->top->nr_blocks)
 		queue_work(system_unbound_wq, &cc->scan_work);

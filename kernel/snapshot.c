@@ -69,7 +69,7 @@ static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 	r = cc_check_size(cc, layer);
 	if (!r)
 		r = cc_check_blocks(cc, layer, bdev_logical_block_size(dm_disk(cc->md)->part0));
-	/* It may have any parent: nothing of that shines through an empty one. */
+	/* Its parent need not be checked, since an empty image gets a new one. */
 	if (!r)
 		r = cc_ident_check_top(layer);
 	if (r)
@@ -77,11 +77,11 @@ static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 	r = cc_layer_make_top(layer);
 	if (r)
 		return r;
-	/* All of it, while the guest's I/O still goes on. */
+	/* Validate all of it now, while the guest's I/O continues. */
 	return cc_top_scan(layer->top, 0, layer->top->nr_blocks, true);
 }
 
-/* Slots are reused only here, where the below map begins anew. */
+/* Slots are reused only here, since the new view gets a new below map. */
 static unsigned int cc_free_slot(struct cc_view *view)
 {
 	unsigned int slot = 0;
@@ -132,12 +132,12 @@ static void cc_snapshot_revive(struct cc_view *old)
  * 5. The new view is published.
  * 6. Bios that waited continue in the new view.
  *
- * Reads that have begun in the old view end there, in their own time: a layer
- * that is slow is waited for by nobody else.  What they read is what was there
- * when they came; writes that they do not see ended later.
+ * Reads that have begun in the old view end there, and only the message waits for
+ * them.  They return what was there when they were submitted; writes that they
+ * do not see ended later.
  *
- * If there is a crash at any point, the old top is as after any other crash,
- * and the new one is empty.
+ * After a crash at any point the old top is as after any other crash, and the new
+ * one is empty.
  */
 static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct cc_view *new)
 {
@@ -175,7 +175,7 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 	new = cc_snapshot_view(cc, old, layer);
 	if (!new)
 		return -ENOMEM;
-	/* Before, and not while bios wait: it takes a lock of all chains. */
+	/* Not while bios wait: it takes a lock that all chains share. */
 	r = cc_layer_seal(sealed);
 	if (r) {
 		cc_view_destroy(new);
@@ -184,7 +184,7 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 	r = cc_ident_snapshot(sealed, layer);
 	if (r)
 		goto unseal;
-	/* It would hold up the drain; the new top has been counted already. */
+	/* The scan would delay the drain; the new top has been counted already. */
 	cc_stop_scan(cc);
 	r = cc_snapshot_switch(cc, old, new);
 	if (r) {
@@ -192,7 +192,7 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 		cc_ident_unseal(sealed);
 		goto unseal;
 	}
-	/* From here on it is complete, and others may read it. */
+	/* The old top is complete from here on, and others may read it. */
 	cc_layer_sealed(sealed);
 	cc_users_drain(&old->readers);
 	/* The status may look at the old view, and whoever queued a flush at its writer. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Status, as one can read it; see Documentation/dm-cowchain.rst.
+ * The status line; see Documentation/dm-cowchain.rst.
  */
 #include "job-control.h"
 #include "status.h"

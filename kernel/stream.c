@@ -16,7 +16,7 @@
 
 /* ----------------------------------------------------------------- copying */
 
-/* One step.  0, or the error of finding out what to do. */
+/* Start the next copy, or skip.  Return: 0, or the error of finding out what to copy. */
 static int cc_stream_step(struct cc_job *job)
 {
 	struct cc_top *top = cc_view_active(job->view)->top;
@@ -49,7 +49,7 @@ static int cc_stream_step(struct cc_job *job)
 	return 0;
 }
 
-/* Not where metadata could not be written: then only another table helps. */
+/* Do not stop if metadata could not be written: only another table helps then. */
 static bool cc_stops_on(struct cc_job *job, int error)
 {
 	if (READ_ONCE(job->cc->mode) != CC_RW)
@@ -59,8 +59,8 @@ static bool cc_stops_on(struct cc_job *job, int error)
 }
 
 /*
- * Copies in flight may fail behind the cursor; go back to the first that did,
- * so that nothing is ever skipped.
+ * Copies in flight may fail behind the cursor.  Go back to the first one that
+ * failed, so that nothing is ever skipped.
  */
 static int cc_stream_settle(struct cc_job *job)
 {
@@ -134,19 +134,19 @@ static int cc_stream_end_header(struct cc_job *job)
 }
 
 /*
- * Everything is copied; now, each step durable before the next begins:
+ * Everything has been copied.  Each step is durable before the next one begins:
  *
- * 1. Data and bits of the top.
- * 2. The header names the base.  After a crash before this the chain is as it
- *    was, after it as it shall be; the guest reads the same either way, since
- *    the top shadows all that lies between.  The identity is written before
- *    it, to say that the layer below may be the old one or the base, and after
- *    it, to say that it is the base and that the job has ended.
- * 3. Publish the view without the layers between.
- * 4. Wait for bios that still use the old one (without holding cc->ctl, so
- *    that suspend and messages go on), close the layers.
+ * 1. Sync data and bits of the top.
+ * 2. Let the header name the base.  A crash before this leaves the chain as it
+ *    was, a crash after it the shorter chain; the guest reads the same either way,
+ *    since the top shadows everything in between.  The identity is written before
+ *    it, to allow both the old layer and the base as the layer below, and after
+ *    it, to record that it is the base and that the job has ended.
+ * 3. Publish the view without the layers in between.
+ * 4. Wait for bios that still use the old view (without cc->ctl, so that suspend
+ *    and messages can proceed), and close the layers.
  *
- * Return: -EAGAIN if the device is suspended meanwhile.
+ * Return: 0, -EAGAIN if the device is suspended meanwhile, or -errno.
  */
 static int cc_stream_finish(struct cc_job *job)
 {
@@ -169,7 +169,7 @@ static int cc_stream_finish(struct cc_job *job)
 		cc_view_destroy(now);
 		return r;
 	}
-	/* The scan holds a view, too; it goes on with the new one. */
+	/* The scan holds a view, too; restart it with the new one. */
 	cc_stop_scan(cc);
 	rcu_assign_pointer(cc->view, now);
 	cc_start_scan(cc);
@@ -184,7 +184,7 @@ static int cc_stream_finish(struct cc_job *job)
 	synchronize_rcu();
 	cc_view_close_dropped(old, now);
 	cc_view_destroy(old);
-	/* A kthread's fput() is deferred; an autoclear loop goes with it. */
+	/* A kthread's fput() is deferred; a loop device with autoclear waits for it. */
 	flush_delayed_fput();
 	return 0;
 }
@@ -207,11 +207,13 @@ static int cc_stream_run(struct cc_job *job)
 }
 
 /*
- * A job that failed is over: the next activation shall not begin it again.
- * One that was cancelled because its table goes away is not, and the headers
- * are not ours any more; a user's cancel sees to it in the message.  Nor is one
- * that could not change the header: nobody knows what is on disk, and the
- * record says that the old layer below and the base are both right.
+ * Drop the record of a job that has failed, so that the next activation does not
+ * start it again.  The record stays
+ *
+ * - if the job was cancelled because its table goes away: the headers may belong
+ *   to another table by now.  (A user's cancel drops the record in the message.)
+ * - if the job could not change the header: it is unknown what is on disk, and the
+ *   record allows both the old layer and the base as the layer below.
  */
 static void cc_stream_forget(struct cc_job *job)
 {
@@ -254,7 +256,7 @@ static int cc_stream_thread(void *data)
 
 /* ------------------------------------------------------------------- start */
 
-/* What would fail in the end shall not take hours to find out. */
+/* Find out now what would otherwise fail after hours of copying. */
 static int cc_stream_check_header(struct cc_job *job)
 {
 	struct cc_layer *top = cc_view_active(job->view);
@@ -266,7 +268,7 @@ static int cc_stream_check_header(struct cc_job *job)
 	return cc_layer_check_backing(top, job->backing_name, job->backing_format);
 }
 
-/* What the header shall say: as given, or what the layer above the base says. */
+/* The name of the base in the header: as given, or as the layer above the base has it. */
 static int cc_stream_names(struct cc_job *job, const struct cc_stream_args *args)
 {
 	struct cc_layer *above;
@@ -276,7 +278,7 @@ static int cc_stream_names(struct cc_job *job, const struct cc_stream_args *args
 
 	if (job->base < 0)
 		return 0;
-	/* Never another than what the base is: QEMU would believe it. */
+	/* The format must be that of the base: QEMU relies on it. */
 	kind = cc_kind_name(job->view->layer[job->base]->kind);
 	strscpy(job->backing_format, kind, sizeof(job->backing_format));
 	if (args->backing_name) {
@@ -293,7 +295,7 @@ static int cc_stream_names(struct cc_job *job, const struct cc_stream_args *args
 	if (r)
 		return r;
 	if (!job->backing_name[0] && job->base < (int)job->view->nr - 2) {
-		cc_err(job->cc, "layer %s names no backing file: say backing-file <name> <format>",
+		cc_err(job->cc, "layer %s names no backing file: use backing-file <name> <format>",
 		       above->dev->name);
 		return -EINVAL;
 	}
@@ -318,7 +320,7 @@ static int cc_stream_prepare(struct cc_job *job, const struct cc_stream_args *ar
 	return r ? r : cc_stream_check_header(job);
 }
 
-/* Before anything is copied: what shall be continued after a crash. */
+/* Record what has to be continued after a crash, before anything is copied. */
 static int cc_stream_record(struct cc_job *job)
 {
 	struct q2_ident_job record = {
@@ -355,7 +357,7 @@ int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 	if (!job)
 		return -ENOMEM;
 	r = cc_stream_prepare(job, args);
-	/* The record is last, so that no failure has to take one back. */
+	/* The record is last, so that no later failure has to remove it. */
 	if (!r)
 		r = cc_job_make_thread(job, cc_stream_thread);
 	if (!r)

@@ -15,7 +15,7 @@
 #include "view.h"
 
 #define CC_DEFAULT_COMMIT_MS	1000
-#define CC_MAX_COMMIT_MS	1000	/* "at the latest every second" */
+#define CC_MAX_COMMIT_MS	1000	/* the documentation promises a second */
 
 static int cc_table_fail(struct cowchain *cc, int error, char *why)
 {
@@ -88,7 +88,7 @@ static int cc_parse_features(struct cowchain *cc, struct dm_arg_set *as)
 	return 0;
 }
 
-/* Raw data can only lie at the bottom; and only a top is ever written. */
+/* A raw layer can only be at the bottom, and it cannot be written. */
 static int cc_check_kind(struct cowchain *cc, enum cc_kind kind, unsigned int i, unsigned int nr,
 			 const char *data)
 {
@@ -104,7 +104,7 @@ static int cc_check_kind(struct cowchain *cc, enum cc_kind kind, unsigned int i,
 	return 0;
 }
 
-/* What can be found out before the old table stops, and saves a failed resume. */
+/* Check before the old table stops what would otherwise fail the resume. */
 static int cc_check_top(struct cowchain *cc, struct cc_layer *layer)
 {
 	if (layer->writable)

@@ -22,7 +22,7 @@
 
 /* ------------------------------------------------------ construct, destroy */
 
-/* Tolerates what cc_init() has left half done. */
+/* Tolerates NULL and a half-done cc_init(). */
 static void cc_destroy(struct cowchain *cc)
 {
 	if (!cc)
@@ -76,11 +76,11 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	INIT_WORK(&cc->continue_work, cc_continue_work);
 	cc->cells = cc_cells_create();
 	/*
-	 * Items of cc->wq may sleep on a layer that is slow; many of them may
-	 * run at a time, so that others go on.
+	 * Items of cc->wq may sleep on a slow layer, so many of them may run at
+	 * a time.
 	 */
 	cc->wq = alloc_workqueue("cowchain", WQ_UNBOUND | WQ_MEM_RECLAIM, 256);
-	/* Two hold no more than half of the cells, which writes need, too. */
+	/* Two of them hold at most half of the cells, which writes need, too. */
 	cc->discard_wq = alloc_workqueue("cowchain_discard", WQ_UNBOUND | WQ_MEM_RECLAIM, 2);
 	cc->sync_wq = alloc_ordered_workqueue("cowchain_sync", WQ_MEM_RECLAIM);
 	if (!cc->cells || !cc->wq || !cc->discard_wq || !cc->sync_wq)
@@ -126,7 +126,7 @@ static void cc_dtr(struct dm_target *ti)
 	cc_job_destroy(cc);
 	view = cc_view_current(cc);
 	if (view) {
-		/* A forced removal does not wait for bios; their bits count. */
+		/* A forced removal does not wait for bios, but their bits have to be written. */
 		cc_view_drain(view);
 		if (view->top)
 			cc_writer_stop(cc_view_active(view)->writer);
@@ -136,7 +136,7 @@ static void cc_dtr(struct dm_target *ti)
 
 /* --------------------------------------------------------- suspend, resume */
 
-/* The job does I/O of its own that dm does not know of. */
+/* Freeze the job: dm does not know of its I/O. */
 static void cc_presuspend(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
@@ -145,17 +145,17 @@ static void cc_presuspend(struct dm_target *ti)
 	cc->suspended = true;
 	cc_stop_scan(cc);
 	mutex_unlock(&cc->ctl);
-	/* If it had not begun, the next resume is its turn. */
+	/* If it has not run yet, the next resume queues it again. */
 	cancel_work_sync(&cc->continue_work);
 	cc_job_freeze(cc);
 }
 
-static void cc_go_on(struct cowchain *cc)
+static void cc_continue(struct cowchain *cc)
 {
 	mutex_lock(&cc->ctl);
 	cc->suspended = false;
 	cc_start_scan(cc);
-	/* Also after a suspend that was given up: it has cancelled this. */
+	/* Also after a suspend that was given up, which has cancelled this work. */
 	if (cc->continue_job)
 		queue_work(system_unbound_wq, &cc->continue_work);
 	mutex_unlock(&cc->ctl);
@@ -164,7 +164,7 @@ static void cc_go_on(struct cowchain *cc)
 
 static void cc_presuspend_undo(struct dm_target *ti)
 {
-	cc_go_on(ti->private);
+	cc_continue(ti->private);
 }
 
 /* No bio is in flight: after this another table may read the metadata. */
@@ -188,8 +188,8 @@ static void cc_postsuspend(struct dm_target *ti)
 }
 
 /*
- * The metadata is read here and not in the constructor, since a table that is
- * being replaced writes until it is suspended.
+ * Metadata is read here and not in the constructor, since a table that is being
+ * replaced writes until it is suspended.
  */
 static int cc_preresume(struct dm_target *ti)
 {
@@ -198,7 +198,7 @@ static int cc_preresume(struct dm_target *ti)
 	int r = 0;
 
 	mutex_lock(&cc->ctl);
-	/* Memory must not be sought by writing to this very device. */
+	/* Memory must not depend on I/O to this very device. */
 	noio = memalloc_noio_save();
 	if (!cc_view_current(cc))
 		r = cc_activate(cc);
@@ -209,7 +209,7 @@ static int cc_preresume(struct dm_target *ti)
 
 static void cc_resume(struct dm_target *ti)
 {
-	cc_go_on(ti->private);
+	cc_continue(ti->private);
 }
 
 /* ------------------------------------------------------------------ limits */
@@ -246,7 +246,7 @@ static int cc_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn f
 	return r;
 }
 
-/* Whole blocks, whatever their size. */
+/* A multiple of the largest range that a worker handles. */
 #define CC_MAX_ZEROES	round_down(UINT_MAX >> SECTOR_SHIFT, CC_DISCARD_SECTORS)
 
 static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
@@ -267,7 +267,7 @@ static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 static struct target_type cowchain_target = {
 	.name = "cowchain",
 	.version = { 1, 2, 0 },
-	/* One target a table: two could write to one layer. */
+	/* One target per table: two could write to one layer. */
 	.features = DM_TARGET_SINGLETON | DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = cc_ctr,
@@ -293,7 +293,7 @@ static int __init cowchain_init(void)
 static void __exit cowchain_exit(void)
 {
 	dm_unregister_target(&cowchain_target);
-	/* Blocks of the top map are freed by RCU callbacks of ours. */
+	/* Wait for the RCU callbacks that free blocks of the top map. */
 	rcu_barrier();
 }
 

@@ -3,9 +3,9 @@
  * The top map: the bitmap words of the active layer, block by block.
  *
  * A block is what one 4 KiB L2 block describes: 256 clusters.  It is read on
- * first use, validated then, looked up under RCU, and evicted when too many
- * are loaded and nobody has used it lately.  Words only ever change by
- * cc_block_set(), after the data that they describe has been written.
+ * first use, validated then, looked up under RCU, and evicted when too many are
+ * loaded and it has not been used lately.  Words are changed by cc_block_set()
+ * only, after the data that they describe has been written.
  */
 #include <linux/bitmap.h>
 #include <linux/moduleparam.h>
@@ -17,10 +17,10 @@
 #include "top.h"
 #include "writer.h"
 
-/* 128 GiB of guest at 128 KiB clusters; about 10 MiB of memory. */
+/* 128 GiB of disk with clusters of 128 KiB; about 10 MiB of memory. */
 static unsigned int cc_top_blocks = 4096;
 module_param_named(top_blocks, cc_top_blocks, uint, 0644);
-MODULE_PARM_DESC(top_blocks, "4 KiB blocks of the top's map, each for 256 clusters, that a device keeps in memory");
+MODULE_PARM_DESC(top_blocks, "Maximum number of blocks of the top map (256 clusters each) that a device keeps in memory");
 
 static u32 cc_top_limit(void)
 {
@@ -119,7 +119,7 @@ s64 cc_word_weight(struct cc_top *top, u64 cluster, u64 word)
 	return hweight32(((u32)word | (u32)(word >> 32)) & q2_sub_mask(&top->layer->q2, cluster));
 }
 
-/* A wrong entry: that cluster's I/O fails, the others go on. */
+/* I/O to a cluster with a wrong entry fails; the other clusters can be used. */
 static int cc_block_mark_bad(struct cc_top *top, struct cc_block *b, u32 i, const char *why)
 {
 	struct cc_layer *layer = top->layer;
@@ -134,7 +134,7 @@ static int cc_block_mark_bad(struct cc_top *top, struct cc_block *b, u32 i, cons
 	return 0;
 }
 
-/* Offsets that do not follow each other need a table of their own. */
+/* Clusters that are not contiguous need a table of their sectors. */
 static int cc_block_set_host(struct cc_top *top, struct cc_block *b, u32 i, sector_t sector)
 {
 	u32 j;
@@ -223,8 +223,8 @@ out:
 /*
  * A bio that will set bits holds a pin from map to end_io; a block with bits
  * that are not on disk is dirty or taken.  Setting pins to -1 first makes the
- * order safe: from then on nobody new can pin the block and dirty it, and who
- * pinned it earlier has marked it dirty before he let go.
+ * order safe: from then on the block cannot be pinned, and a bio that pinned it
+ * earlier has marked it dirty before it dropped the pin.
  */
 static bool cc_block_evict(struct cc_top *top, struct cc_block *b)
 {
@@ -244,7 +244,7 @@ static bool cc_block_evict(struct cc_top *top, struct cc_block *b)
 	return true;
 }
 
-/* One turn of the clock, bounded: loading goes on even if nothing can go. */
+/* Bounded: if no block can be evicted, more than the limit are loaded. */
 static void cc_top_evict(struct cc_top *top)
 {
 	u32 limit = cc_top_limit();
@@ -282,7 +282,7 @@ struct cc_block *cc_top_load(struct cc_top *top, u32 index)
 			top->nr_loaded++;
 		}
 	}
-	/* Under the lock nobody evicts, so this cannot fail. */
+	/* Nothing is evicted under the lock, so this need not check for -1. */
 	if (!IS_ERR(b))
 		atomic_inc(&b->pins);
 	mutex_unlock(&top->lock);

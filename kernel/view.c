@@ -20,8 +20,9 @@ static void cc_view_release(struct percpu_ref *ref)
 }
 
 /*
- * Where memory must not be sought by I/O (a resume, say), per-CPU memory comes
- * only from what is there, up to 6.12 at least; but more is made then.
+ * In a noio context such as a resume, per-CPU memory is only taken from what is
+ * populated already, at least up to 6.12.  A failed attempt lets a worker
+ * populate more, so try again.
  */
 static int cc_users_init(struct cc_users *users)
 {
@@ -103,9 +104,9 @@ void cc_view_drain(struct cc_view *view)
 }
 
 /*
- * The new view is published before the old one's reference is killed, so a
- * failed tryget means: look again.  Only a snapshot kills that of writers first,
- * and sets paused before that; then the caller has to wait.
+ * A new view is published before the old one's references are killed, so try
+ * again if tryget fails.  Only a snapshot kills the writers' reference first, and
+ * it sets paused before that; then the caller has to wait.
  */
 struct cc_view *cc_view_get(struct cowchain *cc, bool write)
 {
@@ -166,7 +167,7 @@ int cc_base_index(struct cowchain *cc, struct cc_view *view)
 int cc_check_size(struct cowchain *cc, struct cc_layer *layer)
 {
 	if (layer->sectors < cc->ti->len) {
-		cc_err(cc, "layer %s: size is %llu sectors, the table wants %llu",
+		cc_err(cc, "layer %s: size is %llu sectors, the table needs %llu",
 		       layer->dev->name, (u64)layer->sectors, (u64)cc->ti->len);
 		return -EFBIG;
 	}
@@ -180,11 +181,11 @@ int cc_check_size(struct cowchain *cc, struct cc_layer *layer)
 int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes)
 {
 	if (layer->sectors & ((bytes >> SECTOR_SHIFT) - 1)) {
-		cc_err(cc, "layer %s: size is %llu sectors, which are no whole logical blocks of %u bytes",
+		cc_err(cc, "layer %s: size is %llu sectors, which is not a multiple of logical blocks of %u bytes",
 		       layer->dev->name, (u64)layer->sectors, bytes);
 		return -EINVAL;
 	}
-	/* They decide where I/O of what is below it is cut. */
+	/* I/O to the layers below is cut at the subclusters of this one. */
 	if (layer->kind == CC_QCOW2 && 1U << layer->q2.sub_bits < bytes) {
 		cc_err(cc, "layer %s: its subclusters of %u bytes are smaller than logical blocks of %u bytes in the chain",
 		       layer->dev->name, 1U << layer->q2.sub_bits, bytes);

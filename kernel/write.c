@@ -29,13 +29,14 @@ static void cc_write_span(struct cc_top *top, struct bio *bio, struct cc_span *s
 	s->first = s->rel >> top->sub_shift;
 	s->last = (s->end + sub - 1) >> top->sub_shift;
 	s->head = s->rel & (sub - 1);
-	/* Also at the image's end: see cc_zero_slack(). */
+	/* Also set at the end of the image: see cc_zero_slack(). */
 	s->tail = s->end & (sub - 1);
 }
 
 /*
- * Cut the span where a subcluster begins that has to be filled first.
- * Return: false if the very first one has to.
+ * Cut the span before a subcluster that has to be filled first.
+ *
+ * Return: false if that is its first one.
  */
 static bool cc_span_trim(struct cc_top *top, const struct cc_block *b, struct cc_span *s)
 {
@@ -49,7 +50,7 @@ static bool cc_span_trim(struct cc_top *top, const struct cc_block *b, struct cc
 	return s->last > s->first;
 }
 
-/* Remap up to where the data is contiguous. */
+/* Remap as far as the data is contiguous. */
 static void cc_write_remap(struct cc_io *io, struct cc_block *b, struct bio *bio,
 			   struct cc_span *s)
 {
@@ -80,14 +81,14 @@ static void cc_prepare_fua(struct cc_io *io, struct bio *bio, bool sets_bits)
 }
 
 /*
- * Whole subclusters, not all of them allocated yet: written in place under
- * shared cells, and their bits set once the data has arrived.  The states are
- * looked at again under the cells, since only these keep a discard away.
+ * Write whole subclusters, not all of which are allocated: in place under shared
+ * cells, with their bits set when the data has been written.  The states are
+ * checked again under the cells, since only these exclude a discard.
  *
- * Rewrites of an external data file come here, too: a discard really zeroes
- * the data there, and a write that it overtakes would undo that.
+ * Rewrites of an external data file take the cells, too: there a discard zeroes
+ * the data, and a write that it overtakes would undo that.
  *
- * Return: false if it has to be deferred.
+ * Return: false if the bio has to be deferred.
  */
 static bool cc_write_whole(struct cc_io *io, struct cc_block *b, struct bio *bio,
 			   struct cc_span *s)
@@ -128,14 +129,14 @@ static int cc_map_write_block(struct cc_io *io, struct cc_block *b, struct bio *
 		return DM_MAPIO_REMAPPED;
 	}
 	if (!cc_span_trim(b->top, b, &s) || !cc_write_whole(io, b, bio, &s)) {
-		/* Only the subcluster that needs it takes the slow way. */
+		/* Defer only the subcluster that has to be filled. */
 		u32 left = (((s.rel >> b->top->sub_shift) + 1) << b->top->sub_shift) - s.rel;
 
 		if (left < bio_sectors(bio) && s.head)
 			dm_accept_partial_bio(bio, left);
 		return cc_defer(io, bio, CC_DEFER_SECTORS);
 	}
-	/* Once more, under the cells: a discard may have come between. */
+	/* Check again under the cells: a discard may have cleared bits. */
 	bits = cc_block_run(b, s.first, s.last, CC_DATA) < s.last - s.first;
 	cc_prepare_fua(io, bio, bits);
 	return DM_MAPIO_REMAPPED;
@@ -161,8 +162,8 @@ int cc_map_write(struct cc_io *io, struct bio *bio)
 /* --------------------------------------------------------------------- end */
 
 /*
- * The data has been written: now it may be seen.  If there is a crash before
- * the bit is durable, the old content is still what the layers below say.
+ * The data has been written and may be seen now.  After a crash before the bit is
+ * durable, the old content is still what the layers below provide.
  */
 void cc_end_write(struct cc_io *io, blk_status_t error)
 {

@@ -84,7 +84,7 @@ end_block() {
 	dev=$(losetup --find --show --sector-size 4096 d.qcow2)
 	LOOP[d.qcow2]=$dev
 	layers a.raw d.qcow2
-	refuse_create EINVAL "size is 2049 sectors, which are no whole logical blocks"
+	refuse_create EINVAL "size is 2049 sectors, which is not a multiple of logical blocks"
 	losetup -d "$dev"
 	# a whole number of them is not
 	fresh d.qcow2 $((2056 * 512))

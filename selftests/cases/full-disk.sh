@@ -333,7 +333,7 @@ metadata_stream() {
 	mark reload
 	reload
 	eq "$S_MODE" rw "mode after a reload"
-	logged 'interrupted stream goes on'
+	logged 'interrupted stream continues'
 	job_done cct
 	chain_is cct d.qcow2,spare-ext.data
 	io verify
