@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The first resume of a table: its layers are loaded and checked, and a view is
- * made of them.
+ * The first resume of a table: its layers are loaded and checked, and a view is made of them.
  */
 #include <linux/slab.h>
 

@@ -116,8 +116,8 @@ struct cc_resolver {
 };
 
 /*
- * Metadata of a layer is unreadable: fail what this layer might provide, a page
- * at a time, so that everything else stays readable.
+ * Metadata of a layer is unreadable: fail what this layer might provide, a page at a time, so that
+ * everything else stays readable.
  */
 static void cc_run_unreadable(struct cc_resolver *rs, sector_t pos, sector_t limit,
 			      struct cc_run *run)
@@ -129,9 +129,8 @@ static void cc_run_unreadable(struct cc_resolver *rs, sector_t pos, sector_t lim
 }
 
 /*
- * Find the layer that provides @pos, and how far.  The first layer from the top
- * with data or zeros there wins; the answer holds up to the end of the shortest
- * run that was consulted.
+ * Find the layer that provides @pos, and how far. The first layer from the top with data or zeros
+ * there wins; the answer holds up to the end of the shortest run that was consulted.
  */
 static int cc_resolve_at(struct cc_resolver *rs, sector_t pos, sector_t limit,
 			 struct cc_run *out, u8 *slot)

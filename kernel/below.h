@@ -29,8 +29,8 @@ struct cc_extent {
 
 /**
  * struct cc_chunk - 4 MiB of the below map.
- * @unreadable: some metadata could not be read.  That part is CC_BAD and counts
- *	as cold for whoever asks: errors are not cached.
+ * @unreadable: some metadata could not be read. That part is CC_BAD and counts as cold for whoever
+ *	asks: errors are not cached.
  *
  * Immutable once published, looked up under RCU.
  */
@@ -48,9 +48,9 @@ struct cc_chunk {
  * @hand: position of the clock that evicts.
  * @refs: views that share it.
  *
- * The cost of a read does not depend on the depth of the chain: all layers
- * are asked once, when a chunk is resolved.  What a finished stream drops is
- * shadowed by the top's bits and so is never looked up again.
+ * The cost of a read does not depend on the depth of the chain: all layers are asked once, when a
+ * chunk is resolved. What a finished stream drops is shadowed by the top's bits and so is never
+ * looked up again.
  */
 struct cc_below {
 	u32 nr_chunks;
@@ -61,7 +61,7 @@ struct cc_below {
 	struct cc_chunk __rcu *chunk[];
 };
 
-/* A map for a disk of @sectors, or NULL without memory.  Context: process. */
+/* A map for a disk of @sectors, or NULL without memory. Context: process. */
 struct cc_below *cc_below_create(sector_t sectors);
 void cc_below_put(struct cc_below *below);
 
@@ -85,17 +85,17 @@ struct cc_piece {
 	u32 len;
 };
 
-/* Piece of the below map at @pos, at most @max sectors.  Context: any. */
+/* Piece of the below map at @pos, at most @max sectors. Context: any. */
 void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p);
 
-/* Resolve the chunk of @pos.  Context: process.  Return: 0 or -errno. */
+/* Resolve the chunk of @pos. Context: process. Return: 0 or -errno. */
 int cc_below_load(struct cc_view *view, sector_t pos);
 
 /**
  * cc_read_below() - read sectors of the guest as the layers below provide them.
  * @offset: bytes into pages[0] where they go.
  *
- * Context: process.  Return: 0 or -errno.
+ * Context: process. Return: 0 or -errno.
  */
 int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
 		  struct page **pages, unsigned int offset);

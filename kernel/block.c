@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A block of the top map: what its words say, how they change, and I/O to the
- * data that they describe.
+ * A block of the top map: what its words say, how they change, and I/O to the data that they
+ * describe.
  */
 #include <linux/bitmap.h>
 
@@ -89,10 +89,9 @@ static u64 cc_word_set(u64 word, u32 mask, enum cc_state state)
 }
 
 /*
- * The block is dirty before the first bit can be seen, and the sync takes the
- * words under the same lock after it has cleared the mark.  So whoever sees a
- * bit, writes there and then flushes finds something to sync, or the bit is
- * durable already.
+ * The block is dirty before the first bit can be seen, and the sync takes the words under the same
+ * lock after it has cleared the mark. So whoever sees a bit, writes there and then flushes finds
+ * something to sync, or the bit is durable already.
  */
 void cc_block_set(struct cc_block *b, u32 first, u32 end, enum cc_state state)
 {
@@ -152,9 +151,9 @@ int cc_write_top(struct cowchain *cc, struct cc_block *b, u32 rel, unsigned int 
 }
 
 /*
- * The image need not end at the end of a subcluster.  If it is enlarged later, the
- * rest of its last subcluster becomes a part of it and then has to read as zeros,
- * not as what the device held before.
+ * The image need not end at the end of a subcluster. If it is enlarged later, the rest of its last
+ * subcluster becomes a part of it and then has to read as zeros, not as what the device held
+ * before.
  */
 int cc_zero_slack(struct cowchain *cc, struct cc_block *b, u32 first, u32 end)
 {

@@ -25,8 +25,8 @@
  *
  * @dirty, @list and @taken change under the writer's lock.
  *
- * Looked up under RCU.  A bit that says "allocated" is set after the data has
- * been written, so whoever sees the bit may read the data.
+ * Looked up under RCU. A bit that says "allocated" is set after the data has been written, so
+ * whoever sees the bit may read the data.
  */
 struct cc_block {
 	atomic64_t bm[CC_BLOCK_CLUSTERS];
@@ -45,7 +45,7 @@ struct cc_block {
 	struct rcu_head rcu;
 };
 
-/* Pin a block found under RCU.  Context: any.  Return: false if it is being evicted. */
+/* Pin a block found under RCU. Context: any. Return: false if it is being evicted. */
 static inline bool cc_block_pin(struct cc_block *b)
 {
 	return atomic_add_unless(&b->pins, 1, -1);
@@ -62,10 +62,10 @@ static inline u64 cc_sub_cluster(const struct cc_block *b, u32 sub)
 	return (u64)b->index * CC_BLOCK_CLUSTERS + sub / QCOW2_SUBCLUSTERS;
 }
 
-/* State of subcluster @sub of the block.  Context: any. */
+/* State of subcluster @sub of the block. Context: any. */
 enum cc_state cc_block_state(const struct cc_block *b, u32 sub);
 
-/* How many subclusters from @first on, up to @end, have @state.  Context: any. */
+/* How many subclusters from @first on, up to @end, have @state. Context: any. */
 u32 cc_block_run(const struct cc_block *b, u32 first, u32 end, enum cc_state state);
 
 /**
@@ -77,24 +77,23 @@ u32 cc_block_run(const struct cc_block *b, u32 first, u32 end, enum cc_state sta
  */
 sector_t cc_block_sector(const struct cc_block *b, u32 rel, u32 *len);
 
-/* The first subcluster of [first, end) in a bad cluster, or @end.  Context: any. */
+/* The first subcluster of [first, end) in a bad cluster, or @end. Context: any. */
 u32 cc_block_next_bad(const struct cc_block *b, u32 first, u32 end);
 
-/* Does [first, end) touch a bad cluster?  Context: any. */
+/* Does [first, end) touch a bad cluster? Context: any. */
 bool cc_block_bad(const struct cc_block *b, u32 first, u32 end);
 
 /**
  * cc_block_set() - change the state of a range to CC_DATA or CC_ZERO.
  *
- * One 64-bit store per cluster, so that no entry is ever both allocated and
- * zero.  Marks the block dirty and starts the timer of the sync.
+ * One 64-bit store per cluster, so that no entry is ever both allocated and zero. Marks the block
+ * dirty and starts the timer of the sync.
  *
- * Context: any.  The block is pinned and, for CC_ZERO, its cells are held
- * exclusively.
+ * Context: any. The block is pinned and, for CC_ZERO, its cells are held exclusively.
  */
 void cc_block_set(struct cc_block *b, u32 first, u32 end, enum cc_state state);
 
-/* Point @bio to the data of the block from sector @rel on.  Context: any. */
+/* Point @bio to the data of the block from sector @rel on. Context: any. */
 void cc_remap_top(struct cc_block *b, struct bio *bio, u32 rel);
 
 /**
@@ -102,16 +101,15 @@ void cc_remap_top(struct cc_block *b, struct bio *bio, u32 rel);
  * @rel: sectors from the start of the block.
  * @offset: bytes into pages[0].
  *
- * Context: process.  Return: 0 or -errno.
+ * Context: process. Return: 0 or -errno.
  */
 int cc_write_top(struct cowchain *cc, struct cc_block *b, u32 rel, unsigned int sectors,
 		 struct page **pages, unsigned int offset);
 
 /**
- * cc_zero_slack() - zero what subclusters [first, end) have behind the image's
- * end.
+ * cc_zero_slack() - zero what subclusters [first, end) have behind the image's end.
  *
- * Context: process.  Return: 0 or -errno.
+ * Context: process. Return: 0 or -errno.
  */
 int cc_zero_slack(struct cowchain *cc, struct cc_block *b, u32 first, u32 end);
 

@@ -2,15 +2,14 @@
 /*
  * Cells: one reader/writer lock per cluster, hashed into a fixed array.
  *
- * Writes of whole subclusters take them shared, since they only race benignly with
- * each other.  Writing to the top what the layers below have (fill, copy) and
- * clearing bits (discard) take them exclusively.  Writes to subclusters that are
- * allocated already need no cell.
+ * Writes of whole subclusters take them shared, since they only race benignly with each other.
+ * Writing to the top what the layers below have (fill, copy) and clearing bits (discard) take them
+ * exclusively. Writes to subclusters that are allocated already need no cell.
  *
- * A range never crosses a block of the top map (256 clusters), and blocks
- * begin at multiples of 256, so a range never wraps in the array: taking its
- * cells in ascending order is taking them in one global order, which excludes
- * deadlocks.  Holders never wait for other cells, for a worker or for a view.
+ * A range never crosses a block of the top map (256 clusters), and blocks begin at multiples of
+ * 256, so a range never wraps in the array: taking its cells in ascending order is taking them in
+ * one global order, which excludes deadlocks. Holders never wait for other cells, for a worker or
+ * for a view.
  */
 #include <linux/slab.h>
 
@@ -64,7 +63,7 @@ static bool cc_cell_try_excl(struct cc_cell *c)
 	return ok;
 }
 
-/* Release a holder.  @to: new count after an exclusive one, 1 to keep it shared. */
+/* Release a holder. @to: new count after an exclusive one, 1 to keep it shared. */
 static void cc_cell_release(struct cc_cell *c, bool excl, int to)
 {
 	unsigned long flags;

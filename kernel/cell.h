@@ -33,10 +33,9 @@ void cc_cells_lock_excl(struct cowchain *cc, u64 first, u64 last);	/* process */
 void cc_cells_unlock_excl(struct cowchain *cc, u64 first, u64 last);	/* any */
 void cc_cells_downgrade(struct cowchain *cc, u64 first, u64 last);	/* any */
 /*
- * Count a failed write by a holder.  It may have reached the device, so what was
- * filled there before is no longer reliable.  cc_cells_failures() adds up the
- * counts of the first and the last cluster; under exclusive cells another sum than
- * before means that a write has failed meanwhile.
+ * Count a failed write by a holder. It may have reached the device, so what was filled there before
+ * is no longer reliable. cc_cells_failures() adds up the counts of the first and the last cluster;
+ * under exclusive cells another sum than before means that a write has failed meanwhile.
  */
 void cc_cells_fail(struct cowchain *cc, u64 first, u64 last);		/* any */
 unsigned int cc_cells_failures(struct cowchain *cc, u64 first, u64 last); /* any */

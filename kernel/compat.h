@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Differences between kernel versions.  No other file depends on them.
+ * Differences between kernel versions. No other file depends on them.
  */
 #ifndef COWCHAIN_COMPAT_H
 #define COWCHAIN_COMPAT_H
@@ -36,8 +36,8 @@ static inline struct bio *cc_bio_split(struct bio *bio, unsigned int sectors,
 }
 
 /*
- * 6.11: polling is a limit.  Before that dm derives it from the devices, and
- * defer.c clears the flag of bios that cannot be served at once.
+ * 6.11: polling is a limit. Before that dm derives it from the devices, and defer.c clears the flag
+ * of bios that cannot be served at once.
  */
 #ifdef BLK_FEAT_POLL
 static inline void cc_limits_no_poll(struct queue_limits *limits)

@@ -2,16 +2,14 @@
 /*
  * Copies subclusters from the layers below into the top.
  *
- * What is missing is read first.  Then the cells are taken exclusively, so that no
- * guest write, fill or discard of an unallocated subcluster is in flight there.
- * Under them the states are checked again, the data is written or found to be
- * zero, and the bits are set.  After a crash before the bits are durable, the
- * subclusters are just copied again.
+ * What is missing is read first. Then the cells are taken exclusively, so that no guest write, fill
+ * or discard of an unallocated subcluster is in flight there. Under them the states are checked
+ * again, the data is written or found to be zero, and the bits are set. After a crash before the
+ * bits are durable, the subclusters are just copied again.
  *
- * The guest does not wait for a slow layer below, since no cell is held while
- * that is read.  Layers below never change, and a subcluster never becomes
- * unallocated again: one that is unallocated under the cells was so before, and
- * has been read.
+ * The guest does not wait for a slow layer below, since no cell is held while that is read. Layers
+ * below never change, and a subcluster never becomes unallocated again: one that is unallocated
+ * under the cells was so before, and has been read.
  */
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -46,8 +44,8 @@ struct cc_copy *cc_copy_get(struct cc_job *job)
 }
 
 /*
- * An external data file becomes a plain raw disk when everything has been streamed
- * into it, so what reads as zeros has to be zero there, too.
+ * An external data file becomes a plain raw disk when everything has been streamed into it, so what
+ * reads as zeros has to be zero there, too.
  */
 static bool cc_copy_zeroes_data(struct cc_job *job)
 {
@@ -146,7 +144,7 @@ static int cc_copy_out(struct cc_copy *c, u32 first, u32 end)
 	return r;
 }
 
-/* Read what the top does not have.  No cells are held. */
+/* Read what the top does not have. No cells are held. */
 static int cc_copy_in(struct cc_copy *c)
 {
 	sector_t start = (sector_t)c->b->index << c->b->top->block_shift;

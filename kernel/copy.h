@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copies subclusters into the top.  Context: process. */
+/* Copies subclusters into the top. Context: process. */
 #ifndef COWCHAIN_COPY_H
 #define COWCHAIN_COPY_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dm-cowchain: the lock order, the contexts, the target itself and its log
- * messages.  What a .c file offers to others is declared in its own header.
+ * dm-cowchain: the lock order, the contexts, the target itself and its log messages. What a .c file
+ * offers to others is declared in its own header.
  *
  * Lock order, outermost first:
  *
@@ -14,12 +14,12 @@
  *           writer->lock	a writer's lists and states, irq-safe, innermost
  *       cc->lock		small lists and states, irq-safe, innermost
  *
- * A message handler runs inside dm's SRCU read section of the live table, so
- * nothing in here may ever wait for dm's own suspend.
+ * A message handler runs inside dm's SRCU read section of the live table, so nothing in here may
+ * ever wait for dm's own suspend.
  *
- * Contexts, as the headers name them: "any" includes interrupt context;
- * "process" may sleep.  All allocations on the I/O path are GFP_NOIO, and
- * backed by a mempool where a write needs them to make progress.
+ * Contexts, as the headers name them: "any" includes interrupt context; "process" may sleep. All
+ * allocations on the I/O path are GFP_NOIO, and backed by a mempool where a write needs them to
+ * make progress.
  */
 #ifndef COWCHAIN_H
 #define COWCHAIN_H
@@ -65,8 +65,7 @@ enum cc_mode { CC_RW, CC_RO };
  * @read_only: the mapped device was created read-only.
  * @allow_sealed, @ignore_identity: see cc_ident_check().
  * @no_auto_resume: do not continue a recorded job.
- * @opened: layers of the table line, base first, until the first resume makes
- *	a view of them.
+ * @opened: layers of the table line, base first, until the first resume makes a view of them.
  * @io_work: runs a bio that was handed to a worker; see defer.h.
  * @view: the chain as it is.
  * @ctl: messages, suspend and the end of a job exclude each other.

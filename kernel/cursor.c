@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The cursor of a stream.  It moves over the guest's disk and skips what the top
- * has, what the base provides and what no layer provides; the rest is copied.
+ * The cursor of a stream. It moves over the guest's disk and skips what the top has, what the base
+ * provides and what no layer provides; the rest is copied.
  */
 #include "below.h"
 #include "cursor.h"
@@ -19,9 +19,8 @@ static int cc_provider(struct cc_view *view, const struct cc_piece *p)
 }
 
 /*
- * Does a layer between base and top provide this?  Zeros need not be copied if
- * there is no base, since what no layer provides reads as zeros, too; but an
- * external data file has to contain them.
+ * Does a layer between base and top provide this? Zeros need not be copied if there is no base,
+ * since what no layer provides reads as zeros, too; but an external data file has to contain them.
  */
 static bool cc_piece_wanted(struct cc_job *job, const struct cc_piece *p)
 {
@@ -62,9 +61,9 @@ static u32 cc_copy_max(struct cc_job *job)
 }
 
 /*
- * Look at a run of subclusters that the top does not have, [rel, end) sectors
- * of the block.  Subclusters are copied whole, even where a layer with smaller
- * clusters provides only a part of one.
+ * Look at a run of subclusters that the top does not have, [rel, end) sectors of the block.
+ * Subclusters are copied whole, even where a layer with smaller clusters provides only a part of
+ * one.
  */
 static int cc_find_wanted(struct cc_job *job, struct cc_todo *t, u32 rel, u32 end)
 {

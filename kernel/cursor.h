@@ -21,7 +21,7 @@ struct cc_todo {
  * cc_find_todo() - find out what to copy from job->pos on.
  * @t: t->b is the block of job->pos; the rest is filled in.
  *
- * Context: process.  Return: 0 or -errno.
+ * Context: process. Return: 0 or -errno.
  */
 int cc_find_todo(struct cc_job *job, struct cc_todo *t);
 

@@ -5,7 +5,7 @@
 #include "defer.h"
 #include "top.h"
 
-/* Is this a part of a subcluster?  Its rest may have to be read from a slow layer. */
+/* Is this a part of a subcluster? Its rest may have to be read from a slow layer. */
 static bool cc_zeroes_part(struct cc_io *io)
 {
 	return bio_op(io->bio) == REQ_OP_WRITE_ZEROES && io->view &&
@@ -32,9 +32,8 @@ static void cc_queue_io(struct cc_io *io)
 }
 
 /*
- * Prepare a bio for a worker.  Nobody would poll for I/O that a worker submits, so
- * REQ_POLLED is dropped; REQ_NOWAIT goes with it, or the submitter would get
- * EAGAIN on every retry.
+ * Prepare a bio for a worker. Nobody would poll for I/O that a worker submits, so REQ_POLLED is
+ * dropped; REQ_NOWAIT goes with it, or the submitter would get EAGAIN on every retry.
  *
  * Return: false if the bio must not wait.
  */
@@ -52,9 +51,8 @@ static void cc_keep_cgroup(struct cowchain *cc, struct bio *bio)
 }
 
 /*
- * Sectors of @bio that one worker may handle.  The edges of a write-zeroes, which
- * cover their subclusters only in part, become bios of their own: see
- * cc_queue_io().
+ * Sectors of @bio that one worker may handle. The edges of a write-zeroes, which cover their
+ * subclusters only in part, become bios of their own: see cc_queue_io().
  */
 static u32 cc_defer_sectors(struct cc_io *io, struct bio *bio, u32 boundary)
 {

@@ -6,9 +6,8 @@
 #include "map.h"
 
 /*
- * Deferred bios are cut at this boundary: the smallest cluster a top can
- * have, so that such a bio never spans clusters, even if a snapshot changes
- * the top while it waits.
+ * Deferred bios are cut at this boundary: the smallest cluster a top can have, so that such a bio
+ * never spans clusters, even if a snapshot changes the top while it waits.
  */
 #define CC_DEFER_SECTORS	((1U << 17) / SECTOR_SIZE)
 #define CC_DISCARD_SECTORS	(CC_DEFER_SECTORS * CC_BLOCK_CLUSTERS)
@@ -17,19 +16,19 @@
  * cc_defer() - hand a bio to a worker, which runs cc->io_work.
  * @boundary: sectors; the bio is cut there.
  *
- * A nowait bio ends with EAGAIN instead.  Context: any, inside of cc_map().
- * Return: DM_MAPIO_SUBMITTED.
+ * A nowait bio ends with EAGAIN instead. Context: any, inside of cc_map(). Return:
+ * DM_MAPIO_SUBMITTED.
  */
 int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary);
 
 /**
  * cc_pause_bio() - queue a bio up until a snapshot has been taken.
  *
- * Context: any.  Return: false if the snapshot is over: look again.
+ * Context: any. Return: false if the snapshot is over: look again.
  */
 bool cc_pause_bio(struct cc_io *io, struct bio *bio);
 
-/* Let new bios queue up, except for reads, until cc_unpause_bios().  Context: process. */
+/* Let new bios queue up, except for reads, until cc_unpause_bios(). Context: process. */
 void cc_pause_bios(struct cowchain *cc);
 void cc_unpause_bios(struct cowchain *cc);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Discards and write zeroes.  Whole subclusters become zero bits; parts of them
- * are zeroed by a write zeroes and left alone by a discard.
+ * Discards and write zeroes. Whole subclusters become zero bits; parts of them are zeroed by a
+ * write zeroes and left alone by a discard.
  */
 #include "cell.h"
 #include "discard.h"
@@ -48,8 +48,8 @@ static int cc_write_zeros(struct cc_write *w, u32 from, u32 to)
 /* ---------------------------------------------------- parts of subclusters */
 
 /*
- * Make [from, to), a part of one subcluster, read as zeros.  If the subcluster is
- * unallocated, its rest has been filled.
+ * Make [from, to), a part of one subcluster, read as zeros. If the subcluster is unallocated, its
+ * rest has been filled.
  */
 static int cc_zero_part(struct cc_write *w, u32 from, u32 to)
 {
@@ -113,12 +113,11 @@ static bool cc_any_data(struct cc_write *w, u32 first, u32 last)
 }
 
 /*
- * Set zero bits for whole subclusters.  The space is given back only when these
- * are durable: until then a crash brings back the old bits, and the data under
- * them must still be there.  Zeroing the data of an external data file need not
- * wait, since old data and zeros are both correct for a write-zeroes in flight.
- * It is always done, so that the data file is the guest's disk when everything
- * has been streamed into it.
+ * Set zero bits for whole subclusters. The space is given back only when these are durable: until
+ * then a crash brings back the old bits, and the data under them must still be there. Zeroing the
+ * data of an external data file need not wait, since old data and zeros are both correct for a
+ * write-zeroes in flight. It is always done, so that the data file is the guest's disk when
+ * everything has been streamed into it.
  */
 static int cc_zero_whole(struct cc_write *w, bool discard)
 {
@@ -142,8 +141,8 @@ static int cc_zero_whole(struct cc_write *w, bool discard)
 }
 
 /*
- * The cells are held exclusively to the end: a later write to these subclusters
- * must not reach the device before the discard does.
+ * The cells are held exclusively to the end: a later write to these subclusters must not reach the
+ * device before the discard does.
  */
 void cc_discard_deferred(struct cc_io *io)
 {

@@ -5,7 +5,7 @@
 
 #include "map.h"
 
-/* Serve a discard or a write zeroes; all of them are deferred.  Context: process. */
+/* Serve a discard or a write zeroes; all of them are deferred. Context: process. */
 void cc_discard_deferred(struct cc_io *io);
 
 #endif /* COWCHAIN_DISCARD_H */

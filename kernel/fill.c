@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writes that a worker does: it fills what the guest leaves open of a subcluster,
- * then writes the guest's data.
+ * Writes that a worker does: it fills what the guest leaves open of a subcluster, then writes the
+ * guest's data.
  *
- * A worker's write lies in one cluster, other bios of a worker in one block of
- * the top.  While holding cells, wait only for I/O to the top, a mempool and, in
- * a discard, a sync.  None of these needs a cell.  Layers below, which may be
- * slow, are read before: see cc_fill().
+ * A worker's write lies in one cluster, other bios of a worker in one block of the top. While
+ * holding cells, wait only for I/O to the top, a mempool and, in a discard, a sync. None of these
+ * needs a cell. Layers below, which may be slow, are read before: see cc_fill().
  */
 #include <linux/mm.h>
 
@@ -70,15 +69,14 @@ static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *p
 }
 
 /*
- * Copy what the layers below have at [from, to), a part of one subcluster, to its
- * place in the top, if the subcluster is unallocated.  It cannot be seen before
- * the bit is set, so a crash or an error here loses nothing.
+ * Copy what the layers below have at [from, to), a part of one subcluster, to its place in the top,
+ * if the subcluster is unallocated. It cannot be seen before the bit is set, so a crash or an error
+ * here loses nothing.
  *
- * The cell is held only while the top is written, so that a slow layer delays
- * nobody who does not need it.  Layers below never change, and a subcluster never
- * becomes unallocated again.  So if it is still unallocated when the cell is taken
- * in the end, it was so all the time and what was filled is there, unless a write
- * has failed meanwhile: see cc_fill_and_lock().
+ * The cell is held only while the top is written, so that a slow layer delays nobody who does not
+ * need it. Layers below never change, and a subcluster never becomes unallocated again. So if it is
+ * still unallocated when the cell is taken in the end, it was so all the time and what was filled
+ * is there, unless a write has failed meanwhile: see cc_fill_and_lock().
  */
 static int cc_fill(struct cc_write *w, u32 from, u32 to)
 {
@@ -101,8 +99,8 @@ static int cc_fill(struct cc_write *w, u32 from, u32 to)
 }
 
 /*
- * Fill the parts of the first and the last subcluster that the range does not
- * cover.  No cells are held.
+ * Fill the parts of the first and the last subcluster that the range does not cover. No cells are
+ * held.
  */
 static int cc_fill_edges(struct cc_write *w)
 {
@@ -115,9 +113,9 @@ static int cc_fill_edges(struct cc_write *w)
 }
 
 /*
- * What was filled may have been overwritten by a write of the guest that failed
- * but reached the device all the same.  Its data must not appear after the guest
- * has read the old content, so fill again if a write has failed meanwhile.
+ * What was filled may have been overwritten by a write of the guest that failed but reached the
+ * device all the same. Its data must not appear after the guest has read the old content, so fill
+ * again if a write has failed meanwhile.
  */
 int cc_fill_and_lock(struct cc_write *w)
 {
@@ -146,8 +144,8 @@ void cc_write_unlock(struct cc_write *w, int error)
 /* ------------------------------------------------------------------- write */
 
 /*
- * Write zeros to [from, to), a part of one subcluster, in the top, if the
- * subcluster reads as zeros.  Its cell is held.
+ * Write zeros to [from, to), a part of one subcluster, in the top, if the subcluster reads as
+ * zeros. Its cell is held.
  */
 static int cc_fill_zeros(struct cc_write *w, u32 from, u32 to)
 {
@@ -185,13 +183,13 @@ static int cc_finish_edges(struct cc_write *w)
 }
 
 /*
- * A write that covers part of an unallocated subcluster, or whose cell was
- * busy, or whose block was not loaded:
+ * A write that covers part of an unallocated subcluster, or whose cell was busy, or whose block was
+ * not loaded:
  *
  * 1. Fill the rest of the subclusters at both ends.
  * 2. Take the cell exclusively: no copy, fill or discard is in flight there.
- * 3. Keep the cell shared and submit the guest's own data.  Another partial
- *    write to the subcluster waits for the cell until the bit is set.
+ * 3. Keep the cell shared and submit the guest's own data. Another partial write to the subcluster
+ *    waits for the cell until the bit is set.
  * 4. end_io sets the bits.
  */
 void cc_write_deferred(struct cc_io *io)

@@ -29,24 +29,23 @@ static inline u32 cc_sub_end(const struct cc_write *w, u32 rel)
 	return min(((rel >> w->sub_shift) + 1) << w->sub_shift, w->limit);
 }
 
-/* Serve a write that was deferred.  Context: process. */
+/* Serve a write that was deferred. Context: process. */
 void cc_write_deferred(struct cc_io *io);
 
-/* Find and pin the block of a bio.  Context: process.  Return: 0 or -errno. */
+/* Find and pin the block of a bio. Context: process. Return: 0 or -errno. */
 int cc_write_begin(struct cc_io *io, struct cc_write *w);
 
 /**
  * cc_fill_and_lock() - fill the edges of the range, then take its cells.
  *
- * Context: process.  Return: 0 with the cells held exclusively, or -errno
- * without.
+ * Context: process. Return: 0 with the cells held exclusively, or -errno without.
  */
 int cc_fill_and_lock(struct cc_write *w);
 
-/* Let the cells go, after @error or without one (0).  Context: process. */
+/* Let the cells go, after @error or without one (0). Context: process. */
 void cc_write_unlock(struct cc_write *w, int error);
 
-/* End the bio with @error, 0 or -errno.  Context: any. */
+/* End the bio with @error, 0 or -errno. Context: any. */
 void cc_write_end(struct bio *bio, int error);
 
 #endif /* COWCHAIN_FILL_H */

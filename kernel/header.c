@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The header of an image: the backing file that it names, and writing it.  What
- * is to be written is decided in qcow2.c and qcow2-ident.c.
+ * The header of an image: the backing file that it names, and writing it. What is to be written is
+ * decided in qcow2.c and qcow2-ident.c.
  */
 #include <linux/mm.h>
 
@@ -76,10 +76,9 @@ static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 o
 }
 
 /*
- * A device may report an error of writing back to one flush only, and the error
- * may concern the guest's data or what a stream has copied, if these are on the
- * same device.  So where bits describe such data, flush by a sync, after which
- * nothing is synced any more if it has failed.
+ * A device may report an error of writing back to one flush only, and the error may concern the
+ * guest's data or what a stream has copied, if these are on the same device. So where bits describe
+ * such data, flush by a sync, after which nothing is synced any more if it has failed.
  */
 static int cc_layer_flush_header(struct cc_layer *layer)
 {
@@ -108,11 +107,10 @@ static void cc_layer_forget_header(struct cc_layer *layer, u32 offset, u32 len)
 }
 
 /*
- * Write without dm-bufio, which always flushes by itself: see
- * cc_layer_flush_header().
+ * Write without dm-bufio, which always flushes by itself: see cc_layer_flush_header().
  *
- * After an error it is unknown what is on disk, but the buffers must not claim
- * that it is the new header: a second attempt would find nothing to change.
+ * After an error it is unknown what is on disk, but the buffers must not claim that it is the new
+ * header: a second attempt would find nothing to change.
  */
 int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {
@@ -159,7 +157,7 @@ u8 *cc_layer_header_again(struct cc_layer *layer, u32 *len)
 	return buf;
 }
 
-/* Change a copy of the header.  Return: a buffer that the caller frees, or ERR_PTR. */
+/* Change a copy of the header. Return: a buffer that the caller frees, or ERR_PTR. */
 static u8 *cc_layer_new_header(struct cc_layer *layer, const char *name, const char *format,
 			       struct q2_header_update *up, struct q2_info *fresh)
 {
@@ -194,10 +192,9 @@ int cc_layer_check_backing(struct cc_layer *layer, const char *name, const char 
 }
 
 /*
- * After a crash before the write of the first sector is durable, the header still
- * names the old file: the slot of the new name lies in no sector that is in use
- * yet.  A block of up to 4 KiB is written, but only its
- * first 512 bytes differ from what is on disk by then.
+ * After a crash before the write of the first sector is durable, the header still names the old
+ * file: the slot of the new name lies in no sector that is in use yet. A block of up to 4 KiB is
+ * written, but only its first 512 bytes differ from what is on disk by then.
  */
 int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *format)
 {

@@ -2,14 +2,13 @@
 /*
  * The identity of a layer, on disk: a header extension of our own.
  *
- * QEMU keeps unknown extensions when it rewrites a header, but may move them.
- * The data consists of three slots of one size; of those with a correct checksum
- * the one with the highest sequence number is valid.  At most one slot crosses a
- * sector boundary, wherever the extension begins.  So there is always a slot that
- * does not and is not the valid one: an update is one write inside one sector, and
- * a torn one leaves what was there before.
+ * QEMU keeps unknown extensions when it rewrites a header, but may move them. The data consists of
+ * three slots of one size; of those with a correct checksum the one with the highest sequence
+ * number is valid. At most one slot crosses a sector boundary, wherever the extension begins. So
+ * there is always a slot that does not and is not the valid one: an update is one write inside one
+ * sector, and a torn one leaves what was there before.
  *
- * Everything is big endian.  Shared with userspace.
+ * Everything is big endian. Shared with userspace.
  */
 #ifndef COWCHAIN_IDENTITY_FORMAT_H
 #define COWCHAIN_IDENTITY_FORMAT_H
@@ -38,15 +37,15 @@
 #define QCOW2_IDENT_NO_BASE		0xffffffffU
 
 /*
- * The fields from job_type to job_name_crc are what a stream was asked to do; they
- * are set from its start to its end.  Its backing file name lies outside of the
- * extension in the header cluster; a program that rewrites the header loses it.
+ * The fields from job_type to job_name_crc are what a stream was asked to do; they are set from its
+ * start to its end. Its backing file name lies outside of the extension in the header cluster; a
+ * program that rewrites the header loses it.
  *
- * A parent without an identity, such as a raw image, has the UUID zero and the
- * generation QCOW2_IDENT_ANONYMOUS; none at all, zero and zero.
+ * A parent without an identity, such as a raw image, has the UUID zero and the generation
+ * QCOW2_IDENT_ANONYMOUS; none at all, zero and zero.
  *
- * After a stream a layer contains everything between two possible parents, and
- * both are right.  The other one is the one that the header does not name.
+ * After a stream a layer contains everything between two possible parents, and both are right. The
+ * other one is the one that the header does not name.
  */
 struct qcow2_ident {
 	__be32 magic;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The identity of a layer: which one it is, which layer it was made for, whether
- * another one is based on it, and which job into it has not ended.
+ * The identity of a layer: which one it is, which layer it was made for, whether another one is
+ * based on it, and which job into it has not ended.
  *
- * All of this is in the header of the layer (identity-format.h).  It does not
- * reveal writes by others: QEMU keeps the extension, but does not count.
+ * All of this is in the header of the layer (identity-format.h). It does not reveal writes by
+ * others: QEMU keeps the extension, but does not count.
  */
 #include <linux/slab.h>
 #include <linux/uuid.h>
@@ -15,7 +15,7 @@
 
 /* ------------------------------------------------------------------ writing */
 
-/* Make @now the identity.  Return: 0, -EMEDIUMTYPE if the header cannot have one, -errno. */
+/* Make @now the identity. Return: 0, -EMEDIUMTYPE if the header cannot have one, -errno. */
 static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 {
 	struct q2_ident id = *now;
@@ -53,9 +53,9 @@ static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 }
 
 /*
- * As cc_ident_write(), but restore the old identity after an error: if only the
- * flush has failed, the new one may be on disk, and the next activation would act
- * on what was reported to the user as failed.
+ * As cc_ident_write(), but restore the old identity after an error: if only the flush has failed,
+ * the new one may be on disk, and the next activation would act on what was reported to the user as
+ * failed.
  */
 static int cc_ident_write_or_not(struct cc_layer *layer, const struct q2_ident *now)
 {
@@ -169,17 +169,16 @@ int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned in
 /* ----------------------------------------------------------------- snapshot */
 
 /*
- * The new top is written first, then the seal; then cc_snapshot_switch() sends the
- * guest's writes to the new top.  After a crash
+ * The new top is written first, then the seal; then cc_snapshot_switch() sends the guest's writes
+ * to the new top. After a crash
  *
- * - before the seal, the old top can be used as before.  If it is used, its
- *   generation grows, and the new top, which is empty, is refused on it.
- * - after the seal, the old top is complete as after any crash, and the new one is
- *   empty and names the old one.  Attaching the new top gives everything that was
- *   there; attaching the old one is refused because of the other.
+ * - before the seal, the old top can be used as before. If it is used, its generation grows, and
+ *   the new top, which is empty, is refused on it.
+ * - after the seal, the old top is complete as after any crash, and the new one is empty and names
+ *   the old one. Attaching the new top gives everything that was there; attaching the old one is
+ *   refused because of the other.
  *
- * So the new top never has data while the old one can be written without a
- * warning.
+ * So the new top never has data while the old one can be written without a warning.
  */
 int cc_ident_snapshot(struct cc_layer *old, struct cc_layer *top)
 {
@@ -256,8 +255,8 @@ void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused)
 }
 
 /*
- * From here on the chain may be attached without the layers in between, and so
- * without the one that names the base.  So its name is recorded now.
+ * From here on the chain may be attached without the layers in between, and so without the one that
+ * names the base. So its name is recorded now.
  */
 int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base, const char *name)
 {
@@ -274,9 +273,9 @@ int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base, const
 }
 
 /*
- * The layer that was below remains right as well, since a table that was loaded
- * before the stream ended still names it.  If this write fails, the header still
- * accepts both, and the next activation ends the job.
+ * The layer that was below remains right as well, since a table that was loaded before the stream
+ * ended still names it. If this write fails, the header still accepts both, and the next activation
+ * ends the job.
  */
 void cc_ident_job_done(struct cc_layer *top, const struct cc_layer *base)
 {

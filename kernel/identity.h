@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The identity of layers in their headers.  identity-format.h describes it on
- * disk, qcow2-ident.h how it is read and changed.
+ * The identity of layers in their headers. identity-format.h describes it on disk, qcow2-ident.h
+ * how it is read and changed.
  */
 #ifndef COWCHAIN_IDENTITY_H
 #define COWCHAIN_IDENTITY_H
@@ -11,12 +11,11 @@
 /**
  * cc_ident_check() - check that the last of these layers may be written.
  *
- * Each layer has to be on the one it was made for, unchanged since, and the last
- * one must not be the backing file of another.  Features of the table lift either
- * rule.
+ * Each layer has to be on the one it was made for, unchanged since, and the last one must not be
+ * the backing file of another. Features of the table lift either rule.
  *
- * Context: process.  Return: 0, -EMEDIUMTYPE (sealed) or -ESTALE (another
- * parent); the reason is logged.
+ * Context: process. Return: 0, -EMEDIUMTYPE (sealed) or -ESTALE (another parent); the reason is
+ * logged.
  */
 int cc_ident_check(struct cowchain *cc, struct cc_layer **layers, unsigned int nr);
 
@@ -28,16 +27,16 @@ int cc_ident_check_top(struct cc_layer *top);
  *
  * A top without an identity gets one.
  *
- * Context: process, cc->ctl held.  Return: 0 or -errno; a header without room for
- * an identity is no error.
+ * Context: process, cc->ctl held. Return: 0 or -errno; a header without room for an identity is no
+ * error.
  */
 int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned int nr);
 
 /**
  * cc_ident_snapshot() - make @top a child of @old, and seal @old.
  *
- * Context: process, cc->ctl held.  Return: 0 or -errno.  cc_ident_unseal() undoes
- * what was done to @old.
+ * Context: process, cc->ctl held. Return: 0 or -errno. cc_ident_unseal() undoes what was done to
+ * @old.
  */
 int cc_ident_snapshot(struct cc_layer *old, struct cc_layer *top);
 void cc_ident_unseal(struct cc_layer *old);
@@ -46,12 +45,11 @@ void cc_ident_unseal(struct cc_layer *old);
  * cc_ident_set_job() - record a job in the header of the top.
  * @name: backing file name that the user gave, or NULL.
  *
- * Context: process, cc->ctl held.  Return: 0, also for a layer without an
- * identity, or -errno.
+ * Context: process, cc->ctl held. Return: 0, also for a layer without an identity, or -errno.
  */
 int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const char *name);
 
-/* Record what a user has changed since.  Context: process, cc->ctl held. */
+/* Record what a user has changed since. Context: process, cc->ctl held. */
 void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused);
 
 /**
@@ -59,21 +57,20 @@ void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused);
  * @base: will be the layer below, NULL for none.
  * @name: what the header will call it; NULL for no change.
  *
- * Context: process, cc->ctl held.  Return: 0 or -errno.
+ * Context: process, cc->ctl held. Return: 0 or -errno.
  */
 int cc_ident_job_copied(struct cc_layer *top, const struct cc_layer *base, const char *name);
 
-/* Record that the header names @base now.  Context: process, cc->ctl held. */
+/* Record that the header names @base now. Context: process, cc->ctl held. */
 void cc_ident_job_done(struct cc_layer *top, const struct cc_layer *base);
 
-/* Remove the record of a job.  Context: process, cc->ctl held.  Return: 0 or -errno. */
+/* Remove the record of a job. Context: process, cc->ctl held. Return: 0 or -errno. */
 int cc_ident_job_drop(struct cc_layer *top);
 
 /**
  * cc_ident_job_name() - the name that was given to cc_ident_set_job().
  *
- * Context: process.  Return: a string to be freed by the caller, NULL if there is
- * none, or ERR_PTR.
+ * Context: process. Return: a string to be freed by the caller, NULL if there is none, or ERR_PTR.
  */
 char *cc_ident_job_name(struct cc_layer *top);
 

@@ -2,9 +2,8 @@
 /*
  * Synchronous I/O on pages, for fill, copy and zeroing.
  *
- * Every bio is submitted as soon as it is allocated and ends on its own, so
- * the mempool behind the bio set is always refilled and waiting for it cannot
- * deadlock.
+ * Every bio is submitted as soon as it is allocated and ends on its own, so the mempool behind the
+ * bio set is always refilled and waiting for it cannot deadlock.
  */
 #include <linux/mm.h>
 
@@ -102,9 +101,9 @@ int cc_zero_device(struct cowchain *cc, struct block_device *bdev, sector_t sect
 	r = blkdev_issue_zeroout(bdev, sector, sectors, GFP_NOIO,
 				 BLKDEV_ZERO_NOFALLBACK | (unmap ? 0 : BLKDEV_ZERO_NOUNMAP));
 	/*
-	 * The device does not support it; or it is a loop device, which reports a
-	 * full file system as EIO.  Writing zeros as data yields the real error.
-	 * Try only once: a second attempt could hide it.
+	 * The device does not support it; or it is a loop device, which reports a full file system
+	 * as EIO. Writing zeros as data yields the real error. Try only once: a second attempt
+	 * could hide it.
 	 */
 	if (r == -EIO || r == -EOPNOTSUPP || r == -EREMOTEIO)
 		r = cc_write_zero_pages(cc, bdev, sector, sectors);

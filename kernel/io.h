@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Synchronous I/O on pages.  Context: process. */
+/* Synchronous I/O on pages. Context: process. */
 #ifndef COWCHAIN_IO_H
 #define COWCHAIN_IO_H
 

@@ -241,8 +241,8 @@ int cc_job_cancel(struct cowchain *cc)
 }
 
 /*
- * Not in cc_resume(): a job needs a thread, and kthreadd may be waiting for memory
- * and so for I/O of this very device, which continues only after the resume.
+ * Not in cc_resume(): a job needs a thread, and kthreadd may be waiting for memory and so for I/O
+ * of this very device, which continues only after the resume.
  */
 void cc_continue_work(struct work_struct *work)
 {
@@ -254,9 +254,8 @@ void cc_continue_work(struct work_struct *work)
 	if (cc->continue_job && !cc->suspended) {
 		cc->continue_job = false;
 		/*
-		 * A message may have dropped the record while the device was
-		 * suspended, or started another job.  An error has been logged;
-		 * the chain can be used without the job.
+		 * A message may have dropped the record while the device was suspended, or started
+		 * another job. An error has been logged; the chain can be used without the job.
 		 */
 		if (cc_job_recorded(cc))
 			cc_stream_continue(cc, true);
@@ -268,8 +267,8 @@ void cc_continue_work(struct work_struct *work)
 /* ----------------------------------------------------------------- suspend */
 
 /*
- * The last steps of a stream run under cc->ctl and check @frozen there.  Taking the
- * lock once makes sure that they have ended or will not begin.
+ * The last steps of a stream run under cc->ctl and check @frozen there. Taking the lock once makes
+ * sure that they have ended or will not begin.
  */
 void cc_job_freeze(struct cowchain *cc)
 {

@@ -2,21 +2,21 @@
 /*
  * The door to jobs: what messages, status, suspend and snapshots ask of them.
  *
- * Context: process; cc->ctl is not held unless said otherwise.  Return: 0 or
- * -errno unless said otherwise; the reason is logged.
+ * Context: process; cc->ctl is not held unless said otherwise. Return: 0 or -errno unless said
+ * otherwise; the reason is logged.
  */
 #ifndef COWCHAIN_JOB_CONTROL_H
 #define COWCHAIN_JOB_CONTROL_H
 
 #include "stream.h"
 
-/* Is a job running or paused?  Any lock may be held. */
+/* Is a job running or paused? Any lock may be held. */
 bool cc_job_active(struct cowchain *cc);
 
-/* Does the top's header record a job that is not active?  cc->ctl is held. */
+/* Does the top's header record a job that is not active? cc->ctl is held. */
 bool cc_job_recorded(struct cowchain *cc);
 
-/* Start a stream.  cc->ctl is held. */
+/* Start a stream. cc->ctl is held. */
 int cc_job_stream(struct cowchain *cc, const struct cc_stream_args *args);
 
 int cc_job_pause(struct cowchain *cc);
@@ -36,7 +36,7 @@ void cc_job_destroy(struct cowchain *cc);
 /* Runs cc->continue_work: continues the recorded job after the first resume. */
 void cc_continue_work(struct work_struct *work);
 
-/* Print the words of the status line from "#job words" on.  Any lock.  Return: bytes. */
+/* Print the words of the status line from "#job words" on. Any lock. Return: bytes. */
 unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxlen);
 
 #endif /* COWCHAIN_JOB_CONTROL_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Jobs: their life, and what the thread of a job and its copies use of it.  What
- * others ask of a job is in job-control.c, what a stream does in stream.c.
+ * Jobs: their life, and what the thread of a job and its copies use of it. What others ask of a job
+ * is in job-control.c, what a stream does in stream.c.
  */
 #include <linux/kthread.h>
 #include <linux/sched/task.h>
@@ -184,8 +184,8 @@ static void cc_job_park(struct cc_job *job)
 }
 
 /*
- * @frozen is checked under the lock last.  So when cc_job_freeze() has seen quiet,
- * no I/O starts before cc_job_unfreeze(); the last steps of a cancel do none.
+ * @frozen is checked under the lock last. So when cc_job_freeze() has seen quiet, no I/O starts
+ * before cc_job_unfreeze(); the last steps of a cancel do none.
  */
 int cc_job_gate(struct cc_job *job)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A job: its life, and what its thread and its copies share with those who
- * control it.  Others than the files of a job use job-control.h.
+ * A job: its life, and what its thread and its copies share with those who control it. Others than
+ * the files of a job use job-control.h.
  */
 #ifndef COWCHAIN_JOB_H
 #define COWCHAIN_JOB_H
@@ -56,8 +56,8 @@ struct cc_copy {
  *  L: @lock.
  *  W: written under @lock; also read without, with READ_ONCE().
  *
- * @view: the view it began with; a reference keeps its layers.  No snapshot is
- *	taken while a job runs, so it stays the current one.
+ * @view: the view it began with; a reference keeps its layers. No snapshot is taken while a job
+ *	runs, so it stays the current one.
  * @base: index of the base in the chain, -1 for none.
  * @len: sectors of the image.
  * @pos: sectors; everything before it was copied or is being copied.
@@ -106,15 +106,15 @@ static inline bool cc_job_is_active(struct cc_job *job)
 	return job && READ_ONCE(job->state) != CC_JOB_CONCLUDED;
 }
 
-/* Life.  Context: process. */
+/* Life. Context: process. */
 
 /* A job with one reference and without a thread, or NULL without memory. */
 struct cc_job *cc_job_create(struct cowchain *cc);
 
-/* Make the thread that runs @fn(job), not running yet.  Return: 0 or -errno. */
+/* Make the thread that runs @fn(job), not running yet. Return: 0 or -errno. */
 int cc_job_make_thread(struct cc_job *job, int (*fn)(void *job));
 
-/* Let it run; nothing can fail any more.  cc->ctl is held. */
+/* Let it run; nothing can fail any more. cc->ctl is held. */
 void cc_job_start(struct cc_job *job);
 
 /* Instead of starting it. */
@@ -127,12 +127,12 @@ void cc_job_install(struct cowchain *cc, struct cc_job *job);
 struct cc_job *cc_job_get(struct cowchain *cc);
 void cc_job_put(struct cc_job *job);
 
-/* The side of the thread and its copies.  Context: process. */
+/* The side of the thread and its copies. Context: process. */
 
-/* Wait as long as the job is paused or frozen.  Return: 0 or -ECANCELED. */
+/* Wait as long as the job is paused or frozen. Return: 0 or -ECANCELED. */
 int cc_job_gate(struct cc_job *job);
 
-/* Wait for all copies.  Return: 0, or the error of the first in @pos that failed. */
+/* Wait for all copies. Return: 0, or the error of the first in @pos that failed. */
 int cc_job_drain(struct cc_job *job, sector_t *pos);
 
 /* A copy, or finding out what to copy, has failed at @pos. */
@@ -144,7 +144,7 @@ void cc_job_throttle(struct cc_job *job, u64 bytes);
 /* Pause with an error until somebody resumes the job. */
 void cc_job_stop_on_error(struct cc_job *job, int error);
 
-/* The end: status, event.  The thread does nothing after it. */
+/* The end: status, event. The thread does nothing after it. */
 void cc_job_conclude(struct cc_job *job, int error);
 
 #endif /* COWCHAIN_JOB_H */

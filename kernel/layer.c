@@ -2,8 +2,8 @@
 /*
  * A layer of the chain: its devices and the claims on them.
  *
- * The kernel never opens a path taken from an image: paths come from the
- * table line or a message only.
+ * The kernel never opens a path taken from an image: paths come from the table line or a message
+ * only.
  */
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -56,8 +56,8 @@ static bool cc_layer_uses(const struct cc_layer *layer, dev_t dev)
 }
 
 /*
- * Check before the device is opened: if this table has it already, dm would
- * upgrade its mode, and free the struct dm_dev that the other layer uses.
+ * Check before the device is opened: if this table has it already, dm would upgrade its mode, and
+ * free the struct dm_dev that the other layer uses.
  */
 static int cc_layer_check_unused(struct cc_layer *layer, const char *path)
 {

@@ -20,21 +20,21 @@ enum cc_kind { CC_RAW, CC_QCOW2 };
 
 /**
  * struct cc_layer - one layer of the chain.
- * @slot: index in cc_view.slot[], stable for the life of the layer, so that
- *	nothing has to be rebuilt when a stream drops layers.
+ * @slot: index in cc_view.slot[], stable for the life of the layer, so that nothing has to be
+ *	rebuilt when a stream drops layers.
  * @data: the device of the data, if not @dev (external data file).
  * @writable: the registry holds this layer for us as its writer.
  * @ready: the header has been read.
  * @q2: undefined for raw layers.
- * @ident: from the header.  Changes under cc->ctl with cc->lock held, so that
- *	either is enough to read it.
+ * @ident: from the header. Changes under cc->ctl with cc->lock held, so that either is enough to
+ *	read it.
  * @sectors: virtual size.
- * @dev_bytes, @data_bytes: size of the device with the metadata and of the
- *	one with the data (often the same).
+ * @dev_bytes, @data_bytes: size of the device with the metadata and of the one with the data (often
+ *	the same).
  * @l1: as on disk.
  * @tables: of a writable layer: offsets of its L2 tables, for q2_decode_top().
- * @meta_lock: held while dirty buffers are written and flushed, so that each
- *	error of that reaches the one it concerns.
+ * @meta_lock: held while dirty buffers are written and flushed, so that each error of that reaches
+ *	the one it concerns.
  * @bufio_bits: log2 of @bufio's block size in bytes.
  * @top, @writer: only while this is the active, writable layer.
  *
@@ -72,13 +72,13 @@ static inline struct block_device *cc_data_bdev(const struct cc_layer *layer)
 	return layer->data ? layer->data->bdev : layer->dev->bdev;
 }
 
-/* The word of the table line and of messages for a kind.  Context: any. */
+/* The word of the table line and of messages for a kind. Context: any. */
 const char *cc_kind_name(enum cc_kind kind);
 
-/* Return: 0 or -EINVAL.  Context: any. */
+/* Return: 0 or -EINVAL. Context: any. */
 int cc_parse_kind(const char *word, enum cc_kind *kind);
 
-/* The device that MAJ:MIN or a path names.  Context: process.  Return: 0 or -errno. */
+/* The device that MAJ:MIN or a path names. Context: process. Return: 0 or -errno. */
 int cc_path_dev(const char *path, dev_t *dev);
 
 /**
@@ -86,8 +86,7 @@ int cc_path_dev(const char *path, dev_t *dev);
  * @data_path: NULL if there is no separate data device.
  * @writable: claim it for writing.
  *
- * Context: process.  Return: the layer or ERR_PTR(-ENODEV, -EBUSY, ...); the
- * reason is logged.
+ * Context: process. Return: the layer or ERR_PTR(-ENODEV, -EBUSY, ...); the reason is logged.
  */
 struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 			       const char *path, const char *data_path, bool writable);
@@ -95,20 +94,19 @@ struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 /**
  * cc_layer_close() - unload a layer and give its devices back.
  *
- * Tolerates NULL and half-opened layers.  Its top map has been detached.
- * Context: process.
+ * Tolerates NULL and half-opened layers. Its top map and its writer have been freed. Context: process.
  */
 void cc_layer_close(struct cc_layer *layer);
 
 /**
  * cc_layer_seal() - prepare the top for becoming a lower layer.
  *
- * From here on no table can be loaded that would write to it.  This chain still
- * writes to it until cc_layer_sealed(), after which other chains may read it;
- * cc_layer_unseal() undoes the preparation instead.
+ * From here on no table can be loaded that would write to it. This chain still writes to it until
+ * cc_layer_sealed(), after which other chains may read it; cc_layer_unseal() undoes the preparation
+ * instead.
  *
- * Context: process.  Return: 0, or -EBUSY if a table that is loaded but not
- * resumed would write to it.
+ * Context: process. Return: 0, or -EBUSY if a table that is loaded but not resumed would write to
+ * it.
  */
 int cc_layer_seal(struct cc_layer *layer);
 void cc_layer_sealed(struct cc_layer *layer);

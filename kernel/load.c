@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The metadata of a layer: header and L1 table are read and validated here, and
- * forgotten again.  L2 tables are read on demand, see run.c and top.c.
+ * The metadata of a layer: header and L1 table are read and validated here, and forgotten again. L2
+ * tables are read on demand, see run.c and top.c.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -27,9 +27,9 @@ void cc_layer_unload(struct cc_layer *layer)
 /* ---------------------------------------------------------------- dm-bufio */
 
 /*
- * The block size is at most a cluster, so that no table ends in the middle of a
- * block, and divides the size of the device; but it is never below the device's
- * logical block size.  A top has blocks of 4 KiB, which the top map relies on.
+ * The block size is at most a cluster, so that no table ends in the middle of a block, and divides
+ * the size of the device; but it is never below the device's logical block size. A top has blocks
+ * of 4 KiB, which the top map relies on.
  */
 static unsigned int cc_layer_bufio_bits(struct cc_layer *layer, unsigned int cluster_bits)
 {
@@ -42,10 +42,9 @@ static unsigned int cc_layer_bufio_bits(struct cc_layer *layer, unsigned int clu
 }
 
 /*
- * A client has slab caches of its own.  When another client of the same block
- * size is destroyed, the name of its cache stays in sysfs a little longer than
- * the cache, and creating a new cache fails meanwhile (seen with 6.1; 6.12 only
- * complains).
+ * A client has slab caches of its own. When another client of the same block size is destroyed, the
+ * name of its cache stays in sysfs a little longer than the cache, and creating a new cache fails
+ * meanwhile (seen with 6.1; 6.12 only complains).
  */
 static int cc_layer_bufio(struct cc_layer *layer, unsigned int bits)
 {
@@ -68,9 +67,9 @@ static int cc_layer_bufio(struct cc_layer *layer, unsigned int bits)
 }
 
 /*
- * The block size for reading the header, when the cluster size is not known yet.
- * It nearly always suits the rest as well, so that the client, for which
- * dm-bufio may create a slab cache, can be kept.
+ * The block size for reading the header, when the cluster size is not known yet. It nearly always
+ * suits the rest as well, so that the client, for which dm-bufio may create a slab cache, can be
+ * kept.
  */
 static unsigned int cc_layer_probe_bits(struct cc_layer *layer)
 {

@@ -24,9 +24,8 @@ static bool cc_io_writes(struct bio *bio)
 }
 
 /*
- * Every flush of a top is a sync, even if no bit waits for one: an error may
- * concern data that has arrived meanwhile and whose bits are set a moment later,
- * and the device does not report it twice.
+ * Every flush of a top is a sync, even if no bit waits for one: an error may concern data that has
+ * arrived meanwhile and whose bits are set a moment later, and the device does not report it twice.
  */
 static int cc_map_flush(struct cc_io *io, struct bio *bio)
 {

@@ -30,7 +30,7 @@ struct cc_io {
 	struct work_struct work;
 };
 
-/* dm's map and end_io.  Context: any. */
+/* dm's map and end_io. Context: any. */
 int cc_map(struct dm_target *ti, struct bio *bio);
 int cc_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Messages.  A handler runs inside dm's SRCU section of the live table; it
- * may sleep, but never wait for a suspend.
+ * Messages. A handler runs inside dm's SRCU section of the live table; it may sleep, but never wait
+ * for a suspend.
  */
 #include <linux/kernel.h>
 #include <linux/sched/mm.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* dm's message method.  Context: process. */
+/* dm's message method. Context: process. */
 #ifndef COWCHAIN_MESSAGE_H
 #define COWCHAIN_MESSAGE_H
 

@@ -2,8 +2,8 @@
 /*
  * The qcow2 on-disk format, as far as dm-cowchain needs it.
  *
- * The source is docs/interop/qcow2.txt of QEMU, called "the specification" in this
- * directory.  Everything on disk is big endian.  Shared with userspace.
+ * The source is docs/interop/qcow2.txt of QEMU, called "the specification" in this directory.
+ * Everything on disk is big endian. Shared with userspace.
  */
 #ifndef COWCHAIN_QCOW2_FORMAT_H
 #define COWCHAIN_QCOW2_FORMAT_H

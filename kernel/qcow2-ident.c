@@ -278,8 +278,8 @@ static void q2_put_ext(u8 *buf, u32 offset, u32 type, u32 len)
 }
 
 /*
- * The name of the backing file has to lie behind all extensions.  So move it away:
- * write a copy, then the field with its offset.
+ * The name of the backing file has to lie behind all extensions. So move it away: write a copy,
+ * then the field with its offset.
  */
 static int q2_make_way(const struct q2_info *info, u8 *buf, u32 end, struct q2_ident_update *up,
 		       struct q2_error *err)
@@ -301,9 +301,8 @@ static int q2_make_way(const struct q2_info *info, u8 *buf, u32 end, struct q2_i
 }
 
 /*
- * Write the data and a new end marker behind the old one, where no parser looks;
- * then the old marker becomes the head of the extension.  Its 8 bytes are aligned,
- * so they lie inside one sector.
+ * Write the data and a new end marker behind the old one, where no parser looks; then the old
+ * marker becomes the head of the extension. Its 8 bytes are aligned, so they lie inside one sector.
  */
 static int q2_insert(const struct q2_info *info, u8 *buf, u32 len, struct q2_ident *id,
 		     struct q2_ident_update *up, struct q2_error *err)

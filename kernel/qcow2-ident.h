@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pure code for the identity of a layer: reads and changes the extension that
- * identity-format.h describes.  As in qcow2.h: no I/O, any context.
+ * Pure code for the identity of a layer: reads and changes the extension that identity-format.h
+ * describes. As in qcow2.h: no I/O, any context.
  */
 #ifndef COWCHAIN_QCOW2_IDENT_H
 #define COWCHAIN_QCOW2_IDENT_H
@@ -40,12 +40,11 @@ struct q2_ident_job {
  * @slot, @sequence: where it was found.
  * @uuid: of this layer.
  * @generation: how often it was made writable.
- * @parent, @parent_generation: the layer below at that time; zeros if there
- *	was none, or one without an identity.
- * @has_other, @other, @other_generation: another layer that is right below this
- *	one, since a stream has copied what lies between the two.
- * @sealed: this is the backing file of another layer; writing to it breaks that
- *	one.
+ * @parent, @parent_generation: the layer below at that time; zeros if there was none, or one
+ *	without an identity.
+ * @has_other, @other, @other_generation: another layer that is right below this one, since a stream
+ *	has copied what lies between the two.
+ * @sealed: this is the backing file of another layer; writing to it breaks that one.
  * @job: a stream into this layer that has not ended.
  */
 struct q2_ident {
@@ -75,8 +74,8 @@ void q2_ident_parse(const struct q2_info *info, const void *buf, struct q2_ident
 /**
  * q2_ident_job_name() - the backing file name that was recorded for the job.
  *
- * Return: a pointer into @buf to id->job.name_len bytes, or NULL if none was
- * recorded or it was overwritten since.
+ * Return: a pointer into @buf to id->job.name_len bytes, or NULL if none was recorded or it was
+ * overwritten since.
  */
 const char *q2_ident_job_name(const struct q2_info *info, const void *buf,
 			      const struct q2_ident *id);
@@ -90,8 +89,8 @@ bool q2_ident_is_parent(const struct q2_ident *child, const struct q2_ident *par
 /**
  * q2_ident_set_parent() - make @parent (NULL: none) the layer below @child.
  *
- * If it was the other one that is right, the two change places; if it was neither,
- * it becomes the only one.
+ * If it was the other one that is right, the two change places; if it was neither, it becomes the
+ * only one.
  */
 void q2_ident_set_parent(struct q2_ident *child, const struct q2_ident *parent);
 
@@ -102,11 +101,11 @@ void q2_ident_set_other(struct q2_ident *child, const struct q2_ident *other);
 
 /**
  * struct q2_ident_update - writes that bring a new identity to the disk.
- * @step: byte ranges of the changed header cluster; each has to be durable before
- *	the next one is written.
+ * @step: byte ranges of the changed header cluster; each has to be durable before the next one is
+ *	written.
  *
- * Only the last one changes the identity, and it lies inside one sector.  (The
- * second of four makes the header point to a copy of the backing file name.)
+ * Only the last one changes the identity, and it lies inside one sector. (The second of four makes
+ * the header point to a copy of the backing file name.)
  */
 struct q2_ident_update {
 	struct {
@@ -121,17 +120,15 @@ struct q2_ident_update {
  * @info: what q2_parse_header() said about @buf.
  * @buf: the whole header cluster; modified.
  * @len: its bytes.
- * @id: the new identity; @slot and @sequence are those of the old one and are
- *	updated.
+ * @id: the new identity; @slot and @sequence are those of the old one and are updated.
  * @up: what to write.
  * @err: what is wrong.
  *
- * Inserts the extension if there is none yet.  An image without a backing file
- * format then gets a place for one as well, since behind the identity there is
- * none that a later q2_set_backing() could use.
+ * Inserts the extension if there is none yet. An image without a backing file format then gets a
+ * place for one as well, since behind the identity there is none that a later q2_set_backing()
+ * could use.
  *
- * Return: 0, -EMEDIUMTYPE or -ENOSPC (no room in the header); @buf is
- * unchanged then.
+ * Return: 0, -EMEDIUMTYPE or -ENOSPC (no room in the header); @buf is unchanged then.
  */
 int q2_ident_update(const struct q2_info *info, void *buf, u32 len, struct q2_ident *id,
 		    struct q2_ident_update *up, struct q2_error *err);
@@ -139,8 +136,7 @@ int q2_ident_update(const struct q2_info *info, void *buf, u32 len, struct q2_id
 /**
  * q2_ident_place_name() - keep a backing file name for the job in a free place.
  * @name: NUL-terminated, or NULL for none.
- * @waiting: the job that is still recorded; its name is not overwritten if there is
- *	room elsewhere.
+ * @waiting: the job that is still recorded; its name is not overwritten if there is room elsewhere.
  * @job: gets the place of the name, which has to be written before the identity.
  * @err: what is wrong.
  *

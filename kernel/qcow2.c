@@ -71,8 +71,8 @@ static int q2_parse_v3(const struct qcow2_header *h, u32 len, struct q2_info *in
 }
 
 /*
- * Walk the header extensions.  They end with an end marker, or where the
- * backing file name begins (specification, "Header extensions").
+ * Walk the header extensions. They end with an end marker, or where the backing file name begins
+ * (specification, "Header extensions").
  */
 static int q2_parse_extensions(const u8 *buf, u32 len, struct q2_info *info,
 			       struct q2_error *err)
@@ -438,9 +438,9 @@ u32 q2_find_slot(const struct q2_info *info, u32 bytes, u32 taken, u32 taken_byt
 }
 
 /*
- * Change the format extension in place, or insert one in front of the end marker.
- * Both change the first sector only, which is written at once.  The old name may
- * be overwritten, since the same write replaces it.
+ * Change the format extension in place, or insert one in front of the end marker. Both change the
+ * first sector only, which is written at once. The old name may be overwritten, since the same
+ * write replaces it.
  */
 static int q2_set_format(const struct q2_info *info, u8 *buf, const char *format,
 			 struct q2_error *err)

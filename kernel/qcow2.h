@@ -2,9 +2,8 @@
 /*
  * Pure qcow2 code: validates headers and tables, decodes and encodes entries.
  *
- * It has no I/O, allocations or locks, so that the same code is a part of the
- * kernel module, the tool, the unit tests and the fuzzer.  All functions may be
- * called in any context.
+ * It has no I/O, allocations or locks, so that the same code is a part of the kernel module, the
+ * tool, the unit tests and the fuzzer. All functions may be called in any context.
  */
 #ifndef COWCHAIN_QCOW2_H
 #define COWCHAIN_QCOW2_H
@@ -30,15 +29,14 @@ struct q2_error {
  * @size: virtual size in bytes, a multiple of 512.
  * @l1_offset, @l1_entries: the active L1 table, in bytes and entries.
  * @rt_offset, @rt_bytes: the refcount table.
- * @ext_end: first byte after the end marker of the header extensions; 0 if
- *	the extensions have no end marker.
+ * @ext_end: first byte after the end marker of the header extensions; 0 if the extensions have no
+ *	end marker.
  * @backing_offset, @backing_len: the backing file name; 0 if there is none.
  * @format_offset, @format_len: data of the backing format extension, or 0.
  * @format_room: bytes of @format_offset's slot, with the padding.
  * @ident_offset, @ident_len: data of the identity extension (qcow2-ident.h), or 0.
  * @l2_bits: log2 of the number of entries of one L2 table.
- * @sub_bits: log2 of the subcluster size in bytes (extended L2), or
- *	@cluster_bits.
+ * @sub_bits: log2 of the subcluster size in bytes (extended L2), or @cluster_bits.
  */
 struct q2_info {
 	u32 version;
@@ -70,9 +68,8 @@ struct q2_info {
 
 /**
  * struct q2_cluster - what one L2 entry says.
- * @host: byte offset of the cluster on the layer's data device; only valid if
- *	@alloc is not 0.
- * @alloc: one bit per subcluster: data at @host.  All or none without extended L2.
+ * @host: byte offset of the cluster on the layer's data device; only valid if @alloc is not 0.
+ * @alloc: one bit per subcluster: data at @host. All or none without extended L2.
  * @zero: one bit per subcluster: reads as zeros.
  *
  * A subcluster with neither bit is provided by the layer below.
@@ -99,8 +96,7 @@ static inline u64 q2_cluster_size(const struct q2_info *info)
  * @sector: the first 512 bytes of the image.
  * @err: what is wrong.
  *
- * Return: size of the header cluster in bytes, or -EMEDIUMTYPE if this is not
- * a qcow2 image.
+ * Return: size of the header cluster in bytes, or -EMEDIUMTYPE if this is not a qcow2 image.
  */
 int q2_header_bytes(const void *sector, struct q2_error *err);
 
@@ -114,9 +110,8 @@ int q2_header_bytes(const void *sector, struct q2_error *err);
  *
  * Limits are QEMU's: see "Limits" in on-disk.rst.
  *
- * Return: 0, -EMEDIUMTYPE (not an image that can be used), -EOPNOTSUPP (an
- * unknown feature, named in @err), -EFBIG or -EINVAL (fields contradict each other
- * or the device).
+ * Return: 0, -EMEDIUMTYPE (not an image that can be used), -EOPNOTSUPP (an unknown feature, named
+ * in @err), -EFBIG or -EINVAL (fields contradict each other or the device).
  */
 int q2_parse_header(const void *buf, u32 len, u64 dev_size,
 		    struct q2_info *info, struct q2_error *err);
@@ -132,13 +127,13 @@ int q2_check_writable(const struct q2_info *info, struct q2_error *err);
  * q2_check_l1() - validate the L1 table of an image that is to be written.
  * @info: the image.
  * @l1: info->l1_entries entries as on disk.
- * @tables: info->l1_entries values; on success the offsets of all L2 tables in
- *	ascending order, and ~0 for each entry without one.
+ * @tables: info->l1_entries values; on success the offsets of all L2 tables in ascending order, and
+ *	~0 for each entry without one.
  * @dev_size: bytes of the device that holds the metadata.
  * @err: what is wrong.
  *
- * Every table has to be present, COPIED, aligned, inside the device, distinct and
- * clear of the header, the L1 and the refcount table.
+ * Every table has to be present, COPIED, aligned, inside the device, distinct and clear of the
+ * header, the L1 and the refcount table.
  *
  * Return: 0 or -EMEDIUMTYPE.
  */
@@ -180,9 +175,8 @@ const char *q2_decode(const struct q2_info *info, u64 cluster, __be64 w0,
  * q2_decode_top() - decode one L2 entry of a layer that is to be written.
  * @tables: from q2_check_l1().
  *
- * As q2_decode(), but accepts nothing that a writer could not keep: see "Rules
- * for a writer" in on-disk.rst, 1 to 3.  c->host is valid on success even if
- * nothing is allocated yet.
+ * As q2_decode(), but accepts nothing that a writer could not keep: see "Rules for a writer" in
+ * on-disk.rst, 1 to 3. c->host is valid on success even if nothing is allocated yet.
  *
  * Return: NULL, or what is wrong with the entry.
  */
@@ -195,18 +189,17 @@ extern const char * const q2_not_prepared;
 /**
  * q2_sub_mask() - subclusters of a cluster that lie inside the image.
  *
- * The last cluster of an image need not be whole; bits beyond its end are neither
- * counted nor set.
+ * The last cluster of an image need not be whole; bits beyond its end are neither counted nor set.
  */
 u32 q2_sub_mask(const struct q2_info *info, u64 cluster);
 
 /**
  * struct q2_header_update - two writes that change the backing file name.
- * @slot_offset, @slot_len: bytes of the header cluster to write first (and
- *	flush); 0 length if no name is to be written.
+ * @slot_offset, @slot_len: bytes of the header cluster to write first (and flush); 0 length if no
+ *	name is to be written.
  *
- * After that the first 512 bytes are written at once.  After a crash at any point
- * the header names the old or the new file and never a third one.
+ * After that the first 512 bytes are written at once. After a crash at any point the header names
+ * the old or the new file and never a third one.
  */
 struct q2_header_update {
 	u32 slot_offset;
@@ -218,13 +211,12 @@ struct q2_header_update {
  * @info: what q2_parse_header() said about @buf.
  * @buf: the whole header cluster; modified.
  * @name: the new name, or NULL to drop the backing file.
- * @format: format of the new backing file ("raw", "qcow2"), ignored if @name
- *	is NULL.
+ * @format: format of the new backing file ("raw", "qcow2"), ignored if @name is NULL.
  * @up: what to write.
  * @err: what is wrong.
  *
- * Return: 0, -ENAMETOOLONG, -EMEDIUMTYPE or -ENOSPC (no room in the header);
- * @buf is unchanged then.
+ * Return: 0, -ENAMETOOLONG, -EMEDIUMTYPE or -ENOSPC (no room in the header); @buf is unchanged
+ * then.
  */
 int q2_set_backing(const struct q2_info *info, void *buf, const char *name,
 		   const char *format, struct q2_header_update *up,
@@ -235,9 +227,8 @@ int q2_set_backing(const struct q2_info *info, void *buf, const char *name,
  * @bytes: length of the name.
  * @taken, @taken_bytes: a range that is in use otherwise; 0 for none.
  *
- * It is clear of the extensions (and of the identity, if that is not there yet), of
- * the current name and of the first sector, so that writing it changes nothing
- * that is in use.
+ * It is clear of the extensions (and of the identity, if that is not there yet), of the current
+ * name and of the first sector, so that writing it changes nothing that is in use.
  *
  * Return: its offset, or 0 if there is no room.
  */

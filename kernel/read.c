@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reads: from the top if it has the subclusters, otherwise what the below map
- * says.  A worker loads what is cold.
+ * Reads: from the top if it has the subclusters, otherwise what the below map says. A worker loads
+ * what is cold.
  */
 #include "below.h"
 #include "defer.h"
@@ -71,10 +71,9 @@ static bool cc_piece_stands(struct cc_view *view, sector_t pos, const struct cc_
 }
 
 /*
- * The below map is shared with the view that a finished stream publishes.  A
- * chunk that is resolved after that no longer includes the dropped layers.  So
- * what the below map says is valid only if the range is unallocated in the top
- * afterwards.
+ * The below map is shared with the view that a finished stream publishes. A chunk that is resolved
+ * after that no longer includes the dropped layers. So what the below map says is valid only if the
+ * range is unallocated in the top afterwards.
  *
  * Context: any.
  */
@@ -98,8 +97,7 @@ static void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc
 /*
  * Load what cc_read_piece() has found cold at @pos.
  *
- * Return: 0 if the block of the top was loaded, 1 for the chunk of the below map,
- * or -errno.
+ * Return: 0 if the block of the top was loaded, 1 for the chunk of the below map, or -errno.
  */
 static int cc_view_warm(struct cc_view *view, sector_t pos)
 {

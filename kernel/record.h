@@ -8,8 +8,8 @@
 /**
  * cc_recorded_base() - find a recorded job's base.
  *
- * By its identity, or by its number if it has none.  Context: any.  Return: its
- * index in the chain, -1 for none, -ENOENT if it is not in the chain.
+ * By its identity, or by its number if it has none. Context: any. Return: its index in the chain,
+ * -1 for none, -ENOENT if it is not in the chain.
  */
 int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record);
 
@@ -17,11 +17,11 @@ int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record);
  * cc_stream_continue() - start what the top's header has recorded.
  * @may_pause: paused, if that is recorded, too.
  *
- * Context: process, cc->ctl held.  Return: 0 or -errno.
+ * Context: process, cc->ctl held. Return: 0 or -errno.
  */
 int cc_stream_continue(struct cowchain *cc, bool may_pause);
 
-/* Remove the record.  Context: process, cc->ctl held.  Return: 0 or -errno. */
+/* Remove the record. Context: process, cc->ctl held. Return: 0 or -errno. */
 int cc_stream_drop(struct cowchain *cc);
 
 #endif /* COWCHAIN_RECORD_H */

@@ -10,8 +10,8 @@
 
 /*
  * struct cc_claim - one mapped device's claims on one block device.
- * @sealing: its writer is about to become a reader.  It writes until then, so
- *	nobody else may read, and no other table of the mapped device may write.
+ * @sealing: its writer is about to become a reader. It writes until then, so nobody else may read,
+ *	and no other table of the mapped device may write.
  * @owes: writes to it were lost, which the next table has to report.
  */
 struct cc_claim {

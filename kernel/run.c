@@ -38,7 +38,7 @@ static int cc_l2_block(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 blo
 	return 0;
 }
 
-/* Decode the entry of @cluster.  @why is set if the entry is bad. */
+/* Decode the entry of @cluster. @why is set if the entry is bad. */
 static int cc_l2_entry(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 cluster,
 		       struct q2_cluster *c, const char **why)
 {
@@ -86,8 +86,8 @@ static enum cc_state cc_cluster_state(const struct q2_info *q2, const struct q2_
 }
 
 /*
- * The part of a cluster beyond the end of the device reads as zeros: QEMU does
- * not always extend a file to the end of its last cluster.
+ * The part of a cluster beyond the end of the device reads as zeros: QEMU does not always extend a
+ * file to the end of its last cluster.
  */
 static void cc_clip_data(struct cc_layer *layer, struct cc_run *run)
 {

@@ -24,10 +24,7 @@ struct cc_run {
 	enum cc_state state;
 };
 
-/*
- * Subclusters that have @state in a bitmap word: bits 0-31 allocated, 32-63
- * zero.  Context: any.
- */
+/* Subclusters that have @state in a bitmap word: bits 0-31 allocated, 32-63 zero. Context: any. */
 static inline u32 cc_word_state(u64 word, enum cc_state state)
 {
 	switch (state) {
@@ -44,8 +41,7 @@ static inline u32 cc_word_state(u64 word, enum cc_state state)
  * cc_layer_run() - the longest run of one state from @pos on.
  * @limit: the run ends there at the latest; > @pos.
  *
- * Context: process, since it reads L2 blocks.  Return: 0 or -errno if metadata
- * is unreadable.
+ * Context: process, since it reads L2 blocks. Return: 0 or -errno if metadata is unreadable.
  */
 int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit,
 		 struct cc_run *run);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Validates and counts the tables of the top: at once what activation or a
- * snapshot asks for, the rest in the background.
+ * Validates and counts the tables of the top: at once what activation or a snapshot asks for, the
+ * rest in the background.
  */
 #include "load.h"
 #include "mode.h"
@@ -41,9 +41,8 @@ static int cc_scan_entries(struct cc_top *top, u32 index, bool empty,
 }
 
 /*
- * Most blocks are read only once, and those in use are kept as words, so keep the
- * tables of a large image out of dm-bufio's cache.  A buffer that is dirty or
- * held stays.
+ * Most blocks are read only once, and those in use are kept as words, so keep the tables of a large
+ * image out of dm-bufio's cache. A buffer that is dirty or held stays.
  */
 static void cc_scan_forget(struct cc_top *top, u32 index)
 {

@@ -6,8 +6,8 @@
 #include "top.h"
 
 /*
- * So much of the L2 tables is validated on activation, which nobody wants to
- * wait for.  It stays in dm-bufio's cache; what is validated later does not.
+ * So much of the L2 tables is validated on activation, which nobody wants to wait for. It stays in
+ * dm-bufio's cache; what is validated later does not.
  */
 #define CC_SCAN_SYNC_BLOCKS	((2U << 20) / CC_L2_BLOCK_BYTES)
 
@@ -16,8 +16,8 @@
  * @from, @to: block numbers, [from, to).
  * @empty: nothing may be allocated (a snapshot's new top).
  *
- * Context: process.  Return: 0, -EMEDIUMTYPE (not prepared, or not empty),
- * -EIO, -EINTR (cc_stop_scan() was called).
+ * Context: process. Return: 0, -EMEDIUMTYPE (not prepared, or not empty), -EIO, -EINTR
+ * (cc_stop_scan() was called).
  */
 int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty);
 
@@ -25,12 +25,12 @@ int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty);
 void cc_scan_init(struct cowchain *cc);
 
 /*
- * Start counting in the background what activation has left out; the scan holds
- * a view.  Context: process, cc->ctl held.
+ * Start counting in the background what activation has left out; the scan holds a view. Context:
+ * process, cc->ctl held.
  */
 void cc_start_scan(struct cowchain *cc);
 
-/* Wait until the scan has let its view go.  Context: process. */
+/* Wait until the scan has let its view go. Context: process. */
 void cc_stop_scan(struct cowchain *cc);
 
 #endif /* COWCHAIN_SCAN_H */

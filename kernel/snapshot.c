@@ -107,8 +107,8 @@ static struct cc_view *cc_snapshot_view(struct cowchain *cc, struct cc_view *vie
 }
 
 /*
- * Do what can be done before bios have to wait: most of the sync, and leaving the
- * percpu mode of the reference, which takes an RCU grace period.
+ * Do what can be done before bios have to wait: most of the sync, and leaving the percpu mode of
+ * the reference, which takes an RCU grace period.
  */
 static int cc_snapshot_prepare(struct cc_view *old)
 {
@@ -125,19 +125,16 @@ static void cc_snapshot_revive(struct cc_view *old)
 /*
  * 1. New bios wait, except for reads.
  * 2. Those under way end.
- * 3. Their bits become durable: the old top is complete, and nobody writes to it
- *    any more.
- * 4. The new top's writer takes over what a flush has to report.  Before that no
- *    flush of the guest can reach it, after that none can reach the old one.
+ * 3. Their bits become durable: the old top is complete, and nobody writes to it any more.
+ * 4. The new top's writer takes over what a flush has to report. Before that no flush of the guest
+ *    can reach it, after that none can reach the old one.
  * 5. The new view is published.
  * 6. Bios that waited continue in the new view.
  *
- * Reads that have begun in the old view end there, and only the message waits for
- * them.  They return what was there when they were submitted; writes that they
- * do not see ended later.
+ * Reads that have begun in the old view end there, and only the message waits for them. They return
+ * what was there when they were submitted; writes that they do not see ended later.
  *
- * After a crash at any point the old top is as after any other crash, and the new
- * one is empty.
+ * After a crash at any point the old top is as after any other crash, and the new one is empty.
  */
 static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct cc_view *new)
 {

@@ -9,7 +9,7 @@
  * cc_snapshot() - put a new, empty top on the chain.
  * @data_path: NULL if there is no separate data device.
  *
- * Context: process, cc->ctl held.  Return: 0 or -errno; the reason is logged.
+ * Context: process, cc->ctl held. Return: 0 or -errno; the reason is logged.
  */
 int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 		const char *data_path);

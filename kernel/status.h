@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* dm's status method.  Context: process. */
+/* dm's status method. Context: process. */
 #ifndef COWCHAIN_STATUS_H
 #define COWCHAIN_STATUS_H
 

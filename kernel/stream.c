@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stream: copies what the layers between the base and the top provide, several
- * pieces at a time, then shortens the chain.
+ * Stream: copies what the layers between the base and the top provide, several pieces at a time,
+ * then shortens the chain.
  */
 #include <linux/file.h>
 #include <linux/slab.h>
@@ -16,7 +16,7 @@
 
 /* ----------------------------------------------------------------- copying */
 
-/* Start the next copy, or skip.  Return: 0, or the error of finding out what to copy. */
+/* Start the next copy, or skip. Return: 0, or the error of finding out what to copy. */
 static int cc_stream_step(struct cc_job *job)
 {
 	struct cc_top *top = cc_view_active(job->view)->top;
@@ -59,8 +59,8 @@ static bool cc_stops_on(struct cc_job *job, int error)
 }
 
 /*
- * Copies in flight may fail behind the cursor.  Go back to the first one that
- * failed, so that nothing is ever skipped.
+ * Copies in flight may fail behind the cursor. Go back to the first one that failed, so that
+ * nothing is ever skipped.
  */
 static int cc_stream_settle(struct cc_job *job)
 {
@@ -134,17 +134,16 @@ static int cc_stream_end_header(struct cc_job *job)
 }
 
 /*
- * Everything has been copied.  Each step is durable before the next one begins:
+ * Everything has been copied. Each step is durable before the next one begins:
  *
  * 1. Sync data and bits of the top.
- * 2. Let the header name the base.  A crash before this leaves the chain as it
- *    was, a crash after it the shorter chain; the guest reads the same either way,
- *    since the top shadows everything in between.  The identity is written before
- *    it, to allow both the old layer and the base as the layer below, and after
- *    it, to record that it is the base and that the job has ended.
+ * 2. Let the header name the base. A crash before this leaves the chain as it was, a crash after it
+ *    the shorter chain; the guest reads the same either way, since the top shadows everything in
+ *    between. The identity is written before it, to allow both the old layer and the base as the
+ *    layer below, and after it, to record that it is the base and that the job has ended.
  * 3. Publish the view without the layers in between.
- * 4. Wait for bios that still use the old view (without cc->ctl, so that suspend
- *    and messages can proceed), and close the layers.
+ * 4. Wait for bios that still use the old view (without cc->ctl, so that suspend and messages can
+ *    proceed), and close the layers.
  *
  * Return: 0, -EAGAIN if the device is suspended meanwhile, or -errno.
  */
@@ -207,13 +206,13 @@ static int cc_stream_run(struct cc_job *job)
 }
 
 /*
- * Drop the record of a job that has failed, so that the next activation does not
- * start it again.  The record stays
+ * Drop the record of a job that has failed, so that the next activation does not start it again.
+ * The record stays
  *
- * - if the job was cancelled because its table goes away: the headers may belong
- *   to another table by now.  (A user's cancel drops the record in the message.)
- * - if the job could not change the header: it is unknown what is on disk, and the
- *   record allows both the old layer and the base as the layer below.
+ * - if the job was cancelled because its table goes away: the headers may belong to another table
+ *   by now. (A user's cancel drops the record in the message.)
+ * - if the job could not change the header: it is unknown what is on disk, and the record allows
+ *   both the old layer and the base as the layer below.
  */
 static void cc_stream_forget(struct cc_job *job)
 {

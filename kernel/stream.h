@@ -8,8 +8,7 @@
 /**
  * struct cc_stream_args - what a stream is asked to do.
  * @speed: bytes per second, 0 unlimited.
- * @backing_name: the name of the base in the header; NULL for what the layer
- *	above the base says.
+ * @backing_name: the name of the base in the header; NULL for what the layer above the base says.
  * @backing_format: with @backing_name.
  */
 struct cc_stream_args {
@@ -23,7 +22,7 @@ struct cc_stream_args {
 /**
  * cc_stream_start() - start a stream onto the selected base.
  *
- * No job is active.  Context: process, cc->ctl held.  Return: 0 or -errno.
+ * No job is active. Context: process, cc->ctl held. Return: 0 or -errno.
  */
 int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The table line: parser and printer side by side, so that what one prints
- * the other reads.
+ * The table line: parser and printer side by side, so that what one prints the other reads.
  *
  *   <#features> [<feature> ...] <#layers> {<kind> <dev> <data dev|->}...
  */

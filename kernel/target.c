@@ -2,8 +2,7 @@
 /*
  * dm-cowchain: a chain of copy-on-write layers as one block device.
  *
- * The target's side towards device-mapper: construct, suspend, resume, destroy,
- * limits.
+ * The target's side towards device-mapper: construct, suspend, resume, destroy, limits.
  */
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -75,10 +74,7 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	cc_scan_init(cc);
 	INIT_WORK(&cc->continue_work, cc_continue_work);
 	cc->cells = cc_cells_create();
-	/*
-	 * Items of cc->wq may sleep on a slow layer, so many of them may run at
-	 * a time.
-	 */
+	/* Items of cc->wq may sleep on a slow layer, so many of them may run at a time. */
 	cc->wq = alloc_workqueue("cowchain", WQ_UNBOUND | WQ_MEM_RECLAIM, 256);
 	/* Two of them hold at most half of the cells, which writes need, too. */
 	cc->discard_wq = alloc_workqueue("cowchain_discard", WQ_UNBOUND | WQ_MEM_RECLAIM, 2);
@@ -188,8 +184,8 @@ static void cc_postsuspend(struct dm_target *ti)
 }
 
 /*
- * Metadata is read here and not in the constructor, since a table that is being
- * replaced writes until it is suspended.
+ * Metadata is read here and not in the constructor, since a table that is being replaced writes
+ * until it is suspended.
  */
 static int cc_preresume(struct dm_target *ti)
 {

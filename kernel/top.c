@@ -2,10 +2,9 @@
 /*
  * The top map: the bitmap words of the active layer, block by block.
  *
- * A block is what one 4 KiB L2 block describes: 256 clusters.  It is read on
- * first use, validated then, looked up under RCU, and evicted when too many are
- * loaded and it has not been used lately.  Words are changed by cc_block_set()
- * only, after the data that they describe has been written.
+ * A block is what one 4 KiB L2 block describes: 256 clusters. It is read on first use, validated
+ * then, looked up under RCU, and evicted when too many are loaded and it has not been used lately.
+ * Words are changed by cc_block_set() only, after the data that they describe has been written.
  */
 #include <linux/bitmap.h>
 #include <linux/moduleparam.h>
@@ -221,10 +220,9 @@ out:
 /* ------------------------------------------------------- loading, evicting */
 
 /*
- * A bio that will set bits holds a pin from map to end_io; a block with bits
- * that are not on disk is dirty or taken.  Setting pins to -1 first makes the
- * order safe: from then on the block cannot be pinned, and a bio that pinned it
- * earlier has marked it dirty before it dropped the pin.
+ * A bio that will set bits holds a pin from map to end_io; a block with bits that are not on disk
+ * is dirty or taken. Setting pins to -1 first makes the order safe: from then on the block cannot
+ * be pinned, and a bio that pinned it earlier has marked it dirty before it dropped the pin.
  */
 static bool cc_block_evict(struct cc_top *top, struct cc_block *b)
 {

@@ -7,10 +7,10 @@
 
 /**
  * struct cc_top - the active layer's map, loaded block by block.
- * @cluster_shift, @sub_shift, @block_shift: log2 of the sectors of a cluster, a
- *	subcluster and a block.
+ * @cluster_shift, @sub_shift, @block_shift: log2 of the sectors of a cluster, a subcluster and a
+ *	block.
  * @hand: position of the clock that evicts.
- * @counted: blocks that are part of @provided.  Protected by @lock.
+ * @counted: blocks that are part of @provided. Protected by @lock.
  * @provided: subclusters that are allocated or zero, in the counted blocks.
  */
 struct cc_top {
@@ -28,38 +28,38 @@ struct cc_top {
 	atomic64_t provided;
 };
 
-/* Give a writable layer its map, layer->top.  Context: process.  Return: 0 or -ENOMEM. */
+/* Give a writable layer its map, layer->top. Context: process. Return: 0 or -ENOMEM. */
 int cc_top_attach(struct cc_layer *layer);
 
-/* Free layer->top, if there is one; nobody uses it.  Context: process. */
+/* Free layer->top, if there is one; nobody uses it. Context: process. */
 void cc_top_detach(struct cc_layer *layer);
 
 /**
  * cc_top_load() - find a block, read it if need be.
  *
- * Context: process.  Return: the block, pinned, or ERR_PTR(-EIO, -ENOMEM).
+ * Context: process. Return: the block, pinned, or ERR_PTR(-EIO, -ENOMEM).
  */
 struct cc_block *cc_top_load(struct cc_top *top, u32 index);
 
-/* A loaded block or NULL.  Context: any, under rcu_read_lock() or pinned. */
+/* A loaded block or NULL. Context: any, under rcu_read_lock() or pinned. */
 static inline struct cc_block *cc_top_block(struct cc_top *top, u32 index)
 {
 	return rcu_dereference_check(top->blocks[index], lockdep_is_held(&top->lock));
 }
 
-/* The cluster of the guest's disk that is number @i of block @index.  Context: any. */
+/* The cluster of the guest's disk that is number @i of block @index. Context: any. */
 static inline u64 cc_block_cluster(u32 index, u32 i)
 {
 	return (u64)index * CC_BLOCK_CLUSTERS + i;
 }
 
-/* For scan.c.  Clusters of block @index that lie inside the image.  Context: any. */
+/* For scan.c. Clusters of block @index that lie inside the image. Context: any. */
 u32 cc_block_clusters(struct cc_top *top, u32 index);
 
-/* Subclusters inside the image that @word, of @cluster, provides.  Context: any. */
+/* Subclusters inside the image that @word, of @cluster, provides. Context: any. */
 s64 cc_word_weight(struct cc_top *top, u64 cluster, u64 word);
 
-/* Add block @index to @provided, unless it is counted.  top->lock is held. */
+/* Add block @index to @provided, unless it is counted. top->lock is held. */
 void cc_top_count(struct cc_top *top, u32 index, s64 provided);
 
 #endif /* COWCHAIN_TOP_H */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Views of the chain: published, drained, released; and which layers are fit to
- * be in one.
+ * Views of the chain: published, drained, released; and which layers are fit to be in one.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -20,9 +19,8 @@ static void cc_view_release(struct percpu_ref *ref)
 }
 
 /*
- * In a noio context such as a resume, per-CPU memory is only taken from what is
- * populated already, at least up to 6.12.  A failed attempt lets a worker
- * populate more, so try again.
+ * In a noio context such as a resume, per-CPU memory is only taken from what is populated already,
+ * at least up to 6.12. A failed attempt lets a worker populate more, so try again.
  */
 static int cc_users_init(struct cc_users *users)
 {
@@ -104,9 +102,9 @@ void cc_view_drain(struct cc_view *view)
 }
 
 /*
- * A new view is published before the old one's references are killed, so try
- * again if tryget fails.  Only a snapshot kills the writers' reference first, and
- * it sets paused before that; then the caller has to wait.
+ * A new view is published before the old one's references are killed, so try again if tryget fails.
+ * Only a snapshot kills the writers' reference first, and it sets paused before that; then the
+ * caller has to wait.
  */
 struct cc_view *cc_view_get(struct cowchain *cc, bool write)
 {

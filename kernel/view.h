@@ -28,10 +28,9 @@ struct cc_users {
  * @nr, @layer: the layers, base first.
  * @slot: the same by cc_layer.slot.
  *
- * Every bio holds a reference from map to end_io, so that a layer is put only
- * when nobody reads from it any more.  A snapshot has to wait for writers: no
- * write may go to the old top once it is a lower layer; reads continue
- * meanwhile.
+ * Every bio holds a reference from map to end_io, so that a layer is put only when nobody reads
+ * from it any more. A snapshot has to wait for writers: no write may go to the old top once it is a
+ * lower layer; reads continue meanwhile.
  */
 struct cc_view {
 	struct cc_users writers;
@@ -45,7 +44,7 @@ struct cc_view {
 	struct cc_layer *slot[CC_MAX_LAYERS + 1];
 };
 
-/* The current view.  The caller holds cc->ctl, or excludes by its place what could replace it. */
+/* The current view. The caller holds cc->ctl, or excludes by its place what could replace it. */
 static inline struct cc_view *cc_view_current(struct cowchain *cc)
 {
 	return rcu_dereference_protected(cc->view, 1);
@@ -65,32 +64,31 @@ static inline struct cc_layer *cc_view_active(const struct cc_view *view)
  * cc_view_create() - make a view of these layers.
  * @below: shared with another view, or NULL for a new one.
  *
- * Context: process.  Return: the view, or NULL without memory.
+ * Context: process. Return: the view, or NULL without memory.
  */
 struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 			       unsigned int nr, struct cc_below *below);
 
-/* Free a view, not its layers; tolerates NULL.  Context: process. */
+/* Free a view, not its layers; tolerates NULL. Context: process. */
 void cc_view_destroy(struct cc_view *view);
 
 /**
  * cc_view_without() - make a view without the layers between a base and the top.
  * @base: index of the base, -1 for none.
  *
- * It shares the below map.  Context: process.  Return: the view, or NULL
- * without memory.
+ * It shares the below map. Context: process. Return: the view, or NULL without memory.
  */
 struct cc_view *cc_view_without(struct cc_view *view, int base);
 
-/* Close the layers that @old has and @now has not; nobody uses them.  Context: process. */
+/* Close the layers that @old has and @now has not; nobody uses them. Context: process. */
 void cc_view_close_dropped(struct cc_view *old, struct cc_view *now);
 
 /**
  * cc_view_get() - get a reference to the current view.
  * @write: as a writer, otherwise as a reader.
  *
- * Context: any.  Return: the view, or NULL if there is none, or for a writer
- * while a snapshot is being taken.
+ * Context: any. Return: the view, or NULL if there is none, or for a writer while a snapshot is
+ * being taken.
  */
 struct cc_view *cc_view_get(struct cowchain *cc, bool write);
 
@@ -99,25 +97,24 @@ static inline void cc_view_put(struct cc_view *view, bool write)
 	percpu_ref_put(write ? &view->writers.ref : &view->readers.ref);
 }
 
-/* Kill the reference and wait until they are gone.  Context: process. */
+/* Kill the reference and wait until they are gone. Context: process. */
 void cc_users_drain(struct cc_users *users);
 
 /*
- * Kill @view's references and wait until no bio uses it.  Status may still look
- * at it under RCU: call synchronize_rcu() before anything is freed.  Context:
- * process.
+ * Kill @view's references and wait until no bio uses it. Status may still look at it under RCU:
+ * call synchronize_rcu() before anything is freed. Context: process.
  */
 void cc_view_drain(struct cc_view *view);
 
-/* Index of the selected base in @view, -1 for none.  Context: cc->ctl held. */
+/* Index of the selected base in @view, -1 for none. Context: cc->ctl held. */
 int cc_base_index(struct cowchain *cc, struct cc_view *view);
 
-/* Check that the layer is fit to be the active one.  Return: 0 or -EFBIG; logged. */
+/* Check that the layer is fit to be the active one. Return: 0 or -EFBIG; logged. */
 int cc_check_size(struct cowchain *cc, struct cc_layer *layer);
 
 /*
- * Check that the layer is fit for logical blocks of @bytes below it.  Return: 0
- * or -EINVAL; the reason is logged.
+ * Check that the layer is fit for logical blocks of @bytes below it. Return: 0 or -EINVAL; the
+ * reason is logged.
  */
 int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writes that are remapped at once: rewrites, and whole subclusters, whose bits
- * are set at the end.
+ * Writes that are remapped at once: rewrites, and whole subclusters, whose bits are set at the end.
  */
 #include "cell.h"
 #include "defer.h"
@@ -64,9 +63,8 @@ static void cc_write_remap(struct cc_io *io, struct cc_block *b, struct bio *bio
 }
 
 /*
- * FUA: leave it to a device that supports it, unless bits wait for a sync.
- * Otherwise the data is written first and the bio ends after a sync, which
- * flushes it.
+ * FUA: leave it to a device that supports it, unless bits wait for a sync. Otherwise the data is
+ * written first and the bio ends after a sync, which flushes it.
  */
 static void cc_prepare_fua(struct cc_io *io, struct bio *bio, bool sets_bits)
 {
@@ -81,12 +79,12 @@ static void cc_prepare_fua(struct cc_io *io, struct bio *bio, bool sets_bits)
 }
 
 /*
- * Write whole subclusters, not all of which are allocated: in place under shared
- * cells, with their bits set when the data has been written.  The states are
- * checked again under the cells, since only these exclude a discard.
+ * Write whole subclusters, not all of which are allocated: in place under shared cells, with their
+ * bits set when the data has been written. The states are checked again under the cells, since only
+ * these exclude a discard.
  *
- * Rewrites of an external data file take the cells, too: there a discard zeroes
- * the data, and a write that it overtakes would undo that.
+ * Rewrites of an external data file take the cells, too: there a discard zeroes the data, and a
+ * write that it overtakes would undo that.
  *
  * Return: false if the bio has to be deferred.
  */
@@ -162,8 +160,8 @@ int cc_map_write(struct cc_io *io, struct bio *bio)
 /* --------------------------------------------------------------------- end */
 
 /*
- * The data has been written and may be seen now.  After a crash before the bit is
- * durable, the old content is still what the layers below provide.
+ * The data has been written and may be seen now. After a crash before the bit is durable, the old
+ * content is still what the layers below provide.
  */
 void cc_end_write(struct cc_io *io, blk_status_t error)
 {

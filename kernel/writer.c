@@ -1,34 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The writer of a layer: dirty tracking and the two-phase sync that makes bits
- * durable.  (The name "commit" is left to the job that copies a layer into the
- * one below it.)
+ * The writer of a layer: dirty tracking and the two-phase sync that makes bits durable. (The name
+ * "commit" is left to the job that copies a layer into the one below it.)
  *
- * 1. Take the words of dirty blocks.  Every bit in them describes data that has
- *    already been written.
+ * 1. Take the words of dirty blocks. Every bit in them describes data that has already been
+ *    written.
  * 2. Flush the data device: that data is durable now.
  * 3. Write the words to their L2 blocks, one 64-bit store per entry.
  * 4. Flush the metadata device.
  *
- * A crash before 3 leaves old bits, a crash during 3 a mixture of old and new
- * ones; each bit on disk describes durable data in any case.  A bit set after
- * 1 makes its block dirty again and goes into the next sync.
+ * A crash before 3 leaves old bits, a crash during 3 a mixture of old and new ones; each bit on
+ * disk describes durable data in any case. A bit set after 1 makes its block dirty again and goes
+ * into the next sync.
  *
  * One work item does it, so that concurrent flushes share a sync.
  *
- * A chain has one writer, its top's.  A snapshot exchanges it together with the
- * top.  Nothing can be left behind in the old one:
+ * A chain has one writer, its top's. A snapshot exchanges it together with the top. Nothing can be
+ * left behind in the old one:
  *
- * - A bio that waits in @bios, or that will set bits, holds its view as a writer
- *   of it from map to end.  These are drained before the new view is published.
- *   Bios that arrive meanwhile wait without a view and get the new one.
- * - A sleeper in @waiters is a discard, which holds the view in the same way, or
- *   has cc->ctl, as the snapshot does: the end of a job, a header, a suspend.
- * - The last sync of the old writer begins when no bit can be set any more.  If
- *   it fails, the old view stays.  So after it no block is dirty, @told does not
- *   matter since nothing has failed, and the timer finds nothing to do.
- * - What is left is @owed, which the snapshot hands over while nobody can ask
- *   for it; see cc_snapshot_switch().
+ * - A bio that waits in @bios, or that will set bits, holds its view as a writer of it from map to
+ *   end. These are drained before the new view is published. Bios that arrive meanwhile wait
+ *   without a view and get the new one.
+ * - A sleeper in @waiters is a discard, which holds the view in the same way, or has cc->ctl, as
+ *   the snapshot does: the end of a job, a header, a suspend.
+ * - The last sync of the old writer begins when no bit can be set any more. If it fails, the old
+ *   view stays. So after it no block is dirty, @told does not matter since nothing has failed, and
+ *   the timer finds nothing to do.
+ * - What is left is @owed, which the snapshot hands over while nobody can ask for it; see
+ *   cc_snapshot_switch().
  *
  * A view that a stream has shortened has the same top and so the same writer.
  */
@@ -51,8 +50,8 @@ struct cc_sync_waiter {
 /* ------------------------------------------------------------ dirty blocks */
 
 /*
- * The mark is set and cleared together with the place on the list, so that a
- * flush that finds the list empty has nothing to wait for.
+ * The mark is set and cleared together with the place on the list, so that a flush that finds the
+ * list empty has nothing to wait for.
  */
 static void cc_dirty_add(struct cc_writer *w, struct cc_block *b)
 {
@@ -116,9 +115,8 @@ void cc_writer_sync_bio(struct cc_writer *w, struct bio *bio)
 	unsigned long flags;
 
 	/*
-	 * Once it is queued, a sync that runs already may end the bio and with it
-	 * the last reference to the view.  A snapshot frees the old writer a grace
-	 * period later.
+	 * Once it is queued, a sync that runs already may end the bio and with it the last
+	 * reference to the view. A snapshot frees the old writer a grace period later.
 	 */
 	rcu_read_lock();
 	spin_lock_irqsave(&w->lock, flags);
@@ -182,8 +180,8 @@ static void cc_take_words(struct cc_block *b, u64 *words)
 }
 
 /*
- * Take up to @max dirty blocks, as many as there is memory for; the first one
- * always, with the reserve, which is there for one sync at a time.
+ * Take up to @max dirty blocks, as many as there is memory for; the first one always, with the
+ * reserve, which is there for one sync at a time.
  *
  * Return: how many.
  */
@@ -246,9 +244,8 @@ static void cc_store_words(struct cc_block *b, struct qcow2_l2_ext_entry *e)
 }
 
 /*
- * Write all that was stored even after an error: the bits are good, and no dirty
- * buffer may be left for when the client is destroyed, since another table may
- * use the layer by then.
+ * Write all that was stored even after an error: the bits are good, and no dirty buffer may be left
+ * for when the client is destroyed, since another table may use the layer by then.
  */
 static int cc_write_taken(struct cc_layer *layer, struct list_head *taken)
 {
@@ -286,8 +283,8 @@ static u32 cc_nr_dirty(struct cc_writer *w)
 /*
  * @flush: flush the data device even if no bit is dirty, because somebody waits.
  *
- * Only blocks that are dirty now have to be written, so this ends however fast
- * others get dirty meanwhile.
+ * Only blocks that are dirty now have to be written, so this ends however fast others get dirty
+ * meanwhile.
  */
 static int cc_sync(struct cc_writer *w, bool flush)
 {
@@ -328,9 +325,8 @@ void cc_writer_set_owed(struct cc_writer *w, bool owed)
 }
 
 /*
- * A guest that continues after its table was loaded again reads what is on disk,
- * which may be older than what it has written.  If no flush has reported that,
- * the first flush of the new table does.
+ * A guest that continues after its table was loaded again reads what is on disk, which may be older
+ * than what it has written. If no flush has reported that, the first flush of the new table does.
  */
 static int cc_sync_owed(struct cc_writer *w)
 {
@@ -448,9 +444,9 @@ void cc_writer_detach(struct cc_layer *layer)
 }
 
 /*
- * Always flush, even if no bit is dirty: overwrites set no bits, and an error of
- * one would otherwise surface in the next flush, which may be one of the next
- * table before that shows anything to the guest.
+ * Always flush, even if no bit is dirty: overwrites set no bits, and an error of one would
+ * otherwise surface in the next flush, which may be one of the next table before that shows
+ * anything to the guest.
  */
 int cc_writer_suspend(struct cc_writer *w)
 {
@@ -464,8 +460,8 @@ int cc_writer_suspend(struct cc_writer *w)
 }
 
 /*
- * Sync only if there are bits: another table may use the layer by now, and its
- * writer needs the errors of the device.
+ * Sync only if there are bits: another table may use the layer by now, and its writer needs the
+ * errors of the device.
  */
 void cc_writer_stop(struct cc_writer *w)
 {

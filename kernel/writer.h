@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The writer of a layer: the blocks with bits that are not on disk yet, and the
- * sync that makes them durable.
+ * The writer of a layer: the blocks with bits that are not on disk yet, and the sync that makes
+ * them durable.
  */
 #ifndef COWCHAIN_WRITER_H
 #define COWCHAIN_WRITER_H
@@ -10,20 +10,19 @@
 
 /**
  * struct cc_writer - what a layer needs in order to be written.
- * @failed_fn: called once, by the sync that failed: whatever uses the layer has
- *	to stop writing to it.
+ * @failed_fn: called once, by the sync that failed: whatever uses the layer has to stop writing to
+ *	it.
  * @failed: nothing is synced any more; only the sync sets it.
  * @work: the sync; on cc->sync_wq, which runs one at a time.
  * @busy: a sync is in progress.
  * @told: a flush of the guest has failed since the last bit was set.
- * @owed: the next flush of the guest has to fail for what was lost before this
- *	table.
+ * @owed: the next flush of the guest has to fail for what was lost before this table.
  * @dirty, @nr_dirty: blocks with bits that no sync has taken yet.
  * @bios: flushes of the guest that wait for the next sync, then end.
  * @waiters: sleepers that wait for the next sync.
  *
- * Everything of @lock and below is protected by it, and so are the fields
- * dirty, taken and list of the layer's blocks.
+ * Everything of @lock and below is protected by it, and so are the fields dirty, taken and list of
+ * the layer's blocks.
  */
 struct cc_writer {
 	struct cowchain *cc;
@@ -46,53 +45,50 @@ struct cc_writer {
  * cc_writer_attach() - give a writable layer a writer, layer->writer.
  * @failed_fn: see struct cc_writer; called in process context.
  *
- * Context: process.  Return: 0 or -ENOMEM.
+ * Context: process. Return: 0 or -ENOMEM.
  */
 int cc_writer_attach(struct cc_layer *layer,
 		     void (*failed_fn)(struct cowchain *cc, int error));
 
-/*
- * Free layer->writer, if there is one.  No bio has used it for a grace period.
- * Context: process.
- */
+/* Free layer->writer, if there is one. No bio has used it for a grace period. Context: process. */
 void cc_writer_detach(struct cc_layer *layer);
 
 /**
  * cc_writer_dirty() - mark a block dirty before its first new bit can be seen.
  *
- * Starts the timer of the sync.  Context: any; @b is pinned, b->lock is held.
+ * Starts the timer of the sync. Context: any; @b is pinned, b->lock is held.
  */
 void cc_writer_dirty(struct cc_writer *w, struct cc_block *b);
 
-/* Are there bits of the block that are not on disk?  Context: process. */
+/* Are there bits of the block that are not on disk? Context: process. */
 bool cc_writer_has(struct cc_writer *w, const struct cc_block *b);
 
-/* Does a flush need a sync, or would flushing the device do?  Context: any. */
+/* Does a flush need a sync, or would flushing the device do? Context: any. */
 bool cc_writer_needs_sync(struct cc_writer *w);
 
-/* End @bio, a flush of the guest, after the next sync, with its result.  Context: any. */
+/* End @bio, a flush of the guest, after the next sync, with its result. Context: any. */
 void cc_writer_sync_bio(struct cc_writer *w, struct bio *bio);
 
-/* Make durable all that completed before.  Context: process.  Return: 0 or -errno. */
+/* Make durable all that completed before. Context: process. Return: 0 or -errno. */
 int cc_writer_sync(struct cc_writer *w);
 
 /**
  * cc_writer_suspend() - sync for the last time before another table may come.
  *
- * All I/O has ended.  Context: process.  Return: 0 or -errno.
+ * All I/O has ended. Context: process. Return: 0 or -errno.
  */
 int cc_writer_suspend(struct cc_writer *w);
 
-/* Sync for the last time before the table is destroyed.  Context: process. */
+/* Sync for the last time before the table is destroyed. Context: process. */
 void cc_writer_stop(struct cc_writer *w);
 
-/* After a sync has failed: a write has ended that no flush has failed for.  Context: any. */
+/* After a sync has failed: a write has ended that no flush has failed for. Context: any. */
 void cc_writer_untell(struct cc_writer *w);
 
-/* Have writes been lost that completed, and no flush has failed since?  Context: process. */
+/* Have writes been lost that completed, and no flush has failed since? Context: process. */
 bool cc_writer_owes(struct cc_writer *w);
 
-/* Let the next flush of the guest fail, if @owed.  Context: process. */
+/* Let the next flush of the guest fail, if @owed. Context: process. */
 void cc_writer_set_owed(struct cc_writer *w, bool owed);
 
 #endif /* COWCHAIN_WRITER_H */
