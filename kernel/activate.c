@@ -7,28 +7,14 @@
 #include "activate.h"
 #include "identity.h"
 #include "load.h"
-#include "mode.h"
 #include "registry.h"
 #include "scan.h"
 #include "view.h"
 #include "writer.h"
 
-int cc_layer_make_top(struct cc_layer *layer)
-{
-	int r = cc_top_attach(layer);
-
-	return r ? r : cc_writer_attach(layer, cc_writes_failed);
-}
-
-void cc_layer_end_top(struct cc_layer *layer)
-{
-	cc_writer_detach(layer);
-	cc_top_detach(layer);
-}
-
 static void cc_drop_layer(struct cc_layer *layer)
 {
-	cc_layer_end_top(layer);
+	cc_top_detach(layer);
 	cc_layer_close(layer);
 }
 
@@ -66,7 +52,7 @@ static int cc_load_top(struct cowchain *cc, struct cc_layer *active)
 
 	if (cc->read_only || active->top)
 		return 0;
-	r = cc_layer_make_top(active);
+	r = cc_top_attach(active);
 	if (r)
 		return r;
 	return cc_top_scan(active->top, 0, min_t(u32, active->top->nr_blocks,
@@ -136,7 +122,7 @@ int cc_activate(struct cowchain *cc)
 	r = cc_try_activate(cc);
 	/* Load everything again next time: the images may have been repaired by then. */
 	for (i = 0; r && i < cc->nr_opened; i++) {
-		cc_layer_end_top(cc->opened[i]);
+		cc_top_detach(cc->opened[i]);
 		cc_layer_unload(cc->opened[i]);
 	}
 	return r;

@@ -5,8 +5,6 @@
 
 #include "cowchain.h"
 
-struct cc_layer;
-
 /**
  * cc_activate() - make a view of the layers that the table line names.
  *
@@ -17,19 +15,5 @@ int cc_activate(struct cowchain *cc);
 
 /* Close all layers, those of the view or those of the table line. Context: process. */
 void cc_close_layers(struct cowchain *cc);
-
-/**
- * cc_layer_make_top() - give a loaded, writable layer what a top has: map, writer.
- *
- * If the writer fails, the chain becomes read-only.
- *
- * Context: process. Return: 0, or -ENOMEM; call cc_layer_end_top() in any case.
- */
-int cc_layer_make_top(struct cc_layer *layer);
-
-/*
- * Free map and writer, if there are any. No bio has used them for a grace period. Context: process.
- */
-void cc_layer_end_top(struct cc_layer *layer);
 
 #endif /* COWCHAIN_ACTIVATE_H */

@@ -94,7 +94,9 @@ struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 /**
  * cc_layer_close() - unload a layer and give its devices back.
  *
- * Tolerates NULL and half-opened layers. Its top map and its writer have been freed. Context: process.
+ * Tolerates NULL and half-opened layers. Its top map and its writer have been freed.
+ *
+ * Context: process.
  */
 void cc_layer_close(struct cc_layer *layer);
 

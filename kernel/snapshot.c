@@ -4,7 +4,6 @@
  */
 #include <linux/slab.h>
 
-#include "activate.h"
 #include "defer.h"
 #include "identity.h"
 #include "job-control.h"
@@ -74,7 +73,7 @@ static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 		r = cc_ident_check_top(layer);
 	if (r)
 		return r;
-	r = cc_layer_make_top(layer);
+	r = cc_top_attach(layer);
 	if (r)
 		return r;
 	/* Validate all of it now, while the guest's I/O continues. */
@@ -195,7 +194,7 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc
 	/* The status may look at the old view, and whoever queued a flush at its writer. */
 	synchronize_rcu();
 	cc_view_destroy(old);
-	cc_layer_end_top(sealed);
+	cc_top_detach(sealed);
 	return 0;
 
 unseal:
@@ -220,7 +219,7 @@ int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 		return PTR_ERR(layer);
 	r = cc_snapshot_layer(cc, old, layer);
 	if (r) {
-		cc_layer_end_top(layer);
+		cc_top_detach(layer);
 		cc_layer_close(layer);
 		return r;
 	}

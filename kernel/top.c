@@ -85,11 +85,12 @@ static struct cc_top *cc_top_create(struct cc_layer *layer)
 int cc_top_attach(struct cc_layer *layer)
 {
 	layer->top = cc_top_create(layer);
-	return layer->top ? 0 : -ENOMEM;
+	return layer->top ? cc_writer_attach(layer, cc_writes_failed) : -ENOMEM;
 }
 
 void cc_top_detach(struct cc_layer *layer)
 {
+	cc_writer_detach(layer);
 	cc_top_destroy(layer->top);
 	layer->top = NULL;
 }

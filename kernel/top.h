@@ -28,10 +28,18 @@ struct cc_top {
 	atomic64_t provided;
 };
 
-/* Give a writable layer its map, layer->top. Context: process. Return: 0 or -ENOMEM. */
+/**
+ * cc_top_attach() - give a loaded, writable layer its map and its writer.
+ *
+ * These are layer->top and layer->writer. If the writer fails, the chain becomes read-only.
+ *
+ * Context: process. Return: 0, or -ENOMEM; call cc_top_detach() in any case.
+ */
 int cc_top_attach(struct cc_layer *layer);
 
-/* Free layer->top, if there is one; nobody uses it. Context: process. */
+/*
+ * Free map and writer, if there are any. No bio has used them for a grace period. Context: process.
+ */
 void cc_top_detach(struct cc_layer *layer);
 
 /**
