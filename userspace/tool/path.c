@@ -101,7 +101,8 @@ char *path_stored_name(const char *image_dir, const char *target)
 	return xstrdup(rel);
 }
 
-bool path_allowed(const char *real, const char *own_dir, const struct allow_dirs *allow)
+/* May an image in the canonical directory own_dir name the canonical path real? */
+static bool is_allowed(const char *real, const char *own_dir, const struct allow_dirs *allow)
 {
 	size_t i;
 
@@ -123,7 +124,7 @@ static char *check_allowed(const char *image, const char *what, char *path,
 
 	if (!own || !real) {
 		cc_error("%s: its %s %s: %s", image, what, path, strerror(errno));
-	} else if (!path_allowed(real, own, allow)) {
+	} else if (!is_allowed(real, own, allow)) {
 		real_dir = path_dir(real);
 		cc_error("%s: its %s %s is outside of %s and is not followed: if you trust the image, give --allow-dir %s",
 			 image, what, real, own, real_dir);

@@ -56,9 +56,4 @@ char *path_stored_name(const char *image_dir, const char *target);
 char *path_follow(const char *image, const char *name, const char *what,
 		  const struct allow_dirs *allow);
 
-/*
- * For path_follow(): may an image in the canonical directory own_dir name the canonical path real?
- */
-bool path_allowed(const char *real, const char *own_dir, const struct allow_dirs *allow);
-
 #endif

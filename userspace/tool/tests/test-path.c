@@ -101,7 +101,7 @@ static void block_devices_keep_their_names(void **state)
 	free(cwd);
 }
 
-/* Follow the name from the image. Returns NULL after a refusal with a message that contains why. */
+/* The name must lead to a file called want; or, if want is NULL, be refused because of why. */
 static void check_follow(const char *image, const char *name, const struct allow_dirs *allow,
 			 const char *want, const char *why)
 {
