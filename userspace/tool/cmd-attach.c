@@ -120,7 +120,7 @@ static const char *const examples[] = {
 #define JOB_BEGINS_US 20000
 
 struct args {
-	struct chain_options opt;
+	struct layer_options opt;
 	struct table table;		/* features, later the layers */
 	const char **specs;		/* of --layer */
 	size_t nr_specs;

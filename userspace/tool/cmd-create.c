@@ -130,7 +130,7 @@ static int parse(int argc, char **argv, struct args *args)
 /* Check that the backing file has the given format, and get its size for the new disk. */
 static int look_at_backing(struct args *args, char **real)
 {
-	struct chain_options opt = { .peek = true, .no_data = true };
+	struct layer_options opt = { .peek = true, .no_data = true };
 	struct layer layer;
 
 	if (layer_open(&layer, args->req.backing_kind, args->backing, false, &opt))
@@ -165,7 +165,7 @@ static void add_below(struct create_request *req, const char *path)
  */
 static int look_below(struct args *args)
 {
-	struct chain_options opt = {
+	struct layer_options opt = {
 		.peek = true, .have_backing_format = true, .backing_format = KIND_RAW,
 	};
 	struct chain chain;

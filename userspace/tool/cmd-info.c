@@ -44,7 +44,7 @@ static const struct out_column columns[] = {
 };
 
 struct args {
-	struct chain_options opt;
+	struct layer_options opt;
 	struct out_options out;
 	enum layer_kind kind;
 };

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "chain.h"
+#include "layer.h"
 #include "live.h"
 #include "verb.h"
 
@@ -17,7 +17,7 @@ struct snapshot {
 	const char *image;		/* the new top */
 	const char *data_file;
 	const char *backing_file;	/* --backing-file, or NULL */
-	struct chain_options opt;
+	struct layer_options opt;
 	uint64_t cluster_size;		/* bytes */
 	bool reserve;
 	bool check_space;		/* fail if a copy of the whole disk does not fit */

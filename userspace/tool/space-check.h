@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "chain.h"
+#include "layer.h"
 #include "live.h"
 
 /*

@@ -7,14 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "chain.h"
+#include "layer.h"
 #include "test.h"
 
 #define LENGTH 1000
 
 static void open_padded(struct layer *layer)
 {
-	const struct chain_options opt = { .pad = true };
+	const struct layer_options opt = { .pad = true };
 	static const char text[LENGTH] = "layer";
 
 	unlink("file");

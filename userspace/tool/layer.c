@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Opens, checks and attaches a single layer.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "layer.h"
+#include "util.h"
+
+static unsigned int open_flags(bool writable, const struct layer_options *opt)
+{
+	unsigned int flags = 0;
+
+	if (opt->peek)
+		return SOURCE_PEEK;
+	if (writable && !opt->read_only)
+		flags |= SOURCE_WRITABLE;
+	if (opt->pad)
+		flags |= SOURCE_PAD;
+	if (opt->can_pad)
+		flags |= SOURCE_CAN_PAD;
+	return flags;
+}
+
+/* Open the very file whose canonical path was allowed, even if a link changes meanwhile. */
+static int open_named(struct source *src, const char *path, unsigned int flags)
+{
+	char *real = realpath(path, NULL);
+	int ret;
+
+	if (!real) {
+		cc_error("%s: %s", path, strerror(errno));
+		return -1;
+	}
+	ret = source_open(src, path, real, flags);
+	free(real);
+	return ret;
+}
+
+static int check_data_size(const struct layer *layer)
+{
+	if (layer->data.size >= layer->image.info.size)
+		return 0;
+	if (layer->data.block)
+		cc_error("%s: the data device %s is shorter than the disk", layer->file.path,
+			 layer->data.path);
+	else
+		cc_error("%s: the data file %s is shorter than the disk: enlarge it with 'truncate -s %" PRIu64 "'",
+			 layer->file.path, layer->data.path, layer->image.info.size);
+	return -1;
+}
+
+/* Open the external data file that the header names. */
+static int open_data(struct layer *layer, bool writable, const struct layer_options *opt)
+{
+	unsigned int flags = open_flags(writable, opt);
+	char *path;
+	int ret;
+
+	if (!layer->image.info.data_file || opt->no_data)
+		return 0;
+	if (!layer->image.data_name) {
+		cc_error("%s: the header does not name its data file: 'cowchain attach' takes one as --layer qcow2:FILE,data=FILE",
+			 layer->file.path);
+		return -1;
+	}
+	path = path_follow(layer->file.path, layer->image.data_name, PATH_DATA, &opt->allow);
+	if (!path)
+		return -1;
+	ret = open_named(&layer->data, path, flags);
+	free(path);
+	return ret ? ret : check_data_size(layer);
+}
+
+static int open_file(struct layer *layer, enum layer_kind kind, const char *path, bool writable,
+		     const struct layer_options *opt)
+{
+	char *abs = path_absolute(path);
+	int ret;
+
+	memset(layer, 0, sizeof(*layer));
+	layer->kind = kind;
+	ret = open_named(&layer->file, abs, open_flags(writable, opt));
+	free(abs);
+	if (ret || kind == KIND_RAW)
+		return ret;
+	return image_read(layer->file.fd, layer->file.path, layer->file.size, &layer->image);
+}
+
+int layer_open(struct layer *layer, enum layer_kind kind, const char *path, bool writable,
+	       const struct layer_options *opt)
+{
+	int ret = open_file(layer, kind, path, writable, opt);
+
+	if (!ret)
+		ret = open_data(layer, writable, opt);
+	if (ret)
+		layer_close(layer);
+	return ret;
+}
+
+/* The user names the data file, so the rules for names from headers do not apply. */
+static int open_given_data(struct layer *layer, const char *data, bool writable,
+			   const struct layer_options *opt)
+{
+	if (open_named(&layer->data, data, open_flags(writable, opt)))
+		return -1;
+	if (layer->image.info.data_file)
+		return check_data_size(layer);
+	cc_error("%s: has no external data file: leave out ,data=%s", layer->file.path, data);
+	return -1;
+}
+
+int layer_open_with_data(struct layer *layer, enum layer_kind kind, const char *path,
+			 const char *data, bool writable, const struct layer_options *opt)
+{
+	int ret = open_file(layer, kind, path, writable, opt);
+
+	if (!ret)
+		ret = open_given_data(layer, data, writable, opt);
+	if (ret)
+		layer_close(layer);
+	return ret;
+}
+
+void layer_close(struct layer *layer)
+{
+	source_close(&layer->file);
+	source_close(&layer->data);
+	image_free(&layer->image);
+}
+
+int layer_check_writable(const struct layer *layer)
+{
+	if (layer->kind == KIND_RAW) {
+		cc_error("%s: a raw image cannot be the writable top: put a qcow2 layer over it with 'cowchain create', or attach it with --read-only",
+			 layer->file.path);
+		return -1;
+	}
+	return image_check_writable(layer->file.fd, layer->file.path, layer->file.size,
+				    &layer->image);
+}
+
+uint64_t layer_size(const struct layer *layer)
+{
+	return layer->kind == KIND_RAW ? layer->file.size : layer->image.info.size;
+}
+
+static int attach_source(struct source *src, bool no_lock)
+{
+	/*
+	 * Attach first where that is safe: if the file has a loop device already, the message names
+	 * it, which says more than a refused lock. Lock first where the file is to be padded, since
+	 * nobody else may be using it then.
+	 */
+	if (src->block || !src->writable || src->pad) {
+		if (!no_lock && source_lock(src))
+			return -1;
+		return source_attach(src);
+	}
+	if (source_attach(src))
+		return -1;
+	return no_lock ? 0 : source_lock(src);
+}
+
+int layer_attach(struct layer *layer, bool no_lock)
+{
+	if (attach_source(&layer->file, no_lock))
+		return -1;
+	if (layer->data.path)
+		return attach_source(&layer->data, no_lock);
+	return 0;
+}

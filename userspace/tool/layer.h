@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A layer: its file or block device, its data file, and its header.
+ */
+#ifndef COWCHAIN_LAYER_H
+#define COWCHAIN_LAYER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "image.h"
+#include "path.h"
+#include "source.h"
+#include "target.h"
+
+struct layer {
+	enum layer_kind kind;
+	struct source file;
+	struct source data;	/* external data file; path NULL without one */
+	struct image image;	/* of a qcow2 layer */
+};
+
+struct layer_options {
+	struct allow_dirs allow;
+	bool have_backing_format;	/* for headers that do not name it */
+	enum layer_kind backing_format;
+	bool read_only;			/* open even the top read-only */
+	bool pad;			/* see SOURCE_PAD */
+	bool can_pad;			/* the verb has an option for it */
+	bool peek;			/* only read headers: never write, accept any length */
+	bool no_data;			/* leave external data files alone */
+	bool no_lock;
+	bool allow_sealed;		/* the features of the target with these names */
+	bool ignore_identity;
+};
+
+/*
+ * Open a single layer: of the names in its header, only that of the data file is followed. Returns 0,
+ * or -1 after a message: then the layer holds nothing.
+ */
+int layer_open(struct layer *layer, enum layer_kind kind, const char *path, bool writable,
+	       const struct layer_options *opt);
+/* The same with a data file that the user names, which may be anywhere. */
+int layer_open_with_data(struct layer *layer, enum layer_kind kind, const char *path,
+			 const char *data, bool writable, const struct layer_options *opt);
+void layer_close(struct layer *layer);
+/* Can it be a writable top, by its header? See image_check_writable(). */
+int layer_check_writable(const struct layer *layer);
+/* The size of the disk in bytes, as this layer has it. */
+uint64_t layer_size(const struct layer *layer);
+/* Take the image locks and get block devices. Returns 0, or -1 after a message. */
+int layer_attach(struct layer *layer, bool no_lock);
+
+#endif
