@@ -147,7 +147,7 @@ static int check_backing(const struct snapshot *snap, const struct live *live,
 	if (names_top(snap, layer, top) && (!format || !strcmp(format, kind)))
 		return 0;
 	command = image_rebase_command(layer->file.path, want, kind);
-	cc_error("%s: its backing file is '%s' (%s), but the top of the chain is %s (%s): name a new file, or correct it: %s",
+	cc_error("%s: its backing file is '%s' (%s), but the top of the chain is %s (%s): name a new file, or change it: %s",
 		 layer->file.path, name ? name : "", format ? format : "no format", want, kind,
 		 command);
 	free(command);
