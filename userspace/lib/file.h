@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reads from files.
+ */
 #ifndef COWCHAIN_FILE_H
 #define COWCHAIN_FILE_H
 

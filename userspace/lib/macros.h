@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Macros for both programs.
+ */
 #ifndef COWCHAIN_MACROS_H
 #define COWCHAIN_MACROS_H
 

@@ -42,7 +42,7 @@ static const struct opt opt_format_below = {
 	.also = "backing-format",
 	.letter = 'F',
 	.value = "FORMAT",
-	.words = "raw qcow2",
+	.words = FORMAT_WORDS,
 	.help = "format of FILE, never guessed: raw or qcow2",
 };
 

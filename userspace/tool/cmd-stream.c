@@ -48,7 +48,7 @@ static const struct opt opt_base_format = {
 	.id = OPT_BACKING_FORMAT,
 	.name = "backing-format",
 	.value = "FORMAT",
-	.words = "raw qcow2",
+	.words = FORMAT_WORDS,
 	.help = "the format of that file",
 };
 

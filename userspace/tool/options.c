@@ -9,14 +9,12 @@
 #include "options.h"
 #include "util.h"
 
-#define FORMATS "raw qcow2"
-
 const struct opt opt_format = {
 	.id = OPT_FORMAT,
 	.name = "format",
 	.letter = 'f',
 	.value = "FORMAT",
-	.words = FORMATS,
+	.words = FORMAT_WORDS,
 	.help = "format of the top itself: qcow2 (default) or raw (read-only)",
 };
 
@@ -25,7 +23,7 @@ const struct opt opt_backing_format = {
 	.name = "backing-format",
 	.letter = 'F',
 	.value = "FORMAT",
-	.words = FORMATS,
+	.words = FORMAT_WORDS,
 	.help = "where a header does not name the format of its backing file",
 };
 

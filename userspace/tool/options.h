@@ -37,6 +37,9 @@ enum opt_id {
 	OPT_OWN,
 };
 
+/* For opt.words. */
+#define FORMAT_WORDS "raw qcow2"
+
 /* How an image is read: attach, info. */
 extern const struct opt opt_format, opt_backing_format, opt_allow_dir, opt_no_lock;
 
