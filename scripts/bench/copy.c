@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "copy.h"
+#include "util.h"
 
 #define PIECE	1048576
 

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "bench.h"
+#include "dm.h"
+#include "util.h"
 
 #define BUFFER	(64 << 10)
 

@@ -20,10 +20,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "io.h"
+#include "util.h"
 
 enum op { OP_READ, OP_WRITE, OP_DISCARD };
 
@@ -46,14 +46,6 @@ struct work {
 	uint8_t *buffers;
 	struct io_uring ring;
 };
-
-uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 /* Idle time of the processor, with the kernel's resolution of 10 ms. */
 static double idle_seconds(void)

@@ -1,61 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The program that scripts/bench/exact measures with: its table of commands, and helpers.
+ * The program that scripts/bench/exact measures with: its table of commands.
  */
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "bench.h"
-
-void die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
-
-void unsupported(const char *what)
-{
-	fprintf(stderr, "no %s\n", what);
-	exit(3);
-}
-
-void *xalloc(size_t bytes)
-{
-	size_t size = (bytes + 4095) / 4096 * 4096;
-	void *p = aligned_alloc(4096, size);
-
-	if (!p)
-		die("no memory");
-	return memset(p, 0, size);
-}
-
-uint64_t number(const char *text)
-{
-	char *end;
-	uint64_t n = strtoull(text, &end, 0);
-
-	switch (*end) {
-	case 'G':
-		n <<= 10;
-		/* fallthrough */
-	case 'M':
-		n <<= 10;
-		/* fallthrough */
-	case 'K':
-		n <<= 10;
-		end++;
-	}
-	if (*end)
-		die("not a number: %s", text);
-	return n;
-}
+#include "copy.h"
+#include "dm.h"
+#include "io.h"
+#include "util.h"
 
 int main(int argc, char **argv)
 {

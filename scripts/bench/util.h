@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Shared by the files of the program that scripts/bench/exact measures with.
+ * Helpers of the program that scripts/bench/exact measures with.
  */
-#ifndef COWCHAIN_BENCH_H
-#define COWCHAIN_BENCH_H
+#ifndef COWCHAIN_BENCH_UTIL_H
+#define COWCHAIN_BENCH_UTIL_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,12 +29,5 @@ static inline uint64_t stamp_of(uint64_t at, char tag)
 {
 	return at / SECTOR << 8 | (uint8_t)tag;
 }
-
-void cmd_io(int argc, char **argv);
-void cmd_fill(int argc, char **argv);
-void cmd_put(int argc, char **argv);
-void cmd_copy(int argc, char **argv);
-void cmd_activate(int argc, char **argv);
-void cmd_job(int argc, char **argv);
 
 #endif
