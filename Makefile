@@ -109,7 +109,8 @@ clean:
 distclean: clean
 	@bash -c '. scripts/lib.sh && cd "$$cache" 2>/dev/null || exit 0; \
 		echo "rm -rf $$cache/..."; \
-		rm -rf kernels source-* apt checkpatch dm-clone initramfs chroot images *.lock'
+		rm -rf kernels source-* apt checkpatch check-tree dm-clone initramfs chroot \
+			images vmm *.lock *.log'
 
 help:
 	@echo 'all              the module and the tools (default)'
