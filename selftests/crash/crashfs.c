@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "stress.h"
+#include "common.h"
+#include "dm.h"
 
 #define KEEP	24
 #define MAX	(96u << 10)

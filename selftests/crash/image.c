@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "crash.h"
 
 #define COPIED		(1ULL << 63)
@@ -19,42 +20,16 @@
 #define SLOT_LEN	160u
 #define SLOTS		3u
 
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	return (uint64_t)get32(p) << 32 | get32(p + 4);
-}
-
-static uint32_t crc32c(const uint8_t *p, size_t len)
-{
-	static uint32_t table[256];
-	uint32_t crc = ~0u;
-	unsigned int i, bit;
-
-	for (i = 0; !table[255] && i < 256; i++) {
-		table[i] = i;
-		for (bit = 0; bit < 8; bit++)
-			table[i] = table[i] >> 1 ^ (table[i] & 1 ? 0x82f63b78u : 0);
-	}
-	while (len--)
-		crc = crc >> 8 ^ table[(crc ^ *p++) & 0xff];
-	return ~crc;
-}
-
 /* ---- geometry ---- */
 
 static void map_tables(struct top *t)
 {
 	uint32_t per_table = (1u << t->cluster_bits) / 16;
-	uint64_t l1 = get64(t->img + 40);
+	uint64_t l1 = be_get(t->img + 40, 8);
 	uint32_t c;
 
 	for (c = 0; c < t->clusters; c++) {
-		uint64_t table = get64(t->img + l1 + c / per_table * 8) & OFFSET_MASK;
+		uint64_t table = be_get(t->img + l1 + c / per_table * 8, 8) & OFFSET_MASK;
 
 		if (!table)
 			die("%s: not prepared: cluster %u has no table", t->meta->file, c);
@@ -74,7 +49,7 @@ static void map_data(struct top *t, const struct slice *data)
 	for (c = 0; c < t->clusters; c++) {
 		t->host[c] = (uint64_t)c << t->cluster_bits;
 		if (!t->data)
-			t->host[c] = get64(t->img + t->l2[c]) & OFFSET_MASK;
+			t->host[c] = be_get(t->img + t->l2[c], 8) & OFFSET_MASK;
 		for (g = c * per_cluster; g < (c + 1) * per_cluster && g < sectors; g++)
 			t->guest[t->host[c] / SECTOR + g % per_cluster] = g;
 	}
@@ -86,10 +61,10 @@ void top_open(struct top *t, const uint8_t *img, const struct slice *meta,
 	t->meta = meta;
 	t->data = data;
 	t->img = img;
-	t->cluster_bits = get32(img + 20);
-	t->size = get64(img + 24);
-	if (get32(img) != 0x514649fbu || t->cluster_bits < 17 || t->cluster_bits > 21 ||
-	    get64(img + 72) != (data ? 0x14 : 0x10))
+	t->cluster_bits = be_get(img + 20, 4);
+	t->size = be_get(img + 24, 8);
+	if (be_get(img, 4) != 0x514649fbu || t->cluster_bits < 17 || t->cluster_bits > 21 ||
+	    be_get(img + 72, 8) != (data ? 0x14 : 0x10))
 		die("%s: no prepared image", meta->file);
 	t->clusters = (t->size + (1u << t->cluster_bits) - 1) >> t->cluster_bits;
 	t->first_header = xalloc(1u << t->cluster_bits);
@@ -113,19 +88,19 @@ const char *top_may_write(const struct top *t, uint64_t sector)
 
 static void read_slot(const uint8_t *p, struct ident *id)
 {
-	uint32_t flags = get32(p + 64);
+	uint32_t flags = be_get(p + 64, 4);
 
 	id->present = true;
-	id->sequence = get64(p + 8);
+	id->sequence = be_get(p + 8, 8);
 	memcpy(id->uuid, p + 16, UUID_LEN);
 	memcpy(id->parent, p + 32, UUID_LEN);
-	id->generation = get64(p + 48);
-	id->parent_generation = get64(p + 56);
+	id->generation = be_get(p + 48, 8);
+	id->parent_generation = be_get(p + 56, 8);
 	id->sealed = flags & 1;
 	id->other = flags & 8;
-	id->job = get32(p + 68);
+	id->job = be_get(p + 68, 4);
 	memcpy(id->other_uuid, p + 124, UUID_LEN);
-	id->other_generation = get64(p + 140);
+	id->other_generation = be_get(p + 140, 8);
 }
 
 static void read_ident(const uint8_t *p, uint32_t len, struct ident *id)
@@ -133,8 +108,8 @@ static void read_ident(const uint8_t *p, uint32_t len, struct ident *id)
 	unsigned int i;
 
 	for (i = 0; i < SLOTS && (i + 1) * SLOT_LEN <= len; i++, p += SLOT_LEN)
-		if (get32(p) == IDENT_MAGIC && get32(p + 156) == crc32c(p, 156) &&
-		    (!id->present || get64(p + 8) > id->sequence))
+		if (be_get(p, 4) == IDENT_MAGIC && be_get(p + 156, 4) == crc32c(p, 156) &&
+		    (!id->present || be_get(p + 8, 8) > id->sequence))
 			read_slot(p, id);
 }
 
@@ -142,13 +117,13 @@ static void read_ident(const uint8_t *p, uint32_t len, struct ident *id)
 static const char *read_extensions(const struct top *t, struct head *head, char *format)
 {
 	uint64_t end = 1u << t->cluster_bits;
-	uint64_t off = get32(t->img + 100);
+	uint64_t off = be_get(t->img + 100, 4);
 
-	if (get64(t->img + 8) && get64(t->img + 8) < end)
-		end = get64(t->img + 8);
+	if (be_get(t->img + 8, 8) && be_get(t->img + 8, 8) < end)
+		end = be_get(t->img + 8, 8);
 	while (off + 8 <= end) {
-		uint32_t type = get32(t->img + off);
-		uint32_t len = get32(t->img + off + 4);
+		uint32_t type = be_get(t->img + off, 4);
+		uint32_t len = be_get(t->img + off + 4, 4);
 
 		if (!type)
 			return len ? "end marker with a length" : NULL;
@@ -175,15 +150,15 @@ static bool ends_with(const char *s, const char *tail)
 
 const char *top_head(const struct top *t, struct head *head)
 {
-	uint64_t off = get64(t->img + 8);
-	uint32_t len = get32(t->img + 16);
+	uint64_t off = be_get(t->img + 8, 8);
+	uint32_t len = be_get(t->img + 16, 4);
 	char format[16] = "";
 	const char *bad;
 
 	memset(head, 0, sizeof(*head));
 	/* only the place of the name and the extensions change */
 	if (memcmp(t->img, t->first_header, 8) ||
-	    memcmp(t->img + 20, t->first_header + 20, get32(t->first_header + 100) - 20))
+	    memcmp(t->img + 20, t->first_header + 20, be_get(t->first_header + 100, 4) - 20))
 		return "a header field has changed";
 	if (!off != !len || len >= NAME_LEN || off + len > 1u << t->cluster_bits)
 		return "unusable backing file name";
@@ -224,9 +199,9 @@ const char *top_entry(const struct top *t, uint32_t cluster, uint64_t *bitmap)
 {
 	const uint8_t *p = t->img + t->l2[cluster];
 	uint64_t want = t->host[cluster] | COPIED;
-	uint64_t desc = get64(p);
+	uint64_t desc = be_get(p, 8);
 
-	*bitmap = get64(p + 8);
+	*bitmap = be_get(p + 8, 8);
 	if ((uint32_t)*bitmap & (uint32_t)(*bitmap >> 32))
 		return "allocated and zero at once";
 	if (desc == want)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "common.h"
-#include "stress.h"
+#include "dm.h"
 
 #define NAME		"cct"
 #define MAX_FILES	8

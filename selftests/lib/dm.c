@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * chainstress: device-mapper calls, without a process for each.
+ * Device-mapper calls by libdevmapper.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -9,7 +9,8 @@
 #include <string.h>
 #include <libdevmapper.h>
 
-#include "stress.h"
+#include "common.h"
+#include "dm.h"
 
 static void no_log(int level, const char *file, int line, int err, const char *fmt, ...)
 {
@@ -115,7 +116,7 @@ int dm_status(const char *name, struct job_status *st)
 		return EPROTO;
 	}
 	st->present = words;
-	/* "-" as long as it was not resumed */
+	/* "-" until the first resume */
 	st->total = strtoull(total, NULL, 10);
 	st->allocated = strcmp(alloc, "-") ? strtoull(alloc, NULL, 10) : UINT64_MAX;
 	return 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "common.h"
 #include "qimg.h"
 
@@ -63,25 +64,19 @@ const struct qfield *qfield_find(const char *name)
 uint64_t qimg_get(struct qimg *q, uint64_t off, unsigned int bytes)
 {
 	uint8_t b[8];
-	uint64_t v = 0;
-	unsigned int i;
 	int err = pread_full(q->fd, b, bytes, off);
 
 	if (err)
 		die("reading %u bytes at %llu: %s", bytes, (unsigned long long)off, strerror(err));
-	for (i = 0; i < bytes; i++)
-		v = v << 8 | b[i];
-	return v;
+	return be_get(b, bytes);
 }
 
 void qimg_put(struct qimg *q, uint64_t off, unsigned int bytes, uint64_t value)
 {
 	uint8_t b[8];
-	unsigned int i;
 	int err;
 
-	for (i = bytes; i--; value >>= 8)
-		b[i] = value;
+	be_put(b, bytes, value);
 	err = pwrite_full(q->fd, b, bytes, off);
 	if (err)
 		die("writing %u bytes at %llu: %s", bytes, (unsigned long long)off, strerror(err));
@@ -168,11 +163,11 @@ static void write_exts(struct qimg *q, const struct exts *x, const char *backing
 
 	for (i = 0; i < x->n; i++) {
 		const struct ext *e = &x->e[i];
-		uint32_t head[2] = { __builtin_bswap32(e->type), __builtin_bswap32(e->len) };
 
 		if (pos + 24 + e->len > room)
 			die("no room for header extensions");
-		memcpy(buf + pos, head, 8);
+		be_put(buf + pos, 4, e->type);
+		be_put(buf + pos + 4, 4, e->len);
 		memcpy(buf + pos + 8, e->data, e->len);
 		pos += 8 + (e->len + 7) / 8 * 8;
 	}

@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dm.h"
 #include "loops.h"
 #include "mutants.h"
-#include "stress.h"
 
 #define CHUNK	65536u
 

@@ -4,38 +4,11 @@
  */
 #include <string.h>
 
+#include "bytes.h"
 #include "mutants.h"
 
 #define COPIED		(1ull << 63)
 #define OFFSET_MASK	0x00fffffffffffe00ull
-
-uint64_t be_get(const uint8_t *p, unsigned int bytes)
-{
-	uint64_t v = 0;
-
-	while (bytes--)
-		v = v << 8 | *p++;
-	return v;
-}
-
-void be_put(uint8_t *p, unsigned int bytes, uint64_t v)
-{
-	for (; bytes--; v >>= 8)
-		p[bytes] = v;
-}
-
-uint32_t crc32c(const uint8_t *p, size_t len)
-{
-	uint32_t crc = ~0u;
-	int bit;
-
-	while (len--) {
-		crc ^= *p++;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc & 1 ? crc >> 1 ^ 0x82f63b78u : crc >> 1;
-	}
-	return ~crc;
-}
 
 void geometry_read(struct geometry *g, const uint8_t *p, uint64_t len)
 {

@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dm.h"
 #include "mutants.h"
-#include "stress.h"
 
 #define MAX_WORKERS	8
 #define VERIFY_ALL	64	/* mutants between two looks at all slices */

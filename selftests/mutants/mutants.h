@@ -129,9 +129,6 @@ void worker_verify_all(struct worker *w);
 void geometry_read(struct geometry *g, const uint8_t *p, uint64_t len);
 /* Damages the target by the mutant's kind, in the image and the shadow. */
 void mutate(struct worker *w, struct rng *rng, enum kind kind);
-uint32_t crc32c(const uint8_t *p, size_t len);
-uint64_t be_get(const uint8_t *p, unsigned int bytes);
-void be_put(uint8_t *p, unsigned int bytes, uint64_t v);
 
 /* use.c: attaches the mutant, uses it, and removes it. */
 void mutant_use(struct worker *w);

@@ -12,8 +12,9 @@
 #include <unistd.h>
 #include <linux/fs.h>
 
+#include "bytes.h"
+#include "dm.h"
 #include "mutants.h"
-#include "stress.h"
 
 #define PIECE	(1u << 20)
 #define POLL_US	2000

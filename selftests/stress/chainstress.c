@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dm.h"
 #include "stress.h"
 
 static unsigned int stall_seconds = 120;

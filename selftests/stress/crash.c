@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <linux/aio_abi.h>
 
+#include "dm.h"
 #include "stress.h"
 
 #define WAIT_SECONDS	200

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dm.h"
 #include "loops.h"
 #include "qimg.h"
 #include "stress.h"

@@ -135,37 +135,4 @@ void crash_record(struct stress *s);
 int crash_write_fua(int fd, const void *buf, size_t len, uint64_t off);
 void *script_thread(void *arg);
 
-/* lib/dm.c: 0 or an errno each */
-struct job_status {
-	char mode[8];
-	unsigned int layers;
-	uint64_t allocated;	/* UINT64_MAX: still counting */
-	uint64_t total;
-	bool present;
-	char state[16];
-	uint64_t offset;
-	uint64_t len;
-	char io_status[16];
-	int error;
-};
-
-int dm_message(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int dm_status(const char *name, struct job_status *st);
-/* The parameters behind "cowchain"; @sectors may be NULL. */
-int dm_table(const char *name, char *params, size_t len, uint64_t *sectors);
-int dm_suspend(const char *name, bool noflush);
-int dm_resume(const char *name);
-int dm_reload(const char *name, uint64_t sectors, const char *params);
-int dm_load(const char *name, const char *target, uint64_t sectors, const char *params);
-int dm_clear(const char *name);
-/* Without a table. */
-int dm_create_empty(const char *name);
-int dm_create(const char *name, const char *target, uint64_t sectors, const char *params,
-	      bool readonly);
-/* "MAJ:MIN"; dies if there is no such device */
-void dm_number(const char *name, char *number, size_t len);
-int dm_create_ro(const char *name, uint64_t sectors, const char *params);
-int dm_remove(const char *name);
-void dm_quiet(void);
-
 #endif

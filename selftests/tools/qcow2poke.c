@@ -21,6 +21,7 @@
 #include <string.h>
 #include <fcntl.h>
 
+#include "bytes.h"
 #include "common.h"
 #include "qimg.h"
 
@@ -135,15 +136,6 @@ static void cmd_ext(struct qimg *q, int argc, char **argv)
 		qimg_set_ext(q, type, argv[2], strlen(argv[2]));
 }
 
-static uint64_t big(const char *p, unsigned int bytes)
-{
-	uint64_t v = 0;
-
-	while (bytes--)
-		v = v << 8 | (uint8_t)*p++;
-	return v;
-}
-
 static void put_uuid(const char *p)
 {
 	unsigned int i;
@@ -162,7 +154,7 @@ static void cmd_ident(struct qimg *q)
 	for (i = 0; data && i < 3; i++) {
 		const char *p = data + 160 * i;
 
-		if (big(p, 4) == 0x6377696d && (!best || big(p + 8, 8) > big(best + 8, 8)))
+		if (be_get(p, 4) == 0x6377696d && (!best || be_get(p + 8, 8) > be_get(best + 8, 8)))
 			best = p;
 	}
 	if (!best) {
@@ -170,10 +162,10 @@ static void cmd_ident(struct qimg *q)
 		return;
 	}
 	put_uuid(best + 16);
-	printf(" %llu ", (ull)big(best + 48, 8));
+	printf(" %llu ", (ull)be_get(best + 48, 8));
 	put_uuid(best + 32);
-	printf(" %llu %llu %llu %d %llu\n", (ull)big(best + 56, 8), (ull)big(best + 64, 4),
-	       (ull)big(best + 68, 4), (int)big(best + 72, 4), (ull)big(best + 80, 8));
+	printf(" %llu %llu %llu %d %llu\n", (ull)be_get(best + 56, 8), (ull)be_get(best + 64, 4),
+	       (ull)be_get(best + 68, 4), (int)be_get(best + 72, 4), (ull)be_get(best + 80, 8));
 }
 
 static void command(struct qimg *q, int argc, char **argv)

@@ -5,6 +5,7 @@
  *
  * What is promised is computed here once more, in wider integers and without the code's helpers.
  */
+#include "bytes.h"
 #include "fuzz-qcow2.h"
 
 #define MAX_L1	4096u
@@ -110,7 +111,7 @@ static void fix_crcs(struct fuzz_image *img)
 {
 	struct q2_info info;
 	struct q2_error err;
-	u32 i, at, crc;
+	u32 i, at, end;
 
 	if (q2_parse_header(img->disk, img->size, img->dev_size, &info, &err) ||
 	    !info.ident_offset || info.ident_len < QCOW2_IDENT_BYTES)
@@ -118,8 +119,8 @@ static void fix_crcs(struct fuzz_image *img)
 	image_touch(img, info.ident_offset, QCOW2_IDENT_BYTES);
 	for (i = 0; i < QCOW2_IDENT_SLOTS; i++) {
 		at = info.ident_offset + i * sizeof(struct qcow2_ident);
-		crc = cpu_to_be32(fuzz_crc32c(img->disk + at, sizeof(struct qcow2_ident) - 4));
-		memcpy(img->disk + at + sizeof(struct qcow2_ident) - 4, &crc, 4);
+		end = at + sizeof(struct qcow2_ident) - 4;
+		be_put(img->disk + end, 4, crc32c(img->disk + at, end - at));
 	}
 }
 

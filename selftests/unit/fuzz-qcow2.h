@@ -61,6 +61,5 @@ bool image_same(const struct fuzz_image *img);
 
 /* fuzz-update.c: changes of the header, each as the kernel makes it, with a crash at each step. */
 void fuzz_updates(struct fuzz_image *img, const struct fuzz_input *in, const u8 *bytes);
-u32 fuzz_crc32c(const u8 *p, u32 len);
 
 #endif

@@ -16,25 +16,6 @@ struct said {
 	struct q2_ident id;
 };
 
-u32 fuzz_crc32c(const u8 *p, u32 len)
-{
-	static u32 table[256];
-	u32 crc = ~0U, i, bit;
-
-	if (!table[1]) {
-		for (i = 0; i < 256; i++) {
-			u32 v = i;
-
-			for (bit = 0; bit < 8; bit++)
-				v = v & 1 ? v >> 1 ^ 0x82f63b78U : v >> 1;
-			table[i] = v;
-		}
-	}
-	while (len--)
-		crc = crc >> 8 ^ table[(crc ^ *p++) & 0xff];
-	return ~crc;
-}
-
 /* Names with a zero inside are no text: compared as bytes. */
 static void take_said(const struct fuzz_image *img, struct said *s)
 {

@@ -3,6 +3,7 @@
  * The identity in the header: whatever a crash leaves is the old one or the new one, and the backing
  * file's name stays what it was.
  */
+#include "bytes.h"
 #include "test.h"
 #include "qcow2-ident.h"
 
@@ -282,19 +283,6 @@ static void no_room(void)
 	put32(disk, 144, 0x99);
 	CHECK(!parse(disk, &i));
 	CHECK(i.ext_end || q2_ident_update(&i, copy, CLUSTER, &id, &up, &last_error) == -EMEDIUMTYPE);
-}
-
-static u32 crc32c(const void *data, size_t len)
-{
-	const u8 *p = data;
-	u32 crc = ~0U;
-	size_t i;
-
-	for (i = 0; i < len * 8; i++) {
-		crc ^= (p[i / 8] >> i % 8) & 1;
-		crc = crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
-	}
-	return ~crc;
 }
 
 static void later_version(void)

@@ -4,6 +4,7 @@
  */
 #include <stdarg.h>
 
+#include "bytes.h"
 #include "test.h"
 
 struct q2_error last_error;
@@ -23,14 +24,12 @@ void test_fail(const char *file, int line, const char *cond, const char *fmt, ..
 
 void put32(void *buf, size_t off, u32 v)
 {
-	v = htobe32(v);
-	memcpy((char *)buf + off, &v, sizeof(v));
+	be_put((char *)buf + off, 4, v);
 }
 
 void put64(void *buf, size_t off, u64 v)
 {
-	v = htobe64(v);
-	memcpy((char *)buf + off, &v, sizeof(v));
+	be_put((char *)buf + off, 8, v);
 }
 
 void make_header(void *buf)
