@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * chainstress: parallel writers and an administrator on one live chain, told by a seed.
+ * chainstress: parallel writers and an administrator on one live chain. A seed decides what they do.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -13,9 +12,13 @@
 #include <unistd.h>
 
 #include "dm.h"
+#include "mgmt.h"
+#include "model.h"
+#include "power-loss.h"
+#include "report.h"
 #include "stress.h"
-
-static unsigned int stall_seconds = 120;
+#include "watchdog.h"
+#include "writer.h"
 
 static void usage(void)
 {
@@ -37,99 +40,6 @@ static void usage(void)
 	exit(2);
 }
 
-static void vsay(struct stress *s, const char *prefix, const char *fmt, va_list ap)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-	pthread_mutex_lock(&lock);
-	printf("# %s[%llu] ", prefix, (unsigned long long)s->clock);
-	vprintf(fmt, ap);
-	putchar('\n');
-	fflush(stdout);
-	pthread_mutex_unlock(&lock);
-}
-
-void stress_fail(struct stress *s, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsay(s, "FAILED ", fmt, ap);
-	va_end(ap);
-	s->failed = true;
-}
-
-void stress_note(struct stress *s, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!s->verbose)
-		return;
-	va_start(ap, fmt);
-	vsay(s, "", fmt, ap);
-	va_end(ap);
-}
-
-static void show_file(const char *path)
-{
-	char buf[4096];
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return;
-	buf[n] = '\0';
-	for (char *save, *line = strtok_r(buf, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		printf("#   %s\n", line);
-}
-
-/* Where its threads are, and, in the kernel's log, who else waits for something. */
-static void show_hang(void)
-{
-	char path[300];
-	struct dirent *d;
-	DIR *dir = opendir("/proc/self/task");
-	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0 && write(fd, "w", 1) != 1)
-		printf("# no list of blocked tasks in the kernel's log\n");
-	if (fd >= 0)
-		close(fd);
-	while (dir && (d = readdir(dir))) {
-		if (d->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/proc/self/task/%s/stack", d->d_name);
-		printf("# thread %s:\n", d->d_name);
-		show_file(path);
-	}
-	if (dir)
-		closedir(dir);
-	fflush(stdout);
-}
-
-/* No progress for long means that something hangs; the process may not be able to end by itself. */
-static void *watchdog_thread(void *arg)
-{
-	struct stress *s = arg;
-	uint64_t last = 0;
-	unsigned int idle = 0;
-
-	for (;;) {
-		sleep(1);
-		idle = s->heartbeat == last ? idle + 1 : 0;
-		last = s->heartbeat;
-		if (idle < stall_seconds)
-			continue;
-		stress_fail(s, "no progress for %u seconds: something hangs", stall_seconds);
-		show_hang();
-		_exit(1);
-	}
-	return NULL;
-}
-
 static const uint8_t *map_model(const char *file, uint64_t size)
 {
 	int fd = open(file, O_RDONLY);
@@ -147,6 +57,65 @@ static const uint8_t *map_model(const char *file, uint64_t size)
 	return p;
 }
 
+static void add_text(char **list, unsigned int *n, unsigned int max, char *text)
+{
+	if (*n == max)
+		die("too many of these: %s", text);
+	list[(*n)++] = text;
+}
+
+static void set_option(struct stress *s, int o, char *arg)
+{
+	switch (o) {
+	case 'n':
+		s->name = arg;
+		break;
+	case 'o':
+		s->out = arg;
+		break;
+	case 's':
+		s->seed = parse_size(arg, 0);
+		break;
+	case 'c':
+		s->ops = parse_size(arg, 0);
+		break;
+	case 't':
+		s->threads = parse_size(arg, 0);
+		break;
+	case 'u':
+		s->unit = parse_size(arg, 0) / SECTOR;
+		break;
+	case 'w':
+		s->writes = arg;
+		break;
+	case 'g':
+		s->mgmt = arg;
+		break;
+	case 'p':
+		add_text(s->spares, &s->n_spares, MAX_SPARES, arg);
+		break;
+	case 'L':
+		s->log_writes = arg;
+		break;
+	case 'R':
+		s->record = arg;
+		break;
+	case 'a':
+		if (!strchr(arg, ':'))
+			die("no message: %s", arg);
+		add_text(s->script, &s->n_script, MAX_SCRIPT, arg);
+		break;
+	case 'l':
+		s->stall = parse_size(arg, 0);
+		break;
+	case 'v':
+		s->verbose = true;
+		break;
+	default:
+		usage();
+	}
+}
+
 static void parse_options(struct stress *s, int argc, char **argv, const char **model)
 {
 	static const struct option options[] = {
@@ -161,59 +130,10 @@ static void parse_options(struct stress *s, int argc, char **argv, const char **
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (o) {
-		case 'n':
-			s->name = optarg;
-			break;
-		case 'm':
+		if (o == 'm')
 			*model = optarg;
-			break;
-		case 'o':
-			s->out = optarg;
-			break;
-		case 's':
-			s->seed = parse_size(optarg, 0);
-			break;
-		case 'c':
-			s->ops = parse_size(optarg, 0);
-			break;
-		case 't':
-			s->threads = parse_size(optarg, 0);
-			break;
-		case 'u':
-			s->unit = parse_size(optarg, 0) / SECTOR;
-			break;
-		case 'w':
-			s->writes = optarg;
-			break;
-		case 'g':
-			s->mgmt = optarg;
-			break;
-		case 'p':
-			if (s->n_spares == MAX_SPARES)
-				die("too many spares");
-			s->spares[s->n_spares++] = optarg;
-			break;
-		case 'L':
-			s->log_writes = optarg;
-			break;
-		case 'R':
-			s->record = optarg;
-			break;
-		case 'a':
-			if (s->n_script == MAX_SCRIPT || !strchr(optarg, ':'))
-				die("too many messages, or none: %s", optarg);
-			s->script[s->n_script++] = optarg;
-			break;
-		case 'l':
-			stall_seconds = parse_size(optarg, 0);
-			break;
-		case 'v':
-			s->verbose = true;
-			break;
-		default:
-			usage();
-		}
+		else
+			set_option(s, o, optarg);
 	}
 	if (optind != argc || !s->name || !*model || !s->out || !s->unit ||
 	    !s->threads || s->threads > MAX_THREADS)
@@ -270,6 +190,7 @@ int main(int argc, char **argv)
 	s->ops = 500;
 	s->threads = 4;
 	s->unit = 8;
+	s->stall = 120;
 	s->writes = "wuzdfr";
 	s->mgmt = "snapshot stream cancel pause speed suspend reload";
 	pthread_mutex_init(&s->lock, NULL);

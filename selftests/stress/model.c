@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "stress.h"
+#include "model.h"
+#include "report.h"
 
 #define PIECE	(1u << 20)
 

@@ -16,7 +16,6 @@
 #include "common.h"
 
 #define MAX_THREADS	16
-#define MAX_LAYERS	256
 #define MAX_SPARES	256
 #define MAX_SCRIPT	8
 
@@ -66,9 +65,10 @@ struct stress {
 	unsigned int n_chunks;
 	char *spares[MAX_SPARES];	/* "FILE" or "FILE,DATA" */
 	unsigned int n_spares;
+	unsigned int stall;		/* seconds without a heartbeat that are a failure */
 	bool verbose;
 
-	/* of a run that is logged for a power loss; crash.c */
+	/* of a run that is logged for a power loss; power-loss.c */
 	const char *log_writes;		/* the device that gets the marks */
 	const char *record;		/* file */
 	char *script[MAX_SCRIPT];	/* "OPERATIONS:MESSAGE" */
@@ -95,44 +95,5 @@ struct stress {
 	bool hold;
 	unsigned int held;
 };
-
-/* Says what went wrong, and makes all threads end. */
-void stress_fail(struct stress *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void stress_note(struct stress *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* model.c */
-void model_layout(struct stress *s);
-/* Does @data match what operation @id left in @sector? @id 0 is the initial disk. */
-bool model_match(const struct stress *s, uint32_t id, uint32_t sector, const void *data);
-void model_describe(const struct stress *s, uint32_t id, char *buf, size_t len);
-/*
- * Is what @fd holds the disk at one moment between the ticks @from and @to? Reads all of it and
- * writes it to @model, if there is a name.
- */
-bool model_check_moment(struct stress *s, int fd, uint64_t from, uint64_t to, const char *model);
-
-/* writer.c */
-void *writer_thread(void *arg);
-struct writer {
-	struct stress *s;
-	unsigned int id;
-	struct rng rng;
-	pthread_t thread;
-};
-/* Stops the writers between two operations, and lets them go on. */
-void writers_hold(struct stress *s);
-void writers_release(struct stress *s);
-
-/* mgmt.c */
-void *mgmt_thread(void *arg);
-
-/* crash.c */
-void crash_prepare(struct stress *s);
-/* Operation @id has ended well. */
-void crash_mark_op(struct stress *s, uint64_t id);
-void crash_record(struct stress *s);
-/* A FUA write without the flush that the kernel lets follow a synchronous one; 0 or an errno. */
-int crash_write_fua(int fd, const void *buf, size_t len, uint64_t off);
-void *script_thread(void *arg);
 
 #endif

@@ -10,7 +10,10 @@
 #include <unistd.h>
 #include <linux/fs.h>
 
-#include "stress.h"
+#include "model.h"
+#include "power-loss.h"
+#include "report.h"
+#include "writer.h"
 
 /* Kinds by weight; a letter each, so that a run can be narrowed. */
 static const struct {

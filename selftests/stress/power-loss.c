@@ -19,7 +19,9 @@
 #include <linux/aio_abi.h>
 
 #include "dm.h"
-#include "stress.h"
+#include "model.h"
+#include "power-loss.h"
+#include "report.h"
 
 #define WAIT_SECONDS	200
 

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * chainstress: streams, how they are controlled, and what has to be there when one has ended.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dm.h"
+#include "mgmt-job.h"
+#include "qimg.h"
+#include "report.h"
+
+#define WAIT_MS		30000	/* for what needs no I/O of the writers */
+
+static bool get_status(struct mgmt *m, struct job_status *st)
+{
+	int err = dm_status(m->s->name, st);
+
+	if (err) {
+		stress_fail(m->s, "status: %s", strerror(err));
+		return false;
+	}
+	if (strcmp(st->mode, "rw"))
+		stress_fail(m->s, "mode is %s", st->mode);
+	if (st->allocated != UINT64_MAX && st->allocated > st->total)
+		stress_fail(m->s, "status counts %" PRIu64 " of %" PRIu64 " subclusters",
+			    st->allocated, st->total);
+	return true;
+}
+
+/* Waits until the file has no loop device any more at @dev: autoclear took effect. */
+static void check_released(struct mgmt *m, const struct layer *l)
+{
+	char file[256];
+	int ms;
+
+	for (ms = 0; ms < WAIT_MS && !m->s->failed; ms++) {
+		chain_loop_file(l->dev, file, sizeof(file));
+		if (strcmp(file, l->file))
+			return;
+		usleep(1000);
+	}
+	stress_fail(m->s, "%s still holds %s after the stream dropped it", l->dev, chain_leaf(l->file));
+}
+
+static bool is_spare(struct stress *s, const char *file)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->n_spares; i++)
+		if (!strncmp(chain_leaf(s->spares[i]), chain_leaf(file), strlen(chain_leaf(file))))
+			return true;
+	return false;
+}
+
+static void header_names(const struct layer *top, char *name, size_t len)
+{
+	struct qimg q;
+
+	qimg_open(&q, top->file, false);
+	snprintf(name, len, "%s", qimg_backing(&q));
+	qimg_close(&q);
+}
+
+/*
+ * With nothing between them, a stream leaves the header alone. It may name another than the layer
+ * below: a table that was loaded before an earlier stream ended has brought that one back.
+ */
+static void check_header(struct mgmt *m, const struct layer *top)
+{
+	char name[sizeof(m->named)];
+	const char *want = "";
+
+	if (m->base >= 0)
+		want = m->base + 2 == (int)m->before.n ? m->named :
+		       chain_leaf(m->before.l[m->base].file);
+	header_names(top, name, sizeof(name));
+	if (strcmp(name, want))
+		stress_fail(m->s, "the header of %s names '%s', expected '%s'", chain_leaf(top->file),
+			    name, want);
+}
+
+/* The stream ended well: the chain has to be base and top, and the header has to say so. */
+static void check_merged(struct mgmt *m)
+{
+	unsigned int left = m->base < 0 ? 1 : m->base + 2;
+	const struct chain *b = &m->before;
+	unsigned int i;
+
+	if (!chain_read(m->s, &m->chain))
+		return;
+	if (m->chain.n != left) {
+		stress_fail(m->s, "%u layers after the stream, expected %u", m->chain.n, left);
+		return;
+	}
+	check_header(m, &m->chain.l[left - 1]);
+	for (i = left - 1; i + 1 < b->n; i++)
+		if (is_spare(m->s, b->l[i].file))
+			check_released(m, &b->l[i]);
+}
+
+/* Returns true while a job is there that has not concluded. */
+bool mgmt_job_runs(struct mgmt *m)
+{
+	struct job_status st;
+
+	if (!m->job || !get_status(m, &st))
+		return false;
+	if (st.present && strcmp(st.state, "concluded"))
+		return true;
+	m->job = false;
+	if (!st.present) {
+		stress_fail(m->s, "the job is gone from the status");
+		return false;
+	}
+	stress_note(m->s, "job concluded, errno %d", st.error);
+	if (strcmp(st.io_status, "ok") ||
+	    (st.error && !(m->cancelled && st.error == ECANCELED))) {
+		stress_fail(m->s, "job concluded with %s, errno %d", st.io_status, st.error);
+		return false;
+	}
+	if (!st.error)
+		check_merged(m);
+	return false;
+}
+
+/* A message about a job may come too late; then the job has to have concluded. */
+static void job_message(struct mgmt *m, const char *text)
+{
+	int err = dm_message(m->s->name, "%s", text);
+
+	stress_note(m->s, "%s: %s", text, err ? strerror(err) : "done");
+	if (err && mgmt_job_runs(m))
+		stress_fail(m->s, "%s: %s, with a job there", text, strerror(err));
+}
+
+void mgmt_job_wait(struct mgmt *m)
+{
+	if (m->paused)
+		job_message(m, "job-resume");
+	m->paused = false;
+	if (mgmt_job_runs(m))
+		job_message(m, "job-set-speed 0");
+	/* the watchdog bounds it: a job that makes no progress for long is an error */
+	while (!m->s->failed && mgmt_job_runs(m))
+		usleep(2000);
+}
+
+void mgmt_stream(struct mgmt *m)
+{
+	uint64_t speed = rng_below(&m->rng, 2) ? (1 + rng_below(&m->rng, 32)) << 20 : 0;
+	char base[16];
+	int err;
+
+	if (mgmt_job_runs(m) || !chain_read(m->s, &m->chain) || m->chain.n < 2)
+		return;
+	m->base = (int)rng_below(&m->rng, m->chain.n) - 1;
+	snprintf(base, sizeof(base), m->base < 0 ? "none" : "%d", m->base);
+	err = dm_message(m->s->name, "base %s", base);
+	if (err) {
+		stress_fail(m->s, "base %s: %s", base, strerror(err));
+		return;
+	}
+	m->before = m->chain;
+	header_names(&m->chain.l[m->chain.n - 1], m->named, sizeof(m->named));
+	err = dm_message(m->s->name, "stream speed %" PRIu64, speed);
+	stress_note(m->s, "stream, base %s of %u layers, speed %" PRIu64 ": %s", base, m->chain.n,
+		    speed, err ? strerror(err) : "started");
+	if (err) {
+		stress_fail(m->s, "stream: %s", strerror(err));
+		return;
+	}
+	m->job = true;
+	m->paused = false;
+	m->cancelled = false;
+}
+
+void mgmt_cancel(struct mgmt *m)
+{
+	if (!mgmt_job_runs(m))
+		return;
+	m->cancelled = true;
+	job_message(m, "job-cancel");
+	m->paused = false;
+	mgmt_job_wait(m);
+}
+
+void mgmt_pause(struct mgmt *m)
+{
+	if (!mgmt_job_runs(m))
+		return;
+	job_message(m, m->paused ? "job-resume" : "job-pause");
+	m->paused = !m->paused;
+}
+
+void mgmt_speed(struct mgmt *m)
+{
+	char text[64];
+
+	if (!mgmt_job_runs(m))
+		return;
+	snprintf(text, sizeof(text), "job-set-speed %" PRIu64, rng_below(&m->rng, 64) << 20);
+	job_message(m, text);
+}
+
+/* After a reload the job is either still there, or it ended with the old table. */
+void mgmt_job_settle(struct mgmt *m)
+{
+	struct job_status st;
+
+	if (m->job && get_status(m, &st) && !st.present) {
+		stress_note(m->s, "the job ended with the old table");
+		m->job = false;
+		m->paused = false;
+	}
+}

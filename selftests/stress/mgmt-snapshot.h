@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * chainstress: snapshots.
+ */
+#ifndef COWCHAIN_STRESS_MGMT_SNAPSHOT_H
+#define COWCHAIN_STRESS_MGMT_SNAPSHOT_H
+
+#include "mgmt.h"
+
+/* Takes a snapshot with the next spare layer; during a job, checks that it is refused. */
+void mgmt_snapshot(struct mgmt *m);
+
+#endif

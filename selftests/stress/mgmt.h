@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * chainstress: what an administrator does to the chain while the writers write.
+ */
+#ifndef COWCHAIN_STRESS_MGMT_H
+#define COWCHAIN_STRESS_MGMT_H
+
+#include <stdio.h>
+
+#include "chain.h"
+#include "stress.h"
+
+struct mgmt {
+	struct stress *s;
+	struct rng rng;
+	FILE *manifest;
+	unsigned int spare;	/* next to use */
+	struct chain chain;	/* as the table describes it */
+	bool job;		/* one was started, and its end was not seen yet */
+	bool paused;
+	bool cancelled;
+	int base;		/* layer number, -1: none */
+	struct chain before;	/* when the job started */
+	char named[1024];	/* in the header of the top at that time */
+};
+
+/* A thread over struct stress: operations by the seed until the writers have ended. */
+void *mgmt_thread(void *arg);
+
+#endif
