@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "export.h"
+#include "judge.h"
 #include "state.h"
 
 static unsigned int random_points = 4;
@@ -38,7 +40,7 @@ static void one_point(struct replay *r, const char *where, uint64_t *kind, bool 
 	if (!judge(r, durable) || !export_dir || points++ % step)
 		return;
 	snprintf(name, sizeof(name), "%s/p%05" PRIu64 "-%s", export_dir, points - 1, where);
-	judge_export(r, name);
+	export_point(r, name);
 	exported++;
 }
 

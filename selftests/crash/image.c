@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "bytes.h"
-#include "crash.h"
+#include "image.h"
 
 #define COPIED		(1ULL << 63)
 #define OFFSET_MASK	0x00fffffffffffe00ULL

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crash.h"
+#include "model.h"
 
 static bool zeroes(const struct cop *op)
 {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "state.h"
+#include "trace.h"
 
 /* Private: what is changed stays in memory. */
 static uint8_t *map_file(const struct replay *r, const char *name, uint64_t *size)
@@ -220,7 +221,7 @@ void state_load(struct replay *r, const char *dir)
 	snprintf(path, sizeof(path), "%s/log.img", dir);
 	log_read(&r->log, path, r->slice, r->n_slices);
 	snprintf(path, sizeof(path), "%s/trace", dir);
-	log_attribute(&r->log, path, r->slice, r->n_slices);
+	trace_attribute(&r->log, path, r->slice, r->n_slices);
 	load_values(r);
 	load_entries(r);
 }

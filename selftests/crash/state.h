@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * crashreplay: the disk at one point of the log, and what is there to be judged.
+ * crashreplay: the disk at one point of the log, and all that is needed to judge it.
  */
 #ifndef COWCHAIN_TEST_CRASH_STATE_H
 #define COWCHAIN_TEST_CRASH_STATE_H
 
 #include "crash.h"
+#include "image.h"
+#include "log.h"
+#include "model.h"
 
 #define MAX_HEADS	64
 
@@ -64,23 +67,10 @@ struct replay {
 	uint32_t at;		/* entry of the log */
 };
 
-/* state.c */
 void state_load(struct replay *r, const char *dir);
 /* What entry @e changes is there from now on, or for the time of a trial. With @torn only some. */
 void state_apply(struct replay *r, const struct entry *e, bool torn);
 void state_try(struct replay *r);
 void state_undo(struct replay *r);
-
-/* judge.c */
-/* Judges the disk as it is. @durable: nothing in it may be lost any more. */
-bool judge(struct replay *r, bool durable);
-/* A flush of these slices: what their headers were before is no longer possible. */
-void judge_settled(struct replay *r, uint32_t slices);
-/* The head of each top is one more that may be there. */
-void judge_saw(struct replay *r);
-/* Which top the chain is attached by. */
-unsigned int judge_top(const struct replay *r);
-/* Writes layers, chain, and what it should read like, as directory @name. */
-void judge_export(struct replay *r, const char *name);
 
 #endif

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fault.h"
+#include "dm.h"
+#include "inject.h"
 
 #define PLAN		"/sys/module/dm_cct_fault/parameters/plan"
 #define FAILSLAB	"/sys/kernel/debug/failslab/"

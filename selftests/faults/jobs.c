@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * faultwalk: jobs, how they may end, and how they go on.
+ * faultwalk: jobs, how they may end, and how they continue.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "fault.h"
+#include "dm.h"
+#include "jobs.h"
+#include "steps-message.h"
+#include "verdict.h"
 
 /* Less than what the walk takes for a hang. */
 #define WAIT_MS		120000
-
-uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
-}
 
 /* Waits for a job to end or to stop. */
 static bool job_wait(struct walk *w, struct job_status *st)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fault.h"
+#include "model.h"
 
 static void values_set(struct values *s, uint16_t value)
 {

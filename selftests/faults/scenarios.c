@@ -5,7 +5,13 @@
  * The chain is a.raw, b.qcow2 (ordinary), c.qcow2 (prepared), d.qcow2 (prepared, the top), 2 MiB.
  * e.qcow2 is another top, for snapshots. See make-fixtures for what lies where.
  */
-#include "fault.h"
+#include "dm.h"
+#include "jobs.h"
+#include "scenarios.h"
+#include "steps-io.h"
+#include "steps-message.h"
+#include "steps-table.h"
+#include "verdict.h"
 
 static void nothing(struct walk *w)
 {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/fs.h>
 
@@ -79,6 +80,14 @@ uint64_t parse_size(const char *s, uint64_t end)
 	if (from_end && v > end)
 		die("%s lies before the start", s);
 	return from_end ? end - v : v;
+}
+
+uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
 }
 
 int errno_by_name(const char *name)

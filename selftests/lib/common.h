@@ -23,6 +23,9 @@ void *xalloc_io(size_t size);
 /* "4096", "0x1000", "4k", "1M", "2G"; a leading '-' counts from @end. */
 uint64_t parse_size(const char *s, uint64_t end);
 
+/* Milliseconds of a clock that is never set; for deadlines. */
+uint64_t now_ms(void);
+
 /* Errno from its name ("EIO"), 0 if unknown. */
 int errno_by_name(const char *name);
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * crashreplay: a prepared qcow2 image, and what must hold for it at any time.
+ */
+#ifndef COWCHAIN_CRASH_IMAGE_H
+#define COWCHAIN_CRASH_IMAGE_H
+
+#include "crash.h"
+
+#define UUID_LEN	16
+
+struct ident {
+	bool present;
+	uint64_t sequence;
+	uint8_t uuid[UUID_LEN];
+	uint64_t generation;
+	uint8_t parent[UUID_LEN];
+	uint64_t parent_generation;
+	bool sealed;
+	bool other;
+	uint8_t other_uuid[UUID_LEN];
+	uint64_t other_generation;
+	uint32_t job;
+};
+
+/* What changes in a header. */
+struct head {
+	char name[NAME_LEN];	/* of the backing file, "" if none */
+	struct ident ident;
+};
+
+struct top {
+	const struct slice *meta;
+	const struct slice *data;	/* NULL: in the same file */
+	const uint8_t *img;		/* of the slice meta */
+	uint8_t *first_header;		/* before the run */
+	unsigned int cluster_bits;
+	uint64_t size;
+	uint32_t clusters;
+	uint64_t *l2;			/* offset of each cluster's entry in the slice */
+	uint64_t *host;			/* offset of each cluster's data in its slice */
+	uint32_t *guest;		/* for each sector of the data slice, or NO_GUEST */
+	uint8_t *is_l2;			/* for each 4 KiB of the slice meta */
+};
+
+#define NO_GUEST	0xffffffffu
+
+/* Learns the geometry of a prepared image from what @img holds before the run. */
+void top_open(struct top *t, const uint8_t *img, const struct slice *meta,
+	      const struct slice *data);
+/* NULL, or why the header is none that may be there. Fills @head. */
+const char *top_head(const struct top *t, struct head *head);
+/* NULL, or why the entry of a cluster is none that a writer leaves. Gets its bitmap. */
+const char *top_entry(const struct top *t, uint32_t cluster, uint64_t *bitmap);
+/* NULL, or why nothing may be written to that sector of the slice meta. */
+const char *top_may_write(const struct top *t, uint64_t sector);
+/* Is @parent, which may have no identity, acceptable to @id as the layer below? */
+bool ident_stands_on(const struct ident *id, const struct ident *parent);
+bool head_equal(const struct head *a, const struct head *b);
+
+#endif

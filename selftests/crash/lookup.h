@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * crashreplay: where the chain has the data of a subcluster.
+ */
+#ifndef COWCHAIN_CRASH_LOOKUP_H
+#define COWCHAIN_CRASH_LOOKUP_H
+
+#include "state.h"
+
+/* The top that provides it, if one does, and otherwise what lies below the last top that was asked. */
+struct found {
+	int top;			/* -1: none */
+	bool zero;
+	const struct below *below;
+};
+
+/* Asks top @i and those below it. @bitmap: of each top's entry for the cluster; @sub: 0 to 31. */
+struct found lookup(const struct replay *r, unsigned int i, const uint64_t *bitmap,
+		    unsigned int sub);
+/* What the backing file name @name stands for, NULL if it is unknown. */
+const struct below *lookup_below(const struct replay *r, const char *name);
+/* The slice that holds the data of a top. */
+const struct slice *lookup_data(const struct top *t);
+/* The number of the top by which the chain is attached. */
+unsigned int lookup_active(const struct replay *r);
+
+#endif

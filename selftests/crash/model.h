@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * crashreplay: what the writers did, and when.
+ */
+#ifndef COWCHAIN_CRASH_MODEL_H
+#define COWCHAIN_CRASH_MODEL_H
+
+#include "crash.h"
+#include "log.h"
+
+struct cop {
+	char kind;		/* a letter, see chainstress; 0: none of that number */
+	uint32_t sector, sectors;
+	uint64_t submit, ack;
+};
+
+struct model {
+	uint64_t seed;
+	struct cop *op;
+	uint32_t n_ops;
+	uint32_t *by_ack;	/* numbers of those that were acknowledged, in that order */
+	uint32_t n_acked, next_acked;
+	uint64_t *mark_tick;
+	uint64_t n_marks;
+	char message[8][128];
+	unsigned int n_messages;
+	const uint8_t *initial;
+	uint32_t sectors;
+	uint32_t *floor;	/* for each sector: the last operation that has to last */
+	uint64_t upper;		/* nothing was submitted later than at this tick */
+};
+
+void model_load(struct model *m, const char *record, const uint8_t *initial, uint32_t sectors);
+/* What these 512 bytes are at guest sector @g. */
+uint32_t model_value(const struct model *m, uint32_t g, const void *data);
+void model_floor(struct model *m, const struct entry *mark);
+/* NULL, or what is wrong with reading @value at @g. */
+const char *model_check(const struct model *m, uint32_t g, uint32_t value);
+/* Is @newer the younger one of two values of sector @g? Zeros may be anything's. */
+bool model_newer(const struct model *m, uint32_t g, uint32_t newer, uint32_t than);
+int model_message(const struct model *m, const char *prefix);
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * faultwalk: what has to hold after a run, and that everything works without faults.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dm.h"
+#include "export.h"
+#include "files.h"
+#include "jobs.h"
+#include "judge.h"
+#include "qimg.h"
+#include "steps-io.h"
+#include "steps-table.h"
+#include "verdict.h"
+
+/* A write or a flush of the top that failed can make the chain read-only, nothing else. */
+static void judge_mode(struct walk *w, const struct hit *h)
+{
+	struct job_status st;
+	int err;
+
+	if (dm_status(NAME, &st)) {
+		wrong(w, "no status");
+		return;
+	}
+	w->broken = !strcmp(st.mode, "ro");
+	if (!w->broken && strcmp(st.mode, "rw"))
+		wrong(w, "the mode is %s", st.mode);
+	/* nor does data that is not written, nor an allocation: a commit has its reserves */
+	if (w->broken && !(h->op == 'w' && hit_meta(w, h)) && h->op != 'f' && w->fault.times == 1)
+		wrong(w, "the mode is ro");
+	if (st.layers != w->layers)
+		wrong(w, "%u layers, expected %u", st.layers, w->layers);
+	if (!st.present || !strcmp(st.state, "concluded"))
+		return;
+	/* one that is only recorded stays so where the header cannot be written any more */
+	err = dm_message(NAME, "job-cancel");
+	if (err && !(err == EROFS && w->broken && !strcmp(st.state, "created")))
+		wrong(w, "the job cannot be cancelled: %s", strerror(err));
+}
+
+/* The header says what the chain is. */
+static void judge_header(struct walk *w, const char *dir)
+{
+	const struct file *f = &w->files[w->top];
+	const char *names, *now;
+	char path[512];
+	struct qimg q;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, f->name);
+	qimg_open(&q, path, false);
+	names = qimg_backing(&q);
+	now = w->layers == w->top + 1 ? w->files[w->top - 1].name : w->backing;
+	if (!now || strcmp(names, now))
+		wrong(w, "the header names '%s' as backing file, expected '%s'", names,
+		      now ? now : "?");
+	qimg_close(&q);
+}
+
+/* All works without faults, on the table as it was at last. */
+static void judge_afterwards(struct walk *w, const char *params, const char *dir)
+{
+	bool sampled = w->sample && w->runs % w->sample == 0;
+	size_t bytes = (size_t)w->model.sectors * SECTOR;
+	uint8_t *disk = xalloc_io(bytes);
+	char unsealed[PARAMS];
+
+	w->why = "afterwards";
+	/* errors that went on: it could not be taken back */
+	if (w->may_be_sealed && !strncmp(params, "0 ", 2)) {
+		snprintf(unsealed, sizeof(unsealed), "1 allow_sealed %.*s",
+			 (int)sizeof(unsealed) - 32, params + 2);
+		params = unsealed;
+	}
+	step_create_params(w, params);
+	if (w->dev < 0) {
+		wrong(w, "the table that was there does not load again: %s", params);
+		step_remove(w);
+		free(disk);
+		return;
+	}
+	step_job_recorded(w);
+	step_read_all(w);
+	step_io(w, IO_WRITE, 100, 8);
+	step_part(w, IO_FUA, 1501, 3);
+	step_io(w, IO_ZERO, 900, 4);
+	step_flush(w);
+	step_part(w, IO_READ, 0, 256);
+	if (sampled && pread_full(w->dev, disk, bytes, 0))
+		wrong(w, "the disk cannot be read");
+	step_remove(w);
+	judge_header(w, dir);
+	if (sampled && !w->failed)
+		export_run(w, w->top, disk);
+	free(disk);
+}
+
+void judge(struct walk *w, const struct hit *h, const char *dir)
+{
+	struct job_status st;
+	char params[PARAMS];
+
+	w->why = "at the end";
+	/* errors that went on have left it suspended, or without a table */
+	if (w->created && w->dev < 0) {
+		if (dm_resume(NAME) || dm_status(NAME, &st))
+			step_remove(w);
+		else
+			walk_open(w);
+	}
+	if (w->dev < 0) {
+		table_for(w, w->top, w->features, params, sizeof(params));
+	} else {
+		judge_mode(w, h);
+		step_read_all(w);
+		step_io(w, IO_WRITE, 64, 4);
+		step_part(w, IO_WRITE, 1801, 3);
+		if (dm_table(NAME, params, sizeof(params), NULL))
+			wrong(w, "no table");
+	}
+	step_remove(w);
+	files_check_lower(w);
+	judge_afterwards(w, params, dir);
+}

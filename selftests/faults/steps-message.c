@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * faultwalk: steps that send a message to the target.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "dm.h"
+#include "step.h"
+#include "steps-message.h"
+
+static int do_message(struct walk *w, const struct step *s)
+{
+	(void)w;
+	return dm_message(NAME, "%s", s->text);
+}
+
+static bool message(struct walk *w, const char *text, int (*how)(struct walk *,
+								 const struct step *))
+{
+	struct step s = { .flags = S_WRITES | S_SYNC, .fn = do_message, .text = text };
+	bool stream = !strncmp(text, "stream", 6);
+	char what[544];
+	struct hit h;
+
+	if (w->dev < 0)
+		return false;
+	snprintf(what, sizeof(what), "message %s", text);
+	s.what = what;
+	/*
+	 * What the header says of a running job only matters after a crash; and a job that has just
+	 * begun may meet the fault before the message has returned.
+	 */
+	if (stream || !strncmp(text, "job-", 4))
+		s.flags |= S_HIDES;
+	if (!strncmp(text, "job-", 4))
+		s.flags |= S_JOB;
+	fault_look(w->fault.kind, &h);
+	if (!(s.flags & S_JOB))
+		w->job_mark = h.failed;
+	if (how(w, &s))
+		return false;
+	w->shared |= stream;
+	return true;
+}
+
+bool step_message(struct walk *w, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return message(w, text, step_run);
+}
+
+bool step_message_once(struct walk *w, const char *text)
+{
+	return message(w, text, step_once);
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * faultwalk: the runs of one scenario, with a fault at one place after the other.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "files.h"
+#include "judge.h"
+#include "scenarios.h"
+#include "sweep.h"
+#include "verdict.h"
+
+#define MAX_RUNS	5000
+#define MAX_WRONG	6
+
+/* Where the faults came: a number for each file, kind of I/O, and metadata or data. */
+static uint64_t where[MAX_FILES][128][2];
+
+static void count_hit(struct walk *w, const struct hit *h)
+{
+	const struct file *f = &w->files[h->id];
+
+	w->hits += h->failed;
+	if (w->fault.kind == FAULT_IO)
+		where[h->id][(int)h->op][h->op == 'f' || h->sector * SECTOR >= f->meta_end]++;
+}
+
+/* Adds the time since the last call to @ms: only for whoever wants to know what takes so long. */
+static void lap(struct walk *w, uint64_t *ms)
+{
+	uint64_t t = now_ms();
+
+	if (ms)
+		*ms += t - w->last_ms;
+	w->last_ms = t;
+}
+
+/* Return: true if the fault came. */
+static bool run_once(struct walk *w, const char *dir, struct hit *hit)
+{
+	struct hit h;
+
+	w->failed = false;
+	w->broken = false;
+	w->created = false;
+	w->policy = "enospc";
+	w->backing = NULL;
+	w->cancelled = false;
+	w->owed = false;
+	w->may_be_sealed = false;
+	w->shared = false;
+	w->hit.failed = 0;
+	w->features = "0";
+	fmodel_reset(&w->model);
+	w->beats++;
+	fault_disarm(w->fault.kind);
+	w->why = "prepare";
+	lap(w, NULL);
+	w->scenario->prepare(w);
+	if (w->failed)
+		die("%s: not even without faults", w->scenario->name);
+	w->why = w->scenario->says;
+	lap(w, &w->ms_prepare);
+	fault_arm(&w->fault);
+	w->scenario->run(w);
+	fault_look(w->fault.kind, &h);
+	w->hit = h;
+	lap(w, &w->ms_run);
+	fault_disarm(w->fault.kind);
+	if (h.failed) {
+		w->runs++;
+		count_hit(w, &h);
+	}
+	judge(w, &h, dir);
+	files_restore(w);
+	lap(w, &w->ms_judge);
+	*hit = h;
+	return h.failed;
+}
+
+static void print_where(struct walk *w)
+{
+	unsigned int i;
+	const char *op;
+
+	for (i = 0; i < w->n_files; i++) {
+		bool any = false;
+
+		for (op = "rwfdz"; *op; op++) {
+			uint64_t meta = where[i][(int)*op][0], data = where[i][(int)*op][1];
+
+			if (!meta && !data)
+				continue;
+			printf("%s%s", any ? " " : "; ", any ? "" : w->files[i].name);
+			any = true;
+			if (*op == 'f')
+				printf(" flush %llu", (unsigned long long)data);
+			else
+				printf(" %s %llu+%llu", *op == 'r' ? "read" : *op == 'w' ? "write" :
+				       *op == 'd' ? "discard" : "zeroes", (unsigned long long)meta,
+				       (unsigned long long)data);
+		}
+	}
+	putchar('\n');
+}
+
+/* Of the same kind, and on the same sort of thing? */
+static bool alike(const struct walk *w, const struct hit *a, const struct hit *b)
+{
+	return a->id == b->id && a->op == b->op &&
+	       (a->sector * SECTOR < w->files[a->id].meta_end) ==
+	       (b->sector * SECTOR < w->files[b->id].meta_end);
+}
+
+static void print_sum(struct walk *w, unsigned int bad)
+{
+	uint64_t n = w->runs ? w->runs : 1;
+
+	printf("# %s/%s: %llu runs with %llu faults, %u wrong (%llu+%llu+%llu ms a run)",
+	       w->scenario->name, w->form, (unsigned long long)w->runs,
+	       (unsigned long long)w->hits, bad, (unsigned long long)(w->ms_prepare / n),
+	       (unsigned long long)(w->ms_run / n), (unsigned long long)(w->ms_judge / n));
+	print_where(w);
+	fflush(stdout);
+}
+
+/* Return: number of runs that went wrong. */
+unsigned int sweep(struct walk *w, const char *dir)
+{
+	struct hit last = { .failed = 0 }, hit;
+	uint64_t stride = w->stride;
+	unsigned int bad = 0;
+	uint64_t n;
+
+	memset(where, 0, sizeof(where));
+	w->hits = 0;
+	w->runs = 0;
+	w->ms_prepare = w->ms_run = w->ms_judge = 0;
+	for (n = w->first; n < MAX_RUNS && bad < MAX_WRONG; n += stride) {
+		bool came;
+
+		w->fault.nth = n;
+		came = run_once(w, dir, &hit);
+		bad += w->failed;
+		if (!came)
+			break;
+		stride = w->sparse && last.failed && alike(w, &last, &hit) ? 2 * stride : w->stride;
+		last = hit;
+	}
+	if (n >= MAX_RUNS) {
+		fprintf(stderr, "# FAILED: %s: no end of faults\n", w->scenario->name);
+		bad++;
+	}
+	print_sum(w, bad);
+	w->all_hits += w->hits;
+	return bad;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * faultwalk: which step may get which error.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dm.h"
+#include "scenarios.h"
+#include "verdict.h"
+
+void wrong(struct walk *w, const char *fmt, ...)
+{
+	const struct fault *f = &w->fault;
+	struct hit h;
+	va_list ap;
+
+	fault_look(f->kind, &h);
+	if (!h.failed)
+		h = w->hit;
+	w->failed = true;
+	fprintf(stderr, "# FAILED: %s/%s n=%llu times=%lld errno=%d late=%d (%llu failed, first: "
+		"%c of %u sectors at %llu of %s): %s: ", w->scenario->name, w->form,
+		(unsigned long long)f->nth, f->times, f->error, f->late,
+		(unsigned long long)h.failed, h.op, h.sectors, (unsigned long long)h.sector,
+		h.failed && f->kind == FAULT_IO ? w->files[h.id].name : "-", w->why ? w->why : "");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+bool hit_meta(const struct walk *w, const struct hit *h)
+{
+	return h->sector * SECTOR < w->files[h->id].meta_end;
+}
+
+/* A layer below the top, or the top? */
+static bool hit_below(const struct walk *w, const struct hit *h)
+{
+	unsigned int layer = h->id >= FIRST_DATA ? h->id - FIRST_DATA + FIRST_TOP : h->id;
+
+	return layer < w->top;
+}
+
+bool one_shot(const struct walk *w)
+{
+	return w->fault.times == 1;
+}
+
+void look_mode(struct walk *w)
+{
+	struct job_status st;
+
+	if (!w->created || dm_status(NAME, &st))
+		return;
+	w->broken = !strcmp(st.mode, "ro");
+}
+
+/* Must a step that met the fault have failed? */
+static bool must_fail(const struct walk *w, const struct step *s, const struct hit *h)
+{
+	if (w->fault.kind != FAULT_IO || w->shared || (s->flags & S_HIDES))
+		return false;
+	if (h->op == 'd' || h->op == 'z')
+		return false;	/* a hint; or it is done by writes instead */
+	if (h->op == 'r')
+		return !(hit_below(w, h) && hit_meta(w, h));
+	/* a commit in the background: then the mode says so */
+	if (!(s->flags & S_SYNC))
+		return h->op == 'w' && !hit_meta(w, h) && !w->broken;
+	return true;
+}
+
+bool right_errno(const struct walk *w, const struct hit *h, int err)
+{
+	if (w->fault.kind != FAULT_IO)
+		return err == ENOMEM;
+	if (err == w->fault.error)
+		return true;
+	/* the flush behind bits is dm-bufio's, which knows no other error; the mode says it, too */
+	if (err == EIO && h->op == 'f' && w->broken)
+		return true;
+	/* metadata of a lower layer: what it may provide is EIO */
+	return err == EIO && h->op == 'r' && hit_below(w, h) && hit_meta(w, h);
+}
+
+void verdict_passed(struct walk *w, const struct step *s, const struct hit *h, bool hit,
+		    bool was_broken)
+{
+	if (hit && one_shot(w) && must_fail(w, s, h))
+		wrong(w, "%s: the error was hidden", s->what);
+	if (was_broken && (s->flags & S_REFUSED))
+		wrong(w, "%s: accepted, though the mode is ro", s->what);
+}
+
+bool verdict_job_gone(const struct step *s, const struct hit *h, int err)
+{
+	return (s->flags & S_JOB) && h->failed && err == ENOENT;
+}
+
+/* The device cannot do that: it is done in another way, and nobody sees an error. */
+static bool not_needed(const struct walk *w, const struct hit *h)
+{
+	return w->fault.kind == FAULT_IO && h->op == 'z' &&
+	       (w->fault.error == EREMOTEIO || w->fault.error == EOPNOTSUPP);
+}
+
+/* Did a write of the top's data that failed lie where this step writes, in whole subclusters? */
+static bool hit_here(const struct walk *w, const struct step *s, const struct hit *h)
+{
+	/* its clusters follow each other */
+	uint64_t from = h->sector - w->files[h->id].meta_end / SECTOR;
+
+	return from < ((s->sector + s->sectors + 7) & ~7u) && from + h->sectors > (s->sector & ~7u);
+}
+
+/*
+ * May an I/O that failed be what this step has failed for? What a commit or a job has met, in the
+ * background, is nobody else's business.
+ */
+static bool may_be_its_own(const struct walk *w, const struct step *s, const struct hit *h)
+{
+	bool commits = h->op == 'f' || (h->op == 'w' && hit_meta(w, h));
+	bool data = h->op == 'w' && !hit_meta(w, h);
+
+	if (w->fault.kind != FAULT_IO || !(s->flags & S_IO) || !one_shot(w))
+		return true;
+	switch (s->kind) {
+	case IO_READ:
+		return h->op == 'r';
+	case IO_WRITE:
+		return h->op == 'r' || (data && hit_here(w, s, h));
+	case IO_FLUSH:
+		return commits;
+	case IO_FUA:
+	case IO_ZERO:
+	case IO_DISCARD:
+		return commits || h->op != 'w' || hit_here(w, s, h);
+	}
+	return true;
+}
+
+bool step_is_flush(const struct step *s)
+{
+	return s->kind == IO_FLUSH || s->kind == IO_FUA;
+}
+
+void verdict_failed(struct walk *w, const struct step *s, const struct hit *h, bool hit,
+		    bool was_broken, int err)
+{
+	if (hit && not_needed(w, h)) {
+		wrong(w, "%s: %s, though zeros can be written as data", s->what, strerror(err));
+		return;
+	}
+	if (hit && right_errno(w, h, err) && may_be_its_own(w, s, h))
+		return;
+	if ((was_broken || w->broken) && (s->flags & S_WRITES) && (err == EIO || err == EROFS))
+		return;
+	if (!one_shot(w) && h->failed && (err == EIO || err == w->fault.error || err == EROFS))
+		return;
+	if (verdict_job_gone(s, h, err))
+		return;
+	if (w->owed && step_is_flush(s) && err == EIO) {
+		w->owed = false;
+		return;
+	}
+	if (hit && !may_be_its_own(w, s, h))
+		wrong(w, "%s: %s, but what has failed was not for it", s->what, strerror(err));
+	else if (hit)
+		wrong(w, "%s: %s, expected %s", s->what, strerror(err),
+		      strerror(w->fault.kind == FAULT_IO ? w->fault.error : ENOMEM));
+	else
+		wrong(w, "%s: %s, but no fault came here", s->what, strerror(err));
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * faultwalk: runs a scripted scenario again and again, and lets its n-th I/O or its n-th allocation fail,
+ * for every n. Each step decides by itself whether it may fail: only if the fault came while it ran, or
+ * if the mode of the chain explains it. A model knows what the disk may hold.
+ */
+#ifndef COWCHAIN_FAULTS_WALK_H
+#define COWCHAIN_FAULTS_WALK_H
+
+#include <stdio.h>
+
+#include "common.h"
+#include "inject.h"
+#include "model.h"
+
+#define NAME		"cct"
+#define MAX_FILES	8
+#define PARAMS		2048
+
+/*
+ * Numbers of the files, which are those of the layers, too; with external data files the last two
+ * are there as well.
+ */
+enum { FILE_A, FILE_B, FILE_C, FILE_D, FILE_E, FILE_DDATA, FILE_EDATA };
+#define OTHER_NAME	"other-name-for-a.raw"
+#define FIRST_TOP	FILE_D
+#define FIRST_DATA	FILE_DDATA
+
+/* A file behind a layer. The last ones are those that get written. */
+struct file {
+	char name[32];
+	int fd;
+	uint64_t size;
+	uint8_t *image;		/* as it was before the walk */
+	unsigned int id;	/* of its cct-fault device */
+	uint64_t meta_end;	/* FAULT_IO: bytes before this are metadata (all, none) */
+};
+
+struct walk {
+	const struct scenario *scenario;
+	const char *form;	/* "single" or "ext" */
+	bool ext;
+	struct fault fault;
+	const char *only;	/* the file that faults are for; NULL: all */
+	struct file files[MAX_FILES];
+	unsigned int n_files;
+	struct model model;
+	int dev;		/* the mapped device, -1: not open */
+	bool created;		/* there is a table, resumed or not */
+	unsigned int layers;	/* that the chain has to have */
+	const char *why;	/* what the scenario does at the moment */
+	bool failed;		/* the walk has found something wrong */
+	bool broken;		/* the mode is ro */
+	struct hit hit;		/* the fault, once it is over */
+	unsigned int top;	/* file of the active layer */
+	const char *features;
+	const char *policy;	/* of the job */
+	bool owed;		/* the next flush may fail for what a former table has lost */
+	bool may_be_sealed;	/* a snapshot was refused, and its seal could not be taken back */
+	const char *backing;	/* what the header says when the job has ended well */
+	bool shared;		/* a job does I/O beside the steps */
+	bool cancelled;		/* the job was, without an error */
+	uint64_t job_mark;	/* faults that had come when it was started */
+	uint64_t steps;
+	_Atomic unsigned long beats;	/* runs begun; for the watchdog */
+
+	/* the sweep */
+	uint64_t hits;		/* faults that came */
+	uint64_t all_hits;	/* in all scenarios */
+	uint64_t runs;
+	uint64_t stride;
+	uint64_t first;
+	bool sparse;
+	unsigned int sample;
+	unsigned int exported;
+	uint64_t last_ms;
+	uint64_t ms_prepare;
+	uint64_t ms_run;
+	uint64_t ms_judge;
+	FILE *manifest;
+};
+
+#endif
