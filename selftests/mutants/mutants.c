@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants: thousands of damaged images, told by a seed each. See mutants.h.
+ * mutants: thousands of damaged images, each made from a seed. See mutants.h.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "dm.h"
 #include "mutants.h"
+#include "mutate.h"
+#include "report.h"
+#include "slices.h"
+#include "use.h"
+#include "verify.h"
 
 #define MAX_WORKERS	8
 #define VERIFY_ALL	64	/* mutants between two looks at all slices */
-
-static const char *const kind_name[KINDS] = {
-	"nothing", "header bits", "header fields", "extensions", "identity", "L1", "L2",
-	"many L2 entries", "refcounts", "bytes", "sizes", "length",
-};
 
 static uint64_t seed = 1, count = 100;
 static unsigned int workers = 2, stall = 60;
@@ -40,31 +40,6 @@ static void usage(void)
 	      "  --stall S     seconds without progress that are a failure, default 60\n"
 	      "  --verbose\n", stderr);
 	exit(2);
-}
-
-static void describe(const struct mutant *m, char *text, size_t len)
-{
-	snprintf(text, len, "mutant %llu: %s of %s%s, %s over %s, %s",
-		 (unsigned long long)m->seed, kind_name[m->kind], m->target->file,
-		 m->live ? " while in use" : "", m->top ? m->top->file : "nothing", m->mid->file,
-		 m->writable ? "writable" : "read-only");
-}
-
-void worker_fail(struct worker *w, const char *fmt, ...)
-{
-	char text[256], why[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
-	if (w->m.target)
-		describe(&w->m, text, sizeof(text));
-	else
-		snprintf(text, sizeof(text), "worker %u", w->id);
-	printf("# FAILED: %s: %s\n", text, why);
-	fflush(stdout);
-	w->pulse->failed = true;
 }
 
 /* If the kernel dies of it, its log names the mutant. */
@@ -155,7 +130,7 @@ static void one(struct worker *w, uint64_t nr)
 	choose(w, nr);
 	w->pulse->seed = nr;
 	worker_beat(w, "beginning");
-	describe(&w->m, text, sizeof(text));
+	mutant_describe(&w->m, text, sizeof(text));
 	tell_kernel(text);
 	damage(w);
 	mutant_use(w);

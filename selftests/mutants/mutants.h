@@ -13,23 +13,11 @@
 #include <stdatomic.h>
 
 #include "common.h"
+#include "geometry.h"
 
 #define MAX_SLICES	64
-#define MAX_TABLES	32
 #define GUARD_BYTES	16384u
 #define DISK_BYTES	(4ull << 20)	/* of the guest; make-fixtures has the same */
-
-/* What the undamaged image says; all 0 for what is no qcow2. */
-struct geometry {
-	unsigned int cluster_bits;
-	bool ext_l2;
-	uint32_t header_length;
-	uint64_t l1_offset;
-	uint32_t l1_entries;
-	uint64_t rt_offset;
-	uint64_t table[MAX_TABLES];	/* L2 */
-	unsigned int tables;
-};
 
 struct slice {
 	char file[32];
@@ -102,35 +90,5 @@ struct worker {
 	int kmsg;
 	struct mutant m;
 };
-
-/* Says what is wrong with the mutant at hand. */
-void worker_fail(struct worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static inline void worker_beat(struct worker *w, const char *doing)
-{
-	w->pulse->doing = doing;
-	w->pulse->beats++;
-}
-
-/* dev.c */
-void worker_setup(struct worker *w, const char *file);
-void worker_teardown(struct worker *w);
-struct slice *worker_slice(struct worker *w, const char *file);
-/* A shorter device, or the whole one again. */
-void slice_cut(struct worker *w, struct slice *s, uint64_t len);
-/* Guards and whoever must not have been written to are as they were; then all is mended. */
-void worker_verify(struct worker *w);
-void worker_log_open(struct worker *w);
-/* The block layer has stopped nothing that was meant for the mutant's slices. */
-void worker_log_check(struct worker *w);
-/* All slices and guards. */
-void worker_verify_all(struct worker *w);
-
-/* image.c */
-void geometry_read(struct geometry *g, const uint8_t *p, uint64_t len);
-/* Damages the target by the mutant's kind, in the image and the shadow. */
-void mutate(struct worker *w, struct rng *rng, enum kind kind);
-
-/* use.c: attaches the mutant, uses it, and removes it. */
-void mutant_use(struct worker *w);
 
 #endif

@@ -14,7 +14,10 @@
 
 #include "bytes.h"
 #include "dm.h"
-#include "mutants.h"
+#include "mutate.h"
+#include "report.h"
+#include "slices.h"
+#include "use.h"
 
 #define PIECE	(1u << 20)
 #define POLL_US	2000

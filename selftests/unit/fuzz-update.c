@@ -6,7 +6,7 @@
  * accepted and to say the same as before in all that the update does not speak of; in the end the
  * disk has to be what the update has made of the copy, so it has not changed anything else.
  */
-#include "fuzz-qcow2.h"
+#include "fuzz-update.h"
 
 /* What the header says about names and the identity, taken before an update. */
 struct said {

@@ -28,6 +28,9 @@ struct test {
 	void (*fn)(void);
 };
 
+/* Return: true if the test failed. */
+bool test_run(const struct test *t);
+
 extern const struct test header_tests[];
 extern const struct test entry_tests[];
 extern const struct test update_tests[];

@@ -1,35 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants: damages an image, by the seed, with an eye on what it is made of.
+ * mutants: damages an image, by the seed and with knowledge of its structure.
  */
 #include <string.h>
 
 #include "bytes.h"
-#include "mutants.h"
+#include "mutate.h"
 
 #define COPIED		(1ull << 63)
 #define OFFSET_MASK	0x00fffffffffffe00ull
-
-void geometry_read(struct geometry *g, const uint8_t *p, uint64_t len)
-{
-	uint32_t i;
-
-	memset(g, 0, sizeof(*g));
-	if (len < 512 || memcmp(p, "QFI\xfb", 4))
-		return;
-	g->cluster_bits = be_get(p + 20, 4);
-	g->l1_entries = be_get(p + 36, 4);
-	g->l1_offset = be_get(p + 40, 8);
-	g->rt_offset = be_get(p + 48, 8);
-	g->header_length = be_get(p + 4, 4) == 2 ? 72 : be_get(p + 100, 4);
-	g->ext_l2 = g->header_length > 72 && be_get(p + 72, 8) & 0x10;
-	for (i = 0; i < g->l1_entries && g->tables < MAX_TABLES; i++) {
-		uint64_t table = be_get(p + g->l1_offset + 8 * i, 8) & OFFSET_MASK;
-
-		if (table)
-			g->table[g->tables++] = table;
-	}
-}
 
 /* In the image and in what it is compared with later. */
 static void poke(struct worker *w, uint64_t off, const void *data, size_t len)
@@ -70,11 +49,6 @@ static void flip_bits(struct worker *w, struct rng *rng, uint64_t from, uint64_t
 
 /* ------------------------------------------------------------------- pointers */
 
-static unsigned int entry_bytes(const struct geometry *g)
-{
-	return g->ext_l2 ? 16 : 8;
-}
-
 /* Somewhere that means something in this image, or nothing anywhere. */
 static uint64_t pointer(struct worker *w, struct rng *rng)
 {
@@ -97,7 +71,7 @@ static uint64_t pointer(struct worker *w, struct rng *rng)
 	case 5:
 		return peek_be(w, g->rt_offset, 8);
 	case 6:		/* another's data */
-		return peek_be(w, table + rng_below(rng, cluster / entry_bytes(g)) * entry_bytes(g),
+		return peek_be(w, table + rng_below(rng, cluster / geometry_entry_bytes(g)) * geometry_entry_bytes(g),
 			       8) & OFFSET_MASK;
 	case 7:
 		return (s->len - 1) & ~(cluster - 1);
@@ -305,7 +279,7 @@ static void l1_entry(struct worker *w, struct rng *rng)
 static void l2_entry(struct worker *w, struct rng *rng)
 {
 	const struct geometry *g = &w->m.target->g;
-	unsigned int size = entry_bytes(g);
+	unsigned int size = geometry_entry_bytes(g);
 	uint64_t entries = 1ull << g->cluster_bits, off;
 
 	if (!g->tables)

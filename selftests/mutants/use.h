@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mutants: the life of a damaged image.
+ */
+#ifndef COWCHAIN_MUTANTS_USE_H
+#define COWCHAIN_MUTANTS_USE_H
+
+#include "mutants.h"
+
+/* Attaches the mutant, uses it, and removes it. */
+void mutant_use(struct worker *w);
+
+#endif
