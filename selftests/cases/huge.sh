@@ -67,15 +67,10 @@ unprepared() {
 	qcow2poke huge.qcow2 l2 $((MIB_PER_BLOCK * 8 * (BLOCKS - 1))) 0 0
 	mark late
 	mkchain cct base.raw huge.qcow2
-	wait_for 60 in_mode ro
+	wait_for 60 in_mode cct ro
 	logged "cowchain: .*not prepared"
 	cowio "$DEV" EIO!write:0:4k:1 read:0:1M
 	remove cct
-}
-
-in_mode() {
-	status cct
-	[ "$S_MODE" = "$1" ]
 }
 
 run_cases

@@ -47,6 +47,12 @@ in_state() {
 	[ "$S_STATE" = "$2" ]
 }
 
+# in_mode NAME MODE
+in_mode() {
+	status "$1"
+	[ "$S_MODE" = "$2" ]
+}
+
 # wait_state NAME STATE
 wait_state() { wait_for 120 in_state "$1" "$2"; }
 

@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# One I/O of the top fails: writes that are lost are reported, once, and none appears later that the guest
+# was told has failed.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=selftests/lib/injector.sh
+. "$HERE/lib/injector.sh"
+# shellcheck source=selftests/lib/slow-layers.sh
+. "$HERE/lib/slow-layers.sh"
+
+# The top is on cct-f3, with cct-top over it; its chain on the devices that can be made to fail.
+faulty_chain() {
+	faulty faults
+	dmsetup create cct-top --table "0 $(sectors d.qcow2) linear /dev/mapper/cct-f3 0"
+	TABLE="0 $(sectors model.raw) cowchain 0 4 raw /dev/mapper/cct-f0 - qcow2 /dev/mapper/cct-f1 -"
+	TABLE+=" qcow2 /dev/mapper/cct-f2 - qcow2 /dev/mapper/cct-top -"
+	create cct
+	DEV=/dev/mapper/cct
+}
+
+# fail_top OPS NTH: the top's n-th I/O from now on fails once; OPS 2 are writes, 4 flushes
+fail_top() { echo "8 $1 $2 1 5 0" >/sys/module/dm_cct_fault/parameters/plan; }
+
+it "a flush of the header that fails is not the last that is told" lost_flush
+# A device may tell one flush only that it has lost what it was to write back. Whose flush that is does not
+# matter: nothing may be called durable after it.
+lost_flush() {
+	faulty_chain
+	io write:1M:64k:1
+	msg cct stream speed 65536
+	fail_top 4 1
+	msg cct job-set-speed 131072
+	in_mode cct ro || fail "the flush of the header failed, and the mode is $S_MODE"
+	cowio "$DEV" EIO!flush
+	remove cct
+}
+
+it "nor one of the guest, though no bit waits for it" lost_idle_flush
+lost_idle_flush() {
+	faulty_chain
+	io write:1M:64k:1 flush
+	fail_top 4 1
+	cowio "$DEV" EIO!flush
+	in_mode cct ro || fail "a flush failed, and the mode is $S_MODE"
+	remove cct
+}
+
+it "writes that a failed commit has lost: a flush says so after a reload" "lost_told before"
+it "but not if one has said so before that" "lost_told after"
+# The guest goes on over the reload. What it had written is gone: the next flush says so, once, unless one
+# has said so already.
+lost_told() {
+	faulty_chain
+	io write:1M:64k:1 flush
+	# the data, then the bits of a commit that nobody has asked for
+	fail_top 2 2
+	cowio "$DEV" write:1088k:64k:2
+	wait_for 30 in_mode cct ro
+	[ "$1" = before ] || cowio "$DEV" EIO!flush
+	dmsetup load cct --table "$(dmsetup table cct)"
+	dmsetup suspend --noflush cct
+	mark "told $1"
+	dmsetup resume cct
+	in_mode cct rw || fail "mode $S_MODE after a reload"
+	if [ "$1" = before ]; then
+		cowio "$DEV" EIO!flush
+		logged 'the table before this one has lost writes'
+	fi
+	io flush read:1088k:64k write:1088k:64k:3 flush
+	in_mode cct rw || fail "mode $S_MODE afterwards"
+	remove cct
+}
+
+# change_top TARGET...: cct-top becomes that
+change_top() {
+	dmsetup load cct-top --table "0 $(sectors d.qcow2) $*"
+	dmsetup suspend --noflush --nolockfs cct-top
+	dmsetup resume cct-top
+}
+
+# Another table of the chain, the same, with nothing that would make the guest flush.
+load_again() {
+	dmsetup load cct --table "$(dmsetup table cct)"
+	dmsetup suspend --noflush --nolockfs cct
+	dmsetup resume cct
+	in_mode cct rw || fail "mode $S_MODE after a reload"
+}
+
+it "a flush that fails in a suspend: the next table's first one says so" lost_suspend
+# What was written over has no bits: only the device knows that it has lost it, and says so once.
+lost_suspend() {
+	faulty_chain
+	io write:1M:64k:1 flush write:1M:64k:2
+	fail_top 4 1
+	dmsetup load cct --table "$(dmsetup table cct)"
+	mark suspended
+	dmsetup suspend --noflush --nolockfs cct
+	logged 'could not be committed on suspend'
+	dmsetup resume cct
+	in_mode cct rw || fail "mode $S_MODE after a reload"
+	cowio "$DEV" EIO!flush
+	io flush
+	remove cct
+}
+
+it "writes that end after a failed commit was told: a flush says so again" lost_late
+# The flush of the guest has failed for the first write; the second, for which there are dirty bits already
+# in the same place, ends after that.
+lost_late() {
+	local top=/dev/mapper/cct-f3 first second
+
+	need_target delay
+	faulty_chain
+	io write:1M:64k:1 flush
+	change_top "delay $top 0 0 $top 0 6000 $top 0 0"
+	fail_top 4 1
+	cowio "$DEV" write:1088k:64k:2 &
+	first=$!
+	sleep 3
+	cowio "$DEV" write:1152k:64k:2 &
+	second=$!
+	wait "$first"
+	cowio "$DEV" EIO!flush
+	in_mode cct ro || fail "a flush failed, and the mode is $S_MODE"
+	waiting 1 || fail "the write is over already"
+	wait "$second"
+	change_top "linear $top 0"
+	load_again
+	cowio "$DEV" EIO!flush
+	io flush
+	remove cct
+}
+
+it "but a loss that was told is told once" lost_once
+lost_once() {
+	faulty_chain
+	io write:1M:64k:1 flush
+	# the data, then the bits of a commit that nobody has asked for
+	fail_top 2 2
+	cowio "$DEV" write:1088k:64k:2
+	wait_for 30 in_mode cct ro
+	dmsetup suspend --noflush --nolockfs cct
+	dmsetup resume cct
+	cowio "$DEV" EIO!flush
+	load_again
+	io flush
+	remove cct
+}
+
+it "a write that has failed does not appear after a partial one" failed_appears
+# A partial write has filled its subcluster's first sector and waits for the rest. Meanwhile the guest writes
+# all of it, is told that this has failed, and reads what was there before.
+failed_appears() {
+	local pid
+
+	need_faults
+	use parts
+	attach ro:base.raw ro:mid.qcow2 top.qcow2
+	over base.raw "0 $(sectors base.raw) linear @ 0"
+	dmsetup create cct-f3 --table "0 $(sectors top.qcow2) cct-fault ${LOOP[top.qcow2]} 3"
+	LOOP[top.qcow2]=/dev/mapper/cct-f3
+	mkchain cct base.raw mid.qcow2 top.qcow2
+	io read:0:64k
+	slow base.raw
+	WRITTEN=$(dm_stat cct-f3 4)
+	cowio "$DEV" write:512:512:1 &
+	pid=$!
+	wait_for 60 has_written 1
+	waiting 1 || fail "the partial write is over already"
+	echo "8 2 1 1 5 1" >/sys/module/dm_cct_fault/parameters/plan
+	cowio "$DEV" EIO!write:0:4k:2
+	io read:0:512
+	repair base.raw
+	wait "$pid"
+	io read:0:512 write:512:512:1 read:0:64k verify
+	retire cct top.qcow2
+}
+
+# has_written N: so many writes have reached the top since it was activated
+has_written() { [ "$(($(dm_stat cct-f3 4) - WRITTEN))" -ge "$1" ]; }
+
+run_cases

@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A layer that is very slow (dm-delay) holds up only I/O that needs it.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=selftests/lib/slow-layers.sh
+. "$HERE/lib/slow-layers.sh"
+
+# True if the job waits for what is at the start, and has copied what comes behind.
+job_waiting() {
+	status cct
+	[ "$S_STATE" = running ] && [ "$S_OFF" -lt $((1 << 20)) ] && [ "$S_ALLOC" -ge 16 ]
+}
+
+# others_go_on WAITING... -- OP...: what does not need the layer that is slow; who does need it WAITS all
+# the time
+others_go_on() {
+	local waits=()
+
+	while [ "$1" != -- ]; do
+		waits+=("$1")
+		shift
+	done
+	shift
+	"${waits[@]}" || fail "nobody waits for the slow layer any more"
+	timeout 80 cowio -m "$T/model.raw" "$DEV" "$@" ||
+		fail "a slow layer holds up what does not need it"
+	"${waits[@]}" || fail "nobody waits for the slow layer any more"
+	status cct
+	eq "$S_MODE" rw mode
+}
+
+it "a slow layer holds up only who needs its data" slow_data
+slow_data() {
+	local pid
+
+	changeable b.qcow2
+	io verify
+	slow b.qcow2
+	cowio -m "$T/model.raw" "$DEV" read:64k:4k &
+	pid=$!
+	wait_for 60 waiting 1
+	others_go_on waiting 1 -- read:12M:64k read:128k:4k write:5M:4k:1 write:5124k:512:2 read:5M:8k flush \
+		fua:72k:4k:3 zero:9M:64k discard:6M:128k write:4608512:512:4 flush
+	repair b.qcow2
+	wait "$pid" || fail "the slow read went wrong"
+	io verify
+	retire cct d.qcow2
+}
+
+it "a slow layer holds up only who needs its metadata, and no stream the guest" slow_metadata
+slow_metadata() {
+	local pid
+
+	changeable b.qcow2
+	slow b.qcow2
+	# the first 4 MiB have not been looked up yet
+	cowio -m "$T/model.raw" "$DEV" read:1M:4k &
+	pid=$!
+	wait_for 60 waiting 1
+	msg cct stream
+	others_go_on waiting 1 -- write:2M:4k:1 read:2M:4k flush write:9M:64k:2 fua:64k:4k:3 read:9M:64k \
+		discard:9M:32k flush zero:10M:64k read:10M:64k
+	in_state cct running || fail "the job is $S_STATE"
+	repair b.qcow2
+	wait "$pid" || fail "the slow read went wrong"
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+it "a stream from a slow layer holds up no writes, also where it copies" slow_stream
+# The job has looked everything up; what it copies from the slow layer it waits for.
+slow_stream() {
+	changeable b.qcow2
+	io verify
+	slow b.qcow2
+	msg cct stream
+	wait_for 60 job_waiting
+	others_go_on job_waiting -- write:68k:8k:1 read:68k:8k write:400k:64k:2 write:500k:512:3 flush zero:256k:32k \
+		discard:2056k:64k fua:2M:4k:4 read:2M:4k write:8M:128k:5 read:8M:128k flush
+	repair b.qcow2
+	job_done cct
+	io verify random:20:1 verify
+	chain_is cct d.qcow2
+	retire cct d.qcow2
+}
+
+it "parts of subclusters that wait for a slow layer hold up no discards" slow_zeroes
+# More than there are workers for discards, each in the middle of a subcluster that the slow layer has. On
+# one block device they, and discards, would wait for each other's end before they come here.
+slow_zeroes() {
+	local pids=() pid i
+
+	changeable b.qcow2
+	io verify
+	for i in 0 1 2 3 4; do
+		dmsetup create "cct-way$i" --table "0 $SECTORS linear $DEV 0"
+	done
+	slow b.qcow2
+	for i in 0 1 2 3; do
+		cowio "/dev/mapper/cct-way$i" "zero:$((64 + 8 * i))k:512" &
+		pids+=($!)
+	done
+	wait_for 60 waiting 4
+	DEV=/dev/mapper/cct-way4
+	others_go_on waiting 4 -- discard:6M:128k zero:9M:64k zero:1000k:30k write:1M:4k:1 discard:1M:64k flush \
+		write:300k:4k:2 read:300k:4k
+	repair b.qcow2
+	for pid in "${pids[@]}"; do
+		wait "$pid" || fail "zeroing went wrong"
+	done
+	cowio -m "$T/model.raw" "$DEV" zero:64k:512 zero:72k:512 zero:80k:512 zero:88k:512 verify
+	for i in 0 1 2 3 4; do
+		remove "cct-way$i"
+	done
+	retire cct d.qcow2
+}
+
+it "a snapshot does not wait for reads of a slow layer, nor do writes for the snapshot" slow_snapshot
+slow_snapshot() {
+	local read pid
+
+	changeable b.qcow2
+	use spare single.qcow2
+	mv single.qcow2 e.qcow2
+	qcow2poke e.qcow2 backing d.qcow2 qcow2
+	attach e.qcow2
+	io verify
+	slow b.qcow2
+	cowio -m "$T/model.raw" "$DEV" read:64k:4k &
+	read=$!
+	wait_for 60 waiting 1
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	pid=$!
+	wait_for 60 has_layers 5
+	others_go_on waiting 1 -- write:5M:64k:1 write:4608512:512:2 read:5M:64k flush fua:72k:4k:3 \
+		discard:6M:128k read:12M:64k
+	repair b.qcow2
+	wait "$read" || fail "the slow read went wrong"
+	wait "$pid"
+	io verify
+	retire cct e.qcow2
+}
+
+has_layers() {
+	status cct
+	[ "$S_LAYERS" = "$1" ]
+}
+
+run_cases

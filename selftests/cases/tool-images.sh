@@ -1,0 +1,198 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The tool cowchain: images that it makes: snapshots, copies, and create.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=selftests/lib/tool.sh
+. "$HERE/lib/tool.sh"
+
+it "snapshot makes the image and puts it on top" snapshot
+snapshot() {
+	attached
+	io random:20:1
+	cp model.raw frozen.raw
+	cowchain snapshot cct "$T/e.qcow2"
+	status cct
+	eq "$S_LAYERS" 5 layers
+	io random:20:2 verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	keep check d.qcow2
+	keep compare d.qcow2 frozen.raw
+	keep check e.qcow2
+	keep compare e.qcow2 model.raw
+	# what it made can be attached by itself, and by QEMU
+	cowchain attach cct "$T/e.qcow2"
+	io verify
+}
+
+it "create, copy and info" copy
+copy() {
+	local out
+
+	attached
+	io random:20:1
+	cowchain copy cct "$T/new.qcow2" --data-file "$T/new.data" --wait --quiet
+	status cct
+	eq "$S_LAYERS" 1 layers
+	io verify random:20:2
+	out=$(cowchain info cct)
+	matches "$out" 'new.qcow2' "info"
+	cowchain detach cct
+	wait_for 30 no_loops
+	cmp new.data model.raw || fail "the data file is not the guest's disk"
+	# the tool writes absolute names: the files will be looked at elsewhere
+	qcow2poke new.qcow2 ext 0x44415441 new.data
+	cp model.raw new.model
+	keep identical new.data new.model
+	keep check new.qcow2
+	keep compare new.qcow2 new.model
+	cowchain create "$T/child.qcow2" --backing "$T/new.qcow2" --format qcow2
+	cowchain attach cct "$T/child.qcow2"
+	io verify random:20:3
+	cowchain detach cct
+	keep check child.qcow2
+	keep compare child.qcow2 model.raw
+}
+
+it "a sealed top and a changed layer are refused, with the remedy" identity
+identity() {
+	local out
+
+	attached
+	cowchain snapshot cct "$T/e.qcow2"
+	out=$(cowchain info cct --json)
+	perl -MJSON::PP -e '
+		my $l = decode_json($ARGV[0])->{layers};
+		exit !($l->[4]{"parent-uuid"} eq $l->[3]{uuid} && $l->[3]{sealed} eq "yes" &&
+			$l->[4]{sealed} eq "no" && !defined $l->[2]{uuid});' "$out" ||
+		fail "the identities are wrong: $out"
+	cowchain detach cct
+	wait_for 30 no_loops
+	tool_fails 1 'd.qcow2: .*backing file of another.*--allow-sealed' attach cct "$T/d.qcow2"
+	cowchain attach cct "$T/d.qcow2" --read-only
+	cowchain detach cct
+	wait_for 30 no_loops
+	cowchain attach cct "$T/d.qcow2" --allow-sealed
+	cowchain detach cct
+	wait_for 30 no_loops
+	tool_fails 1 'e.qcow2: .*d.qcow2.*--ignore-identity' attach cct "$T/e.qcow2"
+	cowchain attach cct "$T/e.qcow2" --ignore-identity
+	io verify
+}
+
+it "two snapshots at the same time stand on each other" together
+together() {
+	attached
+	qemu_img 'sleep 3'
+	cowchain snapshot cct "$T/e.qcow2" >first 2>&1 &
+	cowchain snapshot cct "$T/f.qcow2" >second 2>&1 || fail "the second: $(<second)"
+	wait $! || fail "the first: $(<first)"
+	status cct
+	eq "$S_LAYERS" 6 layers
+	matches "$(qcow2poke e.qcow2 backing) $(qcow2poke f.qcow2 backing)" \
+		'^(d.qcow2 e.qcow2|f.qcow2 d.qcow2)$' "backing files"
+	matches "$(cat first second)" 'cct: waiting for another' "what they say"
+	io random:20:1 verify
+}
+
+it "a top that others change meanwhile is noticed" meanwhile
+meanwhile() {
+	attached
+	cowchain create "$T/g.qcow2" --backing "$T/d.qcow2" --format qcow2
+	qemu_img "dmsetup message cct 0 snapshot qcow2 $(mkloop "$T/g.qcow2") -"
+	tool_fails 1 'changed meanwhile' snapshot cct "$T/e.qcow2" --data-file "$T/e.data"
+	[ ! -e e.qcow2 ] || fail "the new image is still there"
+	[ ! -e e.data ] || fail "the new data file is still there"
+	status cct
+	eq "$S_LAYERS" 5 layers
+	io verify
+}
+
+it "a signal leaves nothing half done" signals
+signals() {
+	local delay rc
+
+	attached
+	# shellcheck disable=SC2016	# for the script
+	qemu_img 'kill -TERM $PPID; exec sleep 100'
+	tool_fails 143 . snapshot cct "$T/e.qcow2" --data-file "$T/e.data"
+	[ ! -e e.qcow2 ] || fail "the new image is still there"
+	[ ! -e e.data ] || fail "the new data file is still there"
+	status cct
+	eq "$S_LAYERS" 4 layers
+	detached
+	for delay in 0.01 0.02 0.04 0.06 0.08 0.1 0.15 0.2 0.3 0.5 1; do
+		rc=0
+		timeout "$delay" cowchain attach cct "$T/d.qcow2" || rc=$?
+		[ $rc -eq 0 ] || [ $rc -eq 124 ] || fail "attach ended with $rc"
+		[ $rc -ne 0 ] || dmsetup info cct >/dev/null || fail "there is no device"
+		# the signal may have come when all was done
+		! dmsetup info cct >/dev/null 2>&1 || whole_then_gone
+		wait_for 30 no_loops
+	done
+}
+
+whole_then_gone() {
+	status cct
+	eq "$S_MODE $S_LAYERS" "rw 4" "mode and layers"
+	cowchain detach cct
+}
+
+it "an image that is there already must fit, and the remedy works" existing
+existing() {
+	local out
+
+	attached
+	cowchain create "$T/e.qcow2" --backing "$T/c.qcow2" --format qcow2
+	tool_fails 1 'top of the chain is .*d.qcow2' snapshot cct "$T/e.qcow2"
+	out=$(cowchain snapshot cct "$T/e.qcow2" 2>&1) || true
+	eval "${out##*change it: }"
+	tool_fails 1 'backing file is' snapshot cct "$T/e.qcow2" --backing-file d.qcow2
+	cowchain snapshot cct "$T/e.qcow2" --backing-file "$T/d.qcow2"
+	cowchain create "$T/f.qcow2" --backing "$T/e.qcow2" --format qcow2
+	printf x >>f.qcow2
+	out=$(cowchain snapshot cct "$T/f.qcow2" 2>&1) && fail "its length does not matter"
+	matches "$out" 'truncate -s' "output"
+	[[ $out != *--pad* ]] || fail "snapshot has no --pad: $out"
+	out=$(cowchain snapshot cct "$T/g.qcow2" --data-file "$T/a.raw" 2>&1) && fail "a.raw is there"
+	matches "$out" 'exists' "output"
+	[[ $out != *--force* ]] || fail "snapshot has no --force: $out"
+	io random:20:1 verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	qcow2poke e.qcow2 backing d.qcow2 qcow2
+	keep check e.qcow2
+	keep compare e.qcow2 model.raw
+}
+
+# create leaves what is in use alone, and calls block devices what the user calls them.
+it "create and block devices" create_block
+create_block() {
+	local dev
+
+	need cowchain
+	use abcd
+	dev=$(mkloop "$T/a.raw")
+	dmsetup create cct-base --table "0 $SECTORS linear $dev 0"
+	ln -s /dev/mapper/cct-base link
+	cowchain create x.qcow2 --backing link --format raw
+	eq "$(qcow2poke x.qcow2 backing)" "$T/link" "a link"
+	cowchain create y.qcow2 --backing "/dev/$(dmsetup info -c --noheadings -o blkdevname cct-base)" -F raw
+	eq "$(qcow2poke y.qcow2 backing)" /dev/mapper/cct-base "a number"
+	# in use: by a mapped device, by a loop device, by the same image
+	tool_fails 1 'in use' create "$dev" --size 1M --force
+	tool_fails 1 'in use' create w.qcow2 --size 1M --data-file "$dev" --force
+	tool_fails 1 "attached as $dev" create a.raw --size 1M --force
+	tool_fails 1 'are the same' create link --backing /dev/mapper/cct-base --format raw --force
+	[ ! -e w.qcow2 ] || fail "w.qcow2 was made"
+	cmp a.raw "$FIXTURES/abcd/a.raw" || fail "a.raw was overwritten"
+	cowchain create z.qcow2 --size 16M --data-file link --force
+	eq "$(qcow2poke z.qcow2 ext 0x44415441)" "$T/link" "a link as the data file"
+	dmsetup remove cct-base
+	tool_fails 1 'are the same' create "$dev" --backing a.raw --format raw --force
+	mkloop -x "$dev"
+	cowchain create a.raw --size 1M --force
+}
+
+run_cases

@@ -1,0 +1,178 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The tool cowchain: streams and other jobs, with or without waiting for them.
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=selftests/lib/tool.sh
+. "$HERE/lib/tool.sh"
+
+it "stream with a base and progress" stream
+stream() {
+	local out
+
+	attached
+	out=$(cowchain stream cct --base "$T/a.raw" --wait 2>&1)
+	matches "$out" '100' "progress"
+	status cct
+	eq "$S_STATE" concluded state
+	eq "$S_LAYERS" 2 layers
+	io verify
+	wait_for 30 two_loops
+	detached
+	eq "$(qcow2poke d.qcow2 backing)" a.raw "backing file"
+	rm b.qcow2 c.qcow2
+	keep compare d.qcow2 model.raw
+}
+
+two_loops() { [ "$(mkloop -l "$T" | wc -l)" -eq 2 ]; }
+
+it "base, then stream, then wait" base_stream_wait
+base_stream_wait() {
+	attached
+	cowchain base cct 1
+	cowchain stream cct --speed 4M
+	io random:20:1
+	cowchain wait cct --quiet --timeout 100
+	status cct
+	eq "$S_BASE" 1 base
+	eq "$S_LAYERS" 3 layers
+	io verify
+	detached
+	keep compare d.qcow2 model.raw
+}
+
+it "job control" job
+job() {
+	attached
+	cowchain stream cct --speed 64K
+	cowchain job cct pause
+	wait_state cct paused
+	cowchain job cct resume
+	cowchain job cct speed 128K
+	status cct
+	eq "$S_SPEED" 131072 speed
+	matches "$(cowchain job cct info)" 'running' "job info"
+	cowchain job cct cancel
+	wait_state cct concluded
+	eq "$S_LAYERS" 4 layers
+	tool_fails 1 . job cct cancel
+	tool_fails 1 . wait no-such-device
+	detached
+	keep compare d.qcow2 model.raw
+}
+
+it "an interrupted stream goes on, and attach says so" interrupted
+interrupted() {
+	local out
+
+	attached
+	cowchain stream cct --speed 64K
+	cowchain detach cct
+	wait_for 30 no_loops
+	matches "$(cowchain info "$T/d.qcow2" --noheadings)" 'stream' "info"
+	out=$(cowchain attach cct "$T/d.qcow2" --no-auto-resume 2>&1)
+	matches "$out" 'job cct resume' "output of attach"
+	cowchain detach cct
+	wait_for 30 no_loops
+	out=$(cowchain attach cct "$T/d.qcow2" 2>&1)
+	matches "$out" 'continues' "output of attach"
+	cowchain job cct speed 0
+	cowchain wait cct --quiet
+	status cct
+	eq "$S_LAYERS" 1 layers
+	io verify
+	detached
+	keep compare d.qcow2 model.raw
+}
+
+# again OPTION...: detaches and attaches; OUT gets the output of attach
+again() {
+	cowchain detach cct
+	wait_for 30 no_loops
+	OUT=$(cowchain attach cct "$T/d.qcow2" "$@" 2>&1)
+}
+
+it "one that was paused, or cannot go on: attach says so, and wait does not hang" interrupted_stays
+interrupted_stays() {
+	attached
+	cowchain stream cct --base "$T/b.qcow2" --speed 64K
+	cowchain job cct pause
+	wait_state cct paused
+	again
+	matches "$OUT" 'paused.*job cct resume' "output of attach"
+	tool_fails 1 'paused.*job cct resume' wait cct --quiet --timeout 2
+	cowchain job cct resume
+	wait_state cct running
+	again --no-auto-resume
+	tool_fails 1 'job cct resume' wait cct --quiet
+	# without its base
+	cowchain detach cct
+	wait_for 30 no_loops
+	OUT=$(cowchain attach cct --ignore-identity --layer "raw:$T/model.raw" --layer "qcow2:$T/d.qcow2" 2>&1)
+	matches "$OUT" 'cannot be continued.*job cct cancel' "output of attach"
+	tool_fails 1 'job cct cancel' wait cct --quiet
+	cowchain job cct cancel
+	detached
+}
+
+it "a base that others select meanwhile spoils no copy unnoticed" copy_base
+copy_base() {
+	local out rc=0 pid
+
+	attached
+	while :; do dmsetup message cct 0 base 0 || true; done >/dev/null 2>&1 &
+	pid=$!
+	out=$(cowchain copy cct "$T/new.qcow2" --wait --quiet 2>&1) || rc=$?
+	kill $pid
+	wait $pid || true
+	status cct
+	if [ $rc -eq 0 ]; then
+		eq "$S_LAYERS" 1 layers
+	else
+		matches "$out" 'layer 0 was selected as the base' "output of copy"
+	fi
+	io verify
+}
+
+it "a base that was selected before is named from the top's directory" selected
+selected() {
+	need cowchain
+	mkdir sub
+	cp "$FIXTURES"/abcd/[ab].* sub
+	cowchain create t.qcow2 --backing sub/b.qcow2 --format qcow2
+	cowchain attach cct "$T/t.qcow2"
+	cowchain base cct "$T/sub/a.raw"
+	cowchain stream cct --wait --quiet
+	cowchain detach cct
+	wait_for 30 no_loops
+	eq "$(qcow2poke t.qcow2 backing)" sub/a.raw "backing file"
+	cowchain attach cct "$T/t.qcow2"
+}
+
+it "a name that does not lead to a layer is not used" wrong_names
+wrong_names() {
+	local base middle top
+
+	need cowchain losetup
+	use abcd
+	cowchain create m.qcow2 --backing a.raw --format raw
+	cowchain create t.qcow2 --backing m.qcow2 --format qcow2
+	{ head -c 4096 /dev/zero; cat a.raw; } >shifted.raw
+	base=$(losetup --find --show --read-only --offset 4096 "$T/shifted.raw")
+	middle=$(mkloop "ro:$T/m.qcow2")
+	top=$(mkloop "$T/t.qcow2")
+	dmsetup create cct --table "0 $SECTORS cowchain 0 3 raw $base - qcow2 $middle - qcow2 $top -"
+	tool_fails 1 'name it with --backing-file' stream cct --base 0
+	cowchain base cct 0
+	tool_fails 1 'name it with --backing-file' stream cct
+	cowchain stream cct --backing-file a.raw --backing-format raw --wait --quiet
+	eq "$(qcow2poke t.qcow2 backing)" a.raw "backing file"
+	# the kernel calls a file that is gone so
+	rm t.qcow2
+	: >'t.qcow2 (deleted)'
+	tool_fails 1 'name it with --backing-file' snapshot cct "$T/e.qcow2"
+	cowchain snapshot cct "$T/e.qcow2" --backing-file gone.qcow2
+	eq "$(qcow2poke e.qcow2 backing)" gone.qcow2 "backing file"
+}
+
+run_cases
