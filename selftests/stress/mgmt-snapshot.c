@@ -58,9 +58,12 @@ static void attach_spare(struct mgmt *m, char *dev, char *data, int fds[2])
 {
 	const struct loop_opts opts = { .autoclear = true };
 	char *file = strdup(m->s->spares[m->spare++]);
-	char *comma = strchr(file, ',');
 	struct qimg q;
+	char *comma;
 
+	if (!file)
+		die("out of memory");
+	comma = strchr(file, ',');
 	if (comma)
 		*comma = 0;
 	qimg_open(&q, file, true);

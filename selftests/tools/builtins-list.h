@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The commands in builtins.so, for those who define BUILTIN(). */
 BUILTIN(cowio)
 BUILTIN(dedupe)

@@ -1,16 +1,14 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef BUILTINS_H
-#define BUILTINS_H
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Included in front of each source of builtins.so: its main() is NAME_main() there, and exit() leave().
+ */
+#ifndef COWCHAIN_TEST_BUILTINS_H
+#define COWCHAIN_TEST_BUILTINS_H
 
-/* exit() for the helpers: back to the shell. */
-void leave(int status) __attribute__((noreturn));
-
-/* Starts the program of that name; its exit status. */
-int run_real(char **argv);
+#include "leave.h"
 
 #define BUILTIN(name)	int name##_main(int argc, char **argv);
 #include "builtins-list.h"
 #undef BUILTIN
-
 
 #endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * dmsetup, as far as the tests call it again and again: create, remove, load, suspend, resume, status,
  * table, message, and two columns of info. It prints what dmsetup prints, and an error of the kernel in
@@ -17,7 +17,8 @@
 #include <unistd.h>
 #include <linux/dm-ioctl.h>
 
-#include "builtins.h"
+#include "dmsetup.h"
+#include "leave.h"
 
 #define BUFFER	(16u << 10)	/* what dmsetup takes; more if that is too little */
 
@@ -243,17 +244,16 @@ static bool do_message(const struct call *c)
 	struct dm_target_msg *msg;
 	struct dm_ioctl *d;
 	size_t size = BUFFER;
+	char *text;
 	int i;
 
 	for (i = 0; c->words[i]; i++)
 		size += strlen(c->words[i]) + 1;
 	d = request(c, size);
 	msg = (void *)(d + 1);
-	for (i = 0; c->words[i]; i++) {
-		if (i)
-			strcat(msg->message, " ");
-		strcat(msg->message, c->words[i]);
-	}
+	text = (char *)(msg + 1);
+	for (i = 0; c->words[i]; i++)
+		text = stpcpy(stpcpy(text, i ? " " : ""), c->words[i]);
 	if (!submit(d, DM_TARGET_MSG, "message"))
 		return false;
 	if (d->flags & DM_DATA_OUT_FLAG)

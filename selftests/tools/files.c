@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The commonest calls of mkdir, mv, rm and sleep, see builtins.c: directories to make, a rename, files
  * and trees to remove, a time in seconds. The rest is left to the real ones.
@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "builtins.h"
+#include "files.h"
+#include "leave.h"
 
 static bool any_option(char **argv)
 {
