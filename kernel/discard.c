@@ -169,7 +169,8 @@ void cc_discard_deferred(struct cc_io *io)
 		cc_write_unlock(&w, r);
 	}
 	cc_block_unpin(w.b);
+	/* The block may be evicted now; the view keeps the top and its writer. */
 	if (!r && fua)
-		r = cc_writer_sync(w.b->top->layer->writer);
+		r = cc_writer_sync(w.view->top->layer->writer);
 	cc_write_end(io->bio, r);
 }

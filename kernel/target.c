@@ -122,7 +122,12 @@ static void cc_dtr(struct dm_target *ti)
 	cc_job_destroy(cc);
 	view = cc_view_current(cc);
 	if (view) {
-		/* A forced removal does not wait for bios, but their bits have to be written. */
+		/*
+		 * A forced removal does not wait for bios, but their bits have to be written. The
+		 * drain of the readers takes a grace period, which begins after the last writer
+		 * has ended: whoever ended the last flush has left cc_writer_sync_bio() by then.
+		 * Without bios in flight dm has waited for a grace period itself.
+		 */
 		cc_view_drain(view);
 		if (view->top)
 			cc_writer_stop(cc_view_active(view)->writer);
