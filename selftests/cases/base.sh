@@ -52,7 +52,7 @@ once() {
 	io verify
 }
 
-it "the selection can be taken back" taken_back
+it "the selection can be undone" taken_back
 taken_back() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -97,7 +97,7 @@ base_itself() {
 	refuse_msg EINVAL cct base "7:${LOOP[d.qcow2]#/dev/loop}"
 }
 
-it "another base while a job runs is refused" while_running
+it "another base is refused while a job runs" while_running
 while_running() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2

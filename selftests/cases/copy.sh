@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Live block copy: a snapshot at the new place, then a stream without a base.
+# Live block copy: a snapshot to the new image, then a stream without a base.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-# copy_to FORM: the disk moves to a new image while it is written to
+# copy_to FORM: moves the disk to a new image while it is being written
 copy_to() {
 	local data=-
 
@@ -29,7 +29,7 @@ copy_to() {
 	io verify
 	status cct
 	eq "$S_LAYERS" 1 layers
-	# the old image can go away, or be used by others, while the device lives on
+	# the old image can be removed, or used by others, while the device continues
 	detach a.raw b.qcow2 c.qcow2 d.qcow2
 	keep check d.qcow2
 	keep compare d.qcow2 old.raw
@@ -44,14 +44,14 @@ to_single() {
 	eq "$(qcow2poke new.qcow2 backing)" "" "backing file"
 }
 
-it "to an external data file, which is a plain raw disk then" to_external
+it "to an external data file, which is a raw disk then" to_external
 to_external() {
 	copy_to ext
 	chain_is cct new.qcow2,new.data
 	retire cct new.qcow2
 	cmp new.data model.raw || fail "the data file is not the guest's disk"
 	keep identical new.data model.raw
-	# and as such it can be used at once
+	# and it can be used as such at once
 	attach new.data
 	TABLE="0 $SECTORS cowchain 0 1 raw ${LOOP[new.data]} -"
 	create cct2 --readonly

@@ -31,7 +31,7 @@ zeroes() {
 	retire cct d.qcow2
 }
 
-it "a discard takes no room" no_room
+it "a discard takes no space" no_room
 no_room() {
 	local before after
 
@@ -41,12 +41,12 @@ no_room() {
 	before=$(stat -c %b d.qcow2)
 	io discard:0:8M flush verify
 	after=$(stat -c %b d.qcow2)
-	# in 512-byte blocks: half of what was written has to be back, whatever the rounding
+	# in 512-byte blocks: at least half of what was written has to be free again
 	[ $((before - after)) -gt 8192 ] || fail "$before blocks before, $after after"
 	retire cct d.qcow2
 }
 
-it "no_discard_passdown keeps the room and the zeros" passdown
+it "no_discard_passdown keeps the space and the zeros" passdown
 passdown() {
 	local before after
 
@@ -63,7 +63,7 @@ passdown() {
 	retire cct d.qcow2
 }
 
-it "the limits tell the subcluster" limits
+it "the limits show the size of a subcluster" limits
 limits() {
 	local q dm
 
@@ -97,7 +97,7 @@ it "over a chain that has a hole at the same place" twice
 twice() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-	# zeros below already: c has zeros at 4M, and the raw layer holes
+	# where the layers below have zeros already: c at 4M, and the raw layer in its holes
 	io discard:4M:128k zero:3M:64k discard:4M:128k write:4M:512:1 verify \
 		discard:4M:128k zero:4194816:512 verify
 	retire cct d.qcow2

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# All of it with dmsetup alone, as the documentation tells it.
+# The whole life of a chain with dmsetup alone, as the documentation describes it.
 #
-# Only what a user has: losetup, dmsetup, qemu-img. The library is there for cases and cleanup.
+# Uses only programs of a user: losetup, dmsetup, qemu-img. The library runs the cases and cleans up.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The examples of the documentation run as they stand, and print what it says.
+# The examples of the documentation work as they are, and print what it shows.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
 use_real_dmsetup
 
 # Cuts FILE into example.N and output.N. In reStructuredText an example is the literal block after
-# a comment ".. example:", in Markdown the fenced block after "<!-- example -->"; what it prints is
-# in a block after "output" instead.
+# a comment ".. example:", in Markdown the fenced block after "<!-- example -->"; its output is
+# in a block after "output".
 cut_examples() {
 	awk '
 		/^(\.\. |<!-- )(example|output)/ {
@@ -27,7 +27,7 @@ cut_examples() {
 	' "$1"
 }
 
-# Other names for devices, so that the cleanup finds them; other numbers of loop devices, so that the
+# Replaces names of devices, so that the cleanup finds them, and numbers of loop devices, so that the
 # output can be compared.
 rename() {
 	local f
@@ -38,7 +38,7 @@ rename() {
 }
 numbers() { sed -E 's/\b7:[0-9]+/7:N/g' "$1"; }
 
-# Blocks go on where the last one ended: same shell, same directory.
+# Each block continues where the last one ended, in the same shell and directory.
 run_examples() {
 	local n
 
@@ -70,7 +70,7 @@ readme() {
 	rename
 	run_examples 2
 	[ ! -e /dev/mapper/cct-vm1 ] || fail "the device is still there"
-	# a complete copy of a disk that nobody has written to
+	# a complete copy of a disk that was not written
 	keep check new.qcow2
 	keep compare new.qcow2 a.raw
 }

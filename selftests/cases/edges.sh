@@ -1,18 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Where a layer ends inside a block, how bios travel (polled, by cgroup, thousands at a time), and who
+# Layers that end inside a block, special bios (polled, of a cgroup, thousands at a time), and which chains
 # may use a top while a snapshot seals it.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
 PREPARED=extended_l2=on,cluster_size=128k,preallocation=metadata
 
-# fresh FILE BYTES [OPTION]: a prepared top above a.raw; what its device held before shows
+# fresh FILE BYTES [OPTION]: a prepared top above a.raw, on a device with old contents
 fresh() {
 	qemu-img create -q -f qcow2 -b a.raw -F raw -o "$PREPARED${3:+,$3}" "$1" "$2"
 }
 
-# data_of FILE CLUSTER: where its data lies, in bytes
+# data_of FILE CLUSTER: prints the offset of its data, in bytes
 data_of() {
 	local w
 
@@ -22,7 +22,7 @@ data_of() {
 
 # ---- the end of an image ----
 
-# 1 MiB and two sectors; the host's cluster for these holds something old.
+# A disk of 1 MiB and two sectors; the host cluster of these has old contents.
 ends_inside() {
 	SECTORS=2050
 	head -c $((SECTORS * 512)) /dev/urandom >a.raw
@@ -33,7 +33,7 @@ ends_inside() {
 		dd of=d.qcow2 bs=128k oflag=seek_bytes seek="$(data_of d.qcow2 8)" conv=notrunc status=none
 }
 
-# Whoever makes it larger finds zeros, not what the device held.
+# A larger disk has zeros there, not the old contents of the device.
 grows_by_zeros() {
 	remove cct
 	detach d.qcow2 a.raw
@@ -43,7 +43,7 @@ grows_by_zeros() {
 	keep check d.qcow2
 }
 
-it "behind a disk's end is nothing old: a write" end_write
+it "no old data is left behind the end of a disk: a write" end_write
 end_write() {
 	need qemu-img qemu-io
 	ends_inside
@@ -52,7 +52,7 @@ end_write() {
 	grows_by_zeros
 }
 
-it "behind a disk's end is nothing old: write zeroes in part" end_zero
+it "no old data is left behind the end of a disk: write zeroes in part" end_zero
 end_zero() {
 	need qemu-img qemu-io
 	ends_inside
@@ -61,7 +61,7 @@ end_zero() {
 	grows_by_zeros
 }
 
-it "behind a disk's end is nothing old: a stream" end_stream
+it "no old data is left behind the end of a disk: a stream" end_stream
 end_stream() {
 	need qemu-img qemu-io
 	ends_inside
@@ -72,7 +72,7 @@ end_stream() {
 	grows_by_zeros
 }
 
-it "a disk that ends inside its device's block is refused" end_block
+it "a disk that ends inside a block of its device is refused" end_block
 end_block() {
 	local dev
 
@@ -118,7 +118,7 @@ small_subclusters() {
 
 # ---- how bios travel ----
 
-it "write zeroes that shall keep the space keep it" nounmap
+it "write zeroes without unmap keep the space" nounmap
 nounmap() {
 	local before
 
@@ -133,14 +133,14 @@ nounmap() {
 	retire cct d.qcow2
 }
 
-# The bytes that a cgroup has read from, or written to, FILE's loop device.
+# Prints the bytes that a cgroup has read from, or written to, the loop device of FILE.
 bytes_of() {
 	local nr=${LOOP[$1]#/dev/loop}
 
 	sed -nE "s/^7:$nr .*$2=([0-9]+).*/\\1/p" "$CGROUP/io.stat"
 }
 
-it "bios that a worker submits stay in their submitter's cgroup" cgroup
+it "bios that a worker submits stay in the cgroup of their submitter" cgroup
 cgroup() {
 	CGROUP=$T/cgroup
 	mkdir "$CGROUP"
@@ -155,14 +155,14 @@ cgroup() {
 		# cold, and in part
 		exec cowio "$DEV" read:4500k:64k write:8193k:512:1
 	)
-	[ "$(bytes_of a.raw rbytes)" -ge 65536 ] || fail "the reads are somebody else's: $(<"$CGROUP/io.stat")"
-	[ "$(bytes_of d.qcow2 wbytes)" -ge 512 ] || fail "the write is somebody else's: $(<"$CGROUP/io.stat")"
+	[ "$(bytes_of a.raw rbytes)" -ge 65536 ] || fail "the reads are not in the cgroup: $(<"$CGROUP/io.stat")"
+	[ "$(bytes_of d.qcow2 wbytes)" -ge 512 ] || fail "the write is not in the cgroup: $(<"$CGROUP/io.stat")"
 	remove cct
 	rmdir "$CGROUP"
 	umount "${CGROUP%/cct}"
 }
 
-# polled_disk NAME BYTES: a disk in memory whose I/O can be polled for; its path in $POLLED
+# polled_disk NAME BYTES: makes a disk in memory that supports polled I/O; POLLED is its path
 polled_disk() {
 	local dir=/sys/kernel/config/nullb/$1
 
@@ -197,20 +197,20 @@ polled() {
 		dd if=$f of="$POLLED" bs=64k status=none
 		LOOP[$f]=$POLLED
 	done
-	# the raw layer is larger than the others now, which does no harm
+	# the raw layer is larger than the others now, which is allowed
 	layers a.raw b.qcow2 c.qcow2 d.qcow2
 	create cct
 	DEV=/dev/mapper/cct
 	f=$(dmsetup info -c --noheadings -o minor cct)
 	if [ "$(<"/sys/block/dm-$f/queue/io_poll")" = 0 ]; then
 		[[ $(uname -r) != 6.1.* ]] || fail "polling is gone"
-		# it says so, and whoever does not poll gets his data
+		# polled reads fail with a clear error, and others work
 		cowio "$DEV" read:0:64k
 		remove cct
 		no_polled_disks
 		return
 	fi
-	# cold ranges, then warm ones; first touches, in part and whole
+	# cold and warm ranges; first writes to subclusters, partial and whole
 	for f in --rw=randread --rw=randread "--rw=randwrite --bs=512" --rw=randwrite \
 		"--rw=randread --force_async=1"; do
 		# shellcheck disable=SC2086	# words
@@ -221,8 +221,8 @@ polled() {
 	no_polled_disks
 }
 
-# Hundreds of pieces, each of which waits for a commit: more than the workers that others have.
-it "a large discard is not in the way of others" flood
+# Hundreds of pieces, each of which waits for a commit: more than there are workers for others.
+it "a large discard does not block other discards" flood
 flood() {
 	local pid i ops=()
 
@@ -251,12 +251,12 @@ flood() {
 	remove cct
 }
 
-# Those that have got as far as the device below; 6.1 counts what has begun.
+# The discards that have reached the device below; kernel 6.1 counts those that have begun.
 pieces() { dm_stat cct-over-huge-qcow2 11; }
 
 discarding() { [ "$(dm_stat cct 8)" -ge 1 ]; }
 
-# ---- who may use a top that is being sealed ----
+# ---- a top that is being sealed ----
 
 sealing_chain() {
 	use abcd
@@ -272,8 +272,8 @@ sealing_chain() {
 
 has_identity() { head -c 4096 "$1" | grep -a -q CwId; }
 
-# No flush comes back, so that the snapshot waits; then somebody else wants to read the old top.
-it "until a snapshot is done the old top is nobody else's" sealing
+# Flushes do not end, so that the snapshot waits; meanwhile another chain tries to read the old top.
+it "until a snapshot is done, no other chain can use the old top" sealing
 sealing() {
 	local pid n
 
@@ -299,11 +299,11 @@ sealing() {
 	retire cct e.qcow2
 }
 
-it "a snapshot that fails leaves the old top to its chain" sealing_failed
+it "after a snapshot that failed, its chain still has the old top" sealing_failed
 sealing_failed() {
 	need_target error
 	sealing_chain
-	# or the errors meet a commit first, and it is read-only
+	# or a commit meets the errors first, and the chain is read-only
 	io flush
 	change d.qcow2 "0 $(sectors d.qcow2) error"
 	refuse_msg EIO cct snapshot qcow2 "${LOOP[e.qcow2]}" -

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# I/O errors of the layers: who gets to know, what the job does, and what stays intact.
+# I/O errors of the layers: which requests fail, what the job does, and what stays intact.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -9,7 +9,7 @@ abcd() {
 	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2
 }
 
-# broken FILE FROM LENGTH: three lines of a table in sectors, errors in the middle
+# broken FILE FROM LENGTH: prints three lines of a table, in sectors, with errors in the middle
 broken() {
 	local all end=$(($2 + $3))
 
@@ -19,7 +19,7 @@ broken() {
 	[ "$end" -ge "$all" ] || echo "$end $((all - end)) linear @ $end"
 }
 
-# no_writes FILE FROM LENGTH: reads work there, writes do not
+# no_writes FILE FROM LENGTH: the same, with errors for writes only
 no_writes() {
 	local all end=$(($2 + $3))
 
@@ -48,7 +48,7 @@ break_writes() {
 
 repair() { change "$1" "$(whole "$1")"; }
 
-# The chain with FILE on something that can be broken.
+# The chain with FILE on a device that can be broken.
 breakable() {
 	local f
 
@@ -59,14 +59,14 @@ breakable() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 }
 
-# Sector in FILE where its data of guest cluster N lies, and its L2 table.
+# Prints the sectors in FILE of its data of guest cluster N, and of its L2 table.
 data_at() { local w; read -r w _ < <(qcow2poke "$1" l2 "$2"); echo $(((w & 0x00fffffffffffe00) / 512)); }
 table_at() { echo $((($(qcow2poke "$1" l1 0) & 0x00fffffffffffe00) / 512)); }
 
-it "a read error below reaches the reader, and nobody else" read_below
+it "a read error of a lower layer fails that read, and no other" read_below
 read_below() {
 	breakable a.raw
-	# 1 MiB of the raw disk that no layer above covers: 4480k-5504k is a's own
+	# 1 MiB of the raw disk that no layer above covers: 4480k-5504k
 	break_at a.raw 9000 64
 	cowio "$DEV" EIO!read:4500k:4k
 	io read:0:4M read:5M:1M
@@ -75,7 +75,7 @@ read_below() {
 	retire cct d.qcow2
 }
 
-it "the job's policy report: it ends, the chain stays" report
+it "with the policy report the job ends, and the chain stays as it is" report
 report() {
 	breakable a.raw
 	break_at a.raw 9000 64
@@ -90,7 +90,7 @@ report() {
 	eq "$(qcow2poke d.qcow2 backing)" c.qcow2 "backing file"
 }
 
-it "the policy enospc, which is the default, reports other errors" default_policy
+it "with the default policy, enospc, other errors end the job" default_policy
 default_policy() {
 	local words
 
@@ -107,7 +107,7 @@ default_policy() {
 	done
 }
 
-it "the policy stop: it pauses, and goes on at the same place" stop
+it "with the policy stop the job pauses, and continues at the same place" stop
 stop() {
 	local off nr
 
@@ -120,7 +120,7 @@ stop() {
 	off=$S_OFF
 	[ "$off" -le 4608000 ] || fail "offset $off is beyond the error"
 	[ "$(event_nr cct)" -gt "$nr" ] || fail "no event"
-	# resumed without a repair it stops again
+	# a resume without a repair stops again
 	msg cct job-resume
 	sleep 0.5
 	wait_state cct paused
@@ -152,7 +152,7 @@ stop_cancel() {
 	retire cct d.qcow2
 }
 
-it "an error of the writes into the top" copy_write
+it "an error of a write of the job to the top" copy_write
 copy_write() {
 	local at
 
@@ -173,7 +173,7 @@ copy_write() {
 	retire cct d.qcow2
 }
 
-it "a guest's write that fails is reported and leaves no trace" guest_write
+it "a write of the guest that fails is reported, and changes nothing" guest_write
 guest_write() {
 	local at
 
@@ -183,7 +183,7 @@ guest_write() {
 	break_at d.qcow2 "$at" 256
 	cowio "$DEV" EIO!write:2560k:4k:1 EIO!write:2560k:512:1 EIO!write:2500k:128k:1
 	repair d.qcow2
-	# the last one may have been written in part: those places only
+	# the last one may have been written in part, so look only at these places
 	io read:2560k:128k read:0:2M
 	io write:2500k:128k:1 verify
 	status cct
@@ -197,7 +197,7 @@ fill() {
 	break_at a.raw 9000 8
 	cowio "$DEV" EIO!write:4608512:512:1 EIO!zero:4608512:512
 	repair a.raw
-	# nothing half done: it reads as before
+	# nothing was done in part: it reads as before
 	io verify write:4608512:512:2 verify
 	retire cct d.qcow2
 }
@@ -217,7 +217,7 @@ metadata_write() {
 	[ "$(event_nr cct)" -gt "$nr" ] || fail "no event"
 	cowio "$DEV" EIO!write:2M:4k:9 EIO!discard:0:64k
 	refuse_msg EROFS cct stream
-	# reads go on
+	# reads work
 	cowio -m model.raw "$DEV" read:0:1M read:2M:4M
 	repair d.qcow2
 	status cct
@@ -287,7 +287,7 @@ header_write() {
 	cowio -m model.raw "$DEV" verify
 	remove cct
 	repair d.qcow2
-	# it is still recorded, as it was before the header broke
+	# it is still recorded, as before the header was broken
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	wait_state cct paused
 	msg cct job-resume
@@ -313,7 +313,7 @@ record_write() {
 	retire cct d.qcow2
 }
 
-it "a cancel that cannot be recorded says so" record_cancel
+it "a cancel that cannot be recorded is reported" record_cancel
 record_cancel() {
 	breakable d.qcow2
 	msg cct stream speed 65536
@@ -333,12 +333,12 @@ record_cancel() {
 	retire cct d.qcow2
 }
 
-it "a cancel in a chain that has become read-only says so" ro_cancel
+it "a cancel in a chain that has become read-only is reported" ro_cancel
 ro_cancel() {
 	breakable d.qcow2
 	msg cct stream speed 65536
 	msg cct job-pause
-	# what the job has copied shall not meet the errors before the write does
+	# the write has to meet the errors before what the job has copied
 	cowio "$DEV" flush
 	break_writes d.qcow2 "$(table_at d.qcow2)" 256
 	cowio "$DEV" write:1M:4k:9
@@ -350,7 +350,7 @@ ro_cancel() {
 	wait_state cct concluded
 	remove cct
 	repair d.qcow2
-	# it was not forgotten, and can be cancelled now
+	# it is still recorded, and can be cancelled now
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	wait_state cct paused
 	msg cct job-cancel
@@ -374,7 +374,7 @@ snapshot() {
 	cowio -m model.raw "$DEV" read:0:1M read:2M:14M
 }
 
-# thin_pool MIB: d.data becomes a device of 16 MiB that has room for so many
+# thin_pool MIB: puts d.data on a device of 16 MiB with space for so many
 thin_pool() {
 	truncate -s 4M pool.meta
 	truncate -s 32M pool.data
@@ -396,14 +396,14 @@ grow_pool() {
 	dmsetup resume cct-pool
 }
 
-# After the test: what the thin device holds is the data file.
+# Copies the thin device back to the data file.
 keep_thin() {
 	dd if=/dev/mapper/cct-thin of=d.data bs=1M conv=sparse status=none
 	keep check d.qcow2
 	keep compare d.qcow2 model.raw
 }
 
-it "no space: the job stops, and goes on when there is some" no_space
+it "without space the job stops, and continues when there is some" no_space
 no_space() {
 	need_target thin-pool
 	use ext
@@ -415,7 +415,7 @@ no_space() {
 	wait_state cct paused
 	eq "$S_IO" nospace io-status
 	eq "$S_LAYERS" 4 layers
-	# the guest gets the same error for what needs space, as it is
+	# the guest gets the same error for a write that needs space
 	io verify
 	grow_pool 24
 	msg cct job-resume
@@ -427,7 +427,7 @@ no_space() {
 	cmp d.data model.raw || fail "the data file is not the guest's disk"
 }
 
-it "no space with the policy report" no_space_report
+it "without space, with the policy report" no_space_report
 no_space_report() {
 	need_target thin-pool
 	use ext
@@ -442,7 +442,7 @@ no_space_report() {
 	io verify
 }
 
-it "no space for a guest's write" no_space_guest
+it "without space for a write of the guest" no_space_guest
 no_space_guest() {
 	need_target thin-pool
 	use ext
@@ -459,7 +459,7 @@ no_space_guest() {
 	keep_thin
 }
 
-it "a layer that vanishes altogether in the middle of a job" unplugged
+it "a layer that is removed in the middle of a job" unplugged
 unplugged() {
 	breakable b.qcow2
 	msg cct base 0

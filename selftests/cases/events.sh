@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Events: dmsetup wait returns when something happened, and event numbers grow.
+# Events: dmsetup wait returns after one, and event numbers increase.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -9,10 +9,10 @@ abcd() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 }
 
-# An event may come a moment after what it tells.
+# An event may come a moment after the change that it reports.
 past_event() { [ "$(event_nr cct)" -gt "$1" ]; }
 
-# event_of COMMAND...: it raises an event
+# event_of COMMAND...: expects that the command raises an event
 event_of() {
 	local nr
 
@@ -30,7 +30,7 @@ job_end() {
 	msg cct stream
 	timeout 120 dmsetup wait cct "$nr" || fail "no event when the job ended"
 	wait_state cct concluded
-	# whoever was woken by the job's last event sees the new chain
+	# after the last event of the job, the table shows the new chain
 	chain_is cct d.qcow2
 }
 
@@ -69,7 +69,7 @@ snapshot() {
 	event_of msg cct snapshot qcow2 "${LOOP[single.qcow2]}" -
 }
 
-it "plain I/O raises none" quiet
+it "plain I/O raises no event" quiet
 quiet() {
 	local nr
 

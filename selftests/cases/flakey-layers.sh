@@ -6,13 +6,13 @@
 # shellcheck source=selftests/lib/slow-layers.sh
 . "$HERE/lib/slow-layers.sh"
 
-# A second it works, a second all its I/O fails.
+# flakey FILE: one second it works, one second all its I/O fails
 flakey() {
 	need_target flakey
 	change "$1" "0 $(sectors "$1") flakey @ 0 1 1"
 }
 
-# try OP...: to the device and the model; false if that failed with EIO, nothing else may happen
+# try OP...: on the device and the model; false if that failed with EIO, other errors fail the case
 try() {
 	local out
 
@@ -21,7 +21,7 @@ try() {
 	return 1
 }
 
-it "a lower layer that fails now and then: reads, and a job that stops and goes on" flakey_below
+it "a lower layer that fails every other second: reads, and a job that stops and continues" flakey_below
 flakey_below() {
 	local good=0 bad=0 stops=0
 
@@ -34,7 +34,7 @@ flakey_below() {
 			bad=$((bad + 1))
 		fi
 		[ $((good + bad)) -lt 2000 ] || fail "$good reads worked, $bad failed"
-		# what the top has, has nothing to do with that
+		# data of the top does not depend on that
 		io write:1M:4k:$((good + bad)) read:1M:4k
 	done
 	msg cct stream on-error stop
@@ -60,7 +60,7 @@ is_rw() {
 	[ "$S_MODE" = rw ]
 }
 
-# The table once more, which fails as long as the layer does.
+# Reloads the table, which fails as long as the layer does.
 anew() {
 	dmsetup load cct --table "$(dmsetup table cct)" || return 1
 	dmsetup suspend --noflush cct
@@ -68,7 +68,7 @@ anew() {
 	is_rw
 }
 
-it "a top that fails now and then: what was acknowledged is there" flakey_top
+it "a top that fails every other second: what was acknowledged is not lost" flakey_top
 flakey_top() {
 	local i good=0 bad=0
 
@@ -82,7 +82,7 @@ flakey_top() {
 		fi
 		bad=$((bad + 1))
 		is_rw || wait_for 60 anew
-		# it may be there or not: until it is
+		# it may have been written or not: try until it is
 		until try "fua:$((i % 200 * 68))k:6k:$i"; do
 			is_rw || wait_for 60 anew
 			sleep 0.2

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What may not be done while a job runs, and what may.
+# What is forbidden while a job runs, and what is allowed.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-# A chain with a job that runs until it is told otherwise.
+# A chain with a job that runs until it is cancelled.
 with_job() {
 	use abcd
 	use spare single.qcow2
@@ -37,7 +37,7 @@ it "a snapshot" snapshot
 snapshot() {
 	with_job
 	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[e.qcow2]}" -
-	# and the layer is not held
+	# and the layer is not in use
 	detach e.qcow2
 	finish
 }
@@ -62,7 +62,7 @@ base() {
 	finish
 }
 
-it "the layers in use by others for writing" other_writers
+it "layers that others have open for writing" other_writers
 other_writers() {
 	with_job
 	TABLE="0 $SECTORS cowchain 0 2 raw ${LOOP[a.raw]} - qcow2 ${LOOP[d.qcow2]} -"
@@ -73,7 +73,7 @@ other_writers() {
 it "resume of a job that runs, and pause of one that is paused" twice
 twice() {
 	with_job
-	# either way is fine, as long as the job goes on as it should
+	# both results are fine, as long as the job continues
 	msg cct job-resume || true
 	in_state cct running || fail "the job is $S_STATE"
 	msg cct job-pause
@@ -96,7 +96,7 @@ open_device() {
 	finish
 }
 
-it "table, status and I/O go on" allowed
+it "table, status and I/O work" allowed
 allowed() {
 	with_job
 	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The top on a file system that runs full: who gets ENOSPC, what waits for space, and that nothing is
+# The top on a file system that runs full: which I/O gets ENOSPC, what waits for space, and that nothing is
 # lost. From the environment:
 #	FULL_FS		file systems, default "ext4"
 #	SEEDS		that many seeds for the guest's writes, default 1
@@ -14,7 +14,7 @@
 
 : "${FULL_FS:=ext4}" "${SEEDS:=1}" "${SEED:=1}"
 
-# chain_on TYPE FORM: a chain whose data go to a small file system; TOP is its top
+# chain_on TYPE FORM: makes a chain whose data is on a small file system; TOP is its top
 chain_on() {
 	if [ "$2" = ext ]; then
 		use ext
@@ -39,8 +39,8 @@ judge() {
 
 # ---- file systems ----
 
-# stops TYPE FORM WORD...: a stream that finds no space pauses, tries again, and ends well once there is
-# some
+# stops TYPE FORM WORD...: a stream without space pauses, tries again, and ends without an error once there
+# is some
 stops() {
 	local nr
 
@@ -54,7 +54,7 @@ stops() {
 	logged 'stream paused at offset [0-9]+: error -28'
 	[ "$(event_nr cct)" -gt "$nr" ] || fail "no event"
 	fill 0
-	# the last MiB but one is far from where the job is
+	# the last MiB but one is far from the position of the job
 	use_up 13312
 	io verify ENOSPC!write:14M:64k:2 ENOSPC!fua:14M:4k:2 ENOSPC!write:14337k:512:2 flush
 	msg cct job-resume
@@ -97,8 +97,8 @@ report() {
 	judge
 }
 
-# guest TYPE FORM SEED: whatever was written without an error is there: in the device, in a copy of the
-# files that was made right after a flush, and after the device was made anew
+# guest TYPE FORM SEED: nothing that was written without an error is lost: on the device, in a copy of the
+# files made right after a flush, and after the device was created again
 guest() {
 	local out
 
@@ -140,15 +140,15 @@ guest_and_job() {
 
 for fs in $FULL_FS; do
 	for ((seed = SEED; seed < SEED + SEEDS; seed++)); do
-		it "$fs: writes into a full file, nothing acknowledged is lost, seed $seed" \
+		it "$fs: writes to a full file: nothing acknowledged is lost, seed $seed" \
 			"guest $fs single $seed"
-		it "$fs: writes into a full external data file, seed $seed" "guest $fs ext $seed"
+		it "$fs: writes to a full external data file, seed $seed" "guest $fs ext $seed"
 		it "$fs: writes while a stream waits for space, seed $seed" \
 			"guest_and_job $fs $seed"
 	done
 done
 
-it "zeros that shall have space get ENOSPC, too, and the stream waits" zeros
+it "zeros that take space get ENOSPC, too, and the stream waits" zeros
 zeros() {
 	use ext
 	small_fs ext4
@@ -158,7 +158,7 @@ zeros() {
 	TABLE="0 $SECTORS cowchain 1 no_discard_passdown ${TABLE#* cowchain 0 }"
 	create cct
 	DEV=/dev/mapper/cct
-	# sets bits only, so that the job finds nothing but zeros to begin with
+	# sets only bits, so that the job finds zeros at first
 	io zero:0:2M
 	fill 0
 	eq "$(io ENOSPC?zero:14M:64k)" "1 failed" "zeros without space"
@@ -174,7 +174,7 @@ zeros() {
 
 # ---- metadata ----
 
-# The tables of the second 32 MiB of a disk have no space yet, and there is none left.
+# A chain in which tables for the second 32 MiB of the disk have no space yet, and none is left.
 sparse_tables() {
 	local table
 
@@ -198,7 +198,7 @@ reload() {
 	status cct
 }
 
-it "no space for metadata: read-only, until it is loaded again" metadata
+it "without space for metadata the chain is read-only until its table is reloaded" metadata
 metadata() {
 	local nr
 
@@ -233,7 +233,7 @@ metadata() {
 	keep compare d.qcow2 model.raw
 }
 
-it "no space for metadata during a stream: it goes on after the reload" metadata_stream
+it "without space for metadata a stream ends, and continues after the reload" metadata_stream
 metadata_stream() {
 	sparse_tables
 	msg cct stream

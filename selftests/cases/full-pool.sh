@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The top in a thin pool that runs full: who gets ENOSPC, what waits for space, and that nothing is lost.
+# The top in a thin pool that runs full: which I/O gets ENOSPC, what waits for space, and that nothing is lost.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=selftests/lib/no-space.sh
@@ -32,7 +32,7 @@ chain_is_thin() {
 	eq "$S_LAYERS $S_IO" "1 ok" "layers, io-status"
 }
 
-it "a thin pool with queue_if_no_space: all wait, then get ENOSPC after its timeout" thin_queue
+it "a thin pool with queue_if_no_space: all I/O waits, and gets ENOSPC after the timeout" thin_queue
 thin_queue() {
 	local pid timeout=/sys/module/dm_thin_pool/parameters/no_space_timeout
 
@@ -47,14 +47,14 @@ thin_queue() {
 	status cct
 	eq "$S_STATE $S_IO" "running ok" "state while the pool waits"
 	grow_pool 4
-	# more than that: it waits again, for a second this time
+	# not enough: it waits again
 	wait_for 60 pool_is_full
 	grow_pool 6
 	wait "$pid"
 	job_done cct
 	chain_is_thin
 	echo 1 >$timeout
-	# a guest fills the rest
+	# the guest fills the rest
 	cowio -m model.raw "$DEV" "ENOSPC?random:100:7" verify
 	echo 60 >$timeout
 	grow_pool 32
@@ -65,7 +65,7 @@ thin_queue() {
 	keep compare d.qcow2 model.raw
 }
 
-it "a device that cannot take the header: no snapshot, no chain" snapshot_full
+it "a device without space for the header: no snapshot, no chain" snapshot_full
 snapshot_full() {
 	use abcd
 	use spare single.qcow2
@@ -84,7 +84,7 @@ snapshot_full() {
 	refuse_msg ENOSPC cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	status cct
 	eq "$S_MODE $S_LAYERS" "rw 4" "mode, layers"
-	# nor can it be used by itself, without a trace that it was written to
+	# it cannot be used alone either: the header could not show that it was written
 	TABLE="0 $SECTORS cowchain 0 1 qcow2 ${LOOP[e.qcow2]} -"
 	refuse_create ENOSPC 'cannot write the header: error -28'
 	io write:1M:64k:2 flush verify
@@ -100,7 +100,7 @@ snapshot_full() {
 	keep compare e.qcow2 model.raw
 }
 
-# Another thin device takes what the pool has left.
+# Another thin device takes the rest of the pool.
 fill_pool() {
 	dmsetup message cct-pool 0 "create_thin 9"
 	dmsetup create cct-thin9 --table "0 32768 thin /dev/mapper/cct-pool 9"

@@ -8,7 +8,7 @@
 # shellcheck source=selftests/lib/tool.sh
 . "$HERE/lib/tool.sh"
 
-it "the tool refuses a stream that cannot fit, with --force it is tried" tool_stream
+it "the tool refuses a stream that cannot fit, and tries it with --force" tool_stream
 tool_stream() {
 	need cowchain
 	use abcd
@@ -21,7 +21,7 @@ tool_stream() {
 	tool_fails 1 'small/d.qcow2 has [0-9.]+M free.*--base.*--force' stream cct
 	status cct
 	eq "$S_STATE" "" "job after a refusal"
-	# of what c holds there is no more than 1.2 MiB
+	# c has no more than 1.2 MiB
 	cowchain stream cct --base 1 --wait --quiet
 	status cct
 	eq "$S_LAYERS" 3 layers
@@ -69,7 +69,7 @@ tool_copy() {
 	io verify
 }
 
-it "the tool counts zeros where they take space" tool_zeros
+it "the tool counts zeros if they take space" tool_zeros
 tool_zeros() {
 	local features
 
@@ -94,12 +94,12 @@ tool_zeros() {
 	remove cct
 }
 
-it "the tool knows that what is shared has to be written once more" tool_shared
+it "the tool knows that shared blocks have to be written again" tool_shared
 tool_shared() {
 	need cowchain
 	use abcd
 	small_fs xfs
-	# all of it has been written: what is only reserved is not shared
+	# all of it is written, because blocks that are only reserved are not shared
 	cp --sparse=never d.qcow2 small/
 	rm d.qcow2
 	cp --reflink=always small/d.qcow2 small/other.qcow2
@@ -115,7 +115,7 @@ tool_shared() {
 	remove cct
 }
 
-it "the tool knows the room of a thin pool" tool_thin
+it "the tool knows the space in a thin pool" tool_thin
 tool_thin() {
 	need cowchain
 	use ext

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Hostile images: wrong headers, tables and entries, cut files. Clear errors, nothing else.
+# Hostile images: wrong headers, tables and entries, cut files. They lead to clear errors, and nothing worse.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -9,7 +9,7 @@ abcd() {
 	layers a.raw b.qcow2 c.qcow2 d.qcow2
 }
 
-# bad_header REGEX POKE-COMMAND...: d.qcow2 with that change is refused as a top
+# bad_header REGEX POKE-COMMAND...: expects that d.qcow2 with this change is refused as a top
 bad_header() {
 	local regex=$1
 
@@ -57,7 +57,7 @@ header() {
 	create cct
 }
 
-it "features that we must not ignore are named" features
+it "a feature that must not be ignored is named" features
 features() {
 	abcd
 	bad_header 'dirty' set incompatible_features 0x11
@@ -106,7 +106,7 @@ kinds() {
 	refuse_create any
 }
 
-# refuses_or_eio OFFSET: the table is refused, or I/O there gets EIO and a line in the log
+# refuses_or_eio OFFSET: expects that the table is refused, or that I/O there fails with EIO and a line in the log
 refuses_or_eio() {
 	cp d.qcow2 before
 	mark bad
@@ -118,7 +118,7 @@ refuses_or_eio() {
 	logged "cowchain: .{8}"
 }
 
-it "compressed clusters get an error, and the layer's others do not" compressed
+it "compressed clusters get an error, and other clusters of the layer do not" compressed
 compressed() {
 	SECTORS=2048
 	use refused base.raw compressed.qcow2
@@ -154,7 +154,7 @@ entry() {
 		logged "cowchain: .{8}"
 		;;
 	esac
-	# what the others say does not suffer
+	# other entries are not affected
 	cowio -m model.raw /dev/mapper/cct read:0:128k read:256k:1M read:12M:1M
 	remove cct
 	detach c.qcow2
@@ -202,7 +202,7 @@ not_silenced() {
 	logged "cowchain: .*guest offset"
 }
 
-it "zero bits count without an offset, too" zero_without_offset
+it "zero bits are valid without an offset, too" zero_without_offset
 zero_without_offset() {
 	use abcd
 	qcow2poke c.qcow2 l2 1 0 0xffffffff00000000
@@ -210,7 +210,7 @@ zero_without_offset() {
 	cowio "$DEV" zeros:128k:128k
 }
 
-# top_entry WORD0 WORD1: a writer cannot keep this; cluster 2 of the top has it
+# top_entry WORD0 WORD1: puts this into the entry of cluster 2 of the top, and expects that it is refused
 top_entry() {
 	cp "$FIXTURES/abcd/d.qcow2" d.qcow2
 	qcow2poke d.qcow2 l2 2 "$1" "$2"
@@ -219,7 +219,7 @@ top_entry() {
 	keep_going
 }
 
-# A bad entry is no reason for others to fail, once it is repaired.
+# After a bad entry was repaired, everything works.
 keep_going() {
 	cp "$FIXTURES/abcd/d.qcow2" d.qcow2
 	create cct
@@ -241,12 +241,12 @@ l2_top() {
 	top_entry $((w0 | 1 << 62)) -
 	top_entry $((w0 | 0x2)) -
 	top_entry $(((1 << 63) | (1 << 40))) -
-	# onto the L2 table that says so
+	# onto the L2 table with this entry
 	top_entry "$(qcow2poke d.qcow2 l1 0)" -
 	untouched abcd a.raw b.qcow2 c.qcow2
 }
 
-it "a freed cluster is called what it is: not prepared for writing" not_prepared
+it "a freed cluster is reported as not prepared for writing" not_prepared
 not_prepared() {
 	local rc=0
 
@@ -263,7 +263,7 @@ not_prepared() {
 	refuse_create any 'prepared|extended'
 }
 
-it "with an external data file only the guest's own offset is right" data_file_offset
+it "with an external data file only the offset of the guest is accepted" data_file_offset
 data_file_offset() {
 	use ext
 	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
@@ -402,8 +402,8 @@ snapshot() {
 	io random:20:1 verify
 }
 
-# The target says the same thing only so many times in five seconds.
-# flip FILE SEED COUNT LENGTH: random bytes within the first LENGTH
+# The target limits how often it logs the same message in five seconds.
+# flip FILE SEED COUNT LENGTH: changes random bytes within the first LENGTH
 flip() {
 	perl -e '
 		my ($file, $seed, $count, $len) = @ARGV;
@@ -415,7 +415,7 @@ flip() {
 		}' "$@"
 }
 
-it "random damage never does more than fail" damage
+it "random damage leads to errors, and to nothing worse" damage
 damage() {
 	local i f accepted=0
 
@@ -443,7 +443,7 @@ damage() {
 	cowio -m model.raw /dev/mapper/cct verify
 }
 
-it "after all that nothing is held and the module can be unloaded" unload
+it "afterwards nothing is in use, and the module can be unloaded" unload
 unload() {
 	local file=${DM_COWCHAIN_MODULE:-}
 

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Huge: a disk of 130 GiB, beyond what is validated on activation; and a top map that is not kept whole.
+# A disk of 130 GiB, of which activation validates only a part, and a top map that is not kept completely.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-MIB_PER_BLOCK=32	# of the guest, in one block of the top map
+MIB_PER_BLOCK=32	# of the guest's disk, in one block of the top map
 BLOCKS=4160
 SECTORS=$((BLOCKS * MIB_PER_BLOCK * 2048))
 
@@ -15,7 +15,7 @@ huge() {
 	mkchain cct base.raw huge.qcow2
 }
 
-# some_blocks FIRST END OP [SEED]: one OP of 4 KiB in each of these blocks of the map, at different places
+# some_blocks FIRST END OP [SEED]: prints one OP of 4 KiB in each of these blocks of the map
 some_blocks() {
 	local i ops=()
 

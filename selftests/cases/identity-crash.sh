@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Identity and jobs after a power loss at each single write to a header: a snapshot and a stream are
-# logged by dm-log-writes, and the two images played back up to each point.
+# logged by dm-log-writes, and the two images are played back up to each point.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
 CHAIN=(a.raw b.qcow2 c.qcow2 d.qcow2)
-COPIED=4		# in the identity's flags: all is in the top
-SECOND=$((48 << 11))	# sectors: where e.qcow2 begins on the disk that holds both
+COPIED=4		# flag of the identity: everything is in the top
+SECOND=$((48 << 11))	# sector at which e.qcow2 begins on the disk that holds both
 
-# Both images on one disk, so that the log has one order for both.
+# Puts both images on one disk, so that the log has one order for both.
 logged_disk() {
 	local n_d n_e f
 
@@ -40,7 +40,7 @@ end_of_log() {
 	detach disk.img log.img
 }
 
-# replay FROM TO NAME: NAME.1, NAME.2, ... are the disk after each write to a header between two marks
+# replay FROM TO NAME: makes NAME.1, NAME.2, ..., the disk after each write to a header between two marks
 replay() {
 	perl -MIO::Handle -e '
 		my ($from, $to, $name, $second) = @ARGV;
@@ -71,7 +71,7 @@ replay() {
 		print "$n\n";' "$1" "$2" "$3" "$SECOND"
 }
 
-# point FILE: d.qcow2 and e.qcow2 as they are on a disk
+# point FILE: extracts d.qcow2 and e.qcow2 from a disk
 point() {
 	dd if="$1" of=d.qcow2 bs=64k count=$((SECOND / 128)) conv=sparse status=none
 	dd if="$1" of=e.qcow2 bs=64k skip=$((SECOND / 128)) conv=sparse status=none
@@ -79,7 +79,7 @@ point() {
 	truncate -s "$E_BYTES" e.qcow2
 }
 
-# reads MODEL FILE...: that chain can be attached for writing, reads like that, and its job ends
+# reads MODEL FILE...: expects that the chain can be attached for writing, reads like MODEL, and its job ends
 reads() {
 	local model=$1 left
 
@@ -108,7 +108,7 @@ images() {
 	logged_disk
 }
 
-# The header of the new top says whom it stands on; who has none was never used.
+# The header of the new top names the layer below; a top without an identity was never used.
 snapshot_point() {
 	local parent d_uuid sealed
 
@@ -144,7 +144,7 @@ snapshot() {
 	remove cct
 	end_of_log
 	n=$(replay begin end at)
-	# 4 for the new top's first identity, 1 for the seal
+	# 4 for the first identity of the new top, 1 for the seal
 	[ "$n" -ge 5 ] || fail "only $n writes to headers"
 	detach a.raw b.qcow2 c.qcow2
 	for ((i = 1; i <= n; i++)); do
@@ -153,7 +153,7 @@ snapshot() {
 	done
 }
 
-# stream_points BASE CHAIN...: of a stream from its start to its end; the chain is what it leads to
+# stream_points BASE CHAIN...: the points of a stream, from its start to its end; CHAIN is its result
 stream_points() {
 	local base=$1 i n name copied=
 
@@ -193,7 +193,7 @@ stream_points() {
 	[ -n "$copied" ] || fail "no point between the last copy and the header"
 }
 
-# stream_ends TO... -- CHAIN...: from that chain the job gets to the other one
+# stream_ends TO... -- CHAIN...: expects that the job in CHAIN leads to the chain TO
 stream_ends() {
 	local to=()
 

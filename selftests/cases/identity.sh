@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Identity: who a layer is, what it stands on, what stands on it.
+# The identity of a layer, and how it names the layers below and above.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -12,7 +12,7 @@ abcd() {
 	mkchain cct "${CHAIN[@]}"
 }
 
-# spare NAME BELOW: an empty layer with the name of what will be below it
+# spare NAME BELOW: makes an empty layer that names BELOW as its backing file
 spare() {
 	use spare single.qcow2
 	mv single.qcow2 "$1.qcow2"
@@ -20,7 +20,7 @@ spare() {
 	attach "$1.qcow2"
 }
 
-# with FEATURES... : TABLE again with these features
+# with FEATURES... : sets TABLE again, with these features
 with() { TABLE="0 $SECTORS cowchain $# $* ${TABLE#* cowchain 0 }"; }
 
 it "an image of qemu-img gets an identity when it is written" adopted
@@ -36,7 +36,7 @@ adopted() {
 	remove cct
 	keep check d.qcow2
 	untouched abcd a.raw b.qcow2 c.qcow2
-	# every use counts, and only that
+	# the generation changes with each use, and only then
 	create cct
 	io verify
 	ident d.qcow2
@@ -69,7 +69,7 @@ sealed() {
 	eq "$I_PARENT $I_PGEN $I_FLAGS" "$uuid $gen 0" "the new top"
 	io random:20:2 verify
 	remove cct
-	# the old top is not to be written any more, but to be read
+	# the old top can be read, but no longer written
 	layers "${CHAIN[@]}"
 	refuse_create EMEDIUMTYPE allow_sealed
 	create cct --readonly
@@ -82,7 +82,7 @@ sealed() {
 	keep check frozen.qcow2
 }
 
-it "a sealed layer that is written after all: its child is refused" child_of_changed
+it "a sealed layer that is written nevertheless: its child is refused" child_of_changed
 child_of_changed() {
 	abcd
 	spare e d.qcow2
@@ -97,7 +97,7 @@ child_of_changed() {
 	ident d.qcow2
 	eq "$I_FLAGS" 0 "flags: not sealed any more"
 	remove cct
-	# from now on without the feature
+	# the feature is not needed from now on
 	layers "${CHAIN[@]}"
 	create cct
 	remove cct
@@ -111,13 +111,13 @@ child_of_changed() {
 	matches "$(dmsetup table cct)" ' 1 ignore_identity 5 ' "table"
 	cowio -m e.model "$DEV" verify
 	remove cct
-	# it is at home there now
+	# its parent is this layer now
 	layers "${CHAIN[@]}" e.qcow2
 	create cct
 	retire cct e.qcow2 e.model
 }
 
-it "a layer below was swapped, or is missing" swapped
+it "a lower layer that was exchanged, or is missing" swapped
 swapped() {
 	abcd
 	spare e d.qcow2
@@ -132,7 +132,7 @@ swapped() {
 	refuse_create ESTALE "ignore_identity"
 	layers e.qcow2
 	refuse_create ESTALE "missing"
-	# the same further down
+	# the same in a lower layer
 	spare f e.qcow2
 	layers "${CHAIN[@]}" e.qcow2
 	create cct
@@ -162,7 +162,7 @@ anonymous_missing() {
 	remove cct
 	layers d.qcow2
 	refuse_create ESTALE "missing"
-	# nothing knows of which raw image it is
+	# a raw image has no identity that could be wrong
 	layers a.raw d.qcow2
 	create cct
 	io verify
@@ -219,7 +219,7 @@ stream() {
 	ident f.qcow2
 	eq "$I_PARENT $I_PGEN $I_JOB" "$uuid $gen 0" "parent with a base"
 	remove cct
-	# the layers between are right as well, for a table that was loaded before the end
+	# the layers between are accepted as well, for a table that was loaded before the end
 	layers "${CHAIN[@]}" e.qcow2 f.qcow2
 	create cct
 	io verify
@@ -274,7 +274,7 @@ reload() {
 	retire cct e.qcow2
 }
 
-# The header as QEMU writes it: whatever is done there, the extension stays.
+# QEMU keeps the extension whenever it writes the header.
 it "QEMU rewrites the header and keeps the identity" by_qemu
 by_qemu() {
 	local before
@@ -305,7 +305,7 @@ by_qemu() {
 	retire cct e.qcow2
 }
 
-it "a header without room: no identity, all else works" no_room
+it "a header without room: no identity, and everything else works" no_room
 no_room() {
 	use abcd
 	fill_header d.qcow2
@@ -321,7 +321,7 @@ no_room() {
 	retire cct d.qcow2
 }
 
-# One of a private type instead of the end marker, and the marker at the end of the cluster; the name
+# Puts a private extension over the end marker, and the marker at the end of the cluster; the name
 # of the backing file moves to the sector before that.
 fill_header() {
 	perl -e '
@@ -358,7 +358,7 @@ crash() {
 	remove cct
 	detach d.qcow2 e.qcow2
 	cp d.qcow2 after.qcow2
-	# the child exists, the seal does not: both can be used, but not both for writing
+	# the child exists, the seal does not: both can be used, but only one of them for writing
 	cp before.qcow2 d.qcow2
 	layers "${CHAIN[@]}" e.qcow2
 	create cct

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A stream outlives its table: detach, reload, crash.
+# A stream continues after its table was removed: detach, reload, crash.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
 CHAIN=(a.raw b.qcow2 c.qcow2 d.qcow2)
 
-# begin: a chain, and a slow stream on it that has copied something
+# begin: makes a chain, and starts a slow stream that has copied something
 begin() {
 	use abcd
 	mkchain cct "${CHAIN[@]}"
@@ -21,13 +21,13 @@ has_copied() {
 	[ "$S_OFF" -gt 0 ]
 }
 
-# recorded TYPE: what d.qcow2 says
+# recorded TYPE: expects this job in the header of d.qcow2
 recorded() {
 	ident d.qcow2
 	eq "$I_JOB" "$1" "job in the header"
 }
 
-# again [FEATURE...]: the table anew
+# again [FEATURE...]: creates the device again
 again() {
 	layers "${CHAIN[@]}"
 	TABLE="0 $SECTORS cowchain $# $* ${TABLE#* cowchain 0 }"
@@ -35,7 +35,7 @@ again() {
 	create cct
 }
 
-# finish FILE...: the job that goes on ends as it should
+# finish FILE...: expects that the job that continues ends with this chain
 finish() {
 	io random:20:2
 	msg cct job-set-speed 0
@@ -46,7 +46,7 @@ finish() {
 	retire cct d.qcow2
 }
 
-it "after a detach it goes on by itself" detached
+it "after a detach a stream continues by itself" detached
 detached() {
 	begin
 	remove cct
@@ -59,7 +59,7 @@ detached() {
 	finish d.qcow2
 }
 
-it "with a base that has no identity, and with a name" with_base
+it "a stream with a base that has no identity, and with a name" with_base
 with_base() {
 	use abcd
 	mkchain cct "${CHAIN[@]}"
@@ -124,7 +124,7 @@ base_moves() {
 	io verify
 }
 
-it "a base that is not there: said, and the chain works" base_missing
+it "a base that is missing is reported, and the chain works" base_missing
 base_missing() {
 	use abcd
 	mkchain cct "${CHAIN[@]}"
@@ -146,7 +146,7 @@ base_missing() {
 	io verify
 }
 
-it "a reload does not lose it" reloaded
+it "a reload does not lose the stream" reloaded
 reloaded() {
 	begin
 	dmsetup load cct --table "$(dmsetup table cct)"
@@ -176,7 +176,7 @@ read_only() {
 	finish d.qcow2
 }
 
-it "no_auto_resume: it waits, and is continued or cancelled by hand" by_hand
+it "with no_auto_resume the stream waits, and can be continued or cancelled" by_hand
 by_hand() {
 	begin
 	remove cct
@@ -209,7 +209,7 @@ by_hand() {
 	retire cct d.qcow2
 }
 
-it "another stream takes the place of the recorded one" replaced
+it "another stream replaces the recorded one" replaced
 replaced() {
 	begin
 	remove cct
@@ -223,7 +223,7 @@ replaced() {
 	retire cct d.qcow2
 }
 
-it "cancelled: it does not come again, also when suspended" cancelled
+it "a cancelled stream does not return, also if it is cancelled while suspended" cancelled
 cancelled() {
 	begin
 	msg cct job-cancel
@@ -243,7 +243,7 @@ cancelled() {
 	retire cct d.qcow2
 }
 
-it "speed and pause hold for later, too" speed_and_pause
+it "speed and pause are kept, too" speed_and_pause
 speed_and_pause() {
 	begin
 	msg cct job-set-speed 131072
@@ -259,7 +259,7 @@ speed_and_pause() {
 	finish d.qcow2
 }
 
-it "one that waits and was paused: job-resume starts it" resumed_by_hand
+it "job-resume starts a stream that waits and was paused" resumed_by_hand
 resumed_by_hand() {
 	begin
 	msg cct job-pause
@@ -270,8 +270,8 @@ resumed_by_hand() {
 	finish d.qcow2
 }
 
-# Only the user's pause lasts.
-it "one that an error has stopped is tried again" stopped
+# Only the pause by a user is recorded.
+it "a stream that an error has stopped is tried again" stopped
 stopped() {
 	local n
 
@@ -295,7 +295,7 @@ stopped() {
 	finish d.qcow2
 }
 
-# What the image would be after a crash is what is on its device, or less.
+# After a crash the image has what is on its device now, or less.
 it "crashes during a stream" crashes
 crashes() {
 	local i
@@ -328,7 +328,7 @@ crashes() {
 	done
 }
 
-it "a crash around the change of the header: either chain is right" around_the_switch
+it "a crash at the change of the header: both chains are valid" around_the_switch
 around_the_switch() {
 	use abcd
 	mkchain cct "${CHAIN[@]}"
@@ -340,7 +340,7 @@ around_the_switch() {
 	job_done cct
 	remove cct
 	eq "$(qcow2poke d.qcow2 backing)" a.raw "backing file"
-	# all is copied, and so it says; the header names c.qcow2 still, or a.raw already
+	# all is copied, and recorded as such; the header names c.qcow2 still, or a.raw already
 	set_copied d.qcow2
 	layers a.raw d.qcow2
 	create cct
@@ -350,7 +350,7 @@ around_the_switch() {
 	retire cct d.qcow2
 }
 
-# set_copied FILE: the identity as it was between the last copy and the end of the job
+# set_copied FILE: makes the identity what it was between the last copy and the end of the job
 set_copied() {
 	need perl
 	perl -e '
@@ -364,7 +364,7 @@ set_copied() {
 			($best, $seq) = ($i, $s) if $magic == 0x6377696d && $s > $seq;
 		}
 		my $slot = substr($h, $pos + 160 * $best, 160);
-		# copied, and another parent is right, too: none; a stream, base 0
+		# copied, and another parent is accepted, too: none; a stream, base 0
 		substr($slot, 32, 16) = "\x55" x 16;
 		substr($slot, 64, 8) = pack("L>L>", 12, 1);
 		substr($slot, 124, 24) = "\0" x 24;
@@ -378,7 +378,7 @@ set_copied() {
 		seek($f, $pos + 160 * $best, 0); print $f $slot; close($f) or die;' "$1"
 }
 
-it "a job that fails does not come again" failed
+it "a job that failed does not return" failed
 failed() {
 	local n
 
@@ -388,7 +388,7 @@ failed() {
 	over b.qcow2 "0 $n linear @ 0"
 	mkchain cct "${CHAIN[@]}"
 	msg cct stream speed 65536 on-error report
-	# paused, or it may have met the error before it is told to be fast
+	# paused first, or it might meet the error before its speed is set
 	msg cct job-pause
 	recorded 1
 	change b.qcow2 "0 $n error"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# One I/O of the top fails: writes that are lost are reported, once, and none appears later that the guest
-# was told has failed.
+# One I/O of the top fails: writes that are lost are reported, once, and a write that was reported as failed
+# does not appear later.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=selftests/lib/injector.sh
@@ -9,7 +9,7 @@
 # shellcheck source=selftests/lib/slow-layers.sh
 . "$HERE/lib/slow-layers.sh"
 
-# The top is on cct-f3, with cct-top over it; its chain on the devices that can be made to fail.
+# Makes a chain on the devices that can be made to fail; its top is on cct-top, which is on cct-f3.
 faulty_chain() {
 	faulty faults
 	dmsetup create cct-top --table "0 $(sectors d.qcow2) linear /dev/mapper/cct-f3 0"
@@ -19,12 +19,12 @@ faulty_chain() {
 	DEV=/dev/mapper/cct
 }
 
-# fail_top OPS NTH: the top's n-th I/O from now on fails once; OPS 2 are writes, 4 flushes
+# fail_top OPS NTH: lets the n-th I/O of the top from now on fail once; OPS 2 are writes, 4 flushes
 fail_top() { echo "8 $1 $2 1 5 0" >/sys/module/dm_cct_fault/parameters/plan; }
 
-it "a flush of the header that fails is not the last that is told" lost_flush
-# A device may tell one flush only that it has lost what it was to write back. Whose flush that is does not
-# matter: nothing may be called durable after it.
+it "after a failed flush of the header, the next flush fails, too" lost_flush
+# A device may report only to one flush that it has lost writes. Whatever that flush was for, nothing may
+# be reported as durable after it.
 lost_flush() {
 	faulty_chain
 	io write:1M:64k:1
@@ -36,7 +36,7 @@ lost_flush() {
 	remove cct
 }
 
-it "nor one of the guest, though no bit waits for it" lost_idle_flush
+it "after a failed flush of the guest, the next one fails, too, without dirty bits" lost_idle_flush
 lost_idle_flush() {
 	faulty_chain
 	io write:1M:64k:1 flush
@@ -46,14 +46,14 @@ lost_idle_flush() {
 	remove cct
 }
 
-it "writes that a failed commit has lost: a flush says so after a reload" "lost_told before"
-it "but not if one has said so before that" "lost_told after"
-# The guest goes on over the reload. What it had written is gone: the next flush says so, once, unless one
-# has said so already.
+it "writes that a failed commit has lost: after a reload a flush reports them" "lost_told before"
+it "writes that a failed commit has lost: not reported again if a flush has done so before the reload" "lost_told after"
+# The guest continues over the reload. What it had written is lost: the next flush reports that once, unless
+# a flush has done so already.
 lost_told() {
 	faulty_chain
 	io write:1M:64k:1 flush
-	# the data, then the bits of a commit that nobody has asked for
+	# the data, then the bits, in a commit by the timer
 	fail_top 2 2
 	cowio "$DEV" write:1088k:64k:2
 	wait_for 30 in_mode cct ro
@@ -72,14 +72,14 @@ lost_told() {
 	remove cct
 }
 
-# change_top TARGET...: cct-top becomes that
+# change_top TARGET...: gives cct-top this table
 change_top() {
 	dmsetup load cct-top --table "0 $(sectors d.qcow2) $*"
 	dmsetup suspend --noflush --nolockfs cct-top
 	dmsetup resume cct-top
 }
 
-# Another table of the chain, the same, with nothing that would make the guest flush.
+# Loads the table of the chain again, without a flush of the guest.
 load_again() {
 	dmsetup load cct --table "$(dmsetup table cct)"
 	dmsetup suspend --noflush --nolockfs cct
@@ -87,8 +87,8 @@ load_again() {
 	in_mode cct rw || fail "mode $S_MODE after a reload"
 }
 
-it "a flush that fails in a suspend: the next table's first one says so" lost_suspend
-# What was written over has no bits: only the device knows that it has lost it, and says so once.
+it "a flush that fails in a suspend: the first flush of the next table reports it" lost_suspend
+# Overwriting sets no bits: only the device knows that it has lost the data, and reports it once.
 lost_suspend() {
 	faulty_chain
 	io write:1M:64k:1 flush write:1M:64k:2
@@ -104,7 +104,7 @@ lost_suspend() {
 	remove cct
 }
 
-it "writes that end after a failed commit was told: a flush says so again" lost_late
+it "writes that end after a failed commit was reported: a flush reports them again" lost_late
 # The flush of the guest has failed for the first write; the second, for which there are dirty bits already
 # in the same place, ends after that.
 lost_late() {
@@ -132,11 +132,11 @@ lost_late() {
 	remove cct
 }
 
-it "but a loss that was told is told once" lost_once
+it "writes that were lost are reported once" lost_once
 lost_once() {
 	faulty_chain
 	io write:1M:64k:1 flush
-	# the data, then the bits of a commit that nobody has asked for
+	# the data, then the bits, in a commit by the timer
 	fail_top 2 2
 	cowio "$DEV" write:1088k:64k:2
 	wait_for 30 in_mode cct ro
@@ -149,8 +149,8 @@ lost_once() {
 }
 
 it "a write that has failed does not appear after a partial one" failed_appears
-# A partial write has filled its subcluster's first sector and waits for the rest. Meanwhile the guest writes
-# all of it, is told that this has failed, and reads what was there before.
+# A partial write has filled the first sector of its subcluster and waits for the rest. Meanwhile the guest
+# writes all of it, which fails, and reads the old contents.
 failed_appears() {
 	local pid
 
@@ -177,7 +177,7 @@ failed_appears() {
 	retire cct top.qcow2
 }
 
-# has_written N: so many writes have reached the top since it was activated
+# has_written N: have so many writes reached the top since it was activated?
 has_written() { [ "$(($(dm_stat cct-f3 4) - WRITTEN))" -ge "$1" ]; }
 
 run_cases

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Messages: every one in every wrong form, and the right ones.
+# Messages: each of them in all wrong forms, and in the right ones.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -50,7 +50,7 @@ malformed() {
 		job-set-speed -1
 		job-set-speed 1 2
 	END
-	# none of them left anything behind
+	# none of them has left anything behind
 	status cct
 	eq "$S_STATE" "" "job"
 	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -82,7 +82,7 @@ no_job() {
 		# shellcheck disable=SC2086	# words
 		refuse_msg ENOENT cct $m
 	done
-	# nor when there was one
+	# nor after there was one
 	msg cct base 2
 	msg cct stream
 	job_done cct
@@ -120,7 +120,7 @@ snapshot_unusable() {
 	refuse_msg any cct snapshot qcow2 "${LOOP[single.qcow2]}" "${LOOP[ext.data]}"
 	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2
 	io verify write:0:64k:3 verify
-	# none of them is held
+	# none of them is in use
 	detach smaller.qcow2 used.qcow2 standard.qcow2 ext.qcow2 ext.data single.qcow2
 	retire cct d.qcow2
 }
@@ -139,7 +139,7 @@ base_forms() {
 		refuse_msg "EINVAL|ENODEV|ENOENT|ENOTBLK|ENXIO" cct base "$base"
 	done
 	msg cct base none
-	# after all that: the base that was set last counts
+	# after all that, the base that was set last is selected
 	msg cct base "${LOOP[b.qcow2]}"
 	msg cct stream
 	job_done cct
@@ -148,7 +148,7 @@ base_forms() {
 	retire cct d.qcow2
 }
 
-it "stream's words in any order" stream_words
+it "the words of stream in any order" stream_words
 stream_words() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2

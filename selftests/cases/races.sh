@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Races: what must not happen when two things happen at once.
+# Races: two operations at the same time.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-# slow FILE READ-MS WRITE-MS: makes a layer slow; its loop device has to be there
+# slow FILE READ-MS WRITE-MS: makes a layer slow, which has to be attached
 slow() {
 	over "$1" "0 $(sectors "$1") delay @ 0 $2 @ 0 $3"
 }
@@ -30,7 +30,7 @@ write_and_copy() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct base 0
 	msg cct stream
-	# the places that the layers between provide, in parts and as a whole
+	# ranges that the layers between provide, in part and as a whole
 	io write:64k:512:1 write:129k:2k:2 write:8193k:1M:3 zero:12M:9k discard:12800k:64k \
 		write:2100k:1k:4 write:15M:4k:5 zero:15800k:3k random:60:1
 	job_done cct
@@ -52,8 +52,8 @@ discard_and_copy() {
 	retire cct d.qcow2
 }
 
-# under_way NAME COUNT: waits until the device has so many I/Os to do. Starts no process in the loop, which
-# would take longer than they do.
+# under_way NAME COUNT: waits until so many I/Os of the device are in flight. Starts no process in the loop,
+# which would take longer than they do.
 under_way() {
 	local stat start=$SECONDS minor
 
@@ -63,7 +63,7 @@ under_way() {
 	done
 }
 
-# One 4 KiB write is under way for a while; $1 comes meanwhile. Any order is right, a mixture not.
+# A write of 4 KiB is in flight for a while, and $1 comes meanwhile. Any order is allowed, a mixture is not.
 overtaking() {
 	local off pid
 
@@ -82,7 +82,7 @@ overtaking() {
 		cowio -m written.raw "$DEV" "read:$off:4k" 2>/dev/null ||
 			cowio -m zeroed.raw "$DEV" "read:$off:4k"
 	done
-	# and it stays that way
+	# and it stays so
 	dd if="$DEV" of=before.raw bs=1M iflag=direct status=none
 	remove cct
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -90,9 +90,9 @@ overtaking() {
 	retire cct d.qcow2 before.raw
 }
 
-it "a discard against a write under way to the same place" discard_overtakes
+it "a discard and a write in flight to the same place" discard_overtakes
 discard_overtakes() { overtaking discard; }
-it "write zeroes against a write under way to the same place" zero_overtakes
+it "write zeroes and a write in flight to the same place" zero_overtakes
 zero_overtakes() { overtaking zero; }
 
 it "two parts of one unallocated subcluster at the same time" two_parts
@@ -134,7 +134,7 @@ read_released() {
 	for i in "${pids[@]}"; do
 		wait "$i" || fail "a reader failed"
 	done
-	# the layers between are free: nothing holds the delays any more
+	# the layers between are free: the delay devices are not in use any more
 	remove cct-over-b-qcow2 cct-over-c-qcow2
 	io verify
 }
@@ -150,7 +150,7 @@ cancel_start() {
 	io write:1M:64k:1 flush
 	for wait in 0 0.2 0.4 0.6 0.8 2 5; do
 		case $wait in
-		# only where it takes so long to start a program
+		# only if starting a program takes so long
 		2 | 5) [ $met -eq 0 ] || break ;;
 		esac
 		msg cct stream speed 65536 &
@@ -163,7 +163,7 @@ cancel_start() {
 			wait "$pid" || fail "the stream was not accepted"
 			msg cct job-cancel
 		fi
-		# else the next activation would begin it again
+		# or the next activation would start it again
 		ident d.qcow2
 		eq "$I_JOB" 0 "job in the header, cancelled after $wait s"
 	done
@@ -172,7 +172,7 @@ cancel_start() {
 	retire cct d.qcow2
 }
 
-it "a snapshot while writes are under way" snapshot_and_writes
+it "a snapshot while writes are in flight" snapshot_and_writes
 snapshot_and_writes() {
 	local pids=() i
 
@@ -230,7 +230,7 @@ stale_table() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	io random:20:1
 	dmsetup load cct --table "$(dmsetup table cct)"
-	# refusing this is right, too: then the chain is the old one
+	# it may be refused as well: then the chain is the old one
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - || top=d.qcow2
 	io random:40:2
 	cp d.qcow2 frozen.qcow2
@@ -253,7 +253,7 @@ stale_stream() {
 	dmsetup suspend cct
 	dmsetup resume cct || { dmsetup clear cct; dmsetup resume cct; }
 	io verify random:20:2 verify
-	# the chain is the long one again; with nothing between, a stream leaves the header alone
+	# the chain is the long one again; with nothing between, a stream does not change the header
 	eq "$(dmsetup table cct | cut -d ' ' -f 5)" 4 "layers of the old table"
 	msg cct base 2
 	msg cct stream
@@ -270,7 +270,7 @@ removal() {
 	abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	for i in 0 0.02 0.05 0.1 0.2 0.3 0.5 0.8; do
-		# or it goes on by itself
+		# or it continues by itself
 		[ "$i" != 0 ] || msg cct stream speed $((8 << 20))
 		sleep $i
 		remove cct
@@ -281,7 +281,7 @@ removal() {
 		io verify
 	done
 	[ -z "$backing" ] || remove cct
-	# all over again without a limit, so that the end itself is met
+	# again without a limit, so that the end of the job is hit
 	for i in 1 2 3 4 5 6; do
 		cp "$FIXTURES/abcd/d.qcow2" d.qcow2
 		mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -314,7 +314,7 @@ cancel() {
 		msg cct base none
 		msg cct stream speed $((16 << 20))
 		sleep $i
-		# too late is no error of the target
+		# the message may have come too late
 		msg cct job-cancel || true
 		wait_state cct concluded
 		io verify
@@ -342,7 +342,7 @@ two_streams() {
 	job_done cct 125
 }
 
-it "of two snapshots at once, each is there or not" two_snapshots
+it "of two snapshots at once, each is complete or refused" two_snapshots
 two_snapshots() {
 	local a=0 b=0 pid
 
@@ -381,7 +381,7 @@ status_always() {
 	kill $pid
 	wait $pid || true
 	io verify
-	# each of them whole, the last one may be cut
+	# each line is complete, except perhaps for the last one
 	while read -r line; do
 		[[ $line =~ ^0\ $SECTORS\ cowchain\ (rw\ [2-5]\ 8\ |0\ [2-5]\ raw\ 7:) ]] ||
 			fail "strange line: $line"
@@ -396,10 +396,10 @@ everything() {
 	slow c.qcow2 3 0
 	slow d.qcow2 2 3
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-	# reload would not find the layers' files behind the delays, snapshots neither
+	# neither reload nor snapshots would find the files of the layers below the delay devices
 	chainstress --name cct --model model.raw --out . --seed 51 --ops 500 --mgmt "suspend reload"
 	remove cct
-	# the manifest could not name the file behind the delay
+	# the manifest could not name the file below the delay device
 	rm manifest
 	keep check d.qcow2
 	keep compare d.qcow2 .model

@@ -1,19 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Random: writers and an administrator on one chain, by seed.
-#
-# SEEDS (default 3) runs of OPS (default 500) operations, from SEED (default 1) on.
+# Writers and an administrator on one chain, with random operations. From the environment:
+#	SEEDS	runs, default 3
+#	OPS	operations of each run, default 500
+#	SEED	of the first run, default 1
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-# one SEED FORM: FORM says how the writable layers keep their data
+# one SEED
 one() {
 	local i n=$((OPS / 40 + 6)) args=() top=c.qcow2
 
 	use stress a.raw b.qcow2 c.qcow2 model.raw
 	SECTORS=72216
 	for ((i = 0; i < n; i++)); do
-		# both forms by turns, in an order that the seed gives
+		# with and without an external data file, in an order that depends on the seed
 		if [ $((($1 + i) % 3)) -eq 0 ]; then
 			cp "$FIXTURES/stress/spare-ext.qcow2" "s$i.qcow2"
 			truncate -s $((SECTORS * 512)) "s$i.data"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Reads: layers of every kind against what QEMU reads from them.
+# Reads: layers of every kind, compared with what QEMU reads from them.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -54,7 +54,7 @@ odd() {
 	cowio -m model.raw /dev/mapper/cct verify read:-512:512 read:-4k:4k
 }
 
-it "nothing shows through beyond the end of a shorter layer" shorter
+it "beyond the end of a shorter layer, nothing from below is visible" shorter
 shorter() {
 	use shorter a.raw b.qcow2 c.qcow2 model.raw
 	mkchain cct a.raw b.qcow2 c.qcow2
@@ -136,7 +136,7 @@ stable() {
 	io verify
 	remove cct
 	untouched abcd a.raw b.qcow2 c.qcow2
-	# the top's guest contents and counts, too
+	# the contents of the top and its counts, too
 	eq "$(qcow2poke d.qcow2 counts)" "0 0 4096" "subclusters of the top"
 	keep check d.qcow2
 }

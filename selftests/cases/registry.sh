@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Who may hold which layer: one writer and nobody beside it, or any number of readers.
+# Which chains may use a layer: one that writes and no other, or any number that read.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -47,7 +47,7 @@ it "a writer beside readers is refused" writer_beside_reader
 writer_beside_reader() {
 	two_chains
 	remove cct
-	# c.qcow2's loop device has to be writable for this
+	# the loop device of c.qcow2 has to be writable for this
 	detach c.qcow2
 	attach c.qcow2
 	layers a.raw b.qcow2 c.qcow2 d.qcow2
@@ -87,13 +87,13 @@ snapshot_claims() {
 	qcow2poke e.qcow2 backing d.qcow2 qcow2
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	create cct2 && fail "the new top was given away twice"
-	# the old top is free for readers now
+	# other chains can read the old top now
 	layers a.raw b.qcow2 c.qcow2 d.qcow2
 	create cct2 --readonly
 	cowio -m model.raw /dev/mapper/cct2 verify
 }
 
-it "a finished stream lets go of what it dropped" stream_releases
+it "a finished stream releases the layers that it dropped" stream_releases
 stream_releases() {
 	two_chains
 	msg cct base 0
@@ -102,7 +102,7 @@ stream_releases() {
 	detach b.qcow2
 	attach b.qcow2
 	layers a.raw b.qcow2
-	# now it may even be written, were it prepared; as a read-only top it certainly is free
+	# it could be written now, if it were prepared; it can be a read-only top
 	create cct2 --readonly
 	io verify
 }
@@ -121,11 +121,11 @@ reader_and_stream() {
 	retire cct d.qcow2
 }
 
-it "a layer that somebody mounted or opened exclusively is refused" claimed
+it "a layer that is mounted or exclusively open is refused" claimed
 claimed() {
 	use abcd
 	layers a.raw b.qcow2 c.qcow2 d.qcow2
-	# a linear device claims it with device-mapper's own holder: only exclusive openers refuse us
+	# a linear device claims it as device-mapper, which is allowed: only exclusive openers make us fail
 	exec 8<>"${LOOP[d.qcow2]}"
 	create cct
 	exec 8>&-

@@ -4,7 +4,7 @@
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-# reload NAME [TABLE]: the table's own output, or another one, takes over
+# reload NAME [TABLE]: loads TABLE, by default the one that is active, and resumes
 reload() {
 	local table=${2:-$(dmsetup table "$1")}
 
@@ -13,7 +13,7 @@ reload() {
 	dmsetup resume "$1"
 }
 
-it "a reload with its own table changes nothing" same
+it "a reload with the same table changes nothing" same
 same() {
 	local table
 
@@ -54,7 +54,7 @@ late_writes() {
 	retire cct d.qcow2
 }
 
-it "suspend in its forms" suspend
+it "all forms of suspend" suspend
 suspend() {
 	local how
 
@@ -70,7 +70,7 @@ suspend() {
 	retire cct d.qcow2
 }
 
-it "a suspended device has all of it in the image" suspended_image
+it "of a suspended device, everything is in the image" suspended_image
 suspended_image() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -123,7 +123,7 @@ resize() {
 	retire cct e.qcow2
 }
 
-it "too large a size is refused, and the device goes on" resize_refused
+it "too large a size is refused, and the device continues to work" resize_refused
 resize_refused() {
 	local table rc=0
 
@@ -136,7 +136,7 @@ resize_refused() {
 	if [ $rc -eq 0 ]; then
 		dmsetup suspend cct
 		! dmsetup resume cct || fail "a device larger than its top"
-		# the bad table has replaced the good one by now, that is how device-mapper works
+		# device-mapper has replaced the good table by the bad one by now
 		dmsetup load cct --table "$table"
 		dmsetup resume cct
 	fi
@@ -146,7 +146,7 @@ resize_refused() {
 	retire cct d.qcow2
 }
 
-it "a read-only chain becomes writable, and the other way round" modes
+it "a read-only chain becomes writable, and vice versa" modes
 modes() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -192,7 +192,7 @@ with_job() {
 	retire cct d.qcow2
 }
 
-it "the old table's layers can be loaded by the same device only" two_devices
+it "only the same device can load the layers of the old table" two_devices
 two_devices() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Round trips: QEMU and the kernel write to the same images by turns.
+# Round trips: QEMU and the kernel write to the same images alternately.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-# qemu IMAGE COMMAND...: QEMU's own writes, the same ones to the model
+# qemu IMAGE COMMAND...: lets QEMU write to the image, and does the same to the model
 qemu() {
 	local file=$1 args=() cmd
 
@@ -21,7 +21,7 @@ sound() {
 	qemu-img compare -q -f qcow2 -F raw "$1" model.raw || fail "$1 is not what was written"
 }
 
-# rounds FIXTURE TOP: several times each, in turn
+# rounds FIXTURE TOP: writes several times, alternately with QEMU
 rounds() {
 	local i
 
@@ -48,7 +48,7 @@ single() { rounds abcd d.qcow2; }
 it "an external data file" external
 external() { rounds ext d.qcow2,d.data; }
 
-it "after a stream with a base, QEMU writes, then on without one" streamed
+it "after a stream with a base, QEMU writes, and a stream without a base follows" streamed
 streamed() {
 	need qemu-io qemu-img
 	use abcd
@@ -62,7 +62,7 @@ streamed() {
 	LOOP=()
 	rm b.qcow2 c.qcow2
 	sound d.qcow2
-	# QEMU rewrites the header as it likes
+	# QEMU rewrites the header in its own way
 	qemu-img rebase -u -f qcow2 -b ./a.raw -F raw d.qcow2
 	qemu d.qcow2 "write -P 3 5M 1M" "write -P 4 300k 3k"
 	mkchain cct a.raw d.qcow2
@@ -105,7 +105,7 @@ discard() {
 	logged "cowchain: .*not prepared"
 	cmp d.qcow2 discarded.qcow2 || fail "the image was changed"
 	sound d.qcow2
-	# as a layer that is only read it is as good as any
+	# it can be a layer that is only read
 	use spare single.qcow2
 	mv single.qcow2 e.qcow2
 	qcow2poke e.qcow2 backing d.qcow2 qcow2
@@ -127,7 +127,7 @@ discard_external() {
 	LOOP=()
 	qemu-io -d unmap -f qcow2 -c "discard 1M 512k" d.qcow2 >/dev/null
 	qemu-io -f raw -c "write -z 1M 512k" model.raw >/dev/null
-	# every cluster has its place there: nothing is lost
+	# every cluster has a fixed offset there, so nothing is lost
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2,d.data
 	io verify write:1M:64k:2 write:1200k:512:3 random:30:1 verify
 	retire cct d.qcow2

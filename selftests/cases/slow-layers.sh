@@ -6,14 +6,14 @@
 # shellcheck source=selftests/lib/slow-layers.sh
 . "$HERE/lib/slow-layers.sh"
 
-# True if the job waits for what is at the start, and has copied what comes behind.
+# Does the job wait for data at the start of the disk, and has it copied what follows?
 job_waiting() {
 	status cct
 	[ "$S_STATE" = running ] && [ "$S_OFF" -lt $((1 << 20)) ] && [ "$S_ALLOC" -ge 16 ]
 }
 
-# others_go_on WAITING... -- OP...: what does not need the layer that is slow; who does need it WAITS all
-# the time
+# others_go_on WAITING... -- OP...: I/O that does not need the slow layer ends, while the condition WAITING
+# holds, before and after it
 others_go_on() {
 	local waits=()
 
@@ -30,7 +30,7 @@ others_go_on() {
 	eq "$S_MODE" rw mode
 }
 
-it "a slow layer holds up only who needs its data" slow_data
+it "a slow layer delays only I/O that needs its data" slow_data
 slow_data() {
 	local pid
 
@@ -48,13 +48,13 @@ slow_data() {
 	retire cct d.qcow2
 }
 
-it "a slow layer holds up only who needs its metadata, and no stream the guest" slow_metadata
+it "a slow layer delays only I/O that needs its metadata, and a stream does not delay the guest" slow_metadata
 slow_metadata() {
 	local pid
 
 	changeable b.qcow2
 	slow b.qcow2
-	# the first 4 MiB have not been looked up yet
+	# the first 4 MiB were not looked up yet
 	cowio -m "$T/model.raw" "$DEV" read:1M:4k &
 	pid=$!
 	wait_for 60 waiting 1
@@ -69,8 +69,8 @@ slow_metadata() {
 	retire cct d.qcow2
 }
 
-it "a stream from a slow layer holds up no writes, also where it copies" slow_stream
-# The job has looked everything up; what it copies from the slow layer it waits for.
+it "a stream from a slow layer delays no writes, also where it copies" slow_stream
+# The job has looked everything up, and waits for the data that it copies from the slow layer.
 slow_stream() {
 	changeable b.qcow2
 	io verify
@@ -86,9 +86,9 @@ slow_stream() {
 	retire cct d.qcow2
 }
 
-it "parts of subclusters that wait for a slow layer hold up no discards" slow_zeroes
-# More than there are workers for discards, each in the middle of a subcluster that the slow layer has. On
-# one block device they, and discards, would wait for each other's end before they come here.
+it "writes to parts of subclusters that wait for a slow layer delay no discards" slow_zeroes
+# More writes than there are workers for discards, each in the middle of a subcluster that the slow layer
+# provides. They go through several devices, because the block layer would serialise them on one.
 slow_zeroes() {
 	local pids=() pid i
 

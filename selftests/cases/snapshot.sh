@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Snapshot: a new layer on top of the live chain.
+# Snapshots: a new layer on top of the live chain.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-# spare NAME BELOW [ext]: an empty layer with the name of what will be below it
+# spare NAME BELOW [ext]: makes an empty layer that names BELOW as its backing file
 spare() {
 	local form=${3:-single}
 
@@ -27,7 +27,7 @@ frozen() {
 	spare e d.qcow2
 	io random:60:1
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
-	# complete in the file at once, not only after the removal
+	# complete in the file at once, before the removal
 	cp d.qcow2 frozen.qcow2
 	cp model.raw frozen.raw
 	status cct
@@ -63,7 +63,7 @@ external() {
 	keep compare e.qcow2 e.model
 }
 
-it "many in a row" many
+it "many snapshots in a row" many
 many() {
 	local i prev=d.qcow2 chain=(a.raw b.qcow2 c.qcow2 d.qcow2)
 
@@ -130,7 +130,7 @@ suspended() {
 	spare e d.qcow2
 	io random:20:1
 	dmsetup suspend cct
-	# either is right, as long as it does not hang and the chain is told truly
+	# both results are allowed, as long as it does not hang and the table shows the chain
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - || rc=$?
 	dmsetup resume cct
 	if [ $rc -eq 0 ]; then
@@ -163,7 +163,7 @@ single() {
 	retire cct e.qcow2
 }
 
-it "under load the frozen layer is one moment" load
+it "under load the frozen layer has the contents of one moment" load
 load() {
 	local i args=()
 

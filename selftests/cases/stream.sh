@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Stream: the job from start to end, its states, and what it leaves on disk.
+# Streams: the job from start to end, its states, and what it leaves on disk.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -9,7 +9,7 @@ abcd() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 }
 
-# Sectors read from the layers' loop devices so far.
+# Prints the sectors read from the loop devices of the layers so far.
 sectors_read() {
 	local f n sum=0
 
@@ -20,7 +20,7 @@ sectors_read() {
 	echo $sum
 }
 
-# A job slow enough to be met running; speed in bytes per second.
+# Starts a job that is slow enough to be found running; speed in bytes per second.
 slow() {
 	msg cct stream speed "${1:-262144}"
 	wait_state cct running
@@ -48,7 +48,7 @@ no_base() {
 	rm a.raw b.qcow2 c.qcow2
 }
 
-it "zeros are found and take no room" zeros
+it "zeros are detected and take no space" zeros
 zeros() {
 	local alloc zero rest zeros_in_model
 
@@ -90,7 +90,7 @@ with_base() {
 	keep compare d.qcow2 model.raw
 }
 
-it "what the top has is not copied over" top_wins
+it "data of the top is not overwritten" top_wins
 top_wins() {
 	abcd
 	io write:64k:128k:1 zero:8M:512k write:12M:3k:2 discard:15M:512k
@@ -101,7 +101,7 @@ top_wins() {
 	retire cct d.qcow2
 }
 
-it "the data file is the guest's disk in the end" data_file
+it "in the end the data file is the disk of the guest" data_file
 data_file() {
 	use ext
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2,d.data
@@ -132,7 +132,7 @@ data_file_base() {
 	eq "$(qcow2poke d.qcow2 format)" qcow2 "backing format"
 }
 
-it "a shorter layer that is streamed away still hides what is deeper" shorter
+it "a shorter layer that a stream drops still hides the layers below it" shorter
 shorter() {
 	use shorter a.raw b.qcow2 c.qcow2 model.raw
 	mkchain cct a.raw b.qcow2 c.qcow2
@@ -145,7 +145,7 @@ shorter() {
 	rm b.qcow2
 }
 
-it "a layer that ends inside a cluster, streamed away" shorter_between
+it "a stream drops a layer that ends inside a cluster" shorter_between
 shorter_between() {
 	use shorter a.raw m.qcow2 n.qcow2 n.model
 	mv n.model model.raw
@@ -243,7 +243,7 @@ pause() {
 	msg cct job-pause
 	wait_state cct paused
 	eq "$S_IO" ok io-status
-	# what was under way may still arrive
+	# what was in flight may still arrive
 	sleep 1
 	status cct
 	off=$S_OFF
@@ -312,7 +312,7 @@ restart() {
 	retire cct d.qcow2
 }
 
-it "speed limits, and can be changed under way" speed
+it "speed limits the job, and can be changed" speed
 speed() {
 	abcd
 	slow 65536
@@ -362,7 +362,7 @@ suspended() {
 	retire cct d.qcow2
 }
 
-it "the image is sound at a suspend in the middle of a job" suspended_image
+it "the image is valid at a suspend in the middle of a job" suspended_image
 suspended_image() {
 	abcd
 	slow 2097152
@@ -377,7 +377,7 @@ suspended_image() {
 	retire cct d.qcow2
 }
 
-it "removal in the middle of a job, then on" removed
+it "removal in the middle of a job, which then continues" removed
 removed() {
 	abcd
 	slow 1048576
@@ -462,7 +462,7 @@ long_name() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	printf -v name '%01000d' 7
 	msg cct base 0
-	# whatever a message can carry; the header takes 1023 bytes
+	# longer than the 1023 bytes that fit into the header
 	msg cct stream backing-file "$name" raw
 	job_done cct
 	remove cct

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The table line: what it accepts, what it refuses, and what it prints.
+# The table: what is accepted, what is refused, and what is printed.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -18,7 +18,7 @@ raw_alone() {
 	untouched abcd a.raw
 }
 
-it "status has its words" status_words
+it "status has all its words" status_words
 status_words() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -36,7 +36,7 @@ status_words() {
 	retire cct d.qcow2
 }
 
-it "status counts what the image brings along" status_counts
+it "status counts what the image contains" status_counts
 status_counts() {
 	local alloc zero
 
@@ -200,7 +200,7 @@ length() {
 	refuse_create "EINVAL|EFBIG|ENOSPC"
 }
 
-it "a failed table leaves the layers free" nothing_held
+it "a table that failed leaves the layers free" nothing_held
 nothing_held() {
 	use abcd
 	layers a.raw b.qcow2 c.qcow2 d.qcow2

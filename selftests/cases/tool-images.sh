@@ -21,7 +21,7 @@ snapshot() {
 	keep compare d.qcow2 frozen.raw
 	keep check e.qcow2
 	keep compare e.qcow2 model.raw
-	# what it made can be attached by itself, and by QEMU
+	# the new image can be attached alone, and by QEMU
 	cowchain attach cct "$T/e.qcow2"
 	io verify
 }
@@ -41,7 +41,7 @@ copy() {
 	cowchain detach cct
 	wait_for 30 no_loops
 	cmp new.data model.raw || fail "the data file is not the guest's disk"
-	# the tool writes absolute names: the files will be looked at elsewhere
+	# the tool writes absolute names, but the files are checked in another directory
 	qcow2poke new.qcow2 ext 0x44415441 new.data
 	cp model.raw new.model
 	keep identical new.data new.model
@@ -81,7 +81,7 @@ identity() {
 	io verify
 }
 
-it "two snapshots at the same time stand on each other" together
+it "two snapshots at the same time end up on top of each other" together
 together() {
 	attached
 	qemu_img 'sleep 3'
@@ -96,7 +96,7 @@ together() {
 	io random:20:1 verify
 }
 
-it "a top that others change meanwhile is noticed" meanwhile
+it "a top that others change meanwhile is detected" meanwhile
 meanwhile() {
 	attached
 	cowchain create "$T/g.qcow2" --backing "$T/d.qcow2" --format qcow2
@@ -127,7 +127,7 @@ signals() {
 		timeout "$delay" cowchain attach cct "$T/d.qcow2" || rc=$?
 		[ $rc -eq 0 ] || [ $rc -eq 124 ] || fail "attach ended with $rc"
 		[ $rc -ne 0 ] || dmsetup info cct >/dev/null || fail "there is no device"
-		# the signal may have come when all was done
+		# the signal may have come too late
 		! dmsetup info cct >/dev/null 2>&1 || whole_then_gone
 		wait_for 30 no_loops
 	done
@@ -166,7 +166,7 @@ existing() {
 	keep compare e.qcow2 model.raw
 }
 
-# create leaves what is in use alone, and calls block devices what the user calls them.
+# create does not touch what is in use, and names block devices as the user does.
 it "create and block devices" create_block
 create_block() {
 	local dev

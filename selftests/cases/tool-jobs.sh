@@ -61,7 +61,7 @@ job() {
 	keep compare d.qcow2 model.raw
 }
 
-it "an interrupted stream goes on, and attach says so" interrupted
+it "an interrupted stream continues, and attach reports it" interrupted
 interrupted() {
 	local out
 
@@ -92,7 +92,7 @@ again() {
 	OUT=$(cowchain attach cct "$T/d.qcow2" "$@" 2>&1)
 }
 
-it "one that was paused, or cannot go on: attach says so, and wait does not hang" interrupted_stays
+it "a stream that was paused, or cannot continue: attach reports it, and wait does not hang" interrupted_stays
 interrupted_stays() {
 	attached
 	cowchain stream cct --base "$T/b.qcow2" --speed 64K
@@ -115,7 +115,7 @@ interrupted_stays() {
 	detached
 }
 
-it "a base that others select meanwhile spoils no copy unnoticed" copy_base
+it "a base that others select meanwhile does not spoil a copy unnoticed" copy_base
 copy_base() {
 	local out rc=0 pid
 
@@ -134,7 +134,7 @@ copy_base() {
 	io verify
 }
 
-it "a base that was selected before is named from the top's directory" selected
+it "a base that was selected before is named from the directory of the top" selected
 selected() {
 	need cowchain
 	mkdir sub
@@ -149,7 +149,7 @@ selected() {
 	cowchain attach cct "$T/t.qcow2"
 }
 
-it "a name that does not lead to a layer is not used" wrong_names
+it "a name that does not refer to a layer is not used" wrong_names
 wrong_names() {
 	local base middle top
 
@@ -167,7 +167,7 @@ wrong_names() {
 	tool_fails 1 'name it with --backing-file' stream cct
 	cowchain stream cct --backing-file a.raw --backing-format raw --wait --quiet
 	eq "$(qcow2poke t.qcow2 backing)" a.raw "backing file"
-	# the kernel calls a file that is gone so
+	# the kernel shows a deleted file with this name
 	rm t.qcow2
 	: >'t.qcow2 (deleted)'
 	tool_fails 1 'name it with --backing-file' snapshot cct "$T/e.qcow2"

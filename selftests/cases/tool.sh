@@ -34,7 +34,7 @@ explicit() {
 	keep compare d.qcow2 model.raw
 }
 
-it "the lower layers are attached read-only, and all of them autoclear" loops
+it "the lower layers are attached read-only, and all layers autoclear" loops
 loops() {
 	local dev
 
@@ -80,7 +80,7 @@ rules() {
 	cowchain detach cct
 	qcow2poke inside/x.qcow2 backing ../elsewhere/a.raw raw
 	tool_fails 1 'allow-dir|elsewhere' attach cct "$T/inside/x.qcow2"
-	# a link that leads out
+	# a link to another directory
 	ln -s "$T/elsewhere/a.raw" inside/link.raw
 	qcow2poke inside/x.qcow2 backing link.raw raw
 	tool_fails 1 'allow-dir|link' attach cct "$T/inside/x.qcow2"
@@ -104,7 +104,7 @@ no_probing() {
 	cowchain attach cct "$T/d.qcow2"
 	io_verify
 	cowchain detach cct
-	# without a format in the header the user has to say it
+	# without a format in the header the user has to give it
 	qcow2poke d.qcow2 backing a.raw raw
 	without_format d.qcow2
 	tool_fails 1 'format' attach cct "$T/d.qcow2"
@@ -114,7 +114,7 @@ no_probing() {
 
 io_verify() { cowio -m "$T/model.raw" /dev/mapper/cct verify; }
 
-# The format extension becomes one that nobody knows.
+# Makes the format extension one of an unknown type.
 without_format() {
 	local off
 
@@ -160,7 +160,7 @@ no_table() {
 	matches "$(cowchain status --noheadings)" 'cct .*no-table' status
 	tool_fails 1 'no table.*detach' stream cct
 	cowchain detach cct
-	# somebody else's is not touched
+	# a device of another program is not touched
 	dmsetup create cct --notable
 	tool_fails 1 'no table' detach cct
 	dmsetup remove cct

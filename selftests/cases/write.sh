@@ -41,7 +41,7 @@ durable() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	io fua:64k:4k:1
-	# what FUA acknowledged is in the file, while the device lives on
+	# what FUA acknowledged is in the file while the device exists
 	counts=$(qcow2poke d.qcow2 counts)
 	eq "${counts% *}" "1 0" "subclusters in the file after FUA"
 	io write:128k:8k:2 flush
@@ -59,7 +59,7 @@ durable() {
 	keep compare crashed.qcow2 crashed.raw
 }
 
-it "bits get to the image without a flush, too" timed_commit
+it "bits reach the image without a flush, too" timed_commit
 timed_commit() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -141,7 +141,7 @@ below_untouched() {
 	untouched abcd a.raw b.qcow2 c.qcow2
 }
 
-it "four writers in each other's subclusters" parallel
+it "four writers in the same subclusters" parallel
 parallel() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What a power loss left, attached again for writing: reads as it should, and its job ends.
+# Attaches what a power loss left, for writing: it reads as expected, and its job ends.
 #
-# FIXTURES has the directories that crashreplay exported, by recording.
+# FIXTURES has the directories that crashreplay exported, one for each recording.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

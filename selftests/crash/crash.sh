@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Power loss: writers, streams and snapshots over dm-log-writes. What is recorded here is played
-# back outside the virtual machine (crashreplay, which oracle starts), to each point of the log.
+# Power loss: records writers, streams and snapshots over dm-log-writes. crashreplay, which oracle starts
+# outside the virtual machine, plays the recordings back to each point of the log.
 #
-# All devices of the chain are slices of one that is logged, so that one log has the order of all.
-# It does not say which of them a flush was for; that is traced, and a flush counts for that one only.
+# All devices of the chain are slices of one that is logged, so that one log has the order of all I/O.
+# The log does not show to which slice a flush belongs: that is traced, and a flush counts only for that slice.
 #
 #	CRASH_OPS	operations of the writers in each case (300)
 #	CRASH_SEED	(1)
@@ -40,7 +40,7 @@ trace_end() {
 
 # ---- one disk for all images ----
 
-# logged FILE... : LOOP[FILE] becomes a slice of the logged disk
+# logged FILE... : puts each file on a slice of the logged disk, which becomes LOOP[FILE]
 logged() {
 	local f n at=0 dev table
 
@@ -67,7 +67,7 @@ logged() {
 	done <slices
 }
 
-# end_of_log: what has to be played back is complete
+# end_of_log: ends the recording
 end_of_log() {
 	local f
 
@@ -98,7 +98,7 @@ top() {
 	}
 }
 
-# layout TOP... : for crashreplay, with what each backing file name stands for
+# layout TOP... : writes the layout for crashreplay, with the files that backing file names refer to
 layout() {
 	local word data
 
@@ -113,7 +113,7 @@ layout() {
 	} >>layout
 }
 
-# load OPTION... : the writers, and messages to the target
+# load OPTION... : runs the writers, and sends messages to the target
 load() {
 	note "seed $CRASH_SEED, $CRASH_OPS operations"
 	chainstress --name cct --model model.raw --out "$T" --seed "$CRASH_SEED" \

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * crashfs: files with fsync on a file system, and whether they are there after a power loss.
+ * crashfs: writes files with fsync to a file system, and checks that they exist after a power loss.
  *
  *	crashfs run DIRECTORY ROUNDS SEED LOG-WRITES-NAME
  *	crashfs check DIRECTORY ROUND SEED
  *
- * Round N writes file N under another name, renames it once it lasts, adds a sector to the file
- * "log", removes file N - KEEP, and sets the mark "fs-N". So with that mark in the log, the files
- * up to N are there, whole, but for those removed; what came later is there or not, but never other
- * than it was written.
+ * Round N writes file N under another name, renames it once it is durable, adds a sector to the
+ * file "log", removes file N - KEEP, and sets the mark "fs-N". So with that mark in the log, the
+ * files up to N exist and are complete, except for those that were removed. Later files may exist
+ * or not, but never with other contents than those written.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +101,7 @@ static int run(const char *path, uint64_t rounds, uint64_t seed, const char *log
 	return 0;
 }
 
-/* NULL, or what is wrong with a file of that contents. */
+/* Return: NULL, or what is wrong with the file. */
 static const char *check_file(int dir, const char *name, const uint8_t *want, uint64_t size,
 			      bool longer)
 {
@@ -128,7 +128,7 @@ static int check(const char *path, uint64_t round, uint64_t seed)
 	const char *bad;
 	char name[32];
 
-	/* one more may have been renamed, but not without all it holds */
+	/* the next one may have been renamed, but then its contents are complete */
 	for (n = 1; n <= round + 1; n++) {
 		snprintf(name, sizeof(name), "f%" PRIu64, n);
 		fill(buf, seed, n);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * crashreplay: goes through the points of a log at which the power could have been lost.
+ * crashreplay: visits the points of a log at which the power could have been lost.
  *
  *	crashreplay [--seed N] [--random N] [--export DIR --step N] DIRECTORY
  *
  * DIRECTORY has first.img (the logged device before the run), log.img, trace, record and layout. A
  * point is
  *
- *	entry	everything up to a write is there
- *	flush	only what a flush or FUA has made durable is there, right after a flush
- *	mark	the same at a mark, where it is known what has to be there
- *	random	before a flush, some of what is not durable is there; writes may be torn between
+ *	entry	everything up to a write is on disk
+ *	flush	right after a flush, only what a flush or FUA has made durable is on disk
+ *	mark	the same at a mark, where it is known what has to be on disk
+ *	random	before a flush, some of what is not durable is on disk; writes may be torn between
  *		sectors
  *
- * Writes to one sector are never swapped: what a cache holds of it is the younger one.
+ * Writes to one sector are never reordered, because a cache holds the younger one.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -44,7 +44,7 @@ static void one_point(struct replay *r, const char *where, uint64_t *kind, bool 
 	exported++;
 }
 
-/* All that was written, durable or not. */
+/* Applies all that was written, durable or not. */
 static void apply_pending(struct replay *r)
 {
 	uint32_t i;
@@ -62,7 +62,7 @@ static void written_point(struct replay *r)
 	state_undo(r);
 }
 
-/* Some is lost: most of it, half, or little; what is not may be torn. */
+/* Loses most, half or little of what is not durable; the rest may be torn. */
 static void random_point(struct replay *r)
 {
 	uint64_t keep = 1 + rng_below(&r->rng, 7);
@@ -120,7 +120,7 @@ static void do_write(struct replay *r, const struct entry *e)
 	written_point(r);
 }
 
-/* What comes before the next mark was submitted before that had been set. */
+/* All that precedes the next mark in the log was submitted before that mark was set. */
 static void set_upper(struct replay *r)
 {
 	uint32_t i;
@@ -165,7 +165,7 @@ static void usage(void)
 	fputs("usage: crashreplay [--seed N] [--random N] [--export DIR --step N] DIRECTORY\n"
 	      "  --seed N    of the random points, default 1\n"
 	      "  --random N  before each flush, default 4\n"
-	      "  --export DIR --step N  every N-th point's images, for other judges\n", stderr);
+	      "  --export DIR --step N  the images of every N-th point, for other tools to check\n", stderr);
 	exit(2);
 }
 
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
 	run(r);
 	printf("# log: %" PRIu64 " writes, %" PRIu64 " discards, %" PRIu64 " flushes (%" PRIu64
 	       " at once with another device's), %" PRIu64 " marks; %" PRIu64
-	       " writes put right\n", r->log.writes, r->log.discards, r->log.flushes,
+	       " writes reordered\n", r->log.writes, r->log.discards, r->log.flushes,
 	       r->log.unclear, r->log.marks, r->log.moved);
 	printf("# %" PRIu64 " points: %" PRIu64 " entries, %" PRIu64 " flushes, %" PRIu64
 	       " marks, %" PRIu64 " random\n", entries + flushes + marks + randoms, entries,

@@ -24,7 +24,7 @@ static int open_in(const char *dir, const char *file)
 	return fd;
 }
 
-/* At the end of a file. */
+/* Appends to a file. */
 static void put_text(const char *dir, const char *file, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -83,7 +83,7 @@ static void put_sector(const struct replay *r, int fd, const struct found *f, ui
 	put_sparse(fd, p, (uint64_t)g * SECTOR, SECTOR);
 }
 
-/* What our reader reads, which QEMU's and the target have to agree with. */
+/* What the reader here finds, which has to agree with what QEMU and the target read. */
 static void export_disk(const struct replay *r, const char *dir, unsigned int top)
 {
 	const struct top *t = &r->top[top];

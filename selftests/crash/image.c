@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * crashreplay: a prepared qcow2 image that was written by dm-cowchain, and what must hold for it at
- * any time (on-disk.rst: "What a writer keeps", "The identity").
+ * crashreplay: a prepared qcow2 image that dm-cowchain has written, and what must hold for it at
+ * any time. The rules are those of on-disk.rst.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -128,7 +128,7 @@ static const char *read_extensions(const struct top *t, struct head *head, char 
 		if (!type)
 			return len ? "end marker with a length" : NULL;
 		if (len > end - off - 8)
-			return "extension beyond its place";
+			return "extension that is too long";
 		if (type == EXT_FORMAT && len < 16)
 			memcpy(format, t->img + off + 8, len);
 		if (type == EXT_IDENT) {
@@ -156,7 +156,7 @@ const char *top_head(const struct top *t, struct head *head)
 	const char *bad;
 
 	memset(head, 0, sizeof(*head));
-	/* only the place of the name and the extensions change */
+	/* only the offset and length of the name, and the extensions, change */
 	if (memcmp(t->img, t->first_header, 8) ||
 	    memcmp(t->img + 20, t->first_header + 20, be_get(t->first_header + 100, 4) - 20))
 		return "a header field has changed";

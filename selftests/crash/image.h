@@ -23,7 +23,7 @@ struct ident {
 	uint32_t job;
 };
 
-/* What changes in a header. */
+/* The parts of a header that change. */
 struct head {
 	char name[NAME_LEN];	/* of the backing file, "" if none */
 	struct ident ident;
@@ -45,14 +45,14 @@ struct top {
 
 #define NO_GUEST	0xffffffffu
 
-/* Learns the geometry of a prepared image from what @img holds before the run. */
+/* Reads the geometry of a prepared image from @img, as it is before the run. */
 void top_open(struct top *t, const uint8_t *img, const struct slice *meta,
 	      const struct slice *data);
-/* NULL, or why the header is none that may be there. Fills @head. */
+/* Fills @head. Return: NULL, or why the header is not valid. */
 const char *top_head(const struct top *t, struct head *head);
-/* NULL, or why the entry of a cluster is none that a writer leaves. Gets its bitmap. */
+/* Gets the bitmap of a cluster. Return: NULL, or why its entry is not one that a writer leaves. */
 const char *top_entry(const struct top *t, uint32_t cluster, uint64_t *bitmap);
-/* NULL, or why nothing may be written to that sector of the slice meta. */
+/* Return: NULL, or why that sector of the slice meta may not be written. */
 const char *top_may_write(const struct top *t, uint64_t sector);
 /* Is @parent, which may have no identity, acceptable to @id as the layer below? */
 bool ident_stands_on(const struct ident *id, const struct ident *parent);

@@ -53,14 +53,14 @@ static bool check_stream(struct replay *r, unsigned int i, const char *before)
 	    !(target && begun(r, "stream") && !strcmp(h->name, r->final)))
 		return complain(r, "%s: the backing file is '%s'", file, h->name);
 	if (h->ident.job && !(target && begun(r, "stream")))
-		return complain(r, "%s: a stream is recorded that nobody started", file);
+		return complain(r, "%s: a stream is recorded that was not started", file);
 	if (!target || !begun(r, "stream"))
 		return true;
 	if (done(r, "wait") && (strcmp(h->name, r->final) || h->ident.job))
 		return complain(r, "%s: the stream has ended, but the header says '%s', job %u",
 				file, h->name, h->ident.job);
 	if (done(r, "stream") && !h->ident.job && strcmp(h->name, r->final))
-		return complain(r, "%s: a stream goes on, but is not recorded", file);
+		return complain(r, "%s: a stream was started, but is not recorded", file);
 	return true;
 }
 
@@ -81,19 +81,19 @@ static bool check_snapshot(struct replay *r)
 	const struct ident *new = &r->head[1].ident;
 
 	if (!begun(r, "snapshot") && (old->sealed || new->present))
-		return complain(r, "a snapshot that nobody took");
+		return complain(r, "a snapshot that was not taken");
 	if (done(r, "snapshot") && (!old->sealed || !new->present))
-		return complain(r, "a snapshot was taken, but the headers do not say so");
+		return complain(r, "a snapshot was taken, but is not in the headers");
 	if (old->sealed && !new->present)
-		return complain(r, "sealed, but nobody stands on it");
+		return complain(r, "sealed, but no layer is on top of it");
 	if (!old->sealed && !is_empty(&r->top[1]))
 		return complain(r, "data in the new top before the old one is sealed");
 	if (!strcmp(r->head[1].name, r->top[0].meta->file) && !ident_stands_on(new, old))
-		return complain(r, "the new top names another parent");
+		return complain(r, "the new top has another parent");
 	return true;
 }
 
-/* A header is as it was at the last flush, or as one of the writes since then made it. */
+/* The header has to be the one at the last flush, or one that a write since then made. */
 static bool check_seen(struct replay *r, unsigned int i)
 {
 	unsigned int k;
@@ -129,7 +129,7 @@ void judge_saw(struct replay *r)
 		struct head h;
 
 		if (top_head(&r->top[i], &h))
-			continue;	/* will be judged */
+			continue;	/* judge() reports it */
 		if (r->n_seen[i] && head_equal(&h, &r->seen[i][r->n_seen[i] - 1]))
 			continue;
 		if (r->n_seen[i] == MAX_HEADS)
@@ -179,7 +179,7 @@ static bool check_run(struct replay *r, const struct found *f, uint32_t c, uint3
 	return true;
 }
 
-/* What the guest reads with top @top, against what it has written. */
+/* Compares what the guest would read with top @top with what it has written. */
 static bool check_contents(struct replay *r, unsigned int top)
 {
 	const struct top *t = &r->top[top];
@@ -216,7 +216,10 @@ bool judge(struct replay *r, bool durable)
 	if (!check_heads(r, durable))
 		return false;
 	top = lookup_active(r);
-	/* who attaches the new one, still empty, before the old is sealed, has all as well */
+	/*
+	 * the new top, still empty, can be attached before the old one is sealed, and has to read
+	 * the same
+	 */
 	if (!top && r->n_tops == 2 && r->head[1].ident.present && !check_contents(r, 1))
 		return false;
 	return check_contents(r, top);

@@ -7,11 +7,14 @@
 
 #include "state.h"
 
-/* Is the disk as it may be? @durable: nothing in it may be lost any more. Prints what is wrong. */
+/*
+ * Is the state of the disk one that may occur? Prints what is wrong. @durable: nothing can be lost
+ * any more.
+ */
 bool judge(struct replay *r, bool durable);
 /* These slices were flushed: the headers that they had before are no longer possible. */
 void judge_settled(struct replay *r, uint32_t slices);
-/* From now on the header of each top as it is now is possible, too. */
+/* The current header of each top is possible as well, from now on. */
 void judge_saw(struct replay *r);
 
 #endif

@@ -59,7 +59,7 @@ static void parse_mark(struct entry *e, const char *text, uint64_t len)
 	}
 }
 
-/* An empty flush and data may come in one: two entries then. */
+/* A flush and data in one entry of the log become two. */
 static void add_entry(struct crash_log *l, const struct log_entry *d, const uint8_t *block,
 		      const uint8_t *data, const struct slice *slices, unsigned int n)
 {

@@ -15,7 +15,7 @@ struct entry {
 	uint64_t sector;	/* of the logged device */
 	uint32_t sectors;
 	unsigned int slice;	/* of a write */
-	uint32_t slices;	/* of a flush: bits of those that it may have been for */
+	uint32_t slices;	/* of a flush: bits of the slices that it may belong to */
 	uint32_t *value;	/* of a write: one for each sector */
 	const uint8_t *data;
 	char mark;		/* kind of the mark */

@@ -7,17 +7,19 @@
 
 #include "state.h"
 
-/* The top that provides it, if one does, and otherwise what lies below the last top that was asked. */
+/* The top that provides it, or what lies below the last top if none does. */
 struct found {
 	int top;			/* -1: none */
 	bool zero;
 	const struct below *below;
 };
 
-/* Asks top @i and those below it. @bitmap: of each top's entry for the cluster; @sub: 0 to 31. */
+/*
+ * Looks at top @i and those below it. @bitmap: of each top's entry for the cluster; @sub: 0 to 31.
+ */
 struct found lookup(const struct replay *r, unsigned int i, const uint64_t *bitmap,
 		    unsigned int sub);
-/* What the backing file name @name stands for, NULL if it is unknown. */
+/* The file that the backing file name @name refers to, NULL if it is unknown. */
 const struct below *lookup_below(const struct replay *r, const char *name);
 /* The slice that holds the data of a top. */
 const struct slice *lookup_data(const struct top *t);

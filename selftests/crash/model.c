@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * crashreplay: what the writers did, from chainstress' record, and what of it has to be there.
+ * crashreplay: what the writers did, from the record of chainstress, and what of it has to be on
+ * disk.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -130,7 +131,7 @@ uint32_t model_value(const struct model *m, uint32_t g, const void *data)
 	return id;
 }
 
-/* An owner's operations on a sector follow each other, so the highest number is the last one. */
+/* Only one writer uses a sector, so the highest number is the last operation. */
 static void raise_floor(struct model *m, uint32_t id)
 {
 	const struct cop *op = &m->op[id];
@@ -151,7 +152,7 @@ void model_floor(struct model *m, const struct entry *mark)
 		raise_floor(m, m->by_ack[m->next_acked++]);
 }
 
-/* Is there one that left zeros here, younger than @than, that can have been on its way? */
+/* Is there an operation younger than @than that left zeros here and was submitted by now? */
 static bool zeroed_since(const struct model *m, uint32_t g, uint32_t than)
 {
 	uint32_t id;
@@ -168,7 +169,7 @@ const char *model_check(const struct model *m, uint32_t g, uint32_t value)
 
 	switch (value) {
 	case V_BAD:
-		return "something that was never written there";
+		return "contents that were never written there";
 	case V_TRASH:
 		return "what a discard left";
 	case V_META:

@@ -9,7 +9,7 @@
 #include "log.h"
 
 struct cop {
-	char kind;		/* a letter, see chainstress; 0: none of that number */
+	char kind;		/* a letter, see chainstress; 0: no operation of this number */
 	uint32_t sector, sectors;
 	uint64_t submit, ack;
 };
@@ -26,17 +26,17 @@ struct model {
 	unsigned int n_messages;
 	const uint8_t *initial;
 	uint32_t sectors;
-	uint32_t *floor;	/* for each sector: the last operation that has to last */
+	uint32_t *floor;	/* for each sector: the last operation known to be durable */
 	uint64_t upper;		/* nothing was submitted later than at this tick */
 };
 
 void model_load(struct model *m, const char *record, const uint8_t *initial, uint32_t sectors);
-/* What these 512 bytes are at guest sector @g. */
+/* The value that the 512 bytes @data have at guest sector @g. */
 uint32_t model_value(const struct model *m, uint32_t g, const void *data);
 void model_floor(struct model *m, const struct entry *mark);
-/* NULL, or what is wrong with reading @value at @g. */
+/* Return: NULL, or why @value may not be read at guest sector @g. */
 const char *model_check(const struct model *m, uint32_t g, uint32_t value);
-/* Is @newer the younger one of two values of sector @g? Zeros may be anything's. */
+/* Can @newer be the younger one of two values of sector @g? Zeros do not name their operation. */
 bool model_newer(const struct model *m, uint32_t g, uint32_t newer, uint32_t than);
 int model_message(const struct model *m, const char *prefix);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * crashreplay: the disk, forwards through the log and back.
+ * crashreplay: loads the recording, and applies entries of the log to the disk and undoes them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include "state.h"
 #include "trace.h"
 
-/* Private: what is changed stays in memory. */
+/* A private mapping: changes stay in memory. */
 static uint8_t *map_file(const struct replay *r, const char *name, uint64_t *size)
 {
 	char path[640];
@@ -112,7 +112,7 @@ static void read_layout(struct replay *r)
 		die("%s: incomplete", path);
 }
 
-/* ---- what sectors are worth ---- */
+/* ---- values of sectors ---- */
 
 static uint32_t value_at(const struct replay *r, uint64_t sector, const void *data)
 {
@@ -167,7 +167,7 @@ static void load_values(struct replay *r)
 	}
 }
 
-/* Where nothing may ever be written, or not that: found at once, whatever the chain reads like. */
+/* Writes to places that must never be written are found at once, not only by their effect. */
 static void check_entry(struct replay *r, const struct entry *e, uint32_t n)
 {
 	const struct slice *s = &r->slice[e->slice];
@@ -245,8 +245,9 @@ static void note_undo(struct replay *r, uint64_t sector)
 }
 
 /*
- * dm-log-writes notes a FUA write when it ends, but others only with the flush that follows: one
- * that had ended before comes after it in the log. What the sectors say tells the true order.
+ * dm-log-writes logs a FUA write when it ends, but other writes only with the flush that follows.
+ * So a write that had ended before a FUA write comes after it in the log. The contents of the
+ * sectors show the true order.
  */
 static bool overtaken(const struct replay *r, const struct entry *e, uint32_t k)
 {

@@ -12,15 +12,15 @@
 
 #define MAX_HEADS	64
 
-/* What a backing file name stands for. */
+/* A file below the tops, by the backing file name that refers to it. */
 struct below {
 	char name[NAME_LEN];	/* "" is none */
 	char chain[NAME_LEN];	/* words for a table, base first */
-	uint32_t *value;	/* what each sector is worth */
+	uint32_t *value;	/* of each sector */
 	const uint8_t *data;	/* NULL: zeros */
 };
 
-/* How a sector was before something was tried. */
+/* A sector as it was before a trial. */
 struct undo {
 	uint64_t sector;
 	uint32_t value;
@@ -38,7 +38,7 @@ struct replay {
 	char shared[MAX_BELOW][NAME_LEN];	/* files that no point changes */
 	unsigned int n_shared;
 	const char *final;	/* backing file name after the stream */
-	bool no_model;		/* a file system was on it: contents are for others to judge */
+	bool no_model;		/* there is a file system on it: other tools check the contents */
 
 	uint64_t sectors;	/* of the logged device */
 	uint8_t *disk;
@@ -52,9 +52,9 @@ struct replay {
 	uint32_t n_pending;
 	struct undo *undo;
 	uint32_t n_undo, max_undo;
-	bool trying;		/* changes are noted in undo */
+	bool trying;		/* changes are recorded in undo */
 
-	/* heads that were there since the last flush of the slice: the old and the new */
+	/* the headers since the last flush of the slice: the old and the new */
 	struct head seen[MAX_TOPS][MAX_HEADS];
 	unsigned int n_seen[MAX_TOPS];
 	struct head head[MAX_TOPS];
@@ -68,7 +68,7 @@ struct replay {
 };
 
 void state_load(struct replay *r, const char *dir);
-/* What entry @e changes is there from now on, or for the time of a trial. With @torn only some. */
+/* Applies entry @e for good, or for the time of a trial; with @torn, only some of its sectors. */
 void state_apply(struct replay *r, const struct entry *e, bool torn);
 void state_try(struct replay *r);
 void state_undo(struct replay *r);

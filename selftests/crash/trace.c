@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * crashreplay: finds out, from a trace of block events, to which slice each flush of the log belongs.
+ * crashreplay: finds out, from a trace of block events, to which slice each flush of the log
+ * belongs.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +13,7 @@
 
 #define MAX_AT_ONCE	32u	/* flushes in flight */
 
-/* One flush of a slice: at which events of the trace it began and ended. */
+/* One flush of a slice, and the events of the trace at which it began and ended. */
 struct traced {
 	unsigned int slice;
 	uint64_t queued, ended;
@@ -77,8 +78,8 @@ static void trace_read(struct trace *t, const char *file, const struct slice *s,
 }
 
 /*
- * The log has flushes in the order of their ends. One that began after m others had ended, and
- * ended before all but the first k of them had begun, has one of the places m to k - 1.
+ * The log has flushes in the order in which they ended. A flush that began after m others had
+ * ended, and ended when k had begun, itself included, has one of the places m to k - 1.
  */
 static void trace_places(struct trace *t)
 {
@@ -96,7 +97,7 @@ static void trace_places(struct trace *t)
 	}
 }
 
-/* First of the writes that entry @flush of the log has brought along. */
+/* The first of the writes that entry @flush of the log was logged with. */
 static uint32_t brought_along(const struct crash_log *l, uint32_t flush)
 {
 	uint32_t i = flush;
@@ -137,8 +138,8 @@ static int by_end(const void *a, const void *b)
 }
 
 /*
- * A flush takes along the writes that have ended when it begins, and they are in the log when it
- * has ended. If one that began later ends earlier, the younger writes come first: put them right.
+ * The writes that have ended when a flush begins are logged with it, when it has ended. If a flush
+ * that began later ends earlier, the younger writes come first in the log: reorder them.
  */
 static void log_sort(struct crash_log *l, struct trace *t)
 {

@@ -31,7 +31,6 @@ static void copy_file(int from, const char *name, uint64_t size)
 	close(fd);
 }
 
-/* The chain in a directory of its own. The lower layers are in the one above. */
 void export_run(struct walk *w, unsigned int top, const uint8_t *disk)
 {
 	char dir[64], name[128], target[64];
@@ -39,7 +38,7 @@ void export_run(struct walk *w, unsigned int top, const uint8_t *disk)
 	FILE *f;
 	int r;
 
-	/* another walk of the same case may have left some */
+	/* an earlier walk of the same case may have made some */
 	do {
 		snprintf(dir, sizeof(dir), "%s-%u", w->scenario->name, ++w->exported);
 		r = mkdir(dir, 0755);

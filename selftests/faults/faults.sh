@@ -28,7 +28,7 @@ walk() {
 	done
 	shift
 	echo "# faultwalk ${opts[*]} $*" >&"$SHOWN"
-	# A run is little else than tables, and those wait for grace periods; no fault is about them.
+	# loading tables takes most of the time of a run, and waits for grace periods, which no fault concerns
 	was=$(<$rcu)
 	echo 1 >$rcu
 	faultwalk "${opts[@]}" "$T" "$@" >&"$SHOWN" || rc=$?
@@ -37,13 +37,13 @@ walk() {
 	keep_faults
 }
 
-# Files that qemu-img shall see; what the walk has made itself is in the manifest.
+# Adds the layers to the manifest; the walk has added the images that it has kept.
 keep_faults() {
 	keep check c.qcow2
 	keep compare d.qcow2 model.raw
 }
 
-# sweep DIRECTORY SCENARIO... [: SCENARIO...]; what follows the colon only if all is asked for
+# sweep DIRECTORY SCENARIO... [: SCENARIO...]: what follows the colon runs only with FAULTS=all
 sweep() {
 	local dir=$1 form=() list=() names
 
@@ -62,7 +62,7 @@ sweep() {
 	walk "${form[@]}" --errno EIO --sample 5 -- "$@"
 	walk "${form[@]}" --errno EIO --times -1 --stride 3 --sample 11 -- "$@"
 	[ "$*" != read ] || return 0
-	# what changes something may meet a full disk, or be done in spite of the error
+	# a write may find a full disk, or be done in spite of the error
 	walk "${form[@]}" --errno ENOSPC --ops wfdz --sample 11 -- "$@"
 	walk "${form[@]}" --errno EIO --late --ops wfdz --sample 11 -- "$@"
 }
@@ -73,7 +73,7 @@ has_failslab() {
 		[ -e /sys/kernel/debug/fail_page_alloc/require-start ]
 }
 
-# Allocations below the functions of the module, in whatever task: constructor, messages, workers.
+# Allocations below the functions of the module, in any task: constructor, messages, workers.
 allocations() {
 	local dir=$1 form=() kind
 
@@ -98,9 +98,9 @@ io_cases() {
 	it "external data files: activation, I/O" ext_io
 	it "external data files: streams, snapshots, tables" ext_jobs
 	if [ "$FAULTS" = all ]; then
-		it "writes that are done, and reported as errors" late
+		it "writes that are done, and reported as failed" late
 	else
-		it "writes that fail: what was there before is there still" failed_writes
+		it "writes that fail: the old contents are still there" failed_writes
 		it "header writes that fail, and are tried again" failed_headers
 	fi
 	it "a device that turns out not to write zeroes" no_zeroes
@@ -118,7 +118,7 @@ if [ "$FAULTS" = alloc ]; then
 	alloc_cases
 else
 	io_cases
-	# a sample, too, where there can be one
+	# a sample of the allocations, too, if the kernel supports it
 	if [ "$FAULTS" != all ] && has_failslab; then
 		: "${STRIDE:=17}"
 		alloc_cases
@@ -141,14 +141,14 @@ snapshots() { sweep faults snapshot copy : snapshot-once; }
 
 tables() { sweep faults suspend reload remove : reload-job; }
 
-# The samples above meet too few of them, and these would lose data.
+# All of these, because the samples above have too few of them, and they could lose data.
 failed_writes() {
 	faulty faults
 	walk --ops w --stride 3 -- write
 }
 
-# Where the data has a file of its own there are few others. A stream goes on after each; what a snapshot
-# or a stream has written that was refused does not stay.
+# With an external data file there are few other I/Os. A stream continues after each fault; what a snapshot
+# or a stream has written that was refused is removed.
 failed_headers() {
 	faulty faults-ext
 	walk --ext --only d.qcow2 --ops w -- stream-stop
@@ -163,7 +163,7 @@ late() {
 
 # ---- others ----
 
-# None works, from the first one on.
+# All of them fail.
 no_zeroes() {
 	local errno
 

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * faultwalk: lets the n-th I/O, or allocation, of a scenario fail, for every n. See fault.h.
+ * faultwalk: lets the n-th I/O, or allocation, of a scenario fail, for every n. See walk.h.
  *
  *	faultwalk [OPTION]... DIRECTORY SCENARIO...
  *
- *	--kind io|slab|pages	what fails: an I/O of a layer; an allocation below the module's
+ *	--kind io|slab|pages	what fails: an I/O of a layer, or an allocation below the module's
  *				functions, in any task
  *	--ext			external data files
  *	--only FILE		I/O of that file only
  *	--ops rwfdz		kinds of I/O: read, write, flush, discard, write zeroes (default: all)
  *	--errno NAME		that I/O ends with (default: EIO)
  *	--times N		I/Os that fail from there on, -1 for all (default: 1)
- *	--late			the device does it and reports an error
+ *	--late			the device does the I/O and reports an error
  *	--stride N --first N	every N-th only, beginning with that
- *	--sparse		ever larger steps as long as the I/Os that fail are of one kind
+ *	--sparse		increasing steps as long as the I/Os that fail are of one kind
  *	--sample N		keep the images of each N-th run for qemu-img
  *	--list			names of the scenarios
  *
- * DIRECTORY has the files that lie behind /dev/mapper/cct-f0, -f1, ... A line for each scenario
- * goes to standard output: how many faults came, and where.
+ * DIRECTORY has the files below /dev/mapper/cct-f0, -f1, ... For each scenario, a line on standard
+ * output says how many faults came, and where.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -37,7 +37,7 @@
 
 static struct walk walk = { .dev = -1, .stride = 1, .first = 1, .why = "" };
 
-/* The main thread may sleep in the kernel for good. */
+/* A thread of its own: the main thread may sleep in the kernel forever. */
 static void *watchdog(void *arg)
 {
 	unsigned long last = 0;
@@ -84,7 +84,7 @@ static void list(void)
 	exit(0);
 }
 
-/* As the letters lie in dm-cct-fault. */
+/* The bits as dm-cct-fault has them. */
 static uint32_t ops_mask(const char *letters)
 {
 	static const char all[] = "rwfdz";
@@ -205,7 +205,7 @@ int main(int argc, char **argv)
 		w->scenario = find_scenario(argv[i]);
 		bad += sweep(w, argv[optind]);
 	}
-	/* a walk in which nothing failed has shown nothing */
+	/* a walk without a fault has tested nothing */
 	if (!w->all_hits) {
 		fprintf(stderr, "# FAILED: no fault came\n");
 		bad++;

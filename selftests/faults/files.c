@@ -16,7 +16,7 @@
 static const char *const single_names[] = { "a.raw", "b.qcow2", "c.qcow2", "d.qcow2", "e.qcow2" };
 static const char *const data_names[] = { "d.data", "e.data" };
 
-/* Bytes from the start of a file that are metadata: what lies before its first data cluster. */
+/* The length of the metadata at the start of a file: what lies before its first data cluster. */
 static uint64_t meta_end(const char *path, bool ext)
 {
 	const uint64_t mask = 0x00fffffffffffe00ULL;
@@ -81,7 +81,7 @@ void files_open(struct walk *w, const char *dir)
 	m->stable = xalloc(m->sectors * sizeof(*m->stable));
 }
 
-/* Only what differs is written: most of a file stays as it was. */
+/* Writes only what differs, because most of a file has not changed. */
 static void restore_file(struct file *f)
 {
 	static uint8_t buf[65536];

@@ -49,7 +49,10 @@ static void get(const char *file, char *text, size_t len)
 
 /* ---- allocations below the module's functions ---- */
 
-/* The module's code, as the stack filter wants it: from its first function to behind its last. */
+/*
+ * The range of the module's code, for the stack filter: from its first function to the end of its
+ * last.
+ */
 static void module_range(const char *start_file, const char *end_file)
 {
 	FILE *f = fopen("/proc/kallsyms", "r");
@@ -73,10 +76,11 @@ static void module_range(const char *start_file, const char *end_file)
 }
 
 /*
- * The kernel counts the calls, and one fails when the count is a multiple of the interval. Nobody can
- * set the count, or read it; but it stands still as long as "times" is 0. So when nothing is armed it
- * is kept equal to the interval: the n-th call from there fails if the interval becomes the sum of
- * both. Two processors that count at once may lose a call: then one number is tried twice.
+ * The kernel counts the calls, and one fails when the count is a multiple of the interval. The
+ * count can be neither set nor read, but it does not change while "times" is 0. So it is kept equal
+ * to the interval while nothing is armed: the n-th call from there fails if n is added to the
+ * interval. If two processors count at once, a call may not be counted: then one number is tried
+ * twice.
  */
 static uint64_t slab_count;
 
@@ -97,7 +101,7 @@ static bool slab_failed(void)
 	return slab_armed && !atoll(text);
 }
 
-/* Where no fault has come, the count is behind: allocations that do not matter bring it on. */
+/* If no fault has come, the count is too low: allocations that do not matter advance it. */
 static void slab_catch_up(void)
 {
 	int i;
@@ -118,7 +122,7 @@ static void slab_disarm(void)
 	put(FAILSLAB "times", "0");
 }
 
-/* Two is the least that is counted at. */
+/* The kernel does not count with an interval below 2. */
 static void slab_first(void)
 {
 	char text[32];
@@ -146,7 +150,7 @@ static void slab_setup(void)
 	err = dm_create_empty("cct-sync");
 	if (err)
 		die("cct-sync: %s", strerror(err));
-	/* without a table it is not in sysfs, where the tests look for what is left */
+	/* without a table it is not in sysfs, where the tests look for devices that are left */
 	atexit(remove_sync);
 	module_range(FAILSLAB "require-start", FAILSLAB "require-end");
 	put(FAILSLAB "stacktrace-depth", "32");
@@ -155,8 +159,8 @@ static void slab_setup(void)
 }
 
 /*
- * Whole pages are counted by what they take: an allocation fails when no more than it wants is left of
- * "space". One of several pages is met by as many numbers.
+ * Pages are counted by size: an allocation fails if "space" has no more left than its size. So
+ * several numbers let the same allocation of several pages fail.
  */
 static bool pages_armed;
 

@@ -10,7 +10,7 @@
 enum fault_kind {
 	FAULT_IO,	/* dm-cct-fault: one I/O of a layer */
 	FAULT_SLAB,	/* failslab: an allocation below the module's functions, in any task */
-	FAULT_PAGES,	/* fail_page_alloc: the same for what takes whole pages */
+	FAULT_PAGES,	/* fail_page_alloc: the same for allocations of whole pages */
 };
 
 struct fault {
@@ -20,7 +20,7 @@ struct fault {
 	uint64_t nth;
 	long long times;	/* -1: all from there on */
 	int error;
-	bool late;		/* the device does it and reports an error */
+	bool late;		/* the I/O is done, and reported as failed */
 };
 
 struct hit {
@@ -35,7 +35,7 @@ struct hit {
 void fault_setup(enum fault_kind kind);
 void fault_arm(const struct fault *f);
 void fault_disarm(enum fault_kind kind);
-/* What has failed since fault_arm(). */
+/* How many have failed since fault_arm(), and which was the first. */
 void fault_look(enum fault_kind kind, struct hit *h);
 
 #endif

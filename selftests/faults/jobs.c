@@ -12,7 +12,7 @@
 #include "steps-message.h"
 #include "verdict.h"
 
-/* Less than what the walk takes for a hang. */
+/* Less than the time after which the watchdog reports a hang. */
 #define WAIT_MS		120000
 
 /* Waits for a job to end or to stop. */
@@ -66,7 +66,7 @@ static void judge_job_error(struct walk *w, const struct job_status *st)
 		wrong(w, "%u layers after a job that failed, expected %u", st->layers, w->layers);
 }
 
-/* A job that stopped: it goes on at the same place, unless the chain has become read-only. */
+/* A job that stopped continues at the same place, unless the chain has become read-only. */
 static bool job_go_on(struct walk *w, struct job_status *st)
 {
 	judge_job_error(w, st);
@@ -84,17 +84,17 @@ static bool job_go_on(struct walk *w, struct job_status *st)
 	return job_wait(w, st);
 }
 
-/* A job that ended with an error: the chain is as it was, and a second one does it. */
+/* A job that ended with an error has not changed the chain, and a second one works. */
 static bool job_again(struct walk *w, struct job_status *st, const char *again)
 {
 	judge_job_error(w, st);
-	/* where metadata could not be written, only another table helps */
+	/* if metadata could not be written, only another table helps */
 	if (stops_on(w, st->error) && !w->broken)
 		wrong(w, "the job ended with %s in spite of its policy %s", strerror(st->error),
 		      w->policy);
 	if (w->broken || !one_shot(w))
 		return false;
-	/* a base that was chosen stays chosen until a stream has come to a good end */
+	/* a base that was selected stays selected until a stream has ended without an error */
 	if (!step_message(w, "%s", again))
 		return false;
 	return job_wait(w, st);
@@ -113,10 +113,10 @@ bool step_job_there(struct walk *w)
 			wrong(w, "the job is gone");
 			return false;
 		}
-		/* it is recorded, and could not be continued; or it has only just begun */
+		/* it is recorded and could not be continued, or it has just begun */
 		if (strcmp(st.state, "created") || !dm_message(NAME, "job-resume"))
 			return true;
-		/* nor can it be now; it will be when the errors are over */
+		/* it cannot be continued now either, only when the errors have ended */
 		if (!one_shot(w))
 			return false;
 		usleep(2000);
@@ -176,13 +176,13 @@ void step_job_recorded(struct walk *w)
 			break;
 		if (!strcmp(st.state, "created"))
 			dm_message(NAME, "job-resume");
-		else if (!hurried)	/* at the speed that it was recorded with it would take long */
+		else if (!hurried)	/* the recorded speed would take long */
 			hurried = !dm_message(NAME, "job-set-speed 0");
 		usleep(2000);
 	} while (now_ms() < until);
 	if (st.present && (strcmp(st.state, "concluded") || st.error))
-		wrong(w, "the job that goes on is %s with error %d", st.state, st.error);
+		wrong(w, "the job that was continued is %s with error %d", st.state, st.error);
 	w->layers = st.layers;
 	if (w->cancelled && st.present)
-		wrong(w, "a job that was cancelled goes on with the next table");
+		wrong(w, "a job that was cancelled is continued by the next table");
 }

@@ -13,8 +13,8 @@
  */
 void step_job(struct walk *w, const char *again, unsigned int layers);
 /*
- * After a reload: the job exists, and continues, if necessary after a message. False if it does not,
- * which only errors that do not end can be the reason for.
+ * After a reload: the job exists, and continues, if necessary after a message. False if it does
+ * not, which only errors that do not end can be the reason for.
  */
 bool step_job_there(struct walk *w);
 /* A stream that was recorded continues by itself, to its end; without faults. */

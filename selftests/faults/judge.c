@@ -17,7 +17,7 @@
 #include "steps-table.h"
 #include "verdict.h"
 
-/* A write or a flush of the top that failed can make the chain read-only, nothing else. */
+/* Only a write or a flush of the top that failed can make the chain read-only. */
 static void judge_mode(struct walk *w, const struct hit *h)
 {
 	struct job_status st;
@@ -30,20 +30,20 @@ static void judge_mode(struct walk *w, const struct hit *h)
 	w->broken = !strcmp(st.mode, "ro");
 	if (!w->broken && strcmp(st.mode, "rw"))
 		wrong(w, "the mode is %s", st.mode);
-	/* nor does data that is not written, nor an allocation: a commit has its reserves */
+	/* not data that could not be written, nor an allocation: a commit has reserves */
 	if (w->broken && !(h->op == 'w' && hit_meta(w, h)) && h->op != 'f' && w->fault.times == 1)
 		wrong(w, "the mode is ro");
 	if (st.layers != w->layers)
 		wrong(w, "%u layers, expected %u", st.layers, w->layers);
 	if (!st.present || !strcmp(st.state, "concluded"))
 		return;
-	/* one that is only recorded stays so where the header cannot be written any more */
+	/* a job that is only recorded stays so if the header cannot be written any more */
 	err = dm_message(NAME, "job-cancel");
 	if (err && !(err == EROFS && w->broken && !strcmp(st.state, "created")))
 		wrong(w, "the job cannot be cancelled: %s", strerror(err));
 }
 
-/* The header says what the chain is. */
+/* The header describes the chain. */
 static void judge_header(struct walk *w, const char *dir)
 {
 	const struct file *f = &w->files[w->top];
@@ -61,7 +61,7 @@ static void judge_header(struct walk *w, const char *dir)
 	qimg_close(&q);
 }
 
-/* All works without faults, on the table as it was at last. */
+/* Everything works without faults, with the last table. */
 static void judge_afterwards(struct walk *w, const char *params, const char *dir)
 {
 	bool sampled = w->sample && w->runs % w->sample == 0;
@@ -70,7 +70,7 @@ static void judge_afterwards(struct walk *w, const char *params, const char *dir
 	char unsealed[PARAMS];
 
 	w->why = "afterwards";
-	/* errors that went on: it could not be taken back */
+	/* errors that did not end: the seal could not be removed */
 	if (w->may_be_sealed && !strncmp(params, "0 ", 2)) {
 		snprintf(unsealed, sizeof(unsealed), "1 allow_sealed %.*s",
 			 (int)sizeof(unsealed) - 32, params + 2);
@@ -105,7 +105,7 @@ void judge(struct walk *w, const struct hit *h, const char *dir)
 	char params[PARAMS];
 
 	w->why = "at the end";
-	/* errors that went on have left it suspended, or without a table */
+	/* errors that did not end have left it suspended, or without a table */
 	if (w->created && w->dev < 0) {
 		if (dm_resume(NAME) || dm_status(NAME, &st))
 			step_remove(w);

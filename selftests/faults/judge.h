@@ -8,8 +8,8 @@
 #include "walk.h"
 
 /*
- * Checks the chain as the faults @h left it, removes it, and checks that it can be attached and used
- * without faults. @dir has the files.
+ * Checks the chain as the faults @h left it, removes it, and checks that it can be attached and
+ * used without faults. @dir has the files.
  */
 void judge(struct walk *w, const struct hit *h, const char *dir);
 

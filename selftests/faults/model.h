@@ -33,11 +33,14 @@ struct model {
 void fmodel_reset(struct model *m);
 /* A write of @value; @done: it was acknowledged. */
 void fmodel_write(struct model *m, uint32_t sector, uint32_t n, uint16_t value, bool done);
-/* What was acknowledged there is durable. */
+/* What was acknowledged in this range is durable. */
 void fmodel_flush(struct model *m, uint32_t sector, uint32_t n);
 /* The table was removed without a last commit: reads return what was durable from now on. */
 void fmodel_lose(struct model *m);
-/* True if @buf is possible; otherwise prints what differs. What was read is the only value from then on. */
+/*
+ * True if @buf is possible; otherwise prints what differs. What was read is the only value from
+ * then on.
+ */
 bool fmodel_read(struct model *m, uint32_t sector, uint32_t n, const void *buf, const char *what);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * faultwalk: the scenarios. Each is small: every one of its I/Os fails once.
+ * faultwalk: the scenarios. They are small, because every I/O of each fails once.
  *
  * The chain is a.raw, b.qcow2 (ordinary), c.qcow2 (prepared), d.qcow2 (prepared, the top), 2 MiB.
  * e.qcow2 is another top, for snapshots. See make-fixtures for what lies where.
@@ -23,7 +23,7 @@ static void have_chain(struct walk *w)
 	step_create(w, FILE_D, "0");
 }
 
-/* Some of the guest's data in the top: durable, and not. */
+/* Data of the guest in the top, durable and not. */
 static void have_data(struct walk *w)
 {
 	have_chain(w);
@@ -50,7 +50,7 @@ static void activate_again(struct walk *w)
 	step_flush(w);
 }
 
-/* An image that has been in use: it has an identity and data. */
+/* An image that was used before has an identity and data. */
 static void used_before(struct walk *w)
 {
 	have_data(w);
@@ -170,7 +170,10 @@ static void stream_named(struct walk *w)
 	stream(w, "0", OTHER_NAME, 2, "report");
 }
 
-/* Nobody tries again: the header has not kept the job, so nobody continues it. */
+/*
+ * A stream that was refused is not tried again: the header must not record it, so no table
+ * continues it.
+ */
 static void refused_stream(struct walk *w)
 {
 	static const char text[] = "stream on-error report";
@@ -184,7 +187,10 @@ static void refused_stream(struct walk *w)
 		w->backing = "";
 		step_job(w, text, 1);
 	} else {
-		/* errors that go on: the record could not be taken back, and the next table goes on */
+		/*
+		 * errors that do not end: the record could not be removed, and the next table
+		 * continues the job
+		 */
 		if (w->fault.times != 1)
 			w->backing = "";
 		step_reload(w);
@@ -194,11 +200,16 @@ static void refused_stream(struct walk *w)
 	step_flush(w);
 }
 
-/* What the header says of a job changes with it; a cancelled one leaves the chain as it was. */
+/*
+ * The record of the job in the header changes with it; a job that was cancelled leaves the chain as
+ * it was.
+ */
 static void job_control(struct walk *w)
 {
 	w->policy = "report";
-	/* if the chain becomes read-only: the job stays recorded, and goes on with the next table */
+	/*
+	 * if the chain becomes read-only, the job stays recorded, and the next table continues it
+	 */
 	w->backing = "";
 	if (!step_message(w, "stream speed 65536 on-error report"))
 		return;
@@ -226,7 +237,7 @@ static bool snapshot(struct walk *w)
 	return true;
 }
 
-/* Nobody tries again: the chain goes on as it was. */
+/* A snapshot that was refused is not tried again: the chain continues as it was. */
 static void refused_snapshot(struct walk *w)
 {
 	char dev[64], data[64], text[160];
@@ -305,7 +316,7 @@ static void reload_in_job(struct walk *w)
 
 const struct scenario scenarios[] = {
 	{ "activate", "activation of an image that is new, first reads", nothing, activate },
-	{ "activate-used", "activation of one that has an identity", used_before, activate_again },
+	{ "activate-used", "activation of an image with an identity", used_before, activate_again },
 	{ "read", "cold and warm reads of all layers", have_chain, read_cold },
 	{ "write", "whole and partial writes, flushes", have_chain, write_all_ways },
 	{ "fua", "FUA writes, shared commits", have_data, fua_and_flush },
@@ -322,8 +333,8 @@ const struct scenario scenarios[] = {
 	{ "snapshot-once", "snapshot that is not tried again", have_data, refused_snapshot },
 	{ "copy", "snapshot, then stream into it", have_data, copy_disk },
 	{ "suspend", "suspend and resume with dirty bits", have_data, suspend_resume },
-	{ "reload", "the table anew, with dirty bits", have_data, reload },
-	{ "reload-job", "the table anew during a stream", have_data, reload_in_job },
+	{ "reload", "the table again, with dirty bits", have_data, reload },
+	{ "reload-job", "the table again, during a stream", have_data, reload_in_job },
 	{ "remove", "removal with dirty bits", have_data, removal },
 };
 const size_t n_scenarios = ARRAY_SIZE(scenarios);

@@ -12,7 +12,7 @@ enum io_kind { IO_READ, IO_WRITE, IO_FUA, IO_ZERO, IO_DISCARD, IO_FLUSH };
 /* Properties of a step. */
 #define S_WRITES	1u	/* a chain that has become read-only refuses it */
 #define S_SYNC		2u	/* waits for a commit: its errors must be reported */
-#define S_HIDES		4u	/* an error here may go unnoticed: the step does not need that I/O */
+#define S_HIDES		4u	/* an error may be hidden: the step does not need that I/O */
 #define S_REFUSED	8u	/* in mode ro it must fail */
 #define S_JOB		16u	/* a message to a job, which a fault may have ended */
 #define S_IO		32u	/* an I/O of the guest */

@@ -46,8 +46,8 @@ static int do_io(struct walk *w, const struct step *s)
 }
 
 /*
- * What a write that has failed left behind: old or new in each sector, and nothing else around it.
- * Before it is tried again, which would cover the traces.
+ * A write that has failed left the old or the new contents in each sector, and changed nothing
+ * around it. Look before it is tried again, which would hide that.
  */
 static void look_after(struct walk *w, const struct step *s)
 {
@@ -67,7 +67,7 @@ static void look_after(struct walk *w, const struct step *s)
 	free(buf);
 }
 
-/* The model is told of each attempt, not only of the last. */
+/* Each attempt goes to the model, not only the last one. */
 static int do_io_kept(struct walk *w, const struct step *s)
 {
 	bool was_broken = w->broken;
@@ -82,7 +82,7 @@ static int do_io_kept(struct walk *w, const struct step *s)
 			fmodel_flush(&w->model, 0, w->model.sectors);
 		return err;
 	}
-	/* what a read-only chain has refused never happens */
+	/* a write that a read-only chain refuses has no effect */
 	if (!err || !was_broken)
 		fmodel_write(&w->model, s->sector, s->sectors, s->value, !err);
 	if (err)
@@ -101,7 +101,7 @@ void step_part(struct walk *w, enum io_kind kind, uint32_t sector, uint32_t sect
 		[IO_READ] = { "read", 0 },
 		[IO_WRITE] = { "write", S_WRITES | S_REFUSED },
 		[IO_FUA] = { "FUA write", S_WRITES | S_REFUSED | S_SYNC },
-		/* the block layer tries again with writes */
+		/* after an error, the block layer tries again with writes */
 		[IO_ZERO] = { "write zeroes", S_WRITES | S_REFUSED | S_HIDES },
 		[IO_DISCARD] = { "discard", S_WRITES | S_REFUSED },
 		[IO_FLUSH] = { "flush", S_WRITES | S_SYNC },

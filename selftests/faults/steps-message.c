@@ -28,8 +28,8 @@ static bool message(struct walk *w, const char *text, int (*how)(struct walk *,
 	snprintf(what, sizeof(what), "message %s", text);
 	s.what = what;
 	/*
-	 * What the header says of a running job only matters after a crash; and a job that has just
-	 * begun may meet the fault before the message has returned.
+	 * The record of a running job in the header matters only after a crash; and a job that has
+	 * just begun may meet the fault before the message has returned.
 	 */
 	if (stream || !strncmp(text, "job-", 4))
 		s.flags |= S_HIDES;

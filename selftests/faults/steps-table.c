@@ -94,7 +94,7 @@ void step_create(struct walk *w, unsigned int top, const char *features)
 	step_create_params(w, params);
 }
 
-/* An error is told only in the log and by the mode; without one, all is durable. */
+/* An error is reported only in the log and by the mode; without one, all is durable. */
 void step_suspend(struct walk *w)
 {
 	struct step s = { .what = "suspend", .fn = do_suspend, .flags = S_HIDES };
@@ -109,7 +109,7 @@ void step_suspend(struct walk *w)
 		fmodel_flush(&w->model, 0, w->model.sectors);
 }
 
-/* With errors that go on: no more I/O, which would wait for good. */
+/* With errors that do not end, there is no more I/O, because it would wait forever. */
 static void leave_suspended(struct walk *w)
 {
 	close(w->dev);
@@ -124,7 +124,10 @@ void step_resume(struct walk *w)
 		leave_suspended(w);
 }
 
-/* A commit that failed on suspend is not carried into the new table: it reads what is on disk. */
+/*
+ * What a failed commit on suspend has lost is not passed on to the new table, which reads what is
+ * on disk.
+ */
 void step_reload(struct walk *w)
 {
 	struct step load = { .what = "reload", .fn = do_load };

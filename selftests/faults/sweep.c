@@ -26,7 +26,7 @@ static void count_hit(struct walk *w, const struct hit *h)
 		where[h->id][(int)h->op][h->op == 'f' || h->sector * SECTOR >= f->meta_end]++;
 }
 
-/* Adds the time since the last call to @ms: only for whoever wants to know what takes so long. */
+/* Adds the time since the last call to @ms, for the summary. */
 static void lap(struct walk *w, uint64_t *ms)
 {
 	uint64_t t = now_ms();
@@ -105,7 +105,7 @@ static void print_where(struct walk *w)
 	putchar('\n');
 }
 
-/* Of the same kind, and on the same sort of thing? */
+/* Are both of one kind, to one file, and both to metadata or both to data? */
 static bool alike(const struct walk *w, const struct hit *a, const struct hit *b)
 {
 	return a->id == b->id && a->op == b->op &&

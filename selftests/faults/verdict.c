@@ -67,7 +67,7 @@ static bool must_fail(const struct walk *w, const struct step *s, const struct h
 		return false;	/* a hint; or it is done by writes instead */
 	if (h->op == 'r')
 		return !(hit_below(w, h) && hit_meta(w, h));
-	/* a commit in the background: then the mode says so */
+	/* a commit in the background: the mode shows its error */
 	if (!(s->flags & S_SYNC))
 		return h->op == 'w' && !hit_meta(w, h) && !w->broken;
 	return true;
@@ -79,10 +79,13 @@ bool right_errno(const struct walk *w, const struct hit *h, int err)
 		return err == ENOMEM;
 	if (err == w->fault.error)
 		return true;
-	/* the flush behind bits is dm-bufio's, which knows no other error; the mode says it, too */
+	/*
+	 * dm-bufio flushes after it has written bits, and knows no other error; the mode shows it,
+	 * too
+	 */
 	if (err == EIO && h->op == 'f' && w->broken)
 		return true;
-	/* metadata of a lower layer: what it may provide is EIO */
+	/* if metadata of a lower layer cannot be read, what this layer might provide is EIO */
 	return err == EIO && h->op == 'r' && hit_below(w, h) && hit_meta(w, h);
 }
 
@@ -100,25 +103,25 @@ bool verdict_job_gone(const struct step *s, const struct hit *h, int err)
 	return (s->flags & S_JOB) && h->failed && err == ENOENT;
 }
 
-/* The device cannot do that: it is done in another way, and nobody sees an error. */
+/* The device does not support it: it is done in another way, without an error. */
 static bool not_needed(const struct walk *w, const struct hit *h)
 {
 	return w->fault.kind == FAULT_IO && h->op == 'z' &&
 	       (w->fault.error == EREMOTEIO || w->fault.error == EOPNOTSUPP);
 }
 
-/* Did a write of the top's data that failed lie where this step writes, in whole subclusters? */
+/* Was the write of the top's data that failed in the subclusters to which this step writes? */
 static bool hit_here(const struct walk *w, const struct step *s, const struct hit *h)
 {
-	/* its clusters follow each other */
+	/* the clusters of the top are in the order of the disk */
 	uint64_t from = h->sector - w->files[h->id].meta_end / SECTOR;
 
 	return from < ((s->sector + s->sectors + 7) & ~7u) && from + h->sectors > (s->sector & ~7u);
 }
 
 /*
- * May an I/O that failed be what this step has failed for? What a commit or a job has met, in the
- * background, is nobody else's business.
+ * May the I/O that failed be the reason for the failure of this step? An error of a commit or a job
+ * in the background must not be.
  */
 static bool may_be_its_own(const struct walk *w, const struct step *s, const struct hit *h)
 {
@@ -167,7 +170,7 @@ void verdict_failed(struct walk *w, const struct step *s, const struct hit *h, b
 		return;
 	}
 	if (hit && !may_be_its_own(w, s, h))
-		wrong(w, "%s: %s, but what has failed was not for it", s->what, strerror(err));
+		wrong(w, "%s: %s, but the I/O that failed was not its own", s->what, strerror(err));
 	else if (hit)
 		wrong(w, "%s: %s, expected %s", s->what, strerror(err),
 		      strerror(w->fault.kind == FAULT_IO ? w->fault.error : ENOMEM));

@@ -12,8 +12,8 @@
 void wrong(struct walk *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * A step that ended well, or with @err. @h: the faults that have come by now; @hit: one of them came
- * during the step; @was_broken: the mode was ro before it.
+ * A step that ended well, or with @err. @h: the faults that have come by now; @hit: one of them
+ * came during the step; @was_broken: the mode was ro before it.
  */
 void verdict_passed(struct walk *w, const struct step *s, const struct hit *h, bool hit,
 		    bool was_broken);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * faultwalk: runs a scripted scenario again and again, and lets its n-th I/O or its n-th allocation fail,
- * for every n. Each step decides by itself whether it may fail: only if the fault came while it ran, or
- * if the mode of the chain explains it. A model knows what the disk may hold.
+ * faultwalk: runs a scripted scenario again and again, and lets its n-th I/O or its n-th allocation
+ * fail, for every n. Each step decides by itself whether it may fail: only if the fault came while
+ * it ran, or if the mode of the chain explains it. A model knows what the disk may hold.
  */
 #ifndef COWCHAIN_FAULTS_WALK_H
 #define COWCHAIN_FAULTS_WALK_H
@@ -18,15 +18,14 @@
 #define PARAMS		2048
 
 /*
- * Numbers of the files, which are those of the layers, too; with external data files the last two
- * are there as well.
+ * The numbers of the files, and of the layers. The last two exist only with external data files.
  */
 enum { FILE_A, FILE_B, FILE_C, FILE_D, FILE_E, FILE_DDATA, FILE_EDATA };
 #define OTHER_NAME	"other-name-for-a.raw"
 #define FIRST_TOP	FILE_D
 #define FIRST_DATA	FILE_DDATA
 
-/* A file behind a layer. The last ones are those that get written. */
+/* A file below a layer. The last ones are those that are written. */
 struct file {
 	char name[32];
 	int fd;
@@ -47,17 +46,17 @@ struct walk {
 	struct model model;
 	int dev;		/* the mapped device, -1: not open */
 	bool created;		/* there is a table, resumed or not */
-	unsigned int layers;	/* that the chain has to have */
-	const char *why;	/* what the scenario does at the moment */
+	unsigned int layers;	/* the chain has to have so many */
+	const char *why;	/* what is being done, for messages */
 	bool failed;		/* the walk has found something wrong */
 	bool broken;		/* the mode is ro */
 	struct hit hit;		/* the fault, once it is over */
 	unsigned int top;	/* file of the active layer */
 	const char *features;
 	const char *policy;	/* of the job */
-	bool owed;		/* the next flush may fail for what a former table has lost */
-	bool may_be_sealed;	/* a snapshot was refused, and its seal could not be taken back */
-	const char *backing;	/* what the header says when the job has ended well */
+	bool owed;		/* an earlier table has lost writes: the next flush may fail */
+	bool may_be_sealed;	/* a snapshot was refused, and its seal could not be removed */
+	const char *backing;	/* backing file name after a job without an error */
 	bool shared;		/* a job does I/O beside the steps */
 	bool cancelled;		/* the job was, without an error */
 	uint64_t job_mark;	/* faults that had come when it was started */

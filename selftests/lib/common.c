@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the test helpers share.
+ * What the test programs share.
  */
 #include <errno.h>
 #include <stdio.h>

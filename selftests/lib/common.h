@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the test helpers share: errors, sizes, and sector contents that name their writer.
+ * What the test programs share: errors, sizes, and sector contents that name their writer.
  */
 #ifndef COWCHAIN_TEST_COMMON_H
 #define COWCHAIN_TEST_COMMON_H
@@ -13,14 +13,14 @@
 #define SECTOR		512u
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-/* Say why and exit with 2: the test itself could not run. */
+/* Print the reason and exit with 2: the test itself could not run. */
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 void *xalloc(size_t size);
 /* Aligned for direct I/O. */
 void *xalloc_io(size_t size);
 
-/* "4096", "0x1000", "4k", "1M", "2G"; a leading '-' counts from @end. */
+/* Parses "4096", "0x1000", "4k", "1M", "2G"; a leading '-' counts from @end. Dies on errors. */
 uint64_t parse_size(const char *s, uint64_t end);
 
 /* Milliseconds of a clock that is never set; for deadlines. */
@@ -31,7 +31,7 @@ int errno_by_name(const char *name);
 
 uint64_t mix64(uint64_t x);
 
-/* A small generator, so that a run is told by its seed on every libc. */
+/* A small generator, so that a seed gives the same run with every libc. */
 struct rng {
 	uint64_t state;
 };
@@ -41,11 +41,11 @@ uint64_t rng_next(struct rng *r);
 uint64_t rng_below(struct rng *r, uint64_t n);
 
 /*
- * Sector contents tell who wrote them: (seed, sector, seq) is stored in the clear and the rest
- * follows from it, so that a stray, torn or stale sector is seen and named.
+ * Sector contents name their writer: (seed, sector, seq) is stored in the clear and the rest is
+ * derived from it, so that a stray, torn or stale sector is found and named.
  */
 void sector_fill(void *buf, uint64_t seed, uint64_t sector, uint64_t seq);
-/* True if @buf is intact contents for @seed and @sector; stores its sequence number. */
+/* True if @buf is intact for @seed and @sector; then stores its sequence number. */
 bool sector_decode(const void *buf, uint64_t seed, uint64_t sector, uint64_t *seq);
 bool is_zero(const void *buf, size_t len);
 

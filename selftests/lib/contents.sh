@@ -26,7 +26,7 @@ ident() {
 # keep check FILE | compare FILE MODEL | identical FILE FILE: a claim for oracle to check later
 keep() { echo "$*" >>"$T/manifest"; }
 
-# retire NAME TOP [MODEL]: removes the device; oracle checks that TOP is sound and reads like MODEL
+# retire NAME TOP [MODEL]: removes the device; oracle checks that TOP is valid and reads like MODEL
 retire() {
 	remove "$1"
 	keep check "$2"

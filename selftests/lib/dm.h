@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Device-mapper calls, without a process for each. Functions that return an int return 0 or an errno.
+ * Device-mapper calls, without a process for each. Functions that return an int return 0 or an
+ * errno.
  */
 #ifndef COWCHAIN_TEST_DM_H
 #define COWCHAIN_TEST_DM_H

@@ -9,7 +9,7 @@
 
 struct loop_opts {
 	bool readonly;
-	bool autoclear;		/* gone with the last user */
+	bool autoclear;		/* released with its last user */
 	bool direct;
 };
 

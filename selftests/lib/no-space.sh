@@ -5,7 +5,7 @@
 
 # ---- a small file system ----
 
-# small_fs TYPE: an empty one on small/, with room for everything
+# small_fs TYPE: mounts an empty file system on small/, with space for everything
 small_fs() {
 	local mib=32
 
@@ -20,14 +20,14 @@ small_fs() {
 	*) "mkfs.$1" -q "${LOOP[small.img]}" ;;
 	esac
 	mount -t "$1" "${LOOP[small.img]}" small
-	# it is not for qemu-img
+	# it is not exported
 	rm small.img
 }
 
 free_kib() { echo $(($(stat -f -c '%a * %S' small) / 1024)); }
 
-# grow_filler KIB: by so much, or as much less as the file system gives; false if it gives nothing.
-# XFS wants some of what is free for its own records, whoever allocates.
+# grow_filler KIB: takes so much, or less if the file system has not as much; false if it gives nothing. XFS
+# needs some of the free space for its own records.
 grow_filler() {
 	local n
 
@@ -40,18 +40,18 @@ grow_filler() {
 	return 1
 }
 
-# fill KIB: leaves no more than that, and about so much
+# fill KIB: leaves at most so much, and not much less
 fill() {
 	local n
 
 	while n=$(($(free_kib) - $1)) && [ $n -ge 4 ] && grow_filler $n; do
 		:
 	done
-	# of the last bit nobody can have any
+	# the last bit cannot be allocated
 	[ $n -lt 64 ] || [ "$1" -eq 0 ] || fail "no filler: $n KiB too much are free"
 }
 
-# use_up FROM: what fallocate does not get a guest may, a block after the other from FROM KiB on
+# use_up FROM: writes block after block from FROM KiB on, to space that fallocate does not get
 use_up() {
 	local at out
 
@@ -65,7 +65,7 @@ use_up() {
 
 make_room() { rm small/filler*; }
 
-# on_small FILE...: they move there, and get loop devices as the tool makes them
+# on_small FILE...: moves files to the small file system, with loop devices as the tool makes them
 on_small() {
 	local f
 
@@ -79,7 +79,7 @@ on_small() {
 	done
 }
 
-# What is on the small file system comes back for qemu-img.
+# from_small FILE...: copies files back, for qemu-img
 from_small() {
 	local f
 
@@ -91,7 +91,7 @@ from_small() {
 
 # ---- a thin pool ----
 
-# pool MIB [FEATURE]: cct-pool
+# pool MIB [FEATURE]: makes cct-pool
 pool() {
 	local mib=$1
 
@@ -114,7 +114,7 @@ grow_pool() {
 	dmsetup resume cct-pool
 }
 
-# thin FILE ID: FILE moves to a thin device
+# thin FILE ID: moves FILE to a thin device
 thin() {
 	dmsetup message cct-pool 0 "create_thin $2"
 	dmsetup create "cct-thin$2" --table "0 $(sectors "$1") thin /dev/mapper/cct-pool $2"
@@ -122,7 +122,7 @@ thin() {
 	LOOP[$1]=/dev/mapper/cct-thin$2
 }
 
-# from_thin FILE: for qemu-img
+# from_thin FILE: copies it back, for qemu-img
 from_thin() {
 	dd if="${LOOP[$1]}" of="$1" bs=1M iflag=direct conv=sparse status=none
 }

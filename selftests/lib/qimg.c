@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A qcow2 image seen and changed from outside.
+ * Reads and changes qcow2 images.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -256,7 +256,7 @@ void qimg_set_ext(struct qimg *q, uint32_t type, const void *data, uint32_t len)
 	struct exts *x = xalloc(sizeof(*x));
 	char name[1024];
 
-	/* the name moves along with the extensions in front of it */
+	/* the name moves with the extensions in front of it */
 	memcpy(name, qimg_backing(q), sizeof(name));
 	read_exts(q, x);
 	put_ext(x, type, data, len);

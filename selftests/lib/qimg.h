@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A qcow2 image seen and changed from outside. Written from the format's specification and
- * apart from the kernel's own parser on purpose: a mistake must not cancel itself out.
+ * Reads and changes qcow2 images. Written from the specification of the format, independently of
+ * the kernel's parser: a mistake there must not cancel itself out here.
  */
 #ifndef COWCHAIN_TEST_QIMG_H
 #define COWCHAIN_TEST_QIMG_H
@@ -39,9 +39,9 @@ void qimg_put(struct qimg *q, uint64_t off, unsigned int bytes, uint64_t value);
 /* Dies on unknown names. */
 const struct qfield *qfield_find(const char *name);
 
-/* Guest clusters of the image, and of one L2 table. */
+/* The number of guest clusters. */
 uint64_t qimg_clusters(const struct qimg *q);
-/* Where the L2 entry of guest cluster @cluster lies; 0: no table. */
+/* The offset of the L2 entry of guest cluster @cluster; 0: no table. */
 uint64_t qimg_l2_entry(struct qimg *q, uint64_t cluster);
 
 /* @name NULL: no backing file. The format extension goes with it. */
@@ -50,7 +50,7 @@ void qimg_set_backing(struct qimg *q, const char *name, const char *format);
 void qimg_set_ext(struct qimg *q, uint32_t type, const void *data, uint32_t len);
 /* Backing file's name in a static buffer, "" if none. */
 const char *qimg_backing(struct qimg *q);
-/* Contents of an extension in a static buffer, NULL if it isn't there. */
+/* Contents of an extension in a static buffer, NULL if there is none. */
 const char *qimg_ext(struct qimg *q, uint32_t type, uint32_t *len);
 
 #endif

@@ -10,7 +10,7 @@
 
 #define MAX_TABLES	32
 
-/* What the undamaged image says; all 0 for what is no qcow2. */
+/* From the undamaged image; all 0 if it is not qcow2. */
 struct geometry {
 	unsigned int cluster_bits;
 	bool ext_l2;

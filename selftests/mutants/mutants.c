@@ -42,7 +42,7 @@ static void usage(void)
 	exit(2);
 }
 
-/* If the kernel dies of it, its log names the mutant. */
+/* If the kernel crashes, its log names the mutant. */
 static void tell_kernel(const char *text)
 {
 	static int fd = -1;
@@ -51,7 +51,7 @@ static void tell_kernel(const char *text)
 
 	if (fd < 0)
 		fd = open("/dev/kmsg", O_WRONLY);
-	/* One write; stdio would ask for a position, which this device has not. */
+	/* One write, without stdio, which would ask for a position: this device has none. */
 	if (fd >= 0 && write(fd, line, len) != len)
 		die("/dev/kmsg: %s", strerror(errno));
 }
@@ -102,7 +102,7 @@ static void choose(struct worker *w, uint64_t nr)
 	m->writable = m->top && rng_below(&m->rng, 8);
 	m->target = pick_target(m);
 	m->kind = rng_below(&m->rng, KINDS);
-	/* its damage lies ahead */
+	/* it is damaged later */
 	m->live = !rng_below(&m->rng, 5);
 	if (m->live)
 		m->kind = KIND_NONE;
@@ -117,7 +117,7 @@ static void damage(struct worker *w)
 	if (m->kind == KIND_CUT)
 		slice_cut(w, s, 512 + (rng_below(&m->rng, s->len - 512) & ~511ull));
 	mutate(w, &m->rng, m->kind);
-	/* now and then one of another kind on top */
+	/* sometimes a second kind of damage */
 	if (m->kind != KIND_NONE && !rng_below(&m->rng, 4))
 		mutate(w, &m->rng, KIND_HEADER_BITS + rng_below(&m->rng, KINDS - 1));
 }
@@ -181,14 +181,14 @@ static void hang(const struct pulse *p, unsigned int id)
 	printf("# FAILED: mutant %llu: no progress for %u seconds: worker %u was %s\n",
 	       (unsigned long long)p->seed, stall, id, p->doing);
 	fflush(stdout);
-	/* who waits for what */
+	/* the kernel log gets all blocked tasks */
 	if (fd >= 0 && write(fd, "w", 1) == 1)
 		close(fd);
-	/* What hangs cannot be waited for. */
+	/* waiting for a worker that hangs would not end */
 	_exit(1);
 }
 
-/* Takes in who has ended; one that failed ends the others after the mutant at hand. */
+/* Collects workers that have ended; one that failed ends the others after their current mutant. */
 static bool reap(struct pulse *p, const pid_t *pid, unsigned int *running)
 {
 	unsigned int i;
@@ -210,7 +210,7 @@ static bool reap(struct pulse *p, const pid_t *pid, unsigned int *running)
 	return ok;
 }
 
-/* Waits for all; true if all is well. */
+/* Waits for all workers; true if none has failed. */
 static bool watch(struct pulse *p, const pid_t *pid)
 {
 	uint64_t last[MAX_WORKERS] = { 0 };
@@ -298,7 +298,7 @@ int main(int argc, char **argv)
 	printf("# %llu mutants, %llu accepted, %llu streamed, %llu snapshots, %llu damaged in use, %llu errors\n",
 	       TOTAL(p, mutants), TOTAL(p, accepted), TOTAL(p, streams), TOTAL(p, snapshots),
 	       TOTAL(p, live), TOTAL(p, eio));
-	/* Images that are all refused would test nothing. */
+	/* a run in which nearly all images are refused would test nothing */
 	if (ok && (TOTAL(p, mutants) != count || TOTAL(p, accepted) < count / 50 * 10)) {
 		puts("# FAILED: too few were attached");
 		ok = false;

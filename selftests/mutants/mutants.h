@@ -2,9 +2,9 @@
 /*
  * mutants: damaged images of every kind, one after the other, attached and used.
  *
- * A worker has one file in memory behind one loop device. Every layer is a slice of it, a mapped
- * device of its own, with a guard before and behind it. The file is mapped here, so an image is
- * damaged, looked at and mended by plain stores and loads.
+ * A worker has one file in memory below one loop device. Every layer is a slice of it, a mapped
+ * device of its own, with a guard before and behind it. The file is mapped into the worker, so
+ * plain stores and loads damage, compare and restore an image.
  */
 #ifndef COWCHAIN_TEST_MUTANTS_H
 #define COWCHAIN_TEST_MUTANTS_H
@@ -28,12 +28,12 @@ struct slice {
 	uint64_t offset;	/* in the worker's file */
 	uint64_t len;		/* a multiple of 4096 */
 	bool cut;		/* the mapped device is shorter now */
-	bool was_cut;		/* ... or was, with this mutant */
+	bool was_cut;		/* ... or was, during this mutant */
 	struct geometry g;
 };
 
 enum kind {
-	KIND_NONE,		/* nothing: everything has to work */
+	KIND_NONE,		/* no damage: everything has to work */
 	KIND_HEADER_BITS,
 	KIND_HEADER_FIELD,
 	KIND_EXTENSIONS,
@@ -58,14 +58,14 @@ struct mutant {
 	struct slice *mid_data;
 	struct slice *spare;
 	struct slice *spare_data;
-	struct slice *target;	/* who is damaged */
+	struct slice *target;	/* the layer that is damaged */
 	enum kind kind;
-	bool live;		/* and goes on to be while it is in use */
+	bool live;		/* it is damaged while it is in use */
 	bool writable;
 	bool spare_used;
 };
 
-/* What the parent looks at. */
+/* What the parent watches. */
 struct pulse {
 	_Atomic uint64_t beats;
 	_Atomic uint64_t seed;
@@ -85,7 +85,7 @@ struct worker {
 	uint64_t bytes;
 	struct slice slice[MAX_SLICES];
 	unsigned int slices;
-	uint8_t *shadow;	/* what the damaged image has to be if nobody writes to it */
+	uint8_t *shadow;	/* the target, as it has to be if it is not written to */
 	bool verbose;
 	int kmsg;
 	struct mutant m;

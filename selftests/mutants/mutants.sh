@@ -1,7 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Damaged images of every kind, by the dozen: whatever they say, the kernel goes on, and nothing is
-# written but the top. MUTANTS is how many, SEED the first one's; scripts/sweep hostile does more.
+# Damaged images of every kind: the kernel survives all of them, and writes nothing but the top. "make
+# check-hostile" does more of it. From the environment:
+#	MUTANTS		images, default 60
+#	SEED		of the first image, default 1
+#	MUTANTS_STALL	seconds without progress that are a failure, default 60
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -10,7 +10,7 @@
 #define COPIED		(1ull << 63)
 #define OFFSET_MASK	0x00fffffffffffe00ull
 
-/* In the image and in what it is compared with later. */
+/* Stores into the image and into the shadow, with which it is compared later. */
 static void poke(struct worker *w, uint64_t off, const void *data, size_t len)
 {
 	struct slice *s = w->m.target;
@@ -49,13 +49,14 @@ static void flip_bits(struct worker *w, struct rng *rng, uint64_t from, uint64_t
 
 /* ------------------------------------------------------------------- pointers */
 
-/* Somewhere that means something in this image, or nothing anywhere. */
+/* An offset that has a meaning in this image, or that is invalid anywhere. */
 static uint64_t pointer(struct worker *w, struct rng *rng)
 {
 	const struct slice *s = w->m.target;
 	const struct geometry *g = &s->g;
 	uint64_t cluster = 1ull << g->cluster_bits;
 	uint64_t table = g->tables ? g->table[rng_below(rng, g->tables)] : 0;
+	unsigned int entry;
 
 	switch (rng_below(rng, 12)) {
 	case 0:
@@ -70,9 +71,9 @@ static uint64_t pointer(struct worker *w, struct rng *rng)
 		return table;
 	case 5:
 		return peek_be(w, g->rt_offset, 8);
-	case 6:		/* another's data */
-		return peek_be(w, table + rng_below(rng, cluster / geometry_entry_bytes(g)) * geometry_entry_bytes(g),
-			       8) & OFFSET_MASK;
+	case 6:		/* the data of another cluster */
+		entry = geometry_entry_bytes(g);
+		return peek_be(w, table + rng_below(rng, cluster / entry) * entry, 8) & OFFSET_MASK;
 	case 7:
 		return (s->len - 1) & ~(cluster - 1);
 	case 8:
@@ -116,7 +117,7 @@ static uint64_t bitmap(struct rng *rng)
 	case 2:
 		return 0xffffffffull << 32;
 	case 3:
-		return v;	/* most likely both on one subcluster */
+		return v;	/* most likely allocated and zero for some subcluster */
 	default:
 		return (v & 0xffffffff) | (~v & 0xffffffff) << 32;
 	}
@@ -162,7 +163,7 @@ static void header_field(struct worker *w, struct rng *rng)
 	poke_be(w, fields[i].offset, fields[i].bytes, value(w, rng, now));
 }
 
-/* A list of extensions with lengths that just fit, or just do not. */
+/* A list of extensions with lengths that just fit, or are just too large. */
 static void extensions(struct worker *w, struct rng *rng)
 {
 	static const uint32_t types[] = { 0xe2792aca, 0x6803f857, 0x23852875, 0x0537be77,
@@ -194,7 +195,7 @@ static void extensions(struct worker *w, struct rng *rng)
 	poke_be(w, 16, 4, rng_below(rng, 1030));
 }
 
-/* Fields as in kernel/identity-format.h: kept apart on purpose. */
+/* The fields are those of kernel/identity-format.h, which is not included on purpose. */
 static void identity_slot(struct rng *rng, uint8_t *slot, unsigned int nr)
 {
 	static const uint64_t speeds[] = { 0, 1, 4096, 1 << 20, ~0ull };
@@ -220,7 +221,7 @@ static void identity_slot(struct rng *rng, uint8_t *slot, unsigned int nr)
 	be_put(slot + 156, 4, crc32c(slot, 156));
 }
 
-/* An identity with checksums that are right, as the only extension. */
+/* An identity with valid checksums, as the only extension. */
 static void identity(struct worker *w, struct rng *rng)
 {
 	uint64_t pos = w->m.target->g.header_length;
@@ -246,7 +247,7 @@ static void identity(struct worker *w, struct rng *rng)
 	}
 }
 
-/* Large disks, with tables to match or not. */
+/* A large disk, with or without tables that fit. */
 static void sizes(struct worker *w, struct rng *rng)
 {
 	const struct geometry *g = &w->m.target->g;
@@ -284,7 +285,7 @@ static void l2_entry(struct worker *w, struct rng *rng)
 
 	if (!g->tables)
 		return;
-	/* only what the disk covers has any effect */
+	/* entries beyond the end of the disk have no effect */
 	entries = DISK_BYTES >> g->cluster_bits ? DISK_BYTES >> g->cluster_bits : 1;
 	if (entries > (1ull << g->cluster_bits) / size)
 		entries = (1ull << g->cluster_bits) / size;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants: names the mutant at hand, and says what is wrong with it.
+ * mutants: messages about the current mutant.
  */
 #include <stdio.h>
 

@@ -30,7 +30,10 @@ static bool is_layer(const char *name)
 	return dot && (!strcmp(dot, ".raw") || !strcmp(dot, ".qcow2") || !strcmp(dot, ".data"));
 }
 
-/* The file with zeros up to the slice's length; untouched pages cost nothing. */
+/*
+ * Maps the file, with zeros up to the length of the slice; pages that are not touched take no
+ * memory.
+ */
 static void map_pristine(struct worker *w, struct slice *s)
 {
 	char path[512];
@@ -160,7 +163,7 @@ struct slice *worker_slice(struct worker *w, const char *file)
 	return NULL;
 }
 
-/* Bytes behind the end of a cut slice are still in the file: they must stay, too. */
+/* The bytes behind the end of a cut slice stay in the file, and must not change. */
 void slice_cut(struct worker *w, struct slice *s, uint64_t len)
 {
 	char params[64];

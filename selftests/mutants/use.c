@@ -2,7 +2,7 @@
 /*
  * mutants: a damaged image is attached, read, written, streamed, put below another, and removed.
  *
- * Errors are what it is about, so hardly anything is expected of an operation but that it ends.
+ * Errors are normal here: of most operations it is only expected that they end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ struct use {
 	bool suspended;		/* a resume has failed: no I/O any more */
 };
 
-/* What an error may be; anything else would be a surprise. */
+/* The errors that I/O may end with; any other is a failure. */
 static void io_result(struct use *u, const char *what, int err)
 {
 	switch (err) {
@@ -57,7 +57,7 @@ static uint64_t some_offset(struct use *u, uint64_t *len)
 {
 	uint64_t sectors = u->sectors, at;
 
-	/* where the fixtures' data is, mostly; a damaged size may make the disk large */
+	/* mostly where the fixtures have data; a damaged size may make the disk large */
 	if (sectors > DISK_BYTES / SECTOR && rng_below(u->rng, 4))
 		sectors = DISK_BYTES / SECTOR;
 	at = rng_below(u->rng, sectors);
@@ -140,7 +140,7 @@ static void wait_job(struct use *u, struct job_status *st)
 {
 	unsigned int polls;
 
-	/* Without an end the watchdog will say so. */
+	/* no limit here: the parent watches the progress */
 	for (polls = 0; !dm_status(u->name, st); polls++) {
 		if (!st->present || !strcmp(st->state, "concluded"))
 			return;
@@ -208,7 +208,7 @@ static void op_suspend(struct use *u)
 	u->suspended = dm_resume(u->name);
 }
 
-/* The owner of the file makes it shorter, or whole again. */
+/* Makes the device shorter, or as long as it was, as the owner of a file may do. */
 static void op_cut(struct use *u)
 {
 	struct slice *s = u->w->m.target;
@@ -250,7 +250,7 @@ static void make_table(struct use *u, char *table, size_t len)
 	add_layer(table + n, len - n, "qcow2", m->top, m->top_data);
 }
 
-/* As long as the undamaged disk, or as the damaged header says it is. */
+/* The length of the undamaged disk, or the one in the damaged header. */
 static uint64_t table_length(struct use *u)
 {
 	const struct mutant *m = &u->w->m;
@@ -301,7 +301,7 @@ static void detach(struct use *u)
 
 /* ------------------------------------------------------------------------- the use */
 
-/* The disk reads like its model; without that nothing here would be worth anything. */
+/* Undamaged, the disk reads like its model. This shows that the other mutants test something. */
 static void control_read(struct use *u, const char *when)
 {
 	const struct slice *model = u->w->m.mid;
@@ -363,7 +363,7 @@ static void some_op(struct use *u)
 	ops[i].fn(u);
 }
 
-/* Another's stores into the image, at no time in particular. */
+/* Another process that stores into the image, at any time. */
 struct live {
 	struct worker *w;
 	_Atomic bool stop;

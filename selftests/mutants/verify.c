@@ -23,7 +23,7 @@ void worker_log_open(struct worker *w)
 		die("/dev/kmsg: %s", strerror(errno));
 }
 
-/* "dm-3: rw=0, sector=8, nr_sectors = 8 limit=4": what was it about? */
+/* A line like "dm-3: rw=0, sector=8, nr_sectors = 8 limit=4": is it about a slice? */
 static void check_log_line(struct worker *w, const char *line)
 {
 	const char *at = strstr(line, "dm-");
@@ -38,7 +38,7 @@ static void check_log_line(struct worker *w, const char *line)
 
 		if ((unsigned int)atoi(strchr(s->number, ':') + 1) != minor)
 			continue;
-		/* what was there when it was checked may be gone when it is used */
+		/* the length may change between the check and the use */
 		if (w->m.live && s->was_cut)
 			continue;
 		worker_fail(w, "I/O behind the end of %s: %u sectors at %llu of %llu", s->file, n,
@@ -47,15 +47,17 @@ static void check_log_line(struct worker *w, const char *line)
 }
 
 /*
- * No slice was asked for what lies behind its end. The guards would not see it: the block layer lets
- * nothing through, it only says so.
+ * No I/O goes behind the end of a slice. The guards would not show it, because the block layer
+ * refuses such I/O and logs it.
  */
 void worker_log_check(struct worker *w)
 {
 	char text[8192], *line, *save;
 	ssize_t n;
 
-	/* a record each time; EPIPE: some were lost, the next ones are there */
+	/*
+	 * one record each time; EPIPE: some were lost, and the next read returns the one after them
+	 */
 	while ((n = read(w->kmsg, text, sizeof(text) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
 		text[n > 0 ? n : 0] = 0;
 		for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
@@ -81,7 +83,7 @@ static void check_guards(struct worker *w, const struct slice *s)
 	uint64_t at;
 
 	if (differs(s->map - GUARD_BYTES, guard, GUARD_BYTES, &at))
-		worker_fail(w, "somebody wrote %llu bytes before %s",
+		worker_fail(w, "%llu bytes before %s were written",
 			    (unsigned long long)(GUARD_BYTES - at), s->file);
 	if (differs(s->map + s->len, guard, GUARD_BYTES, &at))
 		worker_fail(w, "somebody wrote %llu bytes behind %s", (unsigned long long)at,

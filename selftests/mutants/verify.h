@@ -7,7 +7,10 @@
 
 #include "mutants.h"
 
-/* Checks the guards and the layers of the mutant that nobody may write to, and restores all of them. */
+/*
+ * Checks the guards and the layers of the mutant that nobody may write to, and restores all of
+ * them.
+ */
 void worker_verify(struct worker *w);
 /* Checks all slices and guards. */
 void worker_verify_all(struct worker *w);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * chainstress: parallel writers and an administrator on one live chain. A seed decides what they do.
+ * chainstress: parallel writers and an administrator on one live chain. A seed decides what they
+ * do.
  */
 #include <errno.h>
 #include <fcntl.h>

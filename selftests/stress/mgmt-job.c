@@ -31,7 +31,10 @@ static bool get_status(struct mgmt *m, struct job_status *st)
 	return true;
 }
 
-/* Waits until the file has no loop device any more at @dev: autoclear took effect. */
+/*
+ * Waits until the loop device no longer holds the file: the target has closed it, and autoclear
+ * acts.
+ */
 static void check_released(struct mgmt *m, const struct layer *l)
 {
 	char file[256];
@@ -43,7 +46,8 @@ static void check_released(struct mgmt *m, const struct layer *l)
 			return;
 		usleep(1000);
 	}
-	stress_fail(m->s, "%s still holds %s after the stream dropped it", l->dev, chain_leaf(l->file));
+	stress_fail(m->s, "%s still holds %s after the stream dropped it", l->dev,
+		    chain_leaf(l->file));
 }
 
 static bool is_spare(struct stress *s, const char *file)
@@ -66,8 +70,9 @@ static void header_names(const struct layer *top, char *name, size_t len)
 }
 
 /*
- * With nothing between them, a stream leaves the header alone. It may name another than the layer
- * below: a table that was loaded before an earlier stream ended has brought that one back.
+ * Without a layer between base and top, a stream does not change the header. It may name another
+ * layer than the one below, which a table that was loaded before an earlier stream ended has
+ * brought back.
  */
 static void check_header(struct mgmt *m, const struct layer *top)
 {
@@ -79,11 +84,14 @@ static void check_header(struct mgmt *m, const struct layer *top)
 		       chain_leaf(m->before.l[m->base].file);
 	header_names(top, name, sizeof(name));
 	if (strcmp(name, want))
-		stress_fail(m->s, "the header of %s names '%s', expected '%s'", chain_leaf(top->file),
-			    name, want);
+		stress_fail(m->s, "the header of %s names '%s', expected '%s'",
+			    chain_leaf(top->file), name, want);
 }
 
-/* The stream ended well: the chain has to be base and top, and the header has to say so. */
+/*
+ * The stream ended without an error: the chain has to be base and top, and the header has to name
+ * the base.
+ */
 static void check_merged(struct mgmt *m)
 {
 	unsigned int left = m->base < 0 ? 1 : m->base + 2;
@@ -102,7 +110,6 @@ static void check_merged(struct mgmt *m)
 			check_released(m, &b->l[i]);
 }
 
-/* Returns true while a job is there that has not concluded. */
 bool mgmt_job_runs(struct mgmt *m)
 {
 	struct job_status st;
@@ -127,7 +134,7 @@ bool mgmt_job_runs(struct mgmt *m)
 	return false;
 }
 
-/* A message about a job may come too late; then the job has to have concluded. */
+/* A message to a job may fail because the job has concluded, but for no other reason. */
 static void job_message(struct mgmt *m, const char *text)
 {
 	int err = dm_message(m->s->name, "%s", text);
@@ -144,7 +151,7 @@ void mgmt_job_wait(struct mgmt *m)
 	m->paused = false;
 	if (mgmt_job_runs(m))
 		job_message(m, "job-set-speed 0");
-	/* the watchdog bounds it: a job that makes no progress for long is an error */
+	/* no limit here: the watchdog ends a run without progress */
 	while (!m->s->failed && mgmt_job_runs(m))
 		usleep(2000);
 }
@@ -206,7 +213,6 @@ void mgmt_speed(struct mgmt *m)
 	job_message(m, text);
 }
 
-/* After a reload the job is either still there, or it ended with the old table. */
 void mgmt_job_settle(struct mgmt *m)
 {
 	struct job_status st;

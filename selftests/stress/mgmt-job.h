@@ -8,8 +8,8 @@
 #include "mgmt.h"
 
 /*
- * Is there a job that has not concluded? When it has, checks its result, and the chain and the header
- * that it left.
+ * Is there a job that has not concluded? When it has, checks its result, and the chain and the
+ * header that it left.
  */
 bool mgmt_job_runs(struct mgmt *m);
 /* Resumes the job if it is paused, and waits for its end. */

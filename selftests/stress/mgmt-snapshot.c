@@ -49,11 +49,11 @@ static void check_frozen(struct mgmt *m, uint64_t from, uint64_t to)
 	err = dm_remove(name);
 	if (err)
 		stress_fail(m->s, "removing %s: %s", name, strerror(err));
-	fprintf(m->manifest, "check %s\ncompare %s %s.model\n", chain_leaf(top->file), chain_leaf(top->file),
-		chain_leaf(top->file));
+	fprintf(m->manifest, "check %s\ncompare %s %s.model\n", chain_leaf(top->file),
+		chain_leaf(top->file), chain_leaf(top->file));
 }
 
-/* Attaches the next spare layer; returns descriptors to close when the target holds it. */
+/* Attaches the next spare layer. @fds: to be closed when the target has opened it. */
 static void attach_spare(struct mgmt *m, char *dev, char *data, int fds[2])
 {
 	const struct loop_opts opts = { .autoclear = true };
@@ -123,7 +123,7 @@ void mgmt_snapshot(struct mgmt *m)
 		do_snapshot(m);
 		return;
 	}
-	/* not while a job is there: try with something that would not do either way */
+	/* refused during a job; the device would not be accepted otherwise, either */
 	err = dm_message(m->s->name, "snapshot qcow2 /dev/mapper/%s -", m->s->name);
 	if (!err || (err != EBUSY && mgmt_job_runs(m)))
 		stress_fail(m->s, "snapshot during a job: %s", strerror(err));

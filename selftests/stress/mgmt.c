@@ -46,7 +46,7 @@ static void op_reload(struct mgmt *m)
 		err = dm_suspend(m->s->name, rng_below(&m->rng, 2));
 	if (!err) {
 		err = dm_resume(m->s->name);
-		/* a device left suspended would hang the writers: let them see the old table */
+		/* a device that stays suspended would block the writers: return to the old table */
 		if (err) {
 			dm_clear(m->s->name);
 			dm_resume(m->s->name);
@@ -103,7 +103,7 @@ static void one_verb(struct mgmt *m)
 	m->s->heartbeat++;
 }
 
-/* Lets the writers do some more operations, so that a seed gives the same proportions anywhere. */
+/* Lets the writers do some operations, so that a seed gives the same proportions on any machine. */
 static void let_write(struct mgmt *m)
 {
 	uint64_t until = m->s->next + 2 + rng_below(&m->rng, 30);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * chainstress: who owns which sectors, and what the disk held when.
+ * chainstress: which writer owns which sectors, and what the disk held at which moment.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ static void add_chunk(struct stress *s, struct rng *r, uint32_t sector, uint32_t
 	c->sectors = sectors;
 	c->grain = 0;
 	c->owner = s->n_chunks++ % s->threads;
-	/* small chunks only: a shared one is written in runs of a few sectors */
+	/* only small chunks are shared, because they are written in runs of a few sectors */
 	if (sectors <= 128 && rng_below(r, 2))
 		c->grain = 1 + rng_below(r, 5);
 }
@@ -47,8 +47,8 @@ static void layout_window(struct stress *s, struct rng *r, uint32_t from, uint32
 }
 
 /*
- * A few hot windows, so that the writers meet each other: the start, the end, and both sides of
- * the place where the second L2 block begins (256 clusters of 128 KiB).
+ * A few small windows, so that the writers meet: the start, the end, and both sides of the place
+ * where the second L2 block begins (256 clusters of 128 KiB).
  */
 void model_layout(struct stress *s)
 {
@@ -101,9 +101,9 @@ static bool acked_before(const struct op *op, uint64_t tick)
 }
 
 /*
- * A sector carries the number of the operation that wrote it. What was acknowledged before the
- * youngest operation seen here was even submitted, has to be here as well: the frozen disk is one
- * moment, not a window.
+ * The tick at which the youngest operation was submitted that left a sector on @disk. What was
+ * acknowledged before that tick has to be on @disk as well, because the frozen disk is one moment,
+ * not a span of time.
  */
 static uint64_t youngest_submit(struct stress *s, const uint8_t *disk, uint64_t end)
 {
@@ -178,7 +178,7 @@ static bool check_sectors(struct stress *s, const uint8_t *disk, uint64_t from, 
 		else
 			stress_fail(s, "sector %u holds %s instead of %s", i,
 				    model_match(s, 0, i, data) ? "the initial contents" :
-				    "something strange", text);
+				    "unknown contents", text);
 		bad++;
 	}
 	free(last);

@@ -13,8 +13,8 @@ void model_layout(struct stress *s);
 bool model_match(const struct stress *s, uint32_t id, uint32_t sector, const void *data);
 void model_describe(const struct stress *s, uint32_t id, char *buf, size_t len);
 /*
- * Does @fd hold what the disk was at one moment between the ticks @from and @to? Reads all of it, and
- * writes it to the file @model if that is not NULL.
+ * Does @fd hold what the disk was at one moment between the ticks @from and @to? Reads all of it,
+ * and writes it to the file @model if that is not NULL.
  */
 bool model_check_moment(struct stress *s, int fd, uint64_t from, uint64_t to, const char *model);
 

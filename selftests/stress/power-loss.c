@@ -4,7 +4,7 @@
  * messages to the target at given moments.
  *
  * A mark is "KIND A N": N is its own number, A depends on the kind:
- *	f	a flush ended that was submitted at tick A: what had been acknowledged by then lasts
+ *	f	a flush that was submitted at tick A ended: what was acknowledged by then is durable
  *	u	FUA write number A ended
  *	b, d	message number A is about to be sent, was acknowledged
  */
@@ -35,7 +35,7 @@ static void log_mark(struct stress *s, char kind, uint64_t a)
 	err = dm_message(s->log_writes, "mark %c-%" PRIu64 "-%" PRIu64, kind, a, n);
 	if (err)
 		stress_fail(s, "mark: %s", strerror(err));
-	/* Whatever comes before the mark in the log was submitted before this tick. */
+	/* All that precedes the mark in the log was submitted before this tick. */
 	s->mark_tick[n] = atomic_fetch_add(&s->clock, 1);
 }
 
@@ -81,7 +81,7 @@ void crash_prepare(struct stress *s)
 	s->mark_tick = xalloc(s->max_marks * sizeof(*s->mark_tick));
 }
 
-/* The job that the last message started has to end well. */
+/* The job that the last message started has to end without an error. */
 static void wait_for_job(struct stress *s)
 {
 	unsigned int tries = WAIT_SECONDS * 20;
@@ -117,7 +117,7 @@ static void run_message(struct stress *s, unsigned int i, const char *text)
 	log_mark(s, 'd', i);
 }
 
-/* Instead of the administrator: messages, each when so many operations have begun. */
+/* Sends each message as soon as its number of operations have begun. */
 void *script_thread(void *arg)
 {
 	struct stress *s = arg;
@@ -139,7 +139,6 @@ void *script_thread(void *arg)
 	return NULL;
 }
 
-/* For who plays the log back: the seed, the messages, the marks and the operations. */
 void crash_record(struct stress *s)
 {
 	static const char letters[] = "wuzdfr";

@@ -1,24 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Stress: one round. Verified chains under load, a victim whose table is pulled away, no memory.
+# One round of the stress: verified chains under load, a victim whose table is removed, and little memory.
 #
-# SEED decides everything that is decided here: OPS (400) operations on each of 1 to 3 (or CHAINS) chains by
-# chainstress, which checks each byte; beside them, unless SQUEEZE=no, what eats memory, and a chain that is
-# removed, suspended and has its table swapped while I/O and jobs are in flight, and that must be whole
-# afterwards.
+# chainstress runs operations on some chains and checks each byte. Meanwhile another chain, the victim, is
+# removed, is suspended, and gets other tables while I/O and jobs are in flight; it must be intact
+# afterwards. From the environment:
+#	SEED		of all decisions in this script, default 1
+#	OPS		operations on each chain, default 400
+#	CHAINS		chains, default 1 to 3 by the seed
+#	SQUEEZE=no	without processes that take memory
+#	STALL		seconds without progress that are a failure, default 200
+#	TALLY		file that gets the operations on the victim and their results
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
 : "${SEED:=1}" "${OPS:=400}" "${STALL:=200}" "${TALLY:=/dev/null}" "${CHAINS:=}" "${SQUEEZE:=yes}"
 SECTORS=72216
 STRESS=()	# pids of the runs of chainstress
-HELPERS=()	# pids of what goes on until those have ended
+HELPERS=()	# pids of what runs until those have ended
 
 say() { echo "# [$SECONDS s] $*"; }
 
 # ---- the verified chains ----
 
-# spares CHAIN COUNT: prepared layers of both forms; ARGS gets the options that name them
+# spares CHAIN COUNT: makes prepared layers of both forms; ARGS gets the options that name them
 spares() {
 	local dir=$1 i
 
@@ -52,7 +57,7 @@ start_chain() {
 	limit "$!"
 }
 
-# What chainstress says about the last top is for qemu-img; it saw the others itself.
+# Adds the claims of chainstress about the last top to the manifest; it has checked the others itself.
 finish_chain() {
 	local dir=$1
 
@@ -64,13 +69,13 @@ finish_chain() {
 
 # ---- memory ----
 
-# In a cgroup that allows little: what is read and written through the page cache gives way.
+# limit PID: moves a process to the cgroup with little memory, where its page cache is reclaimed
 limit() {
 	[ -z "$CGROUP" ] || echo "$1" >"$CGROUP/cgroup.procs"
 }
 
-# make_cgroup CHAINS: what cannot be given back must fit, or memory.high holds its processes up for
-# good: what chainstress keeps in memory, and all of the layers if they lie in memory, too.
+# make_cgroup CHAINS: what cannot be reclaimed must fit, or memory.high would block its processes forever:
+# the memory of chainstress, and the layers if they are in memory, too.
 make_cgroup() {
 	local limit=$(($1 * 48 + RANDOM % 64))
 
@@ -85,7 +90,7 @@ make_cgroup() {
 	echo ${limit}M >$CGROUP/memory.high
 }
 
-# One that eats most of what is free, and gives it back, and drops what is cached.
+# Takes most of the free memory and releases it, and drops caches, again and again.
 squeeze() {
 	local free
 
@@ -104,9 +109,9 @@ squeeze() {
 
 # ---- the victim ----
 
-KEPT=$((30 << 20))	# from there on it is quiet when the chain is pulled away
+KEPT=$((30 << 20))	# behind this offset there is no I/O when the chain is removed
 
-# victim_io SEED: I/O whose failure is expected: the chain is pulled away under it.
+# victim_io SEED: I/O that may fail, because the chain is removed meanwhile.
 victim_io() {
 	RANDOM=$1
 	while [ ! -e "$T/enough" ]; do
@@ -115,13 +120,13 @@ victim_io() {
 	done
 }
 
-# What is flushed, and was written to by nobody since, lasts whatever happens then.
+# Writes and flushes data that must not be lost, because nothing writes there afterwards.
 victim_keep() {
 	cowio -m v/model.raw -r "$KEPT:$((SECTORS * 512 - KEPT))" /dev/mapper/cctv \
 		"random:$((5 + RANDOM % 20)):$RANDOM" flush
 }
 
-# Another table for a moment, with or without a flush; what was in flight ends either way.
+# Another table for a moment, with or without a flush; I/O in flight has to end in both cases.
 swap_table() {
 	local flags=() rc=0
 
@@ -136,7 +141,7 @@ swap_table() {
 	return $rc
 }
 
-# A removal while it is in use: now by force, or when the last one closes it.
+# Removes the chain while it is in use: by force, or when the last user closes it.
 pull_away() {
 	dmsetup resume cctv 2>/dev/null || true
 	if [ $((RANDOM % 2)) -eq 0 ]; then
@@ -144,7 +149,7 @@ pull_away() {
 	else
 		dmsetup remove --deferred cctv
 	fi
-	# who still has it open gets to the end at some time
+	# its users end after some time
 	wait_for "$STALL" victim_gone
 }
 
@@ -155,7 +160,7 @@ victim_gone() {
 	[ ! -e /dev/mapper/cctv ]
 }
 
-# One that lasts, unless there is one already, or nothing is left to be copied.
+# Starts a slow job, unless there is one already, or nothing is left to be copied.
 victim_job() {
 	msg cctv base 0 || return 0
 	msg cctv stream speed 65536 || true
@@ -179,7 +184,7 @@ victim_do() {
 	esac
 }
 
-# One may be too late or too early; whoever runs the rounds sees in TALLY if none ever works.
+# An operation may fail because it is too late or too early; TALLY shows if a kind never succeeds.
 victim_step() {
 	local kinds=(stream pause cancel error zero suspend status) kind rc=0
 
@@ -188,7 +193,7 @@ victim_step() {
 	echo "$kind $rc" >>"$TALLY"
 }
 
-# The chain as it was left: its layers load again, all of it can be read, and what has to last is there.
+# The layers load again, all of the chain can be read, and what was flushed is not lost.
 victim_whole() {
 	local want=$1
 
@@ -202,7 +207,7 @@ victim_whole() {
 	eq "$(mkloop -l "$T/v" | wc -l)" "$want" "loop devices of the victim"
 }
 
-# Goes on until the others have ended. Now and then with new images, so that jobs have something to do.
+# Runs until the others have ended. Sometimes with new images, so that jobs have something to do.
 victim() {
 	local io i
 
@@ -245,7 +250,7 @@ it "seed $SEED" one_round
 one_round() {
 	local n i pid failed=
 
-	# here, and in whatever has a shell of its own: each of those begins with another sequence
+	# for this shell; subshells begin with other sequences
 	RANDOM=$SEED
 	n=$((1 + RANDOM % 3))
 	n=${CHAINS:-$n}
@@ -262,7 +267,7 @@ one_round() {
 	for pid in "${STRESS[@]}"; do
 		wait "$pid" || failed=1
 	done
-	# memory.high may have held up whoever is over it: that would not be the target's fault
+	# memory.high may have blocked processes that are over it: that would be no error of the target
 	[ -z "$failed" ] || {
 		[ -z "$CGROUP" ] || head "$CGROUP"/memory.{high,current,events} || true
 		fail "see above; SEED=$SEED"

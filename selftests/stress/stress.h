@@ -2,10 +2,10 @@
 /*
  * chainstress: a seeded stomper over a live chain.
  *
- * Writers own disjoint sectors and know what they wrote there last. Every operation is logged
- * with two ticks of one clock, before it is submitted and after it was acknowledged; the log is
- * the model, and can be asked for the disk's contents at any moment that lies in the past. That
- * is how it forks at each snapshot.
+ * Writers own disjoint sectors and remember what they last wrote there. Every operation is logged
+ * with two ticks of one clock, before it is submitted and after it was acknowledged. The log is the
+ * model: the contents of the disk at any moment in the past follow from it, also those that a
+ * snapshot froze.
  */
 #ifndef COWCHAIN_STRESS_H
 #define COWCHAIN_STRESS_H
@@ -28,7 +28,7 @@ enum op_kind {
 	OP_READ,
 };
 
-/* One operation of a writer. @submit is stored last, so that a set one means a complete entry. */
+/* One operation of a writer. @submit is stored last: if it is not 0, the entry is complete. */
 struct op {
 	enum op_kind kind;
 	uint32_t sector;
@@ -38,8 +38,8 @@ struct op {
 };
 
 /*
- * A piece of the disk. With @grain 0 it belongs to @owner; else sectors go round robin among the
- * writers in runs of @grain sectors, so that several of them meet in one subcluster.
+ * A piece of the disk. With @grain 0 it belongs to @owner; otherwise runs of @grain sectors belong
+ * to the writers in turn, so that several of them write to one subcluster.
  */
 struct chunk {
 	uint32_t sector;
@@ -59,7 +59,7 @@ struct stress {
 	int dev;
 	const uint8_t *initial;		/* the disk before the run */
 	const char *out;		/* directory for models and the manifest */
-	const char *mgmt;		/* names of the management operations allowed */
+	const char *mgmt;		/* names of the administrator's operations allowed */
 	const char *writes;		/* letters of the writers' operations allowed */
 	struct chunk *chunks;
 	unsigned int n_chunks;
@@ -73,13 +73,13 @@ struct stress {
 	const char *record;		/* file */
 	char *script[MAX_SCRIPT];	/* "OPERATIONS:MESSAGE" */
 	unsigned int n_script;
-	uint64_t *mark_tick;		/* after each mark was set */
+	uint64_t *mark_tick;		/* the tick after each mark was set */
 	uint64_t max_marks;
 	_Atomic uint64_t n_marks;
 
 	/* the log */
 	struct op *log;
-	_Atomic uint64_t next;		/* entries begun; number 0 is never used */
+	_Atomic uint64_t next;		/* the next entry; number 0 is never used */
 	_Atomic uint64_t clock;
 
 	/* the last operation on each sector; each entry belongs to the sector's owner */
@@ -87,9 +87,9 @@ struct stress {
 
 	_Atomic bool failed;
 	_Atomic unsigned int running;	/* writers that have work left */
-	_Atomic uint64_t heartbeat;	/* grows as long as anything happens */
+	_Atomic uint64_t heartbeat;	/* grows as long as there is progress */
 
-	/* quiescing; protected by lock */
+	/* stopping the writers; protected by lock */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool hold;

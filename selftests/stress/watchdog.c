@@ -51,7 +51,9 @@ static void show_hang(void)
 	fflush(stdout);
 }
 
-/* Without progress for long, something hangs; the process may not be able to end in the usual way. */
+/*
+ * Without progress for long, something hangs; the process may not be able to end in the usual way.
+ */
 void *watchdog_thread(void *arg)
 {
 	struct stress *s = arg;

@@ -15,7 +15,7 @@
 #include "report.h"
 #include "writer.h"
 
-/* Kinds by weight; a letter each, so that a run can be narrowed. */
+/* The kinds of operations with their weights, and the letters that select them. */
 static const struct {
 	char letter;
 	enum op_kind kind;
@@ -59,7 +59,10 @@ static const struct chunk *pick_chunk(struct writer *w)
 	return c;
 }
 
-/* A range of whole @unit sectors in [sector, sector + sectors); false if there is none. */
+/*
+ * Picks a range of whole units of @unit sectors in [sector, sector + sectors); false if there is
+ * none.
+ */
 static bool pick_range(struct writer *w, struct op *op, uint32_t sector, uint32_t sectors,
 		       uint32_t unit)
 {
@@ -69,7 +72,7 @@ static bool pick_range(struct writer *w, struct op *op, uint32_t sector, uint32_
 	if (end <= first)
 		return false;
 	op->sectors = 1 + rng_below(&w->rng, end - first);
-	/* mostly small: a long one hides what the shorter ones before it did */
+	/* mostly short: a long one would hide the effect of the shorter ones before it */
 	if (rng_below(&w->rng, 4) && op->sectors > 16)
 		op->sectors = 1 + op->sectors % 16;
 	op->sector = (first + rng_below(&w->rng, end - first - op->sectors + 1)) * unit;
@@ -101,7 +104,7 @@ static void pick_op(struct writer *w, struct op *op)
 			return;
 		}
 		c = pick_chunk(w);
-		/* what a discard does to a part of a subcluster is not promised */
+		/* the effect of a discard on a part of a subcluster is not defined */
 		unit = op->kind == OP_DISCARD ? w->s->unit : 1;
 		if (c->grain ? pick_shared(w, op, c) :
 		    pick_range(w, op, c->sector, c->sectors, unit))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The helpers, and the commonest calls of dmsetup, as commands of bash itself: "enable -f builtins.so
- * cowio ...". Where instructions are emulated, most of a test's time would go into process starts.
+ * The helpers, and the commonest calls of dmsetup, as commands of bash itself: "enable -f
+ * builtins.so cowio ...". Where instructions are emulated, most of a test's time would go into
+ * process starts.
  *
  * Each helper is its program's main(), compiled with -Dmain=NAME_main -Dexit=leave: the shell
  * continues, and what main() left open is closed.

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowio: do I/O on a block device and the same on a model file, and compare the two.
+ * cowio: does I/O on a block device and the same on a model file, and compares the two.
  *
  *	cowio [-m MODEL] [-u BYTES] [-r OFFSET:LENGTH] DEV OP...
  *
- * OP is [ERRNO!|ERRNO?]NAME[:OFFSET:LENGTH[:SEED]]; with ERRNO! the operation has to fail with that
- * errno, and the model stays as it is; with ERRNO? it may fail with it, and each sector of a write
- * that did then reads as before or as it would have been, which is what goes to the model. -u tells the
- * subcluster, which random discards respect; -r where random operations go. One process does many operations: processes are dear in
- * an emulated machine.
+ * OP is [ERRNO!|ERRNO?]NAME[:OFFSET:LENGTH[:SEED]]. With ERRNO! the operation has to fail with that
+ * errno, and the model does not change. With ERRNO? it may fail with it; each sector of a write
+ * that failed then has to hold the old or the new contents, and what it holds goes to the model. -u
+ * is the size of a subcluster, to which random discards are aligned; -r is the range for random
+ * operations. One process does many operations, because starting one takes long in an emulated
+ * machine.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,16 +29,16 @@ struct ctx {
 	int dev;
 	int model;		/* -1: none */
 	uint64_t size;
-	uint64_t unit;		/* of discards: less than a subcluster need not act */
-	uint64_t first;		/* random operations: where, and how much */
+	uint64_t unit;		/* of random discards: a discard of less need not have an effect */
+	uint64_t first;		/* random operations: offset and length of their range */
 	uint64_t span;
-	uint64_t failed;	/* operations that failed as they might */
+	uint64_t failed;	/* operations that failed with the errno that was allowed */
 };
 
 struct op {
 	char name[16];
-	int want;		/* errno that has to come, or 0 */
-	int may;		/* errno that may come, or 0 */
+	int want;		/* errno that is required, or 0 */
+	int may;		/* errno that is allowed, or 0 */
 	uint64_t off;
 	uint64_t len;
 	uint64_t seed;
@@ -60,7 +61,7 @@ static void fill(void *buf, uint64_t off, size_t len, uint64_t seed)
 		sector_fill((char *)buf + i, seed, (off + i) / SECTOR, seed);
 }
 
-/* One system call per operation: how the range is cut is left to the kernel. */
+/* One system call for each operation: the kernel decides how to split the range. */
 static int do_write(struct ctx *c, const struct op *op, int flags, void *buf)
 {
 	struct iovec iov = { .iov_base = buf, .iov_len = op->len };
@@ -132,7 +133,10 @@ static void model_write(struct ctx *c, const struct op *op, const void *buf)
 		die("model: %s", strerror(err));
 }
 
-/* A write of @want has failed, as it may. Nobody knows how far it got, but a sector is whole. */
+/*
+ * A write of @want has failed, which is allowed. Any of its sectors may have been written, but none
+ * in part.
+ */
 static int settle(struct ctx *c, const struct op *op, const char *want)
 {
 	char *got = xalloc_io(op->len);
@@ -285,7 +289,7 @@ static void parse_op(struct ctx *c, const char *text, struct op *op)
 		op->seed = parse_size(word, 0);
 }
 
-/* True if the operation ended as it should. */
+/* True if the operation ended as expected. */
 static bool check_op(struct ctx *c, const char *text)
 {
 	struct op op;
@@ -301,7 +305,7 @@ static bool check_op(struct ctx *c, const char *text)
 	return false;
 }
 
-/* @range: what -r says, NULL for all of it. */
+/* @range: the argument of -r, NULL for the whole device. */
 static void set_range(struct ctx *c, const char *range)
 {
 	const char *colon = range ? strchr(range, ':') : NULL;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dedupe DIRECTORY FIXTURES: a file in DIRECTORY that is identical to one of the same name in a
- * subdirectory of FIXTURES becomes a link to that, "../../fixtures/...". Most of what the tests
- * export never changed, and writing it out of the virtual machine takes long.
+ * dedupe DIRECTORY FIXTURES: replaces a file in DIRECTORY that is identical to one of the same name
+ * in a subdirectory of FIXTURES by a link to that, "../../fixtures/...". Most of what the tests
+ * export has not changed, and copying it out of the virtual machine takes long.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 #define PIECE	(1u << 20)
 
-/* Only what is data in either of the two needs a look. */
+/* Ranges that are holes in both files need not be compared. */
 static uint64_t next_data(int a, int b, uint64_t off, uint64_t size)
 {
 	off_t x = lseek(a, off, SEEK_DATA);

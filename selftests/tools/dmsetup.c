@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dmsetup, as far as the tests call it again and again: create, remove, load, suspend, resume, status,
- * table, message, and two columns of info. It prints what dmsetup prints, and an error of the kernel in
- * the same words. Whatever else it is asked for it leaves to dmsetup.
+ * dmsetup, as far as the tests call it again and again: create, remove, load, suspend, resume,
+ * status, table, message, and two columns of info. It prints what dmsetup prints, and an error of
+ * the kernel in the same words. Whatever else it is asked for it leaves to dmsetup.
  */
 #include <errno.h>
 #include <fcntl.h>

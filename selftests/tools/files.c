@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The commonest calls of mkdir, mv, rm and sleep, see builtins.c: directories to make, a rename, files
- * and trees to remove, a time in seconds. The rest is left to the real ones.
+ * The commonest calls of mkdir, mv, rm and sleep, see builtins.c: directories to make, a rename,
+ * files and trees to remove, a time in seconds. The rest is left to the real ones.
  */
 #include <errno.h>
 #include <ftw.h>

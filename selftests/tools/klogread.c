@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * klogread: print the kernel log records that descriptor 9 (/dev/kmsg, opened by the shell) has
- * not seen yet. The position lives in the descriptor, so that each call prints what is new; dmesg
- * would print everything again each time.
+ * klogread: prints the kernel log records that were not yet read from descriptor 9 (/dev/kmsg,
+ * opened by the shell). The descriptor has the position, so that each call prints only what is new;
+ * dmesg would print everything again each time.
  *
  *	klogread [-s]		-s: skip them instead
  */
@@ -34,8 +34,8 @@ int main(int argc, char **argv)
 		if (n < 0 && errno == EAGAIN)
 			return 0;
 		if (n < 0 && errno == EPIPE) {
-			/* the log wrapped around: something is lost, go on with the oldest record */
-			puts("(some of the log is lost)");
+			/* the log has wrapped around: continue with the oldest record */
+			puts("(part of the log is lost)");
 			continue;
 		}
 		if (n < 0)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mkloop: attach files to loop devices and print the devices, a line each.
+ * mkloop: attaches files to loop devices and prints the devices, one a line.
  *
  *	mkloop [-a] [-d] [ro:]FILE...	attach (-a autoclear, -d direct I/O)
  *	mkloop -x DEVICE...		detach
  *	mkloop -l DIRECTORY		print the loop devices whose file lies below DIRECTORY
  *
- * With -a mkloop holds the devices open until standard input is closed, so that somebody else
- * can open them first.
+ * With -a mkloop keeps the devices open until standard input is closed, so that their user has time
+ * to open them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +58,7 @@ static int detach_all(char **devices)
 
 	for (; *devices; devices++) {
 		err = loop_detach(*devices);
-		/* ENXIO: nothing attached, e.g. autoclear was quicker */
+		/* ENXIO: nothing is attached; autoclear may have been faster */
 		if (err && err != ENXIO) {
 			fprintf(stderr, "# %s: %s\n", *devices, strerror(err));
 			ret = 1;

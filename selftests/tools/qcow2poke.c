@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * qcow2poke: show and damage qcow2 metadata.
+ * qcow2poke: shows and damages qcow2 metadata.
  *
  *	qcow2poke FILE header			all fields, NAME=VALUE
  *	qcow2poke FILE get FIELD
@@ -14,7 +14,7 @@
  *	qcow2poke FILE ext TYPE [TEXT]
  *	qcow2poke FILE ident			uuid generation parent generation flags job base speed
  *
- * Several commands may follow each other, separated by "--".
+ * Several commands can be given, separated by "--".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,10 @@ static void usage(void)
 	exit(2);
 }
 
-/* The shell's arithmetic is signed: words with the highest bit set come as negative numbers. */
+/*
+ * The arithmetic of the shell is signed: a word with the highest bit set is a negative number
+ * there.
+ */
 static uint64_t parse_word(const char *s)
 {
 	char *end;
@@ -82,7 +85,7 @@ static void cmd_l2(struct qimg *q, int argc, char **argv)
 		word(q, off + 8, 8, argv[3]);
 }
 
-/* Only subclusters that begin inside the guest's disk count. */
+/* Counts only subclusters that begin inside the guest's disk. */
 static void cmd_counts(struct qimg *q)
 {
 	uint64_t sub = (1ULL << q->cluster_bits) / 32;
@@ -144,7 +147,7 @@ static void put_uuid(const char *p)
 		printf("%02x", (uint8_t)p[i]);
 }
 
-/* By the layout in kernel/identity-format.h, but not by that file. */
+/* The layout is that of kernel/identity-format.h, which is not included on purpose. */
 static void cmd_ident(struct qimg *q)
 {
 	uint32_t len;

@@ -13,9 +13,9 @@
 void fuzz_fail(const char *file, int line, const char *cond) __attribute__((noreturn));
 
 /*
- * A header cluster twice: what is on disk, and the copy that an update changes. Each has its exact
- * size, so that AddressSanitizer sees all that goes beyond it. Only the ranges that were touched
- * can be anything but zeros.
+ * Two header clusters: the one on disk, and the copy that an update changes. Each is allocated with
+ * its exact size, so that AddressSanitizer finds accesses beyond it. Outside the ranges that were
+ * touched, both are zeros.
  */
 struct fuzz_image {
 	u32 size;

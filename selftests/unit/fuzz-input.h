@@ -7,9 +7,9 @@
 
 #include "qcow2.h"
 
-#define FUZZ_HEAD	4096u	/* of the header cluster, at most: the rest is zeros */
+#define FUZZ_HEAD	4096u	/* at most so much of the header cluster; the rest is zeros */
 
-/* In front of each input; make-corpus writes the same. Little endian. */
+/* The start of each input, in little endian; make-corpus writes the same. */
 struct fuzz_input {
 	u64 dev_size;
 	u64 data_size;
@@ -23,7 +23,7 @@ struct fuzz_input {
 } __attribute__((packed));
 
 #define F_TAIL		0x01
-#define F_CRC		0x02	/* make the checksums of the identity right */
+#define F_CRC		0x02	/* correct the checksums of the identity */
 #define F_BACKING	0x04	/* which updates are made */
 #define F_IDENT		0x08
 #define F_JOB		0x10

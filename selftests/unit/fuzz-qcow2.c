@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer target over the kernel's pure qcow2 code: what may an accepted header, table or entry
- * still say? An input is struct fuzz_input, L1 entries, L2 entries, the start of the header cluster.
+ * libFuzzer target over the kernel's pure qcow2 code: what must hold for a header, table or entry
+ * that was accepted. An input is struct fuzz_input, L1 entries, L2 entries, the start of the header
+ * cluster.
  *
- * What is promised is computed here once more, in wider integers and without the code's helpers.
+ * The expected properties are computed independently, in wider integers and without the code's
+ * helpers.
  */
 #include "bytes.h"
 #include "fuzz-image.h"
@@ -49,7 +51,10 @@ static struct fuzz_image *make_image(const struct fuzz_input *in, const u8 *head
 	return img;
 }
 
-/* Most inputs would have a wrong checksum, and the code behind it would never be reached. */
+/*
+ * Most inputs would have a wrong checksum, and the code that comes after the check would not be
+ * reached.
+ */
 static void fix_crcs(struct fuzz_image *img)
 {
 	struct q2_info info;
@@ -129,7 +134,7 @@ static int parse_image(const struct fuzz_image *img, struct q2_info *info)
 		return r;
 	}
 	check_header(img, info);
-	/* The same bytes say the same, and half of a header cluster is none. */
+	/* The same bytes give the same result, and half of a header cluster is refused. */
 	check(!q2_parse_header(img->disk, img->size, img->dev_size, &again, &err));
 	check(!memcmp(&again, info, sizeof(again)));
 	check(q2_parse_header(img->disk, img->size / 2, img->dev_size, &again, &err));
@@ -143,7 +148,7 @@ static bool meets(u128 a, u128 a_len, u128 b, u128 b_len)
 	return a < b + b_len && b < a + a_len;
 }
 
-/* The header, the L1 or the refcount table: not to be overwritten. */
+/* Is it in the header, the L1 table or the refcount table, which must not be overwritten? */
 static bool on_metadata(const struct q2_info *info, u64 offset)
 {
 	u64 size = 1ULL << info->cluster_bits;
@@ -176,7 +181,7 @@ static void check_l1(const struct q2_info *info, u64 dev_size, const __be64 *l1,
 		check(sorted[i - 1] < sorted[i]);
 }
 
-/* The tables of an image that may be written, else NULL; for the caller to free. */
+/* The tables of an image that may be written, otherwise NULL. The caller frees them. */
 static u64 *fuzz_l1(struct q2_info *info, const struct fuzz_input *in, const u8 *bytes)
 {
 	u32 i, nr = info->l1_entries;
@@ -252,7 +257,7 @@ static void fuzz_entry(const struct q2_info *info, const u64 *tables, u64 cluste
 	top_why = q2_decode_top(info, tables, cluster, e[0], e[1], data_size, &top);
 	if (top_why)
 		return;
-	/* A writer accepts nothing that a reader would not, and sees the same. */
+	/* A writer accepts nothing that a reader refuses, and decodes it to the same. */
 	check(!why && c.alloc == top.alloc && c.zero == top.zero);
 	check(!c.alloc || c.host == top.host);
 	check_top_entry(info, cluster, be64_to_cpu(e[0]), &top, data_size, tables);

@@ -2,13 +2,13 @@
 /*
  * libFuzzer target over the kernel's pure qcow2 code: changes of the header.
  *
- * The steps of an update are brought to the disk one by one. After each the header has to be
- * accepted and to say the same as before in all that the update does not speak of; in the end the
- * disk has to be what the update has made of the copy, so it has not changed anything else.
+ * The steps of an update are written to the disk one by one. After each of them the header has to
+ * be accepted, with the same values for all that is not updated. In the end the disk has to be
+ * equal to the copy, so the steps cover all changes.
  */
 #include "fuzz-update.h"
 
-/* What the header says about names and the identity, taken before an update. */
+/* The names and the identity in a header. */
 struct said {
 	struct q2_info info;
 	char name[QCOW2_MAX_BACKING_NAME + 1];
@@ -16,7 +16,7 @@ struct said {
 	struct q2_ident id;
 };
 
-/* Names with a zero inside are no text: compared as bytes. */
+/* Names are compared as bytes, because they may contain zeros. */
 static void take_said(const struct fuzz_image *img, struct said *s)
 {
 	const struct q2_info *i = &s->info;
@@ -30,7 +30,7 @@ static void take_said(const struct fuzz_image *img, struct said *s)
 	q2_ident_parse(i, img->disk, &s->id);
 }
 
-/* All but where names, the format and the identity lie. */
+/* Everything is equal except for the places of names, format and identity. */
 static void check_rest(const struct q2_info *a, const struct q2_info *b)
 {
 	struct q2_info x = *a;
@@ -57,7 +57,7 @@ static void same_ident(const struct q2_ident *a, const struct q2_ident *b)
 	check(!memcmp(a, b, sizeof(*a)));
 }
 
-/* Without what does not count and so is not written. */
+/* Drops values that have no meaning, and therefore are not written. */
 static void drop_idle(struct q2_ident *id)
 {
 	if (!id->job.type)
@@ -119,7 +119,7 @@ static void new_ident(struct q2_ident *id, const u8 *bytes)
 	memcpy(id->other, bytes + 3, QCOW2_UUID_BYTES);
 }
 
-/* The steps, a crash after each; the last one alone changes what counts. */
+/* Writes the steps, with a crash after each; only the last one makes the new identity valid. */
 static void apply_ident(struct fuzz_image *img, const struct said *old,
 			const struct q2_ident_update *up)
 {
@@ -162,7 +162,7 @@ static bool update_ident(struct fuzz_image *img, const struct q2_ident *want)
 	apply_ident(img, &old, &up);
 	take_said(img, &now);
 	check(now.id.present && !now.id.foreign);
-	/* The slot that counted before is still there: a torn write leaves it. */
+	/* The slot that was valid before is not overwritten: it survives a torn write. */
 	check(!old.id.present || now.id.slot != old.id.slot);
 	drop_idle(&now.id);
 	drop_idle(&id);
@@ -170,7 +170,7 @@ static bool update_ident(struct fuzz_image *img, const struct q2_ident *want)
 	return true;
 }
 
-/* A job as identity.c records it: its backing file name first, then the identity. */
+/* Records a job as identity.c does: its backing file name first, then the identity. */
 static void record_job(struct fuzz_image *img, const struct fuzz_input *in, const char *name)
 {
 	struct q2_error err = { "" };
@@ -207,7 +207,7 @@ static void record_job(struct fuzz_image *img, const struct fuzz_input *in, cons
 	check(!read || (now.id.job.name_len == strlen(name) && !strncmp(read, name, strlen(name))));
 }
 
-/* Whatever was recorded before: a name that is given out lies in the cluster. */
+/* A job name that is returned lies in the cluster, whatever is in the header. */
 static void check_job_name(const struct fuzz_image *img)
 {
 	const char *name;

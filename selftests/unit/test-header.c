@@ -150,7 +150,7 @@ static void writable(void)
 	put64(buf, H_INCOMPAT, 0x14);
 	CHECK(!parse(buf, &i) && i.data_file);
 	CHECK(!q2_check_writable(&i, &last_error));
-	/* unknown compatible features are nobody's business */
+	/* unknown compatible features are ignored */
 	make_header(buf);
 	put64(buf, H_COMPAT, ~0ull);
 	CHECK(!parse(buf, &i));
@@ -185,7 +185,7 @@ static u64 next(void)
 	return rnd;
 }
 
-/* Whatever is accepted lies within the limits; the sanitizers watch the rest. */
+/* What is accepted is within the limits; the sanitizers watch the rest. */
 static void damaged(void)
 {
 	char *copy = malloc(CLUSTER);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The identity in the header: whatever a crash leaves is the old one or the new one, and the backing
- * file's name stays what it was.
+ * The identity in the header: whatever a crash leaves is the old one or the new one, and the
+ * backing file's name stays what it was.
  */
 #include "bytes.h"
 #include "test.h"
@@ -314,7 +314,7 @@ static void later_version(void)
 	CHECK(!memcmp(copy, disk, CLUSTER));
 }
 
-/* A second extension of the same type, which nobody writes, does not count. */
+/* A second extension of the same type is ignored. No writer makes one. */
 static void twice(void)
 {
 	struct q2_ident id, seen;
@@ -399,7 +399,7 @@ static void job_name(void)
 	/* the next job's name does not spoil it before it is recorded */
 	CHECK(!q2_ident_place_name(&i, disk, "other", &id.job, &next, &last_error));
 	CHECK(q2_ident_job_name(&i, disk, &id) == name && next.name_offset != id.job.name_offset);
-	/* whoever writes over it makes it void */
+	/* writing over it makes it invalid */
 	disk[id.job.name_offset + 3] ^= 1;
 	CHECK(!q2_ident_job_name(&i, disk, &id));
 	disk[id.job.name_offset + 3] = 0;

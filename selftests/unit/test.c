@@ -15,7 +15,7 @@ void test_fail(const char *file, int line, const char *cond, const char *fmt, ..
 	va_list ap;
 
 	failed = true;
-	printf("# %s:%d: not so: %s; ", file, line, cond);
+	printf("# %s:%d: does not hold: %s; ", file, line, cond);
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
@@ -56,7 +56,7 @@ void make_header(void *buf)
 	put64(buf, H_INCOMPAT, QCOW2_INCOMPAT_EXTL2);
 	put32(buf, H_REFCOUNT_ORDER, 4);
 	put32(buf, H_LENGTH, 112);
-	/* backing format, one that nobody knows, end; then the name */
+	/* backing format, an unknown extension, the end; then the name */
 	put32(buf, 112, QCOW2_EXT_BACKING_FORMAT);
 	put32(buf, 116, 3);
 	memcpy((char *)buf + 120, "raw", 3);

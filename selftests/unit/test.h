@@ -11,7 +11,7 @@
 #define DEV_SIZE	(64ull << 20)	/* of the device that holds the image */
 #define GUEST_SIZE	(16ull << 20)
 
-/* Ends the current test as failed if @cond does not hold, and says where. */
+/* If @cond does not hold, prints where, and ends the current test as failed. */
 #define CHECK(cond, ...) \
 	do { \
 		if (!(cond)) { \

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# The chain test outside of its virtual machine; "run" sources this. Makes the layers, has chain.sh
-# drive a guest on them, then lets QEMU judge: image checks, and the same image booted once more.
+# The chain test outside of its virtual machine; "run" sources this. Makes the layers, lets chain.sh run a
+# guest on them, then checks the images with QEMU, and boots the result once more.
 
 : "${here:?}" "${initrd:?}" "${dir:?}"
 ROOT_MIB=512
@@ -59,7 +59,7 @@ base_untouched() {
 	[ "$(sha256sum "$work/out.d/a.raw" | cut -d ' ' -f 1)" = "$(<"$work/base.sum")" ]
 }
 
-# The copy needs nobody: it is opened alone in a directory of its own.
+# The copy is complete: it is opened alone, in a directory of its own.
 # shellcheck disable=SC2317	# called by judge
 self_contained() {
 	mkdir "$work/alone"

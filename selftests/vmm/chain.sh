@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A Debian guest whose root disk is a chain, on which all the live operations happen while it works.
-# Inside the VM; chain-host.sh makes the layers before and judges them after.
+# A Debian guest whose root disk is a chain: all live operations are done while it works. Runs inside the VM;
+# chain-host.sh makes the layers before, and checks them afterwards.
 
 COWCHAIN_TMP=/run/layers
 mkdir -p "$COWCHAIN_TMP"
@@ -14,7 +14,7 @@ SECTORS=$CHAIN_SECTORS
 modprobe ext4
 mount /dev/vda "$COWCHAIN_TMP" || { echo "Bail out! no disk with the layers"; exit 1; }
 
-# Replaces lib.sh's: the layers have to be on the disk when the machine goes.
+# Replaces that of the library: the layers have to be on the disk when the machine ends.
 test_cleanup() {
 	cd /
 	exec {RESULT}>&-	# is on that disk
@@ -22,7 +22,7 @@ test_cleanup() {
 	umount "$COWCHAIN_TMP"
 }
 
-# The layers stay in the disk's top directory, where chain-host.sh finds them again.
+# The layers stay in the top directory of the disk, where chain-host.sh finds them.
 attach_layers() {
 	T=$COWCHAIN_TMP attach "$@"
 }
@@ -31,17 +31,17 @@ detach_layers() {
 	T=$COWCHAIN_TMP detach "$@"
 }
 
-# Rounds that the guest has finished so far.
+# Prints how many rounds the guest has finished so far.
 rounds() {
 	grep -a -o 'guest: round [0-9]*' "$T/console" | tail -n 1 | grep -o '[0-9]*$' || echo 0
 }
 
-# After an operation: the guest has written and checked on, by at least two rounds that began later.
+# After an operation, waits until the guest has written and checked in two rounds that began later.
 works_on() {
 	wait_said "round $(($(rounds) + 3))" 120
 }
 
-# Kilobytes on the disk that a layer takes.
+# Prints how many kilobytes a layer takes on the disk.
 size_of() {
 	stat -c '%b' "$COWCHAIN_TMP/$1" | awk '{ print int($1 / 2) }'
 }
@@ -100,7 +100,7 @@ live() {
 	detach_layers a.raw b.qcow2 c.qcow2 d.qcow2 e.qcow2
 }
 
-it "attached again: the file system is clean, the pattern is there" again
+it "attached again, the file system is clean and has the pattern" again
 again() {
 	attach_layers e.qcow2
 	words e.qcow2
@@ -115,7 +115,7 @@ again() {
 	detach_layers e.qcow2
 }
 
-it "errors under the top reach the guest, the launcher and the chain live" top_fails
+it "errors of the top reach the guest, and launcher and chain continue" top_fails
 # shellcheck disable=SC2034	# TABLE is for create
 top_fails() {
 	attach_layers ro:a.raw f.qcow2

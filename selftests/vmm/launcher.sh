@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The launcher with plain files and simple devices under its disks: no cowchain target needed.
+# The launcher with plain files and simple devices as its disks, without the cowchain target.
 
 # shellcheck source=selftests/vmm/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -54,38 +54,38 @@ many_disks() {
 	eq "$(head -c 6 "$T/disk5")" "disk 5" "the read-only disk"
 }
 
-it "says how the guest ended: reboot" ends_reboot
+it "reports how the guest ended: reboot" ends_reboot
 ends_reboot() {
 	guest_part <<<'reboot -f'
 	launch reboot
 }
 
-it "says how the guest ended: panic, reported by the panic device" ends_panic
+it "reports how the guest ended: panic, by the panic device" ends_panic
 ends_panic() {
-	# Without a reset after the panic only the device can tell.
+	# without a reset after the panic, only the device can report it
 	guest_part <<<'echo 0 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger'
 	launch panic
 }
 
-it "says how the guest ended: panic before any driver is there" ends_early_panic
+it "reports how the guest ended: panic before any driver is loaded" ends_early_panic
 ends_early_panic() {
 	guest_part <<<'true'
 	APPEND=rdinit=/nonexistent launch panic
 }
 
-it "says how the guest ended: triple fault" ends_crash
+it "reports how the guest ended: triple fault" ends_crash
 ends_crash() {
 	guest_part <<<'reboot -f'
 	APPEND=reboot=t launch crash
 }
 
-it "a timeout ends it" ends_timeout
+it "a timeout ends the guest" ends_timeout
 ends_timeout() {
 	guest_part <<<'sleep 1000'
 	GUEST_TIMEOUT=3 launch timeout
 }
 
-# Each thread has a filter and no capabilities, and none is root's.
+# Each thread has a filter and no capabilities, and no thread runs as root.
 check_sandbox() {
 	local status n=0
 
@@ -96,7 +96,7 @@ check_sandbox() {
 		grep -q '^Uid:[[:space:]]65534[[:space:]]65534' "$status" || fail "uid: $(<"$status")"
 		grep -q '^NoNewPrivs:[[:space:]]1' "$status" || fail "new privileges"
 	done
-	# main, a processor, the disk's two; io_uring's own workers are not listed by all kernels
+	# main, a processor, two of the disk; not all kernels list the workers of io_uring
 	[ $n -ge 4 ] || fail "only $n threads"
 }
 
@@ -120,7 +120,7 @@ console_and_signals() {
 	finish stopped
 }
 
-# $T/inside in a terminal whose keys are what is written to $KEYS, until the guest is ready
+# Runs $T/inside in a terminal, with $KEYS as its keyboard, until the guest is ready.
 start_inside() {
 	mkfifo "$T/keys"
 	exec {KEYS}<>"$T/keys"
@@ -144,7 +144,7 @@ terminal() {
 		stty -a >"$T/after"
 	EOF
 	start_inside
-	# Ctrl-C is the guest's, Ctrl-A x is ours
+	# Ctrl-C goes to the guest, Ctrl-A x to the launcher
 	printf '\003' >&"$KEYS"
 	sleep 1
 	kill -0 "$PID" || fail "Ctrl-C ended the launcher"
@@ -154,7 +154,7 @@ terminal() {
 	diff "$T/before" "$T/after" || fail "the terminal is not as it was"
 }
 
-it "in the background it runs on, and has its input when it comes back" background
+it "in the background the guest continues to run, and has its input back in the foreground" background
 background() {
 	need script
 	guest_part <<-'EOF'
@@ -210,12 +210,12 @@ trims() {
 	e2fsck -fn "$T/disk" || fail "the file system is not clean"
 }
 
-it "errors of the disk reach the guest, the launcher lives" disk_errors
+it "errors of the disk reach the guest, and the launcher continues" disk_errors
 disk_errors() {
 	need_target flakey
 	truncate -s 16M "$T/disk"
 	attach disk
-	# down for good, then up again by reloading the table
+	# fails permanently, then works again after a reload of the table
 	dmsetup create cct-flaky --table "0 32768 linear ${LOOP[disk]} 0"
 	guest_part <<-'EOF'
 		dd if=/dev/vda of=/dev/null bs=64k count=1 iflag=direct 2>/dev/null && echo "guest: good"

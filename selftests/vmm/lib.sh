@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# What the launcher's tests share, on top of the other tests' lib.sh: making a guest's initramfs,
-# running it, reading its console. They run inside scripts/vm/run --nested-kvm; "run" here starts
-# them so, with these in the environment:
+# What the tests of the launcher share beyond the library of all tests: making the initramfs of a guest,
+# running the guest, reading its console. "run" starts the tests inside scripts/vm/run --nested-kvm, with
+# this environment:
 #	COWCHAIN_VM	the launcher
 #	GUEST_KERNEL	a bzImage
 #	GUEST_INITRD	what make-initrd made for it
@@ -17,7 +17,7 @@
 GUEST_END=(0:poweroff 3:reboot 4:panic 5:crash 6:stopped 124:timeout)
 PID=				# of a launcher in the background
 
-# Replaces the one that wants the cowchain target: most of these tests do without.
+# Replaces that of the library, which needs the cowchain target: most of these tests do not.
 prepare() {
 	[ "$(id -u)" = 0 ] || { echo "1..0 # SKIP needs root"; exit "$REQUIRE_ALL"; }
 	[ -c /dev/kvm ] || { echo "1..0 # SKIP no /dev/kvm"; exit "$REQUIRE_ALL"; }
@@ -33,7 +33,7 @@ prepare() {
 	klogread -s
 }
 
-# guest_part: the commands on stdin are what the guest runs
+# guest_part: makes the initramfs of a guest that runs the commands on stdin
 guest_part() {
 	mkdir -p "$T/part"
 	cat >"$T/part/guest"
@@ -41,13 +41,13 @@ guest_part() {
 	(cd "$T/part" && echo guest | cpio --quiet -o -H newc -R 0:0) >>"$T/initrd"
 }
 
-# launcher OPTION... : the command line that all runs share
+# launcher OPTION... : becomes the launcher, with the options that all runs share
 launcher() {
 	exec "$COWCHAIN_VM" --kernel "$GUEST_KERNEL" --initrd "$T/initrd" --memory 192 \
 		--timeout "$GUEST_TIMEOUT" "$@"
 }
 
-# launch END OPTION... : runs a guest to its end, which must be that one
+# launch END OPTION... : runs a guest, and expects this end
 launch() {
 	local end=$1 rc=0
 
@@ -64,7 +64,7 @@ launch_bg() {
 	PID=$!
 }
 
-# finish END : waits for the one in the background
+# finish END: waits for the guest in the background, and expects this end
 finish() {
 	local rc=0
 
@@ -84,11 +84,11 @@ check_end() {
 	}
 }
 
-# said REGEX : the guest printed a line "guest: REGEX"
+# said REGEX: expects that the guest has printed a line "guest: REGEX"
 said() {
 	tr -d '\r' <"$T/console" | grep -q -a -E -- "guest: $1" || {
 		tail -n 40 "$T/console" | tr -d '\r'
-		fail "the guest did not say /$1/"
+		fail "the guest has not printed /$1/"
 	}
 }
 
@@ -106,7 +106,7 @@ wait_said() {
 	said "$1"
 }
 
-# tell TEXT... : types a line into the guest
+# tell TEXT... : types a line on the console of the guest
 tell() {
 	echo "$*" >&"$INPUT"
 }

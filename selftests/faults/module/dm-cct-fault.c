@@ -4,18 +4,18 @@
  *
  *	<start> <length> cct-fault <device> <id>
  *
- * Everything goes through to the device, from the same sector on. I/O is
+ * All I/O goes to the same sector of the device. It is
  * counted over all devices of this target at once, so that "the n-th" means
- * the n-th of a whole chain. One plan for all of them, in the parameter "plan"
+ * the n-th of a whole chain. All devices have one plan, in the parameter "plan"
  * of the module; writing it begins a new count:
  *
  *	<ids> <ops> <n> <times> <errno> <late>
  *
- * ids, ops: bit masks; what they leave out is not counted. n: the first one
+ * ids, ops: bit masks; other I/O is not counted. n: the first I/O
  * that fails, 0 for none. times: how many fail from there on, -1 for all.
- * late: the device does it, and the error is reported all the same.
+ * late: the device does it, and the error is reported nevertheless.
  *
- * Reading gives what was counted and what failed, the first of that in full:
+ * Reading it returns how many I/Os were counted and failed, and the first that failed:
  *
  *	<seen> <failed> <id> <op> <sector> <sectors>
  */
@@ -38,7 +38,7 @@ struct fault_dev {
 	unsigned int id;
 };
 
-/* Of a bio: the error that it shall end with after the device has done it. */
+/* Of a bio: the error with which it ends after the device has done it. */
 struct fault_io {
 	blk_status_t late;
 };
@@ -111,7 +111,7 @@ static int fault_op(const struct bio *bio)
 	}
 }
 
-/* Counts the bio.  Return: what it shall end with. */
+/* Counts the bio. Return: the status with which it ends. */
 static blk_status_t fault_status(const struct fault_dev *fd, const struct bio *bio, bool *late)
 {
 	blk_status_t status = BLK_STS_OK;
