@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants: where an undamaged qcow2 image has its tables.
+ * mutantwalk: where an undamaged qcow2 image has its tables.
  */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mutants: damaged images of every kind, one after the other, attached and used.
+ * mutantwalk: damaged images of every kind, one after the other, attached and used.
  *
  * A worker has one file in memory below one loop device. Every layer is a slice of it, a mapped
  * device of its own, with a guard before and behind it. The file is mapped into the worker, so

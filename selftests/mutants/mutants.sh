@@ -14,7 +14,7 @@ it "damaged images of every kind" sweep
 sweep() {
 	local rc=0
 
-	mutants --dir "$FIXTURES/mutants" --work "$T" --seed "$SEED" --count "$MUTANTS" \
+	mutantwalk --dir "$FIXTURES/mutants" --work "$T" --seed "$SEED" --count "$MUTANTS" \
 		--workers 3 --stall "$MUTANTS_STALL" >mutants.log || rc=$?
 	cat mutants.log
 	# kept also if all is well: how much was done

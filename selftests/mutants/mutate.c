@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants: damages an image, by the seed and with knowledge of its structure.
+ * mutantwalk: damages an image, by the seed and with knowledge of its structure.
  */
 #include <string.h>
 

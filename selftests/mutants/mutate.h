@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mutants: damages an image.
+ * mutantwalk: damages an image.
  */
 #ifndef COWCHAIN_MUTANTS_MUTATE_H
 #define COWCHAIN_MUTANTS_MUTATE_H

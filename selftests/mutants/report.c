@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants: messages about the current mutant.
+ * mutantwalk: messages about the current mutant.
  */
 #include <stdio.h>
 

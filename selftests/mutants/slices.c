@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants: the devices that the layers lie on.
+ * mutantwalk: the devices that the layers lie on.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants: a damaged image is attached, read, written, streamed, put below another, and removed.
+ * mutantwalk: a damaged image is attached, read, written, streamed, put below another, and removed.
  *
  * Errors are normal here: of most operations it is only expected that they end.
  */

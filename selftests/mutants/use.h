@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mutants: the life of a damaged image.
+ * mutantwalk: the life of a damaged image.
  */
 #ifndef COWCHAIN_MUTANTS_USE_H
 #define COWCHAIN_MUTANTS_USE_H

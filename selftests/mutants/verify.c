@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants: what must not have been written to, and I/O that the block layer had to stop.
+ * mutantwalk: what must not have been written to, and I/O that the block layer had to stop.
  */
 #include <errno.h>
 #include <fcntl.h>

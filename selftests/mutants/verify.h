@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mutants: what must not have been written to.
+ * mutantwalk: what must not have been written to.
  */
 #ifndef COWCHAIN_MUTANTS_VERIFY_H
 #define COWCHAIN_MUTANTS_VERIFY_H

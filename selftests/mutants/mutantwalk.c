@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mutants: thousands of damaged images, each made from a seed. See mutants.h.
+ * mutantwalk: thousands of damaged images, each made from a seed. See mutants.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@ static bool verbose;
 
 static void usage(void)
 {
-	fputs("usage: mutants --dir IMAGES --work DIRECTORY [OPTION]...\n"
+	fputs("usage: mutantwalk --dir IMAGES --work DIRECTORY [OPTION]...\n"
 	      "  --seed N      of the first one, default 1\n"
 	      "  --count N     default 100\n"
 	      "  --workers N   processes, default 2\n"
