@@ -53,6 +53,11 @@ check coverage:
 	@scripts/setup check
 	@scripts/$@
 
+# One kernel, and the cases that find the most in the least time.
+check-quick:
+	@scripts/setup check
+	@QUICK=1 scripts/check
+
 sweeps := check-random check-crash check-faults check-full-disk check-hostile check-debug stress
 
 $(sweeps):
@@ -120,6 +125,7 @@ help:
 	@echo 'modules_install  the module, to DESTDIR'
 	@echo 'check            all tests on 6.1 and 6.12 in virtual machines;'
 	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
+	@echo 'check-quick      the cases that find the most, on 6.12, in a few minutes'
 	@echo 'coverage         lines and branches of kernel/ that the tests run; MINIMUM=90'
 	@echo 'check-random     random operations: SEEDS=20 OPS=2000'
 	@echo 'check-faults     each single I/O and allocation fails: STEPS="io alloc kasan"'
@@ -145,6 +151,6 @@ help:
 	@echo
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
-.PHONY: all modules userspace install modules_install check coverage $(sweeps) \
+.PHONY: all modules userspace install modules_install check check-quick coverage $(sweeps) \
 	check-launcher fuzz-qcow2 fuzz-vmm bench bench-compare bench-wall demo \
 	lint build-newest clean distclean help

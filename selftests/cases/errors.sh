@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # I/O errors of the layers: which requests fail, what the job does, and what stays intact.
+# Quick: read_below|stop$|metadata_write|record_cancel|no_space_guest
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

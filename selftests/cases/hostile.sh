@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Hostile images: wrong headers, tables and entries, cut files. They lead to clear errors, and nothing worse.
+# Seconds: 90
+# Quick: header|l2_top|cut_below
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One I/O of the top fails: writes that are lost are reported, once, and a write that was reported as failed
 # does not appear later.
+# Quick: lost_flush|lost_late|failed_appears
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=selftests/lib/injector.sh

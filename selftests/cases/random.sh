@@ -4,6 +4,8 @@
 #	SEEDS	runs, default 3
 #	OPS	operations of each run, default 500
 #	SEED	of the first run, default 1
+# Seconds: 15
+# Quick: .
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

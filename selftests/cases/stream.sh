@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Streams: the job from start to end, its states, and what it leaves on disk.
+# Seconds: 100
+# Quick: no_base|with_base|data_file_base|pause|cancel|restart
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Writes: any alignment and size, flush and FUA, in both writable forms.
+# Quick: alignment_single|random_external|removal_commits|odd
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -9,6 +9,7 @@
 #	CRASH_OPS	operations of the writers in each case (300)
 #	CRASH_SEED	(1)
 #	CRASH_FULL=1	all cases, also those that take long
+# Seconds: 20
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -8,6 +8,7 @@
 #	STRIDE		of the allocations: each STRIDE-th (default: each with "alloc", else 17)
 #	SEED		where to begin among the first FAULTS I/Os, default 1
 #	FAULT_OPTS	more options of faultwalk, to repeat some runs
+# Seconds: 150
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=selftests/lib/injector.sh

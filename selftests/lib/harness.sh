@@ -190,6 +190,7 @@ prepare() {
 run_cases() {
 	local i n=0 list=()
 
+	[ -z "${QUICK:-}" ] || : "${CASES:=$(sed -n 's/^# Quick: //p' "$0")}"
 	for ((i = 0; i < ${#CASE_LIST[@]}; i += 2)); do
 		[[ ! ${CASE_LIST[i + 1]} =~ ${CASES:-.} ]] || list+=("${CASE_LIST[@]:i:2}")
 	done

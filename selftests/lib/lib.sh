@@ -14,6 +14,7 @@
 #	EXPORT		directory for layers and models that qemu-img judges later, beside that of the
 #			fixtures; by default they are judged at the end of each test
 #	CASES		regular expression: run only the cases whose function it matches
+#	QUICK=1		run only those that "# Quick:" in the test's head matches
 #	COWCHAIN_TMP	where the layers live, preferably a tmpfs
 #	CASE_TIMEOUT	seconds until a case counts as hanging
 

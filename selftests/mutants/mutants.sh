@@ -5,6 +5,7 @@
 #	MUTANTS		images, default 60
 #	SEED		of the first image, default 1
 #	MUTANTS_STALL	seconds without progress that are a failure, default 60
+# Seconds: 20
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

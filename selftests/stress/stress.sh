@@ -4,6 +4,8 @@
 #	SEED	default 1
 #	OPS	operations on each chain, default 80
 #	CHAINS	default 1
+# Seconds: 10
+# Quick: .
 : "${SEED:=1}" "${OPS:=80}" "${CHAINS:=1}"
 export SEED OPS CHAINS SQUEEZE=no
 exec "$(dirname "$0")/round.sh"
