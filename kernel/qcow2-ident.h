@@ -15,7 +15,7 @@
  * @paused: by the user.
  * @copied: the top has all that it needs; only the header is to be changed.
  * @base: number of the base layer, -1 for none, less if it is invalid.
- * @on_error, @speed: as asked for; the policy in the order of the messages.
+ * @on_error, @speed: as asked for; @on_error as in enum cc_on_error.
  * @base_uuid, @base_generation: identity of the base, zeros if it has none.
  * @name_offset, @name_len: backing file name in the header cluster; 0 for none.
  */
@@ -42,7 +42,7 @@ struct q2_ident_job {
  * @generation: how often it was made writable.
  * @parent, @parent_generation: the layer below at that time; zeros if there was none, or one
  *	without an identity.
- * @has_other, @other, @other_generation: another layer that is right below this one, since a stream
+ * @has_other, @other, @other_generation: another layer that may be the one below, since a stream
  *	has copied what lies between the two.
  * @sealed: this is the backing file of another layer; writing to it breaks that one.
  * @job: a stream into this layer that has not ended.
@@ -94,7 +94,7 @@ bool q2_ident_is_parent(const struct q2_ident *child, const struct q2_ident *par
  */
 void q2_ident_set_parent(struct q2_ident *child, const struct q2_ident *parent);
 
-/* Make @other (NULL: none) right as well as the layer below @child. */
+/* Let @other (NULL: none) be the layer below @child as well. */
 void q2_ident_set_other(struct q2_ident *child, const struct q2_ident *other);
 
 #define Q2_IDENT_STEPS 4
