@@ -103,6 +103,11 @@ lint:
 	@scripts/setup lint
 	@scripts/lint $(STEPS)
 
+# kernel/ inside a kernel tree, as a module and built in.
+check-tree:
+	@scripts/setup build
+	@scripts/check-tree
+
 build-newest:
 	@scripts/vm/build-newest
 
@@ -146,6 +151,7 @@ help:
 	@echo 'demo             the whole story on a real file system'
 	@echo 'lint             style, structure, static analysis, spelling; STEPS="..."'
 	@echo '                 selects'
+	@echo 'check-tree       kernel/ as a directory of a kernel tree, on 6.1 and 6.12'
 	@echo 'build-newest     build against the newest kernel Debian has'
 	@echo 'clean distclean  distclean drops the cache of kernels, too'
 	@echo
@@ -153,4 +159,4 @@ help:
 
 .PHONY: all modules userspace install modules_install check check-quick coverage $(sweeps) \
 	check-launcher fuzz-qcow2 fuzz-vmm bench bench-compare bench-wall demo \
-	lint build-newest clean distclean help
+	lint build-newest check-tree clean distclean help
