@@ -61,7 +61,7 @@ is_rw() {
 }
 
 # Reloads the table, which fails as long as the layer does.
-anew() {
+reload_works() {
 	dmsetup load cct --table "$(dmsetup table cct)" || return 1
 	dmsetup suspend --noflush cct
 	dmsetup resume cct || return 1
@@ -81,15 +81,15 @@ flakey_top() {
 			continue
 		fi
 		bad=$((bad + 1))
-		is_rw || wait_for 60 anew
+		is_rw || wait_for 60 reload_works
 		# it may have been written or not: try until it is
 		until try "fua:$((i % 200 * 68))k:6k:$i"; do
-			is_rw || wait_for 60 anew
+			is_rw || wait_for 60 reload_works
 			sleep 0.2
 		done
 	done
 	repair d.qcow2
-	is_rw || anew
+	is_rw || reload_works
 	io verify random:20:1 verify
 	retire cct d.qcow2
 }

@@ -118,7 +118,7 @@ snapshot_point() {
 	ident e.qcow2
 	parent=$I_PARENT
 	if [ "$I_UUID" = - ]; then
-		eq "${sealed:-0}" 0 "sealed, but nobody stands on it"
+		eq "${sealed:-0}" 0 "sealed, but no layer is on top of it"
 		reads one.raw "${CHAIN[@]}"
 		return
 	fi

@@ -61,7 +61,7 @@ lost_told() {
 	[ "$1" = before ] || cowio "$DEV" EIO!flush
 	dmsetup load cct --table "$(dmsetup table cct)"
 	dmsetup suspend --noflush cct
-	mark "told $1"
+	mark "reported $1"
 	dmsetup resume cct
 	in_mode cct rw || fail "mode $S_MODE after a reload"
 	if [ "$1" = before ]; then

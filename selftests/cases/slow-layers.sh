@@ -22,10 +22,10 @@ others_go_on() {
 		shift
 	done
 	shift
-	"${waits[@]}" || fail "nobody waits for the slow layer any more"
+	"${waits[@]}" || fail "nothing waits for the slow layer any more"
 	timeout 80 cowio -m "$T/model.raw" "$DEV" "$@" ||
 		fail "a slow layer holds up what does not need it"
-	"${waits[@]}" || fail "nobody waits for the slow layer any more"
+	"${waits[@]}" || fail "nothing waits for the slow layer any more"
 	status cct
 	eq "$S_MODE" rw mode
 }

@@ -86,7 +86,7 @@ static void check_guards(struct worker *w, const struct slice *s)
 		worker_fail(w, "%llu bytes before %s were written",
 			    (unsigned long long)(GUARD_BYTES - at), s->file);
 	if (differs(s->map + s->len, guard, GUARD_BYTES, &at))
-		worker_fail(w, "somebody wrote %llu bytes behind %s", (unsigned long long)at,
+		worker_fail(w, "%llu bytes behind %s were written", (unsigned long long)at,
 			    s->file);
 }
 

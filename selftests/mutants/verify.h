@@ -8,7 +8,7 @@
 #include "mutants.h"
 
 /*
- * Checks the guards and the layers of the mutant that nobody may write to, and restores all of
+ * Checks the guards and the layers of the mutant that must not be written, and restores all of
  * them.
  */
 void worker_verify(struct worker *w);

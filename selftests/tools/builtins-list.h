@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The commands in builtins.so, for those who define BUILTIN(). */
+/* The commands in builtins.so. BUILTIN() is defined by the file that includes this. */
 BUILTIN(cowio)
 BUILTIN(dedupe)
 BUILTIN(dmsetup)
