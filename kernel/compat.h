@@ -48,4 +48,17 @@ static inline void cc_limits_no_poll(struct queue_limits *limits)
 static inline void cc_limits_no_poll(struct queue_limits *limits) { }
 #endif
 
+/*
+ * 6.17: a limit of its own for write zeroes that also free the space. It is stacked, too.
+ * A value other than 0 or max_write_zeroes_sectors makes all of the limits invalid. A write-zeroes
+ * sets bits here and frees nothing, so it is 0.
+ */
+static inline void cc_limits_write_zeroes(struct queue_limits *limits, unsigned int sectors)
+{
+	limits->max_write_zeroes_sectors = sectors;
+#if KERNEL_VERSION(6, 17, 0) <= LINUX_VERSION_CODE
+	limits->max_hw_wzeroes_unmap_sectors = 0;
+#endif
+}
+
 #endif /* COWCHAIN_COMPAT_H */

@@ -259,7 +259,7 @@ static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	limits->discard_alignment = 0;
 	limits->max_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
 	limits->max_hw_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
-	limits->max_write_zeroes_sectors = CC_MAX_ZEROES;
+	cc_limits_write_zeroes(limits, CC_MAX_ZEROES);
 	cc_limits_no_poll(limits);
 }
 
