@@ -10,8 +10,8 @@
 scsi_disk() {
 	local dir
 
+	[ -z "$SCSI_DEBUG_IS_THERE" ] || skip "scsi_debug is loaded already, and not by this test"
 	modprobe -q sd_mod || true	# may be built in
-	modprobe -q -r scsi_debug || true
 	modprobe -q scsi_debug "$@" || skip "needs the module scsi_debug"
 	wait_for 30 has_scsi_disk
 	dir=(/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*:*/block/*)
@@ -50,7 +50,13 @@ unmap_zeroes() {
 	keep check d.qcow2
 	keep compare d.qcow2 model.raw
 	remove cct-slice-a-raw cct-slice-b-qcow2 cct-slice-c-qcow2 cct-slice-d-qcow2
-	modprobe -r scsi_debug
+	modprobe -r scsi_debug		# nothing uses it any more
 }
 
-run_cases
+SCSI_DEBUG_IS_THERE=
+[ ! -d /sys/bus/pseudo/drivers/scsi_debug ] || SCSI_DEBUG_IS_THERE=yes
+rc=0
+run_cases || rc=$?
+# also after a case that failed
+[ -n "$SCSI_DEBUG_IS_THERE" ] || modprobe -q -r scsi_debug || true
+[ "$rc" -eq 0 ]
