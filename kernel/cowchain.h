@@ -76,6 +76,11 @@ enum cc_mode { CC_RW, CC_RO };
  * @scan_stop: set while cc_stop_scan() waits for @scan_work.
  * @sync_wq: runs one sync at a time, see writer.h.
  * @paused: a snapshot is being taken; bios wait in @paused_bios.
+ * @bs, @read_bs: for writes to the top; for reads of the layers below, see io.c.
+ * @split_bs: for parts of a read that a worker serves.
+ * @page_pool: for fills, see cc_fill().
+ * @words_pool: for a sync, see writer.c.
+ * @header_page: for writing a header.
  * @mode: only ever gets worse; another table begins with CC_RW.
  */
 struct cowchain {
@@ -107,9 +112,11 @@ struct cowchain {
 	struct work_struct continue_work;	/* S */
 	bool scan_stop;				/* C, read by the scan */
 	struct bio_set bs;			/* S */
+	struct bio_set read_bs;			/* S */
 	struct bio_set split_bs;		/* S */
 	mempool_t page_pool;			/* S */
 	mempool_t words_pool;			/* S */
+	struct page *header_page;		/* C */
 	struct cc_cell *cells;			/* I; each has its lock */
 
 	spinlock_t lock;			/* innermost, irq-safe */

@@ -4,8 +4,10 @@
  * guest's data.
  *
  * A worker's write lies in one cluster, other bios of a worker in one block of the top. While
- * holding cells, wait only for I/O to the top, a mempool and, in a discard, a sync. None of these
- * needs a cell. Layers below, which may be slow, are read before: see cc_fill().
+ * holding cells, wait only for I/O to the top, for a bio of @cc->bs and, in a discard, for a sync.
+ * None of these needs a cell: the bios are those of writes to the top, which end on their own.
+ * Nobody waits for a page of @cc->page_pool with a cell held, because its holders wait for cells.
+ * Layers below, which may be slow, are read before: see cc_fill().
  */
 #include <linux/mm.h>
 
@@ -77,6 +79,11 @@ static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *p
  * need it. Layers below never change, and a subcluster never becomes unallocated again. So if it is
  * still unallocated when the cell is taken in the end, it was so all the time and what was filled
  * is there, unless a write has failed meanwhile: see cc_fill_and_lock().
+ *
+ * The page is held while a layer below is read, and while the cell is waited for. So if the kernel
+ * has no page to give, only as many fills as the reserve has pages are under way, and if all of
+ * these read a layer that does not answer, other fills wait for it, too. Rewrites, writes of whole
+ * subclusters, flushes and headers need none of these pages.
  */
 static int cc_fill(struct cc_write *w, u32 from, u32 to)
 {
@@ -149,20 +156,17 @@ void cc_write_unlock(struct cc_write *w, int error)
  */
 static int cc_fill_zeros(struct cc_write *w, u32 from, u32 to)
 {
-	struct page *page;
+	struct page *page = ZERO_PAGE(0);
 	int r = 0;
 
 	if (from == to || cc_block_state(w->b, from >> w->sub_shift) != CC_ZERO)
 		return 0;
-	page = mempool_alloc(&w->cc->page_pool, GFP_NOIO);
-	clear_highpage(page);
 	while (from < to && !r) {
 		u32 n = min_t(u32, to - from, PAGE_SECTORS);
 
 		r = cc_write_top(w->cc, w->b, from, n, &page, 0);
 		from += n;
 	}
-	mempool_free(page, &w->cc->page_pool);
 	return r;
 }
 

@@ -45,13 +45,17 @@ static int cc_layer_write_block(struct cc_layer *layer, u32 block, struct page *
 	return cc_batch_wait(&batch);
 }
 
-/* Take the rest of each block from dm-bufio, and update its buffer afterwards. */
+/*
+ * Take the rest of each block from dm-bufio, and update its buffer afterwards. The page is there for
+ * this alone, so that no fill that waits for a slow layer can hold it.
+ */
 static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {
 	u32 size = 1U << layer->bufio_bits;
-	struct page *page = mempool_alloc(&layer->cc->page_pool, GFP_NOIO);
+	struct page *page = layer->cc->header_page;
 	int r = 0;
 
+	lockdep_assert_held(&layer->cc->ctl);
 	while (len && !r) {
 		u32 skip = offset & (size - 1);
 		u32 n = min(len, size - skip);
@@ -71,7 +75,6 @@ static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 o
 		offset += n;
 		len -= n;
 	}
-	mempool_free(page, &layer->cc->page_pool);
 	return r;
 }
 

@@ -27,7 +27,7 @@ int cc_layer_check_backing(struct cc_layer *layer, const char *name, const char 
  *
  * See "Rules for a writer" in on-disk.rst, 6. The new header is durable on return of 0.
  *
- * Context: process. Return: 0 or -errno.
+ * Context: cc->ctl held. Return: 0 or -errno.
  */
 int cc_layer_set_backing(struct cc_layer *layer, const char *name, const char *format);
 

@@ -3,7 +3,9 @@
  * Synchronous I/O on pages, for fill, copy and zeroing.
  *
  * Every bio is submitted as soon as it is allocated and ends on its own, so the mempool behind the
- * bio set is always refilled and waiting for it cannot deadlock.
+ * bio set is always refilled and waiting for it cannot deadlock. Reads and writes have a set each:
+ * reads of a layer that does not answer may hold all of theirs, writes to the top must not wait for
+ * them.
  */
 #include <linux/mm.h>
 
@@ -43,13 +45,14 @@ void cc_batch_add(struct cowchain *cc, struct cc_batch *batch, struct block_devi
 		  blk_opf_t opf, sector_t sector, struct page **pages,
 		  unsigned int offset, unsigned int sectors)
 {
+	struct bio_set *bs = op_is_write(opf) ? &cc->bs : &cc->read_bs;
 	unsigned int left = sectors << SECTOR_SHIFT;
 
 	while (left) {
 		unsigned int vecs = DIV_ROUND_UP((offset & ~PAGE_MASK) + left, PAGE_SIZE);
 		struct bio *bio;
 
-		bio = bio_alloc_bioset(bdev, bio_max_segs(vecs), opf, GFP_NOIO, &cc->bs);
+		bio = bio_alloc_bioset(bdev, bio_max_segs(vecs), opf, GFP_NOIO, bs);
 		bio->bi_iter.bi_sector = sector;
 		bio->bi_end_io = cc_batch_end_io;
 		bio->bi_private = batch;

@@ -33,9 +33,12 @@ static void cc_destroy(struct cowchain *cc)
 		destroy_workqueue(cc->discard_wq);
 	if (cc->sync_wq)
 		destroy_workqueue(cc->sync_wq);
+	if (cc->header_page)
+		__free_page(cc->header_page);
 	mempool_exit(&cc->words_pool);
 	mempool_exit(&cc->page_pool);
 	bioset_exit(&cc->split_bs);
+	bioset_exit(&cc->read_bs);
 	bioset_exit(&cc->bs);
 	kvfree(cc->cells);
 	kfree(cc->opened);
@@ -47,7 +50,12 @@ static int cc_init_pools(struct cowchain *cc)
 {
 	int r;
 
-	r = bioset_init(&cc->bs, 64, 0, BIOSET_NEED_BVECS);
+	cc->header_page = alloc_page(GFP_KERNEL);
+	if (!cc->header_page)
+		return -ENOMEM;
+	r = bioset_init(&cc->bs, 32, 0, BIOSET_NEED_BVECS);
+	if (!r)
+		r = bioset_init(&cc->read_bs, 32, 0, BIOSET_NEED_BVECS);
 	if (!r)
 		r = bioset_init(&cc->split_bs, 64, 0, 0);
 	if (!r)

@@ -68,12 +68,6 @@ sweep() {
 	walk "${form[@]}" --errno EIO --late --ops wfdz --sample 11 -- "$@"
 }
 
-has_failslab() {
-	grep -q debugfs /proc/mounts || mount -t debugfs none /sys/kernel/debug
-	[ -e /sys/kernel/debug/failslab/require-start ] &&
-		[ -e /sys/kernel/debug/fail_page_alloc/require-start ]
-}
-
 # Allocations below the functions of the module, in any task: constructor, messages, workers.
 allocations() {
 	local dir=$1 form=() kind

@@ -25,3 +25,31 @@ faulty() {
 		dmsetup create "cct-f$i" --table "0 $(sectors "$f") cct-fault ${LOOP[$f]} $i"
 	done
 }
+
+# Mounts debugfs; succeeds if the kernel can make allocations fail by call chain.
+has_failslab() {
+	grep -q debugfs /proc/mounts || mount -t debugfs none /sys/kernel/debug
+	[ -e /sys/kernel/debug/failslab/require-start ] &&
+		[ -e /sys/kernel/debug/fail_page_alloc/require-start ]
+}
+
+# no_pages: from here on every allocation of pages fails that may sleep and comes from a function of the
+# module, in any task, until some_pages
+no_pages() {
+	local at=/sys/kernel/debug/fail_page_alloc first last what
+
+	has_failslab || skip "needs fail_page_alloc with a stack filter"
+	{
+		read -r first _
+		while read -r what _; do
+			last=$what
+		done
+	} < <(grep -i ' t .*\[dm_cowchain\]' /proc/kallsyms | sort)
+	for what in times:0 probability:100 interval:1 space:0 min-order:0 verbose:0 task-filter:N \
+		ignore-gfp-wait:N ignore-gfp-highmem:N stacktrace-depth:32 \
+		require-start:"0x$first" require-end:"0x$last" times:-1; do
+		echo "${what#*:}" >"$at/${what%%:*}"
+	done
+}
+
+some_pages() { echo 0 >/sys/kernel/debug/fail_page_alloc/times; }
