@@ -61,8 +61,7 @@ static int cc_init_pools(struct cowchain *cc)
 	if (!r)
 		r = mempool_init_page_pool(&cc->page_pool, 16, 0);
 	if (!r)
-		r = mempool_init_kmalloc_pool(&cc->words_pool, 2,
-					      CC_BLOCK_CLUSTERS * sizeof(u64));
+		r = mempool_init_kmalloc_pool(&cc->words_pool, CC_WORDS_RESERVE, CC_WORDS_BYTES);
 	return r;
 }
 

@@ -16,7 +16,7 @@
 #include "top.h"
 #include "writer.h"
 
-/* 128 GiB of disk with clusters of 128 KiB; about 10 MiB of memory. */
+/* 128 GiB of disk with clusters of 128 KiB; 16 MiB of memory. */
 static unsigned int cc_top_blocks = 4096;
 module_param_named(top_blocks, cc_top_blocks, uint, 0644);
 MODULE_PARM_DESC(top_blocks, "Maximum number of blocks of the top map (256 clusters each) that a device keeps in memory");
@@ -239,7 +239,7 @@ static bool cc_block_evict(struct cc_top *top, struct cc_block *b)
 	}
 	RCU_INIT_POINTER(top->blocks[b->index], NULL);
 	call_rcu(&b->rcu, cc_block_free_rcu);
-	top->nr_loaded--;
+	WRITE_ONCE(top->nr_loaded, top->nr_loaded - 1);
 	return true;
 }
 
@@ -259,6 +259,25 @@ static void cc_top_evict(struct cc_top *top)
 	}
 }
 
+/*
+ * Blocks that are dirty cannot be evicted, so loading waits if it gets too far ahead of the sync.
+ * Blocks are loaded in process context only, and none gets dirty without having been loaded. So
+ * besides blocks that are pinned, there are never more than twice the limit.
+ */
+static void cc_top_make_room(struct cc_top *top)
+{
+	struct cc_writer *w = top->layer->writer;
+	u32 limit = cc_top_limit();
+
+	WRITE_ONCE(w->many, limit / 4);
+	if (READ_ONCE(top->nr_loaded) >= 2 * limit)
+		cc_writer_relieve(w);
+}
+
+/*
+ * Neither cells nor other blocks' loads are held up by a wait in here, and the sync that is waited
+ * for needs neither a worker of the bios nor a view.
+ */
 struct cc_block *cc_top_load(struct cc_top *top, u32 index)
 {
 	struct cc_block *b;
@@ -271,6 +290,7 @@ struct cc_block *cc_top_load(struct cc_top *top, u32 index)
 	if (b)
 		return b;
 
+	cc_top_make_room(top);
 	mutex_lock(&top->lock);
 	b = cc_top_block(top, index);
 	if (!b) {
@@ -278,7 +298,7 @@ struct cc_block *cc_top_load(struct cc_top *top, u32 index)
 		b = cc_block_read(top, index);
 		if (!IS_ERR(b)) {
 			rcu_assign_pointer(top->blocks[index], b);
-			top->nr_loaded++;
+			WRITE_ONCE(top->nr_loaded, top->nr_loaded + 1);
 		}
 	}
 	/* Nothing is evicted under the lock, so this need not check for -1. */

@@ -15,6 +15,13 @@
  *
  * One work item does it, so that concurrent flushes share a sync.
  *
+ * Memory: a dirty block stays in the top map, and its words are copied. So a sync starts before its
+ * timer is due when many blocks are dirty; whoever has to load a block waits if too many are loaded
+ * for being dirty, see cc_top_load(); and a sync works in rounds of CC_ROUND_BLOCKS. Without memory
+ * for more, a round has the blocks of the reserve, which is full whenever a round begins: only one
+ * sync of a chain runs at a time, and each round gives back what it took. So a sync ends without any
+ * memory but that and dm-bufio's reserved buffer.
+ *
  * A chain has one writer, its top's. A snapshot exchanges it together with the top. Nothing can be
  * left behind in the old one:
  *
@@ -37,8 +44,8 @@
 #include "top.h"
 #include "writer.h"
 
-/* The words of one block. */
-#define CC_WORDS_BYTES	(CC_BLOCK_CLUSTERS * sizeof(u64))
+/* Blocks that a sync takes between two flushes: 1 MiB of words, 2 MiB of dm-bufio's buffers. */
+#define CC_ROUND_BLOCKS	512U
 
 /* A sleeper that waits until the next sync is done. */
 struct cc_sync_waiter {
@@ -70,10 +77,15 @@ static void cc_sync_later(struct cc_writer *w)
 	queue_delayed_work(w->cc->sync_wq, &w->work, msecs_to_jiffies(w->cc->commit_ms));
 }
 
+static void cc_sync_now(struct cc_writer *w)
+{
+	mod_delayed_work(w->cc->sync_wq, &w->work, 0);
+}
+
 void cc_writer_dirty(struct cc_writer *w, struct cc_block *b)
 {
 	unsigned long flags;
-	bool first;
+	bool first, many;
 
 	/* The words are taken under b->lock, after the mark has been cleared. */
 	lockdep_assert_held(&b->lock);
@@ -82,8 +94,12 @@ void cc_writer_dirty(struct cc_writer *w, struct cc_block *b)
 	spin_lock_irqsave(&w->lock, flags);
 	first = list_empty(&w->dirty);
 	cc_dirty_add(w, b);
+	/* Once is enough: a sync that ends with so many again starts another, see cc_sync_work(). */
+	many = w->nr_dirty == READ_ONCE(w->many);
 	spin_unlock_irqrestore(&w->lock, flags);
-	if (first)
+	if (many)
+		cc_sync_now(w);
+	else if (first)
 		cc_sync_later(w);
 }
 
@@ -122,7 +138,7 @@ void cc_writer_sync_bio(struct cc_writer *w, struct bio *bio)
 	spin_lock_irqsave(&w->lock, flags);
 	bio_list_add(&w->bios, bio);
 	spin_unlock_irqrestore(&w->lock, flags);
-	mod_delayed_work(w->cc->sync_wq, &w->work, 0);
+	cc_sync_now(w);
 	rcu_read_unlock();
 }
 
@@ -134,9 +150,37 @@ int cc_writer_sync(struct cc_writer *w)
 	spin_lock_irq(&w->lock);
 	list_add_tail(&waiter.list, &w->waiters);
 	spin_unlock_irq(&w->lock);
-	mod_delayed_work(w->cc->sync_wq, &w->work, 0);
+	cc_sync_now(w);
 	wait_for_completion(&waiter.done);
 	return waiter.error;
+}
+
+/* A round is over, or a sync; some blocks may be evicted now, or never. */
+static void cc_round_done(struct cc_writer *w)
+{
+	spin_lock_irq(&w->lock);
+	WRITE_ONCE(w->rounds, w->rounds + 1);
+	spin_unlock_irq(&w->lock);
+	wake_up_all(&w->relief);
+}
+
+/*
+ * The sync that is asked for here counts even if nothing is left for it to do, so this ends. It
+ * waits for the devices of the top alone.
+ */
+void cc_writer_relieve(struct cc_writer *w)
+{
+	bool dirty;
+	u32 seen;
+
+	spin_lock_irq(&w->lock);
+	dirty = w->busy || !list_empty(&w->dirty);
+	seen = w->rounds;
+	spin_unlock_irq(&w->lock);
+	if (!dirty || READ_ONCE(w->failed))
+		return;
+	cc_sync_now(w);
+	wait_event(w->relief, READ_ONCE(w->rounds) != seen);
 }
 
 /* --------------------------------------------------------------- the steps */
@@ -180,8 +224,8 @@ static void cc_take_words(struct cc_block *b, u64 *words)
 }
 
 /*
- * Take up to @max dirty blocks, as many as there is memory for; the first one always, with the
- * reserve, which is there for one sync at a time.
+ * Take up to @max dirty blocks, as many as there is memory for. The reserve is there for one round
+ * at a time, so the first of a round always gets its words.
  *
  * Return: how many.
  */
@@ -193,10 +237,7 @@ static u32 cc_take_dirty(struct cc_writer *w, struct list_head *taken, u32 max)
 	u32 n;
 
 	for (n = 0; n < max; n++) {
-		if (!n)
-			words = mempool_alloc(pool, GFP_NOIO);
-		else
-			words = kmalloc(CC_WORDS_BYTES, GFP_NOWAIT | __GFP_NOWARN);
+		words = mempool_alloc(pool, n ? GFP_NOWAIT | __GFP_NOWARN : GFP_NOIO);
 		if (!words)
 			break;
 		b = cc_dirty_pop(w, words);
@@ -219,7 +260,6 @@ static void cc_put_taken(struct cc_writer *w, struct list_head *taken, bool agai
 
 		list_del(&b->sync_list);
 		cc_untake(w, b, again);
-		/* Refills the reserve first; the words are plain kmalloc memory. */
 		mempool_free(words, &w->cc->words_pool);
 	}
 }
@@ -241,6 +281,26 @@ static void cc_store_words(struct cc_block *b, struct qcow2_l2_ext_entry *e)
 		if (e[i].bitmap != word)
 			WRITE_ONCE(e[i].bitmap, word);
 	}
+}
+
+/*
+ * Let those L2 blocks be read at once that dm-bufio no longer has. The error of a single one would be
+ * hidden from cc_write_taken(), which reads it as fast.
+ */
+static void cc_prefetch_taken(struct cc_layer *layer, struct list_head *taken)
+{
+	struct blk_plug plug;
+	struct cc_block *b;
+
+	if (list_empty(taken) || list_is_singular(taken))
+		return;
+	blk_start_plug(&plug);
+	list_for_each_entry(b, taken, sync_list) {
+		sector_t block = cc_layer_l2_block(layer, b->index);
+
+		dm_bufio_prefetch(layer->bufio, block, 1);
+	}
+	blk_finish_plug(&plug);
 }
 
 /*
@@ -295,11 +355,13 @@ static int cc_sync(struct cc_writer *w, bool flush)
 	if (w->failed)
 		return -EIO;
 	while (!r && (left || flush)) {
-		n = cc_take_dirty(w, &taken, left);
+		n = cc_take_dirty(w, &taken, min(left, CC_ROUND_BLOCKS));
+		cc_prefetch_taken(w->layer, &taken);
 		r = blkdev_issue_flush(cc_data_bdev(w->layer));
 		if (!r && n)
 			r = cc_write_taken(w->layer, &taken);
 		cc_put_taken(w, &taken, r);
+		cc_round_done(w);
 		flush = false;
 		left = n ? left - n : 0;
 	}
@@ -390,7 +452,7 @@ static void cc_sync_work(struct work_struct *work)
 	struct cc_writer *w = container_of(to_delayed_work(work), struct cc_writer, work);
 	struct bio_list bios;
 	LIST_HEAD(waiters);
-	bool again;
+	bool again, many;
 	int r;
 
 	bio_list_init(&bios);
@@ -408,9 +470,13 @@ static void cc_sync_work(struct work_struct *work)
 	spin_lock_irq(&w->lock);
 	w->busy = false;
 	again = !list_empty(&w->dirty) && !r;
+	many = w->nr_dirty >= READ_ONCE(w->many);
 	spin_unlock_irq(&w->lock);
-	if (again)
+	if (again && many)
+		cc_sync_now(w);
+	else if (again)
 		cc_sync_later(w);
+	cc_round_done(w);
 	cc_sync_done(w, &bios, &waiters, r);
 }
 
@@ -426,6 +492,8 @@ int cc_writer_attach(struct cc_layer *layer,
 	w->cc = layer->cc;
 	w->layer = layer;
 	w->failed_fn = failed_fn;
+	w->many = U32_MAX;
+	init_waitqueue_head(&w->relief);
 	spin_lock_init(&w->lock);
 	INIT_LIST_HEAD(&w->dirty);
 	INIT_LIST_HEAD(&w->waiters);

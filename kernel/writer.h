@@ -8,6 +8,10 @@
 
 #include "block.h"
 
+/* The words of one block, and of how many blocks a chain has the memory in reserve. */
+#define CC_WORDS_BYTES		(CC_BLOCK_CLUSTERS * sizeof(u64))
+#define CC_WORDS_RESERVE	16
+
 /**
  * struct cc_writer - what a layer needs in order to be written.
  * @failed_fn: called once, by the sync that failed: whatever uses the layer has to stop writing to
@@ -17,9 +21,12 @@
  * @busy: a sync is in progress.
  * @told: a flush of the guest has failed since the last bit was set.
  * @owed: the next flush of the guest has to fail for what was lost before this table.
+ * @rounds: counts what cc_writer_relieve() waits for.
  * @dirty, @nr_dirty: blocks with bits that no sync has taken yet.
+ * @many: so many dirty blocks do not wait for the timer; written without @lock.
  * @bios: flushes of the guest that wait for the next sync, then end.
  * @waiters: sleepers that wait for the next sync.
+ * @relief: those in cc_writer_relieve().
  *
  * Everything of @lock and below is protected by it, and so are the fields dirty, taken and list of
  * the layer's blocks.
@@ -30,11 +37,14 @@ struct cc_writer {
 	void (*failed_fn)(struct cowchain *cc, int error);
 	bool failed;
 	struct delayed_work work;
+	u32 many;
+	wait_queue_head_t relief;
 
 	spinlock_t lock;		/* innermost, irq-safe */
 	bool busy;
 	bool told;
 	bool owed;
+	u32 rounds;
 	u32 nr_dirty;
 	struct list_head dirty;
 	struct bio_list bios;
@@ -56,12 +66,23 @@ void cc_writer_detach(struct cc_layer *layer);
 /**
  * cc_writer_dirty() - mark a block dirty before its first new bit can be seen.
  *
- * Starts the timer of the sync. Context: any; @b is pinned, b->lock is held.
+ * Starts the timer of the sync, or the sync if many blocks are dirty. Context: any; @b is pinned,
+ * b->lock is held.
  */
 void cc_writer_dirty(struct cc_writer *w, struct cc_block *b);
 
 /* Are there bits of the block that are not on disk? Context: process. */
 bool cc_writer_has(struct cc_writer *w, const struct cc_block *b);
+
+/**
+ * cc_writer_relieve() - let a sync begin, and wait until some dirty blocks are on disk.
+ *
+ * For whoever would have to load more blocks than may be loaded. Returns at once if no block is
+ * dirty, or if the writer has failed.
+ *
+ * Context: process. Neither cells nor top->lock are held, and the caller's bio has set no bits.
+ */
+void cc_writer_relieve(struct cc_writer *w);
 
 /* Does a flush need a sync, or would flushing the device do? Context: any. */
 bool cc_writer_needs_sync(struct cc_writer *w);
