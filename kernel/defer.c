@@ -12,23 +12,31 @@ static bool cc_zeroes_part(struct cc_io *io)
 	       bio_sectors(io->bio) < 1U << io->view->top->sub_shift;
 }
 
-static void cc_queue_io(struct cc_io *io)
+/* One discard of the guest may become thousands, which others must not wait behind. */
+static struct workqueue_struct *cc_queue_of(struct cc_io *io)
 {
-	struct cowchain *cc = io->cc;
-
-	INIT_WORK(&io->work, cc->io_work);
 	switch (bio_op(io->bio)) {
 	case REQ_OP_DISCARD:
 	case REQ_OP_WRITE_ZEROES:
-		/* One from the guest may become thousands, which others must not wait behind. */
-		if (!cc_zeroes_part(io)) {
-			queue_work(cc->discard_wq, &io->work);
-			break;
-		}
-		fallthrough;
+		return cc_zeroes_part(io) ? io->cc->wq : io->cc->discard_wq;
 	default:
-		queue_work(cc->wq, &io->work);
+		return io->cc->wq;
 	}
+}
+
+/*
+ * A bio holds no view while it is queued: it may stand behind many that wait for a slow layer, and
+ * a snapshot waits for all writers of a view. The worker takes the view that is current then.
+ */
+static void cc_queue_io(struct cc_io *io)
+{
+	struct workqueue_struct *wq = cc_queue_of(io);
+
+	if (io->view)
+		cc_view_put(io->view, bio_op(io->bio) != REQ_OP_READ);
+	io->view = NULL;
+	INIT_WORK(&io->work, io->cc->io_work);
+	queue_work(wq, &io->work);
 }
 
 /*

@@ -144,7 +144,7 @@ static int cc_zero_whole(struct cc_write *w, bool discard)
  * The cells are held exclusively to the end: a later write to these subclusters must not reach the
  * device before the discard does.
  */
-void cc_discard_deferred(struct cc_io *io)
+int cc_discard_deferred(struct cc_io *io)
 {
 	bool discard = bio_op(io->bio) == REQ_OP_DISCARD;
 	bool fua = io->bio->bi_opf & REQ_FUA;
@@ -153,12 +153,14 @@ void cc_discard_deferred(struct cc_io *io)
 
 	if (r) {
 		cc_write_end(io->bio, r);
-		return;
+		return 0;
 	}
 	if (discard)
 		cc_cells_lock_excl(w.cc, w.first, w.last);
 	else
 		r = cc_fill_and_lock(&w);
+	if (r == -ESTALE)
+		return cc_write_again(&w);
 	if (!r) {
 		if (discard)
 			cc_trim_edges(&w);
@@ -173,4 +175,5 @@ void cc_discard_deferred(struct cc_io *io)
 	if (!r && fua)
 		r = cc_writer_sync(w.view->top->layer->writer);
 	cc_write_end(io->bio, r);
+	return 0;
 }

@@ -5,7 +5,10 @@
 
 #include "map.h"
 
-/* Serve a discard or a write zeroes; all of them are deferred. Context: process. */
-void cc_discard_deferred(struct cc_io *io);
+/*
+ * Serve a discard or a write zeroes; all of them are deferred. Context: process. Return: 0, or
+ * -ESTALE as cc_write_again().
+ */
+int cc_discard_deferred(struct cc_io *io);
 
 #endif /* COWCHAIN_DISCARD_H */

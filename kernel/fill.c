@@ -30,6 +30,7 @@ int cc_write_begin(struct cc_io *io, struct cc_write *w)
 	sector_t start = (sector_t)index << top->block_shift;
 
 	w->cc = io->cc;
+	w->io = io;
 	w->view = io->view;
 	w->b = cc_top_load(top, index);
 	if (IS_ERR(w->b))
@@ -54,6 +55,39 @@ static sector_t cc_write_pos(const struct cc_write *w, u32 rel)
 }
 
 /* -------------------------------------------------------------------- fill */
+
+/*
+ * Read what the layers below have, as a reader of the view. A snapshot waits for its writers, and
+ * all writes of the guest wait for the snapshot: so no writer may wait for a layer below, which may
+ * not respond for a long time.
+ *
+ * A view that has been replaced never gets writers again. So if this can become a writer once more,
+ * the top is still the top, as if it had been one all the time.
+ *
+ * Return: 0, -ESTALE (still a reader: see cc_write_again()), or -errno.
+ */
+static int cc_fill_read(struct cc_write *w, u32 rel, u32 sectors, struct page *page)
+{
+	int r;
+
+	/* The writers of a view are drained before its readers. */
+	percpu_ref_get(&w->view->readers.ref);
+	cc_view_put(w->view, true);
+	r = cc_read_below(w->view, cc_write_pos(w, rel), sectors, &page, 0);
+	if (!percpu_ref_tryget_live(&w->view->writers.ref))
+		return -ESTALE;
+	cc_view_put(w->view, false);
+	return r;
+}
+
+int cc_write_again(struct cc_write *w)
+{
+	/* The block belongs to the view's top. */
+	cc_block_unpin(w->b);
+	cc_view_put(w->view, false);
+	w->io->view = NULL;
+	return -ESTALE;
+}
 
 /* Write what was read below, unless the subcluster has been written meanwhile. */
 static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *page)
@@ -96,7 +130,7 @@ static int cc_fill(struct cc_write *w, u32 from, u32 to)
 	while (from < to && !r) {
 		u32 n = min_t(u32, to - from, PAGE_SECTORS);
 
-		r = cc_read_below(w->view, cc_write_pos(w, from), n, &page, 0);
+		r = cc_fill_read(w, from, n, page);
 		if (!r)
 			r = cc_fill_page(w, from, n, page);
 		from += n;
@@ -196,7 +230,7 @@ static int cc_finish_edges(struct cc_write *w)
  *    waits for the cell until the bit is set.
  * 4. end_io sets the bits.
  */
-void cc_write_deferred(struct cc_io *io)
+int cc_write_deferred(struct cc_io *io)
 {
 	struct bio *bio = io->bio;
 	struct cc_write w;
@@ -204,9 +238,11 @@ void cc_write_deferred(struct cc_io *io)
 
 	if (r) {
 		cc_write_end(bio, r);
-		return;
+		return 0;
 	}
 	r = cc_fill_and_lock(&w);
+	if (r == -ESTALE)
+		return cc_write_again(&w);
 	if (r)
 		goto unpin;
 	r = cc_finish_edges(&w);
@@ -223,11 +259,12 @@ void cc_write_deferred(struct cc_io *io)
 	}
 	cc_remap_top(w.b, bio, w.rel);
 	submit_bio_noacct(bio);
-	return;
+	return 0;
 
 unlock:
 	cc_write_unlock(&w, r);
 unpin:
 	cc_block_unpin(w.b);
 	cc_write_end(bio, r);
+	return 0;
 }

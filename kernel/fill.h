@@ -7,6 +7,7 @@
 
 /**
  * struct cc_write - a range inside one block, and where it lies.
+ * @io: the bio, which is a writer of @view, except while layers below are read.
  * @b: pinned.
  * @rel, @end: sectors from the start of the block.
  * @limit: sectors of the block that lie inside the image.
@@ -15,6 +16,7 @@
  */
 struct cc_write {
 	struct cowchain *cc;
+	struct cc_io *io;
 	struct cc_view *view;
 	struct cc_block *b;
 	u32 rel, end, limit;
@@ -29,8 +31,10 @@ static inline u32 cc_sub_end(const struct cc_write *w, u32 rel)
 	return min(((rel >> w->sub_shift) + 1) << w->sub_shift, w->limit);
 }
 
-/* Serve a write that was deferred. Context: process. */
-void cc_write_deferred(struct cc_io *io);
+/*
+ * Serve a write that was deferred. Context: process. Return: 0, or -ESTALE as cc_write_again().
+ */
+int cc_write_deferred(struct cc_io *io);
 
 /* Find and pin the block of a bio. Context: process. Return: 0 or -errno. */
 int cc_write_begin(struct cc_io *io, struct cc_write *w);
@@ -38,9 +42,16 @@ int cc_write_begin(struct cc_io *io, struct cc_write *w);
 /**
  * cc_fill_and_lock() - fill the edges of the range, then take its cells.
  *
- * Context: process. Return: 0 with the cells held exclusively, or -errno without.
+ * Context: process. Return: 0 with the cells held exclusively, or -errno without: after -ESTALE
+ * call cc_write_again().
  */
 int cc_fill_and_lock(struct cc_write *w);
+
+/*
+ * The view was replaced, or a snapshot pauses writes: give back what the write holds, so that it
+ * begins again with the view that is current then. Context: process. Return: -ESTALE.
+ */
+int cc_write_again(struct cc_write *w);
 
 /* Let the cells go, after @error or without one (0). Context: process. */
 void cc_write_unlock(struct cc_write *w, int error);

@@ -82,31 +82,39 @@ int cc_map(struct dm_target *ti, struct bio *bio)
 	return r;
 }
 
-/* A bio that was paused gets its view here. */
-void cc_io_work(struct work_struct *work)
+/* Return: 0, or -ESTALE: begin again with another view. */
+static int cc_io_run(struct cc_io *io)
 {
-	struct cc_io *io = container_of(work, struct cc_io, work);
-	struct cowchain *cc = io->cc;
 	struct bio *bio = io->bio;
 
-	while (!io->view) {
-		io->view = cc_view_get(cc, cc_io_writes(bio));
-		if (!io->view && cc_pause_bio(io, bio))
-			return;
-	}
 	if (bio->bi_opf & REQ_PREFLUSH) {
 		if (cc_map_flush(io, bio) == DM_MAPIO_REMAPPED)
 			submit_bio_noacct(bio);
-		return;
-	}
-	if (bio_op(bio) == REQ_OP_READ)
+	} else if (bio_op(bio) == REQ_OP_READ) {
 		cc_read_deferred(io);
-	else if (!io->view->top || READ_ONCE(cc->mode) != CC_RW)
+	} else if (!io->view->top || READ_ONCE(io->cc->mode) != CC_RW) {
 		bio_io_error(bio);
-	else if (bio_op(bio) == REQ_OP_WRITE)
-		cc_write_deferred(io);
-	else
-		cc_discard_deferred(io);
+	} else if (bio_op(bio) == REQ_OP_WRITE) {
+		return cc_write_deferred(io);
+	} else {
+		return cc_discard_deferred(io);
+	}
+	return 0;
+}
+
+void cc_io_work(struct work_struct *work)
+{
+	struct cc_io *io = container_of(work, struct cc_io, work);
+	struct bio *bio = io->bio;
+
+	do {
+		/* It holds no view while it is queued. */
+		while (!io->view) {
+			io->view = cc_view_get(io->cc, cc_io_writes(bio));
+			if (!io->view && cc_pause_bio(io, bio))
+				return;
+		}
+	} while (cc_io_run(io) == -ESTALE);
 }
 
 int cc_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)

@@ -14,7 +14,7 @@ struct cc_block;
 
 /**
  * struct cc_io - per bio.
- * @view: reference held, or NULL.
+ * @view: reference held, or NULL, as long as the bio is queued.
  * @block: pinned if CC_IO_BITS.
  * @first, @end: subclusters of @block that the write makes allocated.
  * @bio, @work: for a worker.

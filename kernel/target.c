@@ -130,11 +130,14 @@ static void cc_dtr(struct dm_target *ti)
 	view = cc_view_current(cc);
 	if (view) {
 		/*
-		 * A forced removal does not wait for bios, but their bits have to be written. The
-		 * drain of the readers takes a grace period, which begins after the last writer
-		 * has ended: whoever ended the last flush has left cc_writer_sync_bio() by then.
-		 * Without bios in flight dm has waited for a grace period itself.
+		 * A forced removal does not wait for bios, but their bits have to be written. Those
+		 * that are queued hold no view until a worker begins with them. The drain of the
+		 * readers takes a grace period, which begins after the last writer has ended:
+		 * whoever ended the last flush has left cc_writer_sync_bio() by then. Without bios
+		 * in flight dm has waited for a grace period itself.
 		 */
+		flush_workqueue(cc->wq);
+		flush_workqueue(cc->discard_wq);
 		cc_view_drain(view);
 		if (view->top)
 			cc_writer_stop(cc_view_active(view)->writer);

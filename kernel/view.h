@@ -21,16 +21,17 @@ struct cc_users {
 
 /**
  * struct cc_view - the chain as a bio sees it.
- * @writers: bios that are not reads.
- * @readers: bios that are, and all others that look at the chain for long.
+ * @writers: bios that are not reads, and that need nothing but the top.
+ * @readers: reads, writes while they read below, and all others that look at the chain for long.
  * @top: NULL if the chain is read-only; then all layers are below.
  * @sectors: virtual size of the active layer.
  * @nr, @layer: the layers, base first.
  * @slot: the same by cc_layer.slot.
  *
- * Every bio holds a reference from map to end_io, so that a layer is put only when nobody reads
- * from it any more. A snapshot has to wait for writers: no write may go to the old top once it is a
- * lower layer; reads continue meanwhile.
+ * Every bio holds a reference from map to end_io, except while it is queued for a worker, so that a
+ * layer is put only when nobody reads from it any more. A snapshot has to wait for writers: no
+ * write may go to the old top once it is a lower layer; reads continue meanwhile. All writes wait
+ * for the snapshot, so a writer must never wait for a layer below, which may not respond.
  */
 struct cc_view {
 	struct cc_users writers;

@@ -25,7 +25,7 @@
  * A chain has one writer, its top's. A snapshot exchanges it together with the top. Nothing can be
  * left behind in the old one:
  *
- * - A bio that waits in @bios, or that will set bits, holds its view as a writer of it from map to
+ * - A bio that waits in @bios, or that will set bits, holds its view as a writer of it until its
  *   end. These are drained before the new view is published. Bios that arrive meanwhile wait
  *   without a view and get the new one.
  * - A sleeper in @waiters is a discard, which holds the view in the same way, or has cc->ctl, as

@@ -117,30 +117,75 @@ slow_zeroes() {
 	retire cct d.qcow2
 }
 
-it "a snapshot does not wait for reads of a slow layer, nor do writes for the snapshot" slow_snapshot
+it "a snapshot waits for nothing that a slow layer holds up, nor do writes for the snapshot" slow_snapshot
+# Reads of the slow layer, and writes to parts of subclusters that it provides.
 slow_snapshot() {
-	local read pid
+	local pids=() pid
 
 	changeable b.qcow2
-	use spare single.qcow2
-	mv single.qcow2 e.qcow2
-	qcow2poke e.qcow2 backing d.qcow2 qcow2
-	attach e.qcow2
+	spare e d.qcow2
+	# another device, since the block layer serialises the zeroing of one with its discards
+	dmsetup create cct-way --table "0 $SECTORS linear $DEV 0"
 	io verify
 	slow b.qcow2
-	cowio -m "$T/model.raw" "$DEV" read:64k:4k &
-	read=$!
-	wait_for 60 waiting 1
+	cowio "$DEV" read:64k:4k &
+	pids+=($!)
+	cowio "$DEV" write:80k:512:5 &
+	pids+=($!)
+	cowio /dev/mapper/cct-way zero:88k:512 &
+	pids+=($!)
+	wait_for 60 waiting 3
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
-	pid=$!
+	pids+=($!)
 	wait_for 60 has_layers 5
-	others_go_on waiting 1 -- write:5M:64k:1 write:4608512:512:2 read:5M:64k flush fua:72k:4k:3 \
-		discard:6M:128k read:12M:64k
+	others_go_on waiting 3 -- write:5M:64k:1 write:4608512:512:2 read:5M:64k flush fua:72k:4k:3 \
+		discard:6M:128k zero:9M:64k read:12M:64k
+	cp d.qcow2 frozen.qcow2
 	repair b.qcow2
-	wait "$read" || fail "the slow read went wrong"
-	wait "$pid"
-	io verify
+	for pid in "${pids[@]}"; do
+		wait "$pid" || fail "what has waited for the slow layer went wrong"
+	done
+	cowio -m "$T/model.raw" "$DEV" write:80k:512:5 zero:88k:512 verify
+	remove cct-way
 	retire cct e.qcow2
+	cmp d.qcow2 frozen.qcow2 || fail "the old top has changed"
+}
+
+it "a snapshot does not wait for writes that stand behind those that wait for a slow layer" slow_queue
+# Each direct read of 16 MiB has 128 pieces that look something up, and 256 of them run at a time.
+slow_queue() {
+	local pids=() pid i
+
+	changeable b.qcow2
+	spare e d.qcow2
+	slow b.qcow2
+	for i in 1 2 3; do
+		dd if="$DEV" of=read.$i bs=16M count=1 iflag=direct status=none &
+		pids+=($!)
+	done
+	wait_for 60 waiting 48
+	# has to be filled first, and is queued behind the reads
+	cowio "$DEV" write:4608512:512:2 &
+	pids+=($!)
+	wait_for 60 waiting 49
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	pids+=($!)
+	wait_for 60 has_layers 5
+	waiting 49 || fail "nothing waits for the slow layer any more"
+	repair b.qcow2
+	for pid in "${pids[@]}"; do
+		wait "$pid" || fail "what has waited for the slow layer went wrong"
+	done
+	cowio -m "$T/model.raw" "$DEV" write:4608512:512:2 verify
+	retire cct e.qcow2
+}
+
+# spare NAME BELOW: makes an empty layer that names BELOW as its backing file
+spare() {
+	use spare single.qcow2
+	mv single.qcow2 "$1.qcow2"
+	qcow2poke "$1.qcow2" backing "$2" qcow2
+	attach "$1.qcow2"
 }
 
 has_layers() {
