@@ -267,13 +267,33 @@ static int cc_stream_check_header(struct cc_job *job)
 	return cc_layer_check_backing(top, job->backing_name, job->backing_format);
 }
 
+/*
+ * The name that the layer above the base has for it. Its header goes to another directory with it
+ * if the name is written into that of the top: a relative name would mean another file there, or
+ * none. The directories are not known here, so only an absolute name is taken.
+ */
+static int cc_stream_default_name(struct cc_job *job)
+{
+	struct cc_layer *above = job->view->layer[job->base + 1];
+	const char *name = job->backing_name;
+	char said[16];
+	int r = cc_layer_backing(above, job->backing_name, said);
+
+	if (r || !cc_stream_changes_header(job) || name[0] == '/')
+		return r;
+	if (name[0])
+		cc_layer_err(above,
+			     "its backing file is %.200s, relative to its own directory: use backing-file <name> <format>",
+			     name);
+	else
+		cc_layer_err(above, "names no backing file: use backing-file <name> <format>");
+	return -EINVAL;
+}
+
 /* The name of the base in the header: as given, or as the layer above the base has it. */
 static int cc_stream_names(struct cc_job *job, const struct cc_stream_args *args)
 {
-	struct cc_layer *above;
 	const char *kind;
-	char said[16];
-	int r;
 
 	if (job->base < 0)
 		return 0;
@@ -289,16 +309,7 @@ static int cc_stream_names(struct cc_job *job, const struct cc_stream_args *args
 		job->backing_given = true;
 		return 0;
 	}
-	above = job->view->layer[job->base + 1];
-	r = cc_layer_backing(above, job->backing_name, said);
-	if (r)
-		return r;
-	if (!job->backing_name[0] && job->base < (int)job->view->nr - 2) {
-		cc_err(job->cc, "layer %s names no backing file: use backing-file <name> <format>",
-		       above->dev->name);
-		return -EINVAL;
-	}
-	return 0;
+	return cc_stream_default_name(job);
 }
 
 static int cc_stream_prepare(struct cc_job *job, const struct cc_stream_args *args)

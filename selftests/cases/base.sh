@@ -6,14 +6,18 @@
 
 # with_base BASE LAYERS-LEFT...
 with_base() {
-	local base=$1
+	local base=$1 name=${*: -2:1}
 
 	shift
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	io random:40:"${#base}"
 	msg cct base "$base"
-	msg cct stream
+	if [ "$base" = none ]; then
+		msg cct stream
+	else
+		msg cct stream backing-file "$name" "${name##*.}"
+	fi
 	job_done cct
 	chain_is cct "$@"
 	io verify
@@ -45,7 +49,7 @@ once() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct base 1
-	msg cct stream
+	msg cct stream backing-file b.qcow2 qcow2
 	job_done cct
 	eq "$S_BASE" 1 base
 	chain_is cct a.raw b.qcow2 d.qcow2
@@ -77,7 +81,7 @@ after_snapshot() {
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	eq "$(msg cct base)" 1 "selected base"
 	io random:20:1
-	msg cct stream
+	msg cct stream backing-file b.qcow2 qcow2
 	job_done cct
 	eq "$S_BASE" 1 base
 	eq "$(msg cct base)" none "selected base after a stream"
@@ -102,7 +106,7 @@ while_running() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct base 0
-	msg cct stream speed 65536
+	msg cct stream backing-file a.raw raw speed 65536
 	refuse_msg EBUSY cct base 1
 	refuse_msg EBUSY cct base none
 	eq "$(msg cct base)" 0 "base of the job"
@@ -117,7 +121,7 @@ renumbered() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct base 1
-	msg cct stream
+	msg cct stream backing-file b.qcow2 qcow2
 	job_done cct
 	refuse_msg EINVAL cct base 2
 	msg cct base "${LOOP[a.raw]}"

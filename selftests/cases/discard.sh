@@ -84,7 +84,7 @@ stream_keeps() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	io discard:0:1M zero:2M:513k discard:12M:1M
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	io verify zeros:12M:1M
 	msg cct base none

@@ -28,7 +28,7 @@ stream() {
 	dmsetup table cct
 	nr=$(dmsetup info --columns --noheadings -o events cct)
 	dmsetup message cct 0 base 0
-	dmsetup message cct 0 stream speed 10485760
+	dmsetup message cct 0 stream backing-file a.raw raw speed 10485760
 	timeout 100 dmsetup wait cct "$nr"
 	line=$(dmsetup status cct)
 	# the first event need not be the last

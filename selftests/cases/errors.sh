@@ -277,7 +277,7 @@ it "a header that cannot be written at the end of a stream" header_write
 header_write() {
 	breakable d.qcow2
 	msg cct base 0
-	msg cct stream speed 65536 on-error report
+	msg cct stream backing-file a.raw raw speed 65536 on-error report
 	msg cct job-pause
 	msg cct job-set-speed 0
 	break_writes d.qcow2 0 256
@@ -464,7 +464,7 @@ it "a layer that is removed in the middle of a job" unplugged
 unplugged() {
 	breakable b.qcow2
 	msg cct base 0
-	msg cct stream speed 65536 on-error report
+	msg cct stream backing-file a.raw raw speed 65536 on-error report
 	msg cct job-pause
 	msg cct job-set-speed 0
 	break_at b.qcow2 0 "$(sectors b.qcow2)"

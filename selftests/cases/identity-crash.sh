@@ -155,9 +155,10 @@ snapshot() {
 
 # stream_points BASE CHAIN...: the points of a stream, from its start to its end; CHAIN is its result
 stream_points() {
-	local base=$1 i n name copied=
+	local base=$1 i n name copied='' names=()
 
 	shift
+	[ "$base" = none ] || names=(backing-file "$1" qcow2)
 	images
 	mkchain cct "${CHAIN[@]}"
 	io random:20:1 flush
@@ -166,7 +167,7 @@ stream_points() {
 	cp model.raw two.raw
 	msg cct base "$base"
 	logmark begin
-	msg cct stream
+	msg cct stream "${names[@]}"
 	job_done cct
 	logmark end
 	remove cct

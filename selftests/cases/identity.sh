@@ -158,7 +158,7 @@ anonymous_missing() {
 	layers a.raw b.qcow2 c.qcow2 d.qcow2
 	create cct
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	remove cct
 	layers d.qcow2
@@ -215,7 +215,7 @@ stream() {
 	ident d.qcow2
 	uuid=$I_UUID gen=$I_GEN
 	msg cct base 3
-	msg cct stream
+	msg cct stream backing-file d.qcow2 qcow2
 	job_done cct
 	ident f.qcow2
 	eq "$I_PARENT $I_PGEN $I_JOB" "$uuid $gen 0" "parent with a base"
@@ -231,7 +231,7 @@ stream() {
 	create cct
 	io verify
 	msg cct base 1
-	msg cct stream
+	msg cct stream backing-file b.qcow2 qcow2
 	job_done cct
 	ident f.qcow2
 	eq "$I_PARENT $I_PGEN $I_JOB" "$NOBODY 1 0" "parent without an identity"

@@ -105,7 +105,7 @@ base_moves() {
 	io random:20:2
 	msg cct snapshot qcow2 "${LOOP[f.qcow2]}" -
 	msg cct base 3
-	msg cct stream speed 65536
+	msg cct stream backing-file d.qcow2 qcow2 speed 65536
 	remove cct
 	# d.qcow2 is layer 2 of a chain whose first two layers have become one raw image
 	qemu-img convert -f qcow2 -O raw c.qcow2 flat.raw
@@ -130,7 +130,7 @@ base_missing() {
 	use abcd
 	mkchain cct "${CHAIN[@]}"
 	msg cct base 1
-	msg cct stream speed 65536
+	msg cct stream backing-file b.qcow2 qcow2 speed 65536
 	remove cct
 	qemu-img convert -f qcow2 -O raw c.qcow2 flat.raw
 	layers flat.raw d.qcow2
@@ -216,7 +216,7 @@ replaced() {
 	remove cct
 	again no_auto_resume
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	recorded 0
 	chain_is cct a.raw d.qcow2
@@ -335,7 +335,7 @@ around_the_switch() {
 	mkchain cct "${CHAIN[@]}"
 	io random:30:1
 	msg cct base 0
-	msg cct stream speed 65536
+	msg cct stream backing-file a.raw raw speed 65536
 	cp d.qcow2 running.qcow2
 	msg cct job-set-speed 0
 	job_done cct

@@ -141,7 +141,7 @@ base_forms() {
 	msg cct base none
 	# after all that, the base that was set last is selected
 	msg cct base "${LOOP[b.qcow2]}"
-	msg cct stream
+	msg cct stream backing-file b.qcow2 qcow2
 	job_done cct
 	eq "$S_BASE" 1 "base in the status"
 	chain_is cct a.raw b.qcow2 d.qcow2

@@ -30,7 +30,7 @@ write_and_copy() {
 	slow d.qcow2 0 20
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	# ranges that the layers between provide, in part and as a whole
 	io write:64k:512:1 write:129k:2k:2 write:8193k:1M:3 zero:12M:9k discard:12800k:64k \
 		write:2100k:1k:4 write:15M:4k:5 zero:15800k:3k random:60:1
@@ -46,7 +46,7 @@ discard_and_copy() {
 	slow b.qcow2 60 0
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	io discard:8M:512k zero:8900k:33k discard:15M:4k zero:64k:100k discard:2M:64k
 	job_done cct
 	io verify
@@ -130,7 +130,7 @@ read_released() {
 		pids+=($!)
 	done
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	for i in "${pids[@]}"; do
 		wait "$i" || fail "a reader failed"
@@ -248,7 +248,7 @@ stale_stream() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	dmsetup load cct --table "$(dmsetup table cct)"
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	io random:20:1
 	dmsetup suspend cct
@@ -287,7 +287,7 @@ removal() {
 		cp "$FIXTURES/abcd/d.qcow2" d.qcow2
 		mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 		msg cct base 0
-		msg cct stream
+		msg cct stream backing-file a.raw raw
 		sleep 0.$((i * 5))
 		remove cct
 		backing=$(qcow2poke d.qcow2 backing)
@@ -374,7 +374,7 @@ status_always() {
 	pid=$!
 	for i in 1 2; do
 		msg cct base 0
-		msg cct stream
+		msg cct stream backing-file a.raw raw
 		io random:40:$i
 		job_done cct
 		[ $i -eq 2 ] || msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -

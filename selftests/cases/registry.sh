@@ -98,7 +98,7 @@ it "a finished stream releases the layers that it dropped" stream_releases
 stream_releases() {
 	two_chains
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	detach b.qcow2
 	attach b.qcow2

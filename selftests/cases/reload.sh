@@ -170,7 +170,7 @@ to_shorter() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	reload cct
 	chain_is cct a.raw d.qcow2

@@ -55,7 +55,7 @@ streamed() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	io random:40:1
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	remove cct
 	mkloop -x "${LOOP[@]}"

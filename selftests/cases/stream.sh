@@ -76,7 +76,7 @@ with_base() {
 	abcd
 	read -r _ b c _ <provides
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	eq "$S_BASE" 0 base
 	chain_is cct a.raw d.qcow2
@@ -97,7 +97,7 @@ top_wins() {
 	abcd
 	io write:64k:128k:1 zero:8M:512k write:12M:3k:2 discard:15M:512k
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	io verify
 	retire cct d.qcow2
@@ -124,7 +124,7 @@ data_file_base() {
 	use ext
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2,d.data
 	msg cct base 1
-	msg cct stream
+	msg cct stream backing-file b.qcow2 qcow2
 	io random:60:5
 	job_done cct
 	chain_is cct a.raw b.qcow2 d.qcow2,d.data
@@ -139,7 +139,7 @@ shorter() {
 	use shorter a.raw b.qcow2 c.qcow2 model.raw
 	mkchain cct a.raw b.qcow2 c.qcow2
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	chain_is cct a.raw c.qcow2
 	io verify zeros:9M:7M
@@ -153,7 +153,7 @@ shorter_between() {
 	mv n.model model.raw
 	mkchain cct a.raw m.qcow2 n.qcow2
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	io verify
 	retire cct n.qcow2
@@ -204,7 +204,7 @@ chain32() {
 	done
 	mkchain cct "${list[@]}"
 	msg cct base 5
-	msg cct stream
+	msg cct stream backing-file l5.qcow2 qcow2
 	io random:100:8
 	job_done cct
 	chain_is cct "${list[@]:0:6}" l31.qcow2
@@ -217,12 +217,12 @@ it "several streams in a row shorten the chain step by step" in_steps
 in_steps() {
 	abcd
 	msg cct base 1
-	msg cct stream
+	msg cct stream backing-file b.qcow2 qcow2
 	job_done cct
 	chain_is cct a.raw b.qcow2 d.qcow2
 	io random:30:1
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	chain_is cct a.raw d.qcow2
 	io random:30:2
@@ -339,6 +339,37 @@ nothing_between() {
 	io verify
 	remove cct
 	eq "$(qcow2poke d.qcow2 backing)" c.qcow2 "backing file"
+# In another directory a relative name is another file.
+it "only an absolute name of the base is taken from the layer that has it" default_name
+default_name() {
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct base 0
+	refuse_msg EINVAL cct stream
+	logged "layer .*: its backing file is a.raw, relative to its own directory: use backing-file"
+	status cct
+	eq "$S_STATE" "" "job"
+	remove cct
+	qcow2poke b.qcow2 backing -
+	create cct
+	msg cct base 0
+	refuse_msg EINVAL cct stream
+	logged "layer .*: names no backing file: use backing-file"
+	remove cct
+	qcow2poke b.qcow2 backing /where/a.raw raw
+	create cct
+	msg cct base 0
+	msg cct stream
+	job_done cct
+	remove cct
+	eq "$(qcow2poke d.qcow2 backing)" /where/a.raw "backing file"
+	eq "$(qcow2poke d.qcow2 format)" raw "backing format"
+	layers a.raw d.qcow2
+	create cct
+	io verify
+	remove cct
+}
+
 	eq "$(qcow2poke d.qcow2 counts)" "0 0 4096" "subclusters of the top"
 }
 
@@ -443,12 +474,12 @@ extensions() {
 	qcow2poke d.qcow2 ext 0x636f7763 "not ours"
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	remove cct
 	eq "$(qcow2poke d.qcow2 ext 0x636f7763)" "not ours" "the extension"
 	mkchain cct a.raw d.qcow2
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	remove cct
 	eq "$(qcow2poke d.qcow2 ext 0x636f7763)" "not ours" "the extension"

@@ -168,7 +168,7 @@ at() { ARGS+=(--at "$((CRASH_OPS * $1 / 100)):$2"); }
 # stream FORM BASE: with one, or "-"
 stream() {
 	FINAL=$2 ARGS=()
-	at 20 "stream speed 100000"
+	at 20 "stream speed 100000$([ "$2" = - ] || echo " backing-file $2 raw")"
 	at 30 job-pause
 	at 40 job-resume
 	at 60 "job-set-speed 0"

@@ -5,6 +5,8 @@
  * The chain is a.raw, b.qcow2 (ordinary), c.qcow2 (prepared), d.qcow2 (prepared, the top), 2 MiB.
  * e.qcow2 is another top, for snapshots. See make-fixtures for what lies where.
  */
+#include <string.h>
+
 #include "dm.h"
 #include "jobs.h"
 #include "scenarios.h"
@@ -122,14 +124,14 @@ static void stream(struct walk *w, const char *base, const char *backing, unsign
 		   const char *policy)
 {
 	char text[128];
-	const char *name = *backing == 'o' ? backing : NULL;
+	const char *raw = strstr(backing, ".raw");
 
 	w->policy = policy;
 	w->backing = backing;
 	if (base && !step_message(w, "base %s", base))
 		return;
 	snprintf(text, sizeof(text), "stream on-error %s%s%s%s", policy,
-		 name ? " backing-file " : "", name ? name : "", name ? " raw" : "");
+		 base ? " backing-file " : "", backing, base ? raw ? " raw" : " qcow2" : "");
 	if (!step_message(w, "%s", text))
 		return;
 	step_io(w, IO_WRITE, 1000, 4);

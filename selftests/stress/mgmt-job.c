@@ -156,10 +156,20 @@ void mgmt_job_wait(struct mgmt *m)
 		usleep(2000);
 }
 
+/* The words that name the base, where a stream changes the header. */
+static void name_for_header(const struct mgmt *m, char *words, size_t len)
+{
+	const struct layer *base = m->base < 0 ? NULL : &m->chain.l[m->base];
+
+	words[0] = '\0';
+	if (base && m->base + 2 < (int)m->chain.n)
+		snprintf(words, len, " backing-file %s %s", chain_leaf(base->file), base->kind);
+}
+
 void mgmt_stream(struct mgmt *m)
 {
 	uint64_t speed = rng_below(&m->rng, 2) ? (1 + rng_below(&m->rng, 32)) << 20 : 0;
-	char base[16];
+	char base[16], name[300];
 	int err;
 
 	if (mgmt_job_runs(m) || !chain_read(m->s, &m->chain) || m->chain.n < 2)
@@ -173,7 +183,8 @@ void mgmt_stream(struct mgmt *m)
 	}
 	m->before = m->chain;
 	header_names(&m->chain.l[m->chain.n - 1], m->named, sizeof(m->named));
-	err = dm_message(m->s->name, "stream speed %" PRIu64, speed);
+	name_for_header(m, name, sizeof(name));
+	err = dm_message(m->s->name, "stream speed %" PRIu64 "%s", speed, name);
 	stress_note(m->s, "stream, base %s of %u layers, speed %" PRIu64 ": %s", base, m->chain.n,
 		    speed, err ? strerror(err) : "started");
 	if (err) {

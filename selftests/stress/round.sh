@@ -163,14 +163,17 @@ victim_gone() {
 # Starts a slow job, unless there is one already, or nothing is left to be copied.
 victim_job() {
 	msg cctv base 0 || return 0
-	msg cctv stream speed 65536 || true
+	msg cctv stream speed 65536 backing-file a.raw raw || true
 }
 
 victim_do() {
-	local i
+	local i base=0 names=(backing-file a.raw raw)
 
 	case $1 in
-	stream) msg cctv base $((RANDOM % 2)) && msg cctv stream speed $((RANDOM % 4 << 18)) ;;
+	stream)
+		[ $((RANDOM % 2)) -eq 0 ] || { names=() base=1; }
+		msg cctv base $base && msg cctv stream speed $((RANDOM % 4 << 18)) "${names[@]}"
+		;;
 	pause) victim_job && msg cctv job-pause ;;
 	cancel) victim_job && msg cctv job-cancel ;;
 	error) swap_table error ;;

@@ -69,7 +69,7 @@ live() {
 	note "stream with base: [A] -> [D]"
 	started=$(rounds)
 	msg cct-root base 0
-	msg cct-root stream
+	msg cct-root stream backing-file a.raw raw
 	job_done cct-root
 	note "the guest did $(($(rounds) - started)) rounds meanwhile"
 	chain_is cct-root a.raw d.qcow2
