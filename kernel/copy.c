@@ -108,6 +108,10 @@ static int cc_copy_zeros(struct cc_copy *c, u32 first, u32 end)
 		rel += len;
 		left -= len;
 	}
+	/* Where the device only makes a note of zeros, the speed limit does not count them. */
+	if (!r && cc_copy_zeroes_data(c->job) &&
+	    !bdev_write_zeroes_sectors(cc_data_bdev(c->b->top->layer)))
+		c->written += cc_sub_sectors(c->b, first, end);
 	if (!r && cc_block_run(c->b, first, end, CC_ZERO) < end - first)
 		cc_block_set(c->b, first, end, CC_ZERO);
 	return r;
@@ -118,6 +122,7 @@ static int cc_copy_data(struct cc_copy *c, u32 first, u32 end)
 	struct cowchain *cc = c->job->cc;
 	int r;
 
+	c->written += cc_sub_sectors(c->b, first, end);
 	r = cc_write_top(cc, c->b, first << c->b->top->sub_shift,
 			 cc_sub_sectors(c->b, first, end), c->pages, cc_sub_offset(c, first));
 	if (!r)
@@ -181,6 +186,15 @@ static int cc_copy_subs(struct cc_copy *c)
 	return r;
 }
 
+/* Only what was written counts for the speed limit: no holes, nor what the top has by now. */
+static void cc_copy_refund(struct cc_copy *c)
+{
+	u32 all = (c->end - c->first) << c->b->top->sub_shift;
+
+	if (c->written < all)
+		cc_job_refund(c->job, div_u64(c->cost * (all - c->written), all));
+}
+
 static void cc_copy_work(struct work_struct *work)
 {
 	struct cc_copy *c = container_of(work, struct cc_copy, work);
@@ -200,6 +214,7 @@ static void cc_copy_work(struct work_struct *work)
 			cc_cells_fail(job->cc, first, last);
 		cc_cells_unlock_excl(job->cc, first, last);
 	}
+	cc_copy_refund(c);
 	cc_block_unpin(b);
 	if (r)
 		cc_job_failed(job, c->pos, r);
@@ -213,6 +228,7 @@ void cc_copy_start(struct cc_copy *c, struct cc_block *b, u32 first, u32 end)
 	c->b = b;
 	c->first = first;
 	c->end = end;
+	c->written = 0;
 	c->pos = ((sector_t)b->index << b->top->block_shift) + (first << b->top->sub_shift);
 	/* The status line reads @pos of a busy copy. */
 	smp_store_release(&c->busy, true);

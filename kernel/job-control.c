@@ -182,8 +182,7 @@ int cc_job_set_speed(struct cowchain *cc, u64 speed)
 
 	if (IS_ERR(job))
 		return PTR_ERR(job);
-	WRITE_ONCE(job->speed, speed);
-	wake_up_all(&job->wait);
+	cc_job_limit(job, speed);
 	cc_job_save(cc, job);
 	cc_job_put(job);
 	return 0;

@@ -62,7 +62,6 @@ struct cc_job *cc_job_create(struct cowchain *cc)
 		return NULL;
 	job->cc = cc;
 	job->state = CC_JOB_CREATED;
-	job->next = ktime_get();
 	refcount_set(&job->refs, 1);
 	spin_lock_init(&job->lock);
 	init_waitqueue_head(&job->wait);
@@ -238,29 +237,61 @@ void cc_job_stop_on_error(struct cc_job *job, int error)
 	dm_table_event(job->cc->ti->table);
 }
 
-static bool cc_job_must_wake(struct cc_job *job, u64 speed)
+static bool cc_job_throttled(struct cc_job *job, s64 next)
 {
-	return READ_ONCE(job->cancel) || cc_job_must_park(job) || READ_ONCE(job->speed) != speed;
+	return READ_ONCE(job->next) == next && !READ_ONCE(job->cancel) && !cc_job_must_park(job);
 }
 
-void cc_job_throttle(struct cc_job *job, u64 bytes)
+/*
+ * Copies are due by a schedule: each is due when the ones before it have taken their time at the
+ * limit, no matter how late they were started. A timer may be late by some milliseconds and a busy
+ * machine by more; if the next copy were due from then on, the job would be slower than the limit,
+ * by a half at 100 MB/s. So a job that is late copies without a wait until it has caught up, but
+ * with no more than this.
+ */
+#define CC_MAX_LATE_NS	(NSEC_PER_SEC / 4)
+
+u64 cc_job_throttle(struct cc_job *job, u64 bytes)
 {
-	u64 speed = READ_ONCE(job->speed);
-	ktime_t now = ktime_get();
+	u64 cost = 0;
 
-	while (speed && ktime_before(now, READ_ONCE(job->next)) &&
-	       !READ_ONCE(job->cancel) && !cc_job_must_park(job)) {
-		u64 ms = ktime_to_ms(ktime_sub(READ_ONCE(job->next), now));
+	spin_lock_irq(&job->lock);
+	while (job->speed) {
+		s64 now = ktime_get_ns(), next = job->next;
 
-		wait_event_idle_timeout(job->wait, cc_job_must_wake(job, speed),
-					msecs_to_jiffies(min_t(u64, ms + 1, 1000)));
-		if (READ_ONCE(job->speed) != speed)
-			WRITE_ONCE(job->next, ktime_get());
-		speed = READ_ONCE(job->speed);
-		now = ktime_get();
+		if (now >= next || !cc_job_throttled(job, next)) {
+			cost = div64_u64(bytes * NSEC_PER_SEC, job->speed);
+			WRITE_ONCE(job->next, max_t(s64, next, now - CC_MAX_LATE_NS) + cost);
+			break;
+		}
+		spin_unlock_irq(&job->lock);
+		/* Another limit or a refund sets another time. */
+		wait_event_idle_timeout(job->wait, !cc_job_throttled(job, next),
+					nsecs_to_jiffies(min_t(u64, next - now, NSEC_PER_SEC)) + 1);
+		spin_lock_irq(&job->lock);
 	}
-	if (speed)
-		job->next = ktime_add_ns(now, div64_u64(bytes * NSEC_PER_SEC, speed));
+	spin_unlock_irq(&job->lock);
+	return cost;
+}
+
+void cc_job_refund(struct cc_job *job, u64 ns)
+{
+	if (!ns)
+		return;
+	spin_lock_irq(&job->lock);
+	WRITE_ONCE(job->next, job->next - ns);
+	spin_unlock_irq(&job->lock);
+}
+
+void cc_job_limit(struct cc_job *job, u64 speed)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&job->lock, flags);
+	WRITE_ONCE(job->speed, speed);
+	WRITE_ONCE(job->next, ktime_get_ns());
+	spin_unlock_irqrestore(&job->lock, flags);
+	wake_up_all(&job->wait);
 }
 
 void cc_job_conclude(struct cc_job *job, int error)

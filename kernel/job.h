@@ -34,6 +34,8 @@ enum cc_on_error { CC_ON_ERROR_REPORT, CC_ON_ERROR_STOP, CC_ON_ERROR_ENOSPC };
  * @b: pinned while @busy.
  * @first, @end: subclusters of @b.
  * @pos: where @first begins, in sectors of the guest's disk.
+ * @cost: what it has taken from the speed limit, in ns.
+ * @written: sectors, of the up to @end - @first subclusters.
  */
 struct cc_copy {
 	struct cc_job *job;
@@ -42,6 +44,8 @@ struct cc_copy {
 	struct cc_block *b;
 	u32 first, end;
 	sector_t pos;
+	u64 cost;
+	u32 written;
 	struct page *pages[CC_COPY_PAGES];
 };
 
@@ -62,8 +66,8 @@ struct cc_copy {
  * @len: sectors of the image.
  * @pos: sectors; everything before it was copied or is being copied.
  * @copy: CC_NR_COPIES of them; NULL once the job has concluded.
- * @next: when the next copy may start, for the speed limit.
- * @speed: bytes per second, 0 unlimited; written without @lock.
+ * @next: when the next copy is due by the speed limit; see cc_job_throttle().
+ * @speed: bytes per second, 0 unlimited.
  * @quiet: no I/O is done and none will be, until the job is resumed.
  * @stopped: an error has set @pause.
  * @frozen: the device is suspended.
@@ -85,12 +89,12 @@ struct cc_job {
 	struct workqueue_struct *wq;		/* T */
 	struct cc_copy *copy;			/* L; the thread reads it without */
 	wait_queue_head_t wait;
-	ktime_t next;				/* T */
 
 	spinlock_t lock;			/* inside of cc->ctl */
+	s64 next;				/* W */
 	enum cc_job_state state;		/* W */
 	enum cc_io_status io_status;		/* L */
-	u64 speed;				/* READ_ONCE(), WRITE_ONCE() */
+	u64 speed;				/* W */
 	bool quiet;				/* W */
 	bool pause;				/* W */
 	bool stopped;				/* W */
@@ -138,8 +142,14 @@ int cc_job_drain(struct cc_job *job, sector_t *pos);
 /* A copy, or finding out what to copy, has failed at @pos. */
 void cc_job_failed(struct cc_job *job, sector_t pos, int error);
 
-/* Respect the speed limit before @bytes are copied. */
-void cc_job_throttle(struct cc_job *job, u64 bytes);
+/* Wait until the speed limit allows a copy of @bytes. Return: what that takes of it, in ns. */
+u64 cc_job_throttle(struct cc_job *job, u64 bytes);
+
+/* Give back to the speed limit what a copy has not used. The caller wakes up the thread. */
+void cc_job_refund(struct cc_job *job, u64 ns);
+
+/* Another limit, which starts now; 0 for none. Context: any. */
+void cc_job_limit(struct cc_job *job, u64 speed);
 
 /* Pause with an error until somebody resumes the job. */
 void cc_job_stop_on_error(struct cc_job *job, int error);

@@ -38,12 +38,13 @@ static int cc_stream_step(struct cc_job *job)
 		cond_resched();
 		return 0;
 	}
-	cc_job_throttle(job, (u64)(t.end - t.first) << (top->sub_shift + SECTOR_SHIFT));
 	copy = cc_copy_get(job);
 	if (!copy) {
 		cc_block_unpin(t.b);
 		return 0;
 	}
+	copy->cost = cc_job_throttle(job,
+				     (u64)(t.end - t.first) << (top->sub_shift + SECTOR_SHIFT));
 	cc_copy_start(copy, t.b, t.first, t.end);
 	WRITE_ONCE(job->pos, t.next);
 	return 0;
@@ -322,7 +323,7 @@ static int cc_stream_prepare(struct cc_job *job, const struct cc_stream_args *ar
 		return -EBUSY;
 	job->base = cc_base_index(cc, job->view);
 	job->len = job->view->sectors;
-	job->speed = args->speed;
+	cc_job_limit(job, args->speed);
 	job->on_error = args->on_error;
 	job->pause = args->paused;
 	job->frozen = cc->suspended;
