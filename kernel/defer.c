@@ -52,12 +52,6 @@ static bool cc_may_wait(struct bio *bio)
 	return !(bio->bi_opf & REQ_NOWAIT);
 }
 
-/* Associate the bio with the cgroup of its submitter, since a worker has none. */
-static void cc_keep_cgroup(struct cowchain *cc, struct bio *bio)
-{
-	bio_set_dev(bio, dm_disk(cc->md)->part0);
-}
-
 /*
  * Sectors of @bio that one worker may handle. The edges of a write-zeroes, which cover their
  * subclusters only in part, become bios of their own: see cc_queue_io().
@@ -88,7 +82,6 @@ int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary)
 	}
 	if (bio_sectors(bio) > left)
 		dm_accept_partial_bio(bio, left);
-	cc_keep_cgroup(io->cc, bio);
 	io->bio = bio;
 	cc_queue_io(io);
 	return DM_MAPIO_SUBMITTED;
@@ -114,7 +107,6 @@ bool cc_pause_bio(struct cc_io *io, struct bio *bio)
 	u32 left = boundary - (bio->bi_iter.bi_sector & (boundary - 1));
 	unsigned long flags;
 
-	cc_keep_cgroup(cc, bio);
 	spin_lock_irqsave(&cc->lock, flags);
 	if (!cc->paused) {
 		spin_unlock_irqrestore(&cc->lock, flags);

@@ -258,7 +258,7 @@ int cc_write_deferred(struct cc_io *io)
 		io->flags |= CC_IO_SYNC;
 	}
 	cc_remap_top(w.b, bio, w.rel);
-	submit_bio_noacct(bio);
+	dm_submit_bio_remap(bio, NULL);
 	return 0;
 
 unlock:

@@ -89,7 +89,7 @@ static int cc_io_run(struct cc_io *io)
 
 	if (bio->bi_opf & REQ_PREFLUSH) {
 		if (cc_map_flush(io, bio) == DM_MAPIO_REMAPPED)
-			submit_bio_noacct(bio);
+			dm_submit_bio_remap(bio, NULL);
 	} else if (bio_op(bio) == REQ_OP_READ) {
 		cc_read_deferred(io);
 	} else if (!io->view->top || READ_ONCE(io->cc->mode) != CC_RW) {

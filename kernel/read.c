@@ -143,13 +143,14 @@ int cc_map_read(struct cc_io *io, struct bio *bio)
 
 /* ---------------------------------------------------------- a worker reads */
 
-static void cc_submit_piece(struct bio *bio, const struct cc_piece *p)
+/* @bio is a piece of @io's, or all that is left of it. */
+static void cc_submit_piece(struct cc_io *io, struct bio *bio, const struct cc_piece *p)
 {
 	switch (p->state) {
 	case CC_DATA:
 		bio_set_dev(bio, p->bdev);
 		bio->bi_iter.bi_sector = p->sector;
-		submit_bio_noacct(bio);
+		dm_submit_bio_remap(io->bio, bio);
 		break;
 	case CC_BAD:
 		bio_io_error(bio);
@@ -181,7 +182,7 @@ void cc_read_deferred(struct cc_io *io)
 		}
 		p.fresh = false;
 		if (p.len >= bio_sectors(bio)) {
-			cc_submit_piece(bio, &p);
+			cc_submit_piece(io, bio, &p);
 			return;
 		}
 		split = cc_bio_split(bio, p.len, &io->cc->split_bs);
@@ -190,6 +191,6 @@ void cc_read_deferred(struct cc_io *io)
 			return;
 		}
 		bio_chain(split, bio);
-		cc_submit_piece(split, &p);
+		cc_submit_piece(io, split, &p);
 	}
 }

@@ -140,14 +140,24 @@ bytes_of() {
 	sed -nE "s/^7:$nr .*$2=([0-9]+).*/\\1/p" "$CGROUP/io.stat"
 }
 
-it "bios that a worker submits stay in the cgroup of their submitter" cgroup
-cgroup() {
+# make_cgroup CONTROLLER...: sets CGROUP to a cgroup
+make_cgroup() {
 	CGROUP=$T/cgroup
 	mkdir "$CGROUP"
 	mount -t cgroup2 none "$CGROUP" || skip "needs cgroups"
-	echo +io >"$CGROUP/cgroup.subtree_control" || skip "needs the io controller"
+	echo "${*/#/+}" >"$CGROUP/cgroup.subtree_control" || skip "needs the controllers $*"
 	CGROUP+=/cct
 	mkdir "$CGROUP"
+}
+
+drop_cgroup() {
+	rmdir "$CGROUP"
+	umount "${CGROUP%/cct}"
+}
+
+it "bios that a worker submits stay in the cgroup of their submitter" cgroup
+cgroup() {
+	make_cgroup io
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	(
@@ -158,8 +168,29 @@ cgroup() {
 	[ "$(bytes_of a.raw rbytes)" -ge 65536 ] || fail "the reads are not in the cgroup: $(<"$CGROUP/io.stat")"
 	[ "$(bytes_of d.qcow2 wbytes)" -ge 512 ] || fail "the write is not in the cgroup: $(<"$CGROUP/io.stat")"
 	remove cct
-	rmdir "$CGROUP"
-	umount "${CGROUP%/cct}"
+	drop_cgroup
+}
+
+# The process that maps the bios is not in that cgroup. All of them go to a worker, since each is a part of a
+# subcluster of 64 KiB.
+it "what is written back stays in the cgroup that has dirtied it" writeback
+writeback() {
+	local i
+
+	make_cgroup io memory
+	use tops base.raw top-2M.qcow2
+	mkchain cct base.raw top-2M.qcow2
+	(
+		echo "$BASHPID" >"$CGROUP/cgroup.procs"
+		for i in 1 2 3 4; do
+			tr '\0' "$i" </dev/zero | dd of="$DEV" bs=4k count=1 iflag=fullblock seek=$((i * 16 + 3)) conv=notrunc status=none
+		done
+	)
+	sync "$DEV"
+	[ "$(bytes_of top-2M.qcow2 wbytes)" -ge 16384 ] ||
+		fail "the writes are not in the cgroup: $(<"$CGROUP/io.stat")"
+	remove cct
+	drop_cgroup
 }
 
 # polled_disk NAME BYTES: makes a disk in memory that supports polled I/O; POLLED is its path
@@ -254,7 +285,7 @@ flood() {
 # The discards that have reached the device below; kernel 6.1 counts those that have begun.
 pieces() { dm_stat cct-over-huge-qcow2 11; }
 
-discarding() { [ "$(dm_stat cct 8)" -ge 1 ]; }
+discarding() { [ "$(pieces)" -ge 1 ]; }
 
 # ---- a top that is being sealed ----
 

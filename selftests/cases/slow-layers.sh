@@ -163,15 +163,15 @@ slow_queue() {
 		dd if="$DEV" of=read.$i bs=16M count=1 iflag=direct status=none &
 		pids+=($!)
 	done
-	wait_for 60 waiting 48
+	wait_for 60 waiting 3
 	# has to be filled first, and is queued behind the reads
 	cowio "$DEV" write:4608512:512:2 &
 	pids+=($!)
-	wait_for 60 waiting 49
+	wait_for 60 waiting 4
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
 	pids+=($!)
 	wait_for 60 has_layers 5
-	waiting 49 || fail "nothing waits for the slow layer any more"
+	waiting 4 || fail "nothing waits for the slow layer any more"
 	repair b.qcow2
 	for pid in "${pids[@]}"; do
 		wait "$pid" || fail "what has waited for the slow layer went wrong"

@@ -20,5 +20,16 @@ slow() {
 	change "$1" "0 $(sectors "$1") delay @ 0 100000"
 }
 
-# waiting N: are at least so many I/Os of the guest in flight?
-waiting() { [ "$(dm_stat cct 8)" -ge "$1" ]; }
+# waiting N: do at least so many processes wait for I/O? (An I/O that waits for a worker is not among those that
+# the statistics of the mapped device show as in flight.)
+waiting() {
+	local line n=0 stat
+
+	for stat in /proc/[0-9]*/stat; do
+		read -r line 2>/dev/null <"$stat" || continue
+		line=${line##*) }
+		# no kernel threads, whose parent is process 2
+		[[ $line != "D "* || $line == "D 2 "* ]] || n=$((n + 1))
+	done 2>/dev/null
+	[ $n -ge "$1" ]
+}
