@@ -44,7 +44,7 @@ int cc_path_dev(const char *path, dev_t *dev)
 
 	if (sscanf(path, "%u:%u%c", &major, &minor, &dummy) == 2) {
 		*dev = MKDEV(major, minor);
-		return 0;
+		return MAJOR(*dev) == major && MINOR(*dev) == minor ? 0 : -EOVERFLOW;
 	}
 	return lookup_bdev(path, dev);
 }
@@ -58,21 +58,17 @@ static bool cc_layer_uses(const struct cc_layer *layer, dev_t dev)
 /*
  * Check before the device is opened: if this table has it already, dm would upgrade its mode, and
  * free the struct dm_dev that the other layer uses.
+ *
+ * The caller opens it by its number, since the path may name another device a moment later.
  */
-static int cc_layer_check_unused(struct cc_layer *layer, const char *path)
+static int cc_layer_check_unused(struct cc_layer *layer, const char *path, dev_t dev)
 {
 	struct cowchain *cc = layer->cc;
 	struct cc_view *view = cc_view_current(cc);
 	unsigned int i, nr = view ? view->nr : cc->nr_opened;
 	struct cc_layer **layers = view ? view->layer : cc->opened;
 	bool used;
-	dev_t dev;
-	int r = cc_path_dev(path, &dev);
 
-	if (r) {
-		cc_err(cc, "%s is not a block device: error %d", path, r);
-		return r;
-	}
 	used = cc_layer_uses(layer, dev);
 	for (i = 0; i < nr && !used; i++)
 		used = cc_layer_uses(layers[i], dev);
@@ -100,13 +96,21 @@ static int cc_layer_get_dev(struct cc_layer *layer, const char *path, struct dm_
 {
 	struct cowchain *cc = layer->cc;
 	cc_mode_t mode = CC_OPEN_READ | (layer->writable ? CC_OPEN_WRITE : 0);
+	char number[24];
 	struct dm_dev *dev;
+	dev_t nr;
 	int r;
 
-	r = cc_layer_check_unused(layer, path);
+	r = cc_path_dev(path, &nr);
+	if (r) {
+		cc_err(cc, "%s is not a block device: error %d", path, r);
+		return r;
+	}
+	r = cc_layer_check_unused(layer, path, nr);
 	if (r)
 		return r;
-	r = dm_get_device(cc->ti, path, mode, &dev);
+	snprintf(number, sizeof(number), "%u:%u", MAJOR(nr), MINOR(nr));
+	r = dm_get_device(cc->ti, number, mode, &dev);
 	if (r) {
 		cc_err(cc, "cannot open %s%s: error %d", path,
 		       layer->writable ? " for writing" : "", r);

@@ -213,4 +213,13 @@ nothing_held() {
 	create cct
 }
 
+# 7:1048576 would be 8:0 in a number of 32 bits.
+it "a number that no device can have is no other device" numbers
+numbers() {
+	use abcd
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	TABLE=${TABLE/"${LOOP[a.raw]}"/7:1048576}
+	refuse_create any "7:1048576 is not a block device: error -75"
+}
+
 run_cases
