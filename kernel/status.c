@@ -58,6 +58,9 @@ void cc_status(struct dm_target *ti, status_type_t type, unsigned int flags,
 	case STATUSTYPE_TABLE:
 		cc_table_print(cc, result, maxlen);
 		break;
+	case STATUSTYPE_IMA:
+		cc_table_ima(cc, result, maxlen);
+		break;
 	default:
 		*result = '\0';
 	}

@@ -225,6 +225,43 @@ unsigned int cc_table_print(struct cowchain *cc, char *result, unsigned int maxl
 	return sz;
 }
 
+static unsigned int cc_ima_layers(struct cc_layer **layers, unsigned int nr, char *result,
+				  unsigned int maxlen)
+{
+	unsigned int i, sz = 0;
+
+	DMEMIT(",nr_layers=%u", nr);
+	for (i = 0; i < nr; i++) {
+		DMEMIT(",kind_%u=%s,dev_%u=%s", i, cc_kind_name(layers[i]->kind), i,
+		       layers[i]->dev->name);
+		if (layers[i]->data)
+			DMEMIT(",data_%u=%s", i, layers[i]->data->name);
+	}
+	return sz;
+}
+
+unsigned int cc_table_ima(struct cowchain *cc, char *result, unsigned int maxlen)
+{
+	struct cc_view *view;
+	unsigned int i, sz = 0;
+	const char *name;
+	bool *flag;
+
+	DMEMIT_TARGET_NAME_VERSION(cc->ti->type);
+	for (i = 0; (flag = cc_feature(cc, i, &name)); i++)
+		DMEMIT(",%s=%c", name, *flag ? 'y' : 'n');
+	DMEMIT(",commit_ms=%u", cc->commit_ms);
+	rcu_read_lock();
+	view = rcu_dereference(cc->view);
+	if (view)
+		sz += cc_ima_layers(view->layer, view->nr, result + sz, maxlen - sz);
+	else
+		sz += cc_ima_layers(cc->opened, cc->nr_opened, result + sz, maxlen - sz);
+	rcu_read_unlock();
+	DMEMIT(";");
+	return sz;
+}
+
 /* ---------------------------------------------------------- naming a layer */
 
 static bool cc_layer_is(const struct cc_layer *layer, dev_t dev)

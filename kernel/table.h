@@ -11,6 +11,9 @@ int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv);
 /* Print the table line of the chain as it is. Return: bytes. */
 unsigned int cc_table_print(struct cowchain *cc, char *result, unsigned int maxlen);
 
+/* Print what IMA measures of a table: as other targets do, names with values. Return: bytes. */
+unsigned int cc_table_ima(struct cowchain *cc, char *result, unsigned int maxlen);
+
 /**
  * cc_find_layer() - find a layer by its number in the chain, MAJ:MIN or path.
  *

@@ -222,4 +222,22 @@ numbers() {
 	refuse_create any "7:1048576 is not a block device: error -75"
 }
 
+# The kernel takes such a policy once, and keeps what it has measured until the machine ends.
+it "IMA measures the table" ima
+ima() {
+	local dir=/sys/kernel/security/ima line text
+
+	need perl
+	[ -d $dir ] || mount -t securityfs none /sys/kernel/security || skip "needs securityfs"
+	echo "measure func=CRITICAL_DATA label=device-mapper template=ima-buf" >$dir/policy || skip "needs IMA"
+	use ext
+	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	TABLE="0 $SECTORS cowchain 1 no_auto_resume ${TABLE#* cowchain 0 }"
+	create cct
+	line=$(grep ' dm_table_load ' $dir/ascii_runtime_measurements | tail -n 1)
+	text=$(perl -e 'print pack("H*", $ARGV[0])' "${line##* }")
+	matches "$text" "name=cct,.*target_name=cowchain,target_version=[0-9.]+,no_discard_passdown=n,.*no_auto_resume=y,commit_ms=1000,nr_layers=4,kind_0=raw,dev_0=7:[0-9]+,kind_1=qcow2,.*,dev_3=7:[0-9]+,data_3=7:[0-9]+;" \
+		"what was measured"
+}
+
 run_cases
