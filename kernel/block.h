@@ -12,13 +12,15 @@
 /**
  * struct cc_block - the bitmap words of one 4 KiB L2 block of the top.
  * @bm: bits 0-31 allocated, 32-63 zero, in CPU order.
- * @pins: bios that will set bits; -1 while the block is being evicted.
- * @referenced: used since the clock came by.
- * @dirty: on the writer's list: has bits that no sync has taken.
- * @index: number of the block.
  * @base: data sector of the first cluster if all follow each other.
  * @host: otherwise the data sector of each cluster.
  * @bad: clusters whose entry is wrong, NULL if none; I/O to them fails.
+ * @index: number of the block.
+ * @referenced: used since the clock came by.
+ * @clock: in cc_top.clock, as long as the block can be looked up.
+ * @rcu: frees the block after that.
+ * @pins: bios that will set bits; -1 while the block is being evicted.
+ * @dirty: on the writer's list: has bits that no sync has taken.
  * @taken: words of the sync in progress.
  * @list: in cc_writer.dirty.
  * @sync_list: the blocks of the sync in progress.
@@ -40,9 +42,12 @@ struct cc_block {
 	unsigned long *bad;
 	u64 *taken;
 	struct cc_top *top;
+	union {
+		struct list_head clock;
+		struct rcu_head rcu;
+	};
 	struct list_head list;
 	struct list_head sync_list;
-	struct rcu_head rcu;
 };
 
 /* Pin a block found under RCU. Context: any. Return: false if it is being evicted. */

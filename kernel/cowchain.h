@@ -7,11 +7,12 @@
  *
  *   md->suspend_lock (dm core)
  *     cc->ctl			messages, suspend, the end of a job
- *       top->lock		loads and evicts blocks of the top map
- *         dm-bufio's client lock
+ *       dm-bufio's client lock
+ *       top->lock		finds, adds and evicts blocks of the top map; no I/O under it
+ *         writer->lock		a writer's lists and states, irq-safe, innermost
  *       cells			in ascending cluster order, one block at a time
  *         b->lock		words of one block of the top map, irq-safe
- *           writer->lock	a writer's lists and states, irq-safe, innermost
+ *           writer->lock
  *       cc->lock		small lists and states, irq-safe, innermost
  *
  * A message handler runs inside dm's SRCU read section of the live table, so nothing in here may

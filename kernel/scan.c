@@ -8,36 +8,55 @@
 #include "scan.h"
 #include "view.h"
 
-static int cc_scan_entries(struct cc_top *top, u32 index, bool empty,
-			   const struct qcow2_l2_ext_entry *e)
+/* What makes a top unfit: @why is NULL if a cluster is allocated that must not be. */
+struct cc_scan_fault {
+	u64 cluster;
+	const char *why;
+};
+
+/*
+ * Return: false if the block makes the top unfit. The block may be loaded, and written by a sync,
+ * while this looks at it; cc_scan_block() ignores the result then.
+ */
+static bool cc_scan_entries(struct cc_top *top, u32 index, bool empty,
+			    const struct qcow2_l2_ext_entry *e, s64 *provided,
+			    struct cc_scan_fault *fault)
 {
 	struct cc_layer *layer = top->layer;
 	u32 i, n = cc_block_clusters(top, index);
-	s64 provided = 0;
 
+	*provided = 0;
 	for (i = 0; i < n; i++) {
 		u64 cluster = cc_block_cluster(index, i);
 		struct q2_cluster c;
 		const char *why = q2_decode_top(&layer->q2, layer->tables, cluster,
-						e[i].descriptor, e[i].bitmap,
+						READ_ONCE(e[i].descriptor),
+						READ_ONCE(e[i].bitmap),
 						layer->data_bytes, &c);
 
-		if (why == q2_not_prepared || (empty && why)) {
-			cc_err(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->dev->name,
-			       cluster << layer->q2.cluster_bits, why);
-			return -EMEDIUMTYPE;
-		}
+		fault->cluster = cluster;
+		fault->why = why;
+		if (why == q2_not_prepared || (empty && why))
+			return false;
 		if (why)	/* logged and handled when it is used */
 			continue;
-		if (empty && (c.alloc || c.zero)) {
-			cc_err(layer->cc, "layer %s is not empty: guest offset 0x%llx is allocated",
-			       layer->dev->name, cluster << layer->q2.cluster_bits);
-			return -EMEDIUMTYPE;
-		}
-		provided += cc_word_weight(top, cluster, (u64)c.zero << 32 | c.alloc);
+		if (empty && (c.alloc || c.zero))
+			return false;
+		*provided += cc_word_weight(top, cluster, (u64)c.zero << 32 | c.alloc);
 	}
-	cc_top_count(top, index, provided);
-	return 0;
+	return true;
+}
+
+static void cc_scan_log(struct cc_layer *layer, const struct cc_scan_fault *fault)
+{
+	u64 offset = fault->cluster << layer->q2.cluster_bits;
+
+	if (fault->why)
+		cc_err(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->dev->name, offset,
+		       fault->why);
+	else
+		cc_err(layer->cc, "layer %s is not empty: guest offset 0x%llx is allocated",
+		       layer->dev->name, offset);
 }
 
 /*
@@ -50,24 +69,40 @@ static void cc_scan_forget(struct cc_top *top, u32 index)
 		dm_bufio_forget(top->layer->bufio, cc_layer_l2_block(top->layer, index));
 }
 
+/*
+ * I/O of the guest goes on meanwhile, so no lock is held while the block is read. A block is
+ * counted before its words can be changed, and a sync writes words that were changed: so if the
+ * block is still not counted afterwards, it is as it was when the table was loaded. Otherwise its
+ * loading has validated and counted it.
+ */
 static int cc_scan_block(struct cc_top *top, u32 index, bool empty)
 {
+	struct cc_scan_fault fault;
 	struct dm_buffer *buffer;
+	bool fit, counted;
+	s64 provided;
 	void *p;
-	int r = 0;
 
-	mutex_lock(&top->lock);
-	if (!test_bit(index, top->counted)) {
-		p = dm_bufio_read(top->layer->bufio, cc_layer_l2_block(top->layer, index), &buffer);
-		r = PTR_ERR_OR_ZERO(p);
-		if (!r) {
-			r = cc_scan_entries(top, index, empty, p);
-			dm_bufio_release(buffer);
-			cc_scan_forget(top, index);
-		}
-	}
-	mutex_unlock(&top->lock);
-	return r;
+	spin_lock(&top->lock);
+	counted = test_bit(index, top->counted);
+	spin_unlock(&top->lock);
+	if (counted)
+		return 0;
+	p = dm_bufio_read(top->layer->bufio, cc_layer_l2_block(top->layer, index), &buffer);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	fit = cc_scan_entries(top, index, empty, p, &provided, &fault);
+	spin_lock(&top->lock);
+	counted = test_bit(index, top->counted);
+	if (fit)
+		cc_top_count(top, index, provided);
+	spin_unlock(&top->lock);
+	dm_bufio_release(buffer);
+	cc_scan_forget(top, index);
+	if (fit || counted)
+		return 0;
+	cc_scan_log(top->layer, &fault);
+	return -EMEDIUMTYPE;
 }
 
 int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)

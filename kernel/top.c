@@ -58,7 +58,6 @@ static void cc_top_destroy(struct cc_top *top)
 		cc_block_free(rcu_dereference_protected(top->blocks[i], 1));
 	kvfree(top->blocks);
 	kvfree(top->counted);
-	mutex_destroy(&top->lock);
 	kfree(top);
 }
 
@@ -73,7 +72,9 @@ static struct cc_top *cc_top_create(struct cc_layer *layer)
 	top->sub_shift = layer->q2.sub_bits - SECTOR_SHIFT;
 	top->block_shift = top->cluster_shift + ilog2(CC_BLOCK_CLUSTERS);
 	top->nr_blocks = (layer->sectors + (1ULL << top->block_shift) - 1) >> top->block_shift;
-	mutex_init(&top->lock);
+	spin_lock_init(&top->lock);
+	INIT_LIST_HEAD(&top->clock);
+	INIT_LIST_HEAD(&top->loads);
 	atomic64_set(&top->provided, 0);
 	if (!cc_top_alloc(top)) {
 		cc_top_destroy(top);
@@ -155,13 +156,13 @@ static int cc_block_set_host(struct cc_top *top, struct cc_block *b, u32 i, sect
 }
 
 static int cc_block_fill(struct cc_top *top, struct cc_block *b,
-			 const struct qcow2_l2_ext_entry *e)
+			 const struct qcow2_l2_ext_entry *e, s64 *provided)
 {
 	struct cc_layer *layer = top->layer;
 	u32 i, n = cc_block_clusters(top, b->index);
-	s64 provided = 0;
 	int r;
 
+	*provided = 0;
 	for (i = 0; i < n; i++) {
 		u64 cluster = cc_block_cluster(b->index, i);
 		struct q2_cluster c;
@@ -179,13 +180,16 @@ static int cc_block_fill(struct cc_top *top, struct cc_block *b,
 		r = cc_block_set_host(top, b, i, c.host >> SECTOR_SHIFT);
 		if (r)
 			return r;
-		provided += cc_word_weight(top, cluster, (u64)c.zero << 32 | c.alloc);
+		*provided += cc_word_weight(top, cluster, (u64)c.zero << 32 | c.alloc);
 	}
-	cc_top_count(top, b->index, provided);
 	return 0;
 }
 
-static struct cc_block *cc_block_read(struct cc_top *top, u32 index)
+/*
+ * No sync writes the words of a block that is not loaded: it was not dirty when it was evicted, and
+ * its words had been stored.
+ */
+static struct cc_block *cc_block_read(struct cc_top *top, u32 index, s64 *provided)
 {
 	unsigned int noio = memalloc_noio_save();
 	struct cc_block *b = kzalloc(sizeof(*b), GFP_KERNEL);
@@ -207,7 +211,7 @@ static struct cc_block *cc_block_read(struct cc_top *top, u32 index)
 			     top->layer->dev->name, r);
 		goto out;
 	}
-	r = cc_block_fill(top, b, p);
+	r = cc_block_fill(top, b, p, provided);
 	dm_bufio_release(buffer);
 out:
 	memalloc_noio_restore(noio);
@@ -218,7 +222,10 @@ out:
 	return b;
 }
 
-/* ------------------------------------------------------- loading, evicting */
+/* ---------------------------------------------------------------- evicting */
+
+/* How many blocks one load looks at to make room. */
+#define CC_EVICT_STEPS	128
 
 /*
  * A bio that will set bits holds a pin from map to end_io; a block with bits that are not on disk
@@ -238,24 +245,26 @@ static bool cc_block_evict(struct cc_top *top, struct cc_block *b)
 		return false;
 	}
 	RCU_INIT_POINTER(top->blocks[b->index], NULL);
+	list_del(&b->clock);
 	call_rcu(&b->rcu, cc_block_free_rcu);
 	WRITE_ONCE(top->nr_loaded, top->nr_loaded - 1);
 	return true;
 }
 
-/* Bounded: if no block can be evicted, more than the limit are loaded. */
+/*
+ * Bounded: if no block can be evicted, more than the limit are loaded, and the next load continues
+ * behind the last one that this has looked at.
+ */
 static void cc_top_evict(struct cc_top *top)
 {
-	u32 limit = cc_top_limit();
-	u32 steps = min_t(u32, 2 * top->nr_blocks, 4 * limit);
+	u32 limit = cc_top_limit(), steps = CC_EVICT_STEPS;
 
 	lockdep_assert_held(&top->lock);
-	while (top->nr_loaded >= limit && steps--) {
-		struct cc_block *b = cc_top_block(top, top->hand);
+	while (top->nr_loaded >= limit && steps-- && !list_empty(&top->clock)) {
+		struct cc_block *b = list_first_entry(&top->clock, struct cc_block, clock);
 
-		if (b)
-			cc_block_evict(top, b);
-		top->hand = (top->hand + 1) % top->nr_blocks;
+		if (!cc_block_evict(top, b))
+			list_move_tail(&b->clock, &top->clock);
 	}
 }
 
@@ -274,6 +283,113 @@ static void cc_top_make_room(struct cc_top *top)
 		cc_writer_relieve(w);
 }
 
+/* ----------------------------------------------------------------- loading */
+
+/*
+ * struct cc_load - a block that is being read.
+ * @waiters: those who want it, too.
+ *
+ * A slow or unreadable table must delay nobody who wants another block, so the lock is not held
+ * while a block is read. This is on the stack of the task that reads, and a waiter on that of a
+ * task that waits: neither needs memory. The reader cannot wait for any of the waiters, and has
+ * left their stacks when they continue.
+ */
+struct cc_load {
+	struct list_head list;
+	struct list_head waiters;
+	u32 index;
+};
+
+struct cc_load_waiter {
+	struct list_head list;
+	struct completion done;
+	struct cc_block *b;
+};
+
+static struct cc_load *cc_load_find(struct cc_top *top, u32 index)
+{
+	struct cc_load *load;
+
+	lockdep_assert_held(&top->lock);
+	list_for_each_entry(load, &top->loads, list)
+		if (load->index == index)
+			return load;
+	return NULL;
+}
+
+static void cc_load_begin(struct cc_top *top, struct cc_load *load)
+{
+	lockdep_assert_held(&top->lock);
+	cc_top_evict(top);
+	INIT_LIST_HEAD(&load->waiters);
+	list_add_tail(&load->list, &top->loads);
+	WRITE_ONCE(top->nr_loaded, top->nr_loaded + 1);
+}
+
+/* Publish a block that was read, pinned for the reader and all who wait for it. */
+static void cc_load_publish(struct cc_top *top, struct cc_load *load, struct cc_block *b,
+			    s64 provided)
+{
+	struct cc_load_waiter *waiter;
+
+	lockdep_assert_held(&top->lock);
+	atomic_inc(&b->pins);
+	list_for_each_entry(waiter, &load->waiters, list) {
+		atomic_inc(&b->pins);
+	}
+	cc_top_count(top, b->index, provided);
+	list_add_tail(&b->clock, &top->clock);
+	rcu_assign_pointer(top->blocks[b->index], b);
+}
+
+static struct cc_block *cc_load_read(struct cc_top *top, struct cc_load *load)
+{
+	struct cc_load_waiter *waiter, *next;
+	s64 provided;
+	struct cc_block *b = cc_block_read(top, load->index, &provided);
+
+	spin_lock(&top->lock);
+	list_del(&load->list);
+	if (IS_ERR(b))
+		WRITE_ONCE(top->nr_loaded, top->nr_loaded - 1);
+	else
+		cc_load_publish(top, load, b, provided);
+	spin_unlock(&top->lock);
+	/* No waiter can be added any more. */
+	list_for_each_entry_safe(waiter, next, &load->waiters, list) {
+		waiter->b = b;
+		complete(&waiter->done);
+	}
+	return b;
+}
+
+static struct cc_block *cc_top_load_cold(struct cc_top *top, u32 index)
+{
+	struct cc_load load = { .index = index }, *other;
+	struct cc_load_waiter waiter;
+	struct cc_block *b;
+
+	init_completion(&waiter.done);
+	spin_lock(&top->lock);
+	b = cc_top_block(top, index);
+	if (b) {
+		/* Nothing is evicted under the lock, so this need not check for -1. */
+		atomic_inc(&b->pins);
+		spin_unlock(&top->lock);
+		return b;
+	}
+	other = cc_load_find(top, index);
+	if (other)
+		list_add_tail(&waiter.list, &other->waiters);
+	else
+		cc_load_begin(top, &load);
+	spin_unlock(&top->lock);
+	if (!other)
+		return cc_load_read(top, &load);
+	wait_for_completion_io(&waiter.done);
+	return waiter.b;
+}
+
 /*
  * Neither cells nor other blocks' loads are held up by a wait in here, and the sync that is waited
  * for needs neither a worker of the bios nor a view.
@@ -289,21 +405,6 @@ struct cc_block *cc_top_load(struct cc_top *top, u32 index)
 	rcu_read_unlock();
 	if (b)
 		return b;
-
 	cc_top_make_room(top);
-	mutex_lock(&top->lock);
-	b = cc_top_block(top, index);
-	if (!b) {
-		cc_top_evict(top);
-		b = cc_block_read(top, index);
-		if (!IS_ERR(b)) {
-			rcu_assign_pointer(top->blocks[index], b);
-			WRITE_ONCE(top->nr_loaded, top->nr_loaded + 1);
-		}
-	}
-	/* Nothing is evicted under the lock, so this need not check for -1. */
-	if (!IS_ERR(b))
-		atomic_inc(&b->pins);
-	mutex_unlock(&top->lock);
-	return b;
+	return cc_top_load_cold(top, index);
 }

@@ -9,7 +9,10 @@
  * struct cc_top - the active layer's map, loaded block by block.
  * @cluster_shift, @sub_shift, @block_shift: log2 of the sectors of a cluster, a subcluster and a
  *	block.
- * @hand: position of the clock that evicts.
+ * @lock: never held while metadata is read.
+ * @nr_loaded: blocks that are loaded or being read.
+ * @clock: the loaded blocks, in the order in which the clock that evicts comes by.
+ * @loads: blocks that are being read; see cc_top_load().
  * @counted: blocks that are part of @provided. Protected by @lock.
  * @provided: subclusters that are allocated or zero, in the counted blocks.
  */
@@ -19,10 +22,11 @@ struct cc_top {
 	unsigned int sub_shift;
 	unsigned int block_shift;
 	u32 nr_blocks;
-	struct mutex lock;		/* loading, evicting, @counted */
+	spinlock_t lock;		/* adding and evicting blocks, and all that follows */
 	struct cc_block __rcu **blocks;
 	u32 nr_loaded;
-	u32 hand;
+	struct list_head clock;
+	struct list_head loads;
 	unsigned long *counted;
 	u32 nr_counted;
 	atomic64_t provided;
@@ -44,6 +48,9 @@ void cc_top_detach(struct cc_layer *layer);
 
 /**
  * cc_top_load() - find a block, read it if need be.
+ *
+ * Different blocks are read side by side. Whoever asks for one that is being read waits, and gets
+ * what its reader gets, also an error.
  *
  * Context: process. Return: the block, pinned, or ERR_PTR(-EIO, -ENOMEM).
  */

@@ -140,6 +140,35 @@ change() {
 	dmsetup resume "$name"
 }
 
+# under FILE TABLE-LINE...: puts another device below the one of FILE that over has made, so that the latter
+# counts all I/O: dm-delay and the target error do not count theirs
+under() {
+	local file=$1 name=cct-under-${1//[^a-z0-9]/-} dev=${UNDER[$1]}
+
+	shift
+	printf '%s\n' "${@//@/$dev}" | dmsetup create "$name"
+	change "$file" "0 $(sectors "$file") linear /dev/mapper/$name 0"
+}
+
+# not_under FILE: takes it away. What is delayed there goes on first.
+not_under() {
+	local name=cct-under-${1//[^a-z0-9]/-}
+
+	echo "0 $(sectors "$1") linear ${UNDER[$1]} 0" | dmsetup load "$name"
+	dmsetup suspend --noflush --nolockfs "$name"
+	dmsetup resume "$name"
+	change "$1" "0 $(sectors "$1") linear @ 0"
+	remove "$name"
+}
+
+# io_count FILE reads|flying: prints how many I/Os of the device of FILE have been read, or are in flight
+io_count() {
+	case $2 in
+	reads) dm_stat "cct-over-${1//[^a-z0-9]/-}" 0 ;;
+	flying) dm_stat "cct-over-${1//[^a-z0-9]/-}" 8 ;;
+	esac
+}
+
 # dm_stat NAME FIELD: prints a field of /sys/block/.../stat, counted from 0; 8 is the I/Os in flight
 dm_stat() {
 	local minor stat
