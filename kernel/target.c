@@ -299,7 +299,14 @@ static struct target_type cowchain_target = {
 
 static int __init cowchain_init(void)
 {
-	return dm_register_target(&cowchain_target);
+	int r = cc_top_cache_create();
+
+	if (r)
+		return r;
+	r = dm_register_target(&cowchain_target);
+	if (r)
+		cc_top_cache_destroy();
+	return r;
 }
 
 static void __exit cowchain_exit(void)
@@ -307,6 +314,7 @@ static void __exit cowchain_exit(void)
 	dm_unregister_target(&cowchain_target);
 	/* Wait for the RCU callbacks that free blocks of the top map. */
 	rcu_barrier();
+	cc_top_cache_destroy();
 }
 
 module_init(cowchain_init);

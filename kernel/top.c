@@ -16,7 +16,7 @@
 #include "top.h"
 #include "writer.h"
 
-/* 128 GiB of disk with clusters of 128 KiB; 16 MiB of memory. */
+/* 128 GiB of disk with clusters of 128 KiB; about 9 MiB of memory. */
 static unsigned int cc_top_blocks = 4096;
 module_param_named(top_blocks, cc_top_blocks, uint, 0644);
 MODULE_PARM_DESC(top_blocks, "Maximum number of blocks of the top map (256 clusters each) that a device keeps in memory");
@@ -33,6 +33,19 @@ static bool cc_top_alloc(struct cc_top *top)
 	return top->blocks && top->counted;
 }
 
+static struct kmem_cache *cc_block_cache;
+
+int cc_top_cache_create(void)
+{
+	cc_block_cache = KMEM_CACHE(cc_block, SLAB_HWCACHE_ALIGN);
+	return cc_block_cache ? 0 : -ENOMEM;
+}
+
+void cc_top_cache_destroy(void)
+{
+	kmem_cache_destroy(cc_block_cache);
+}
+
 static void cc_block_free(struct cc_block *b)
 {
 	if (!b)
@@ -40,7 +53,7 @@ static void cc_block_free(struct cc_block *b)
 	kfree(b->host);
 	bitmap_free(b->bad);
 	kfree(b->taken);
-	kfree(b);
+	kmem_cache_free(cc_block_cache, b);
 }
 
 static void cc_block_free_rcu(struct rcu_head *head)
@@ -192,7 +205,7 @@ static int cc_block_fill(struct cc_top *top, struct cc_block *b,
 static struct cc_block *cc_block_read(struct cc_top *top, u32 index, s64 *provided)
 {
 	unsigned int noio = memalloc_noio_save();
-	struct cc_block *b = kzalloc(sizeof(*b), GFP_KERNEL);
+	struct cc_block *b = kmem_cache_zalloc(cc_block_cache, GFP_KERNEL);
 	struct dm_buffer *buffer;
 	void *p;
 	int r = -ENOMEM;

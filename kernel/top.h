@@ -32,6 +32,10 @@ struct cc_top {
 	atomic64_t provided;
 };
 
+/* The cache that blocks are allocated from, for the life of the module. */
+int cc_top_cache_create(void);
+void cc_top_cache_destroy(void);
+
 /**
  * cc_top_attach() - give a loaded, writable layer its map and its writer.
  *
