@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The below map: what lies under the top, resolved once.
+ *
+ * Whoever asks for what is not known yet gets the answer from the layers themselves, from the top
+ * down to the one that provides it, and waits for these layers only. Then it adds to the map what
+ * else the tables say that are in memory by now. The rest stays unknown: a layer further down that
+ * is slow or broken must not delay or fail what lies above it.
  */
+#include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -10,8 +16,9 @@
 #include "mode.h"
 #include "view.h"
 
-/* Limit of the cached extents of one target; beyond it chunks are evicted. */
-#define CC_BELOW_BYTES	(16U << 20)
+static unsigned int cc_below_kib = 16384;
+module_param_named(below_kib, cc_below_kib, uint, 0644);
+MODULE_PARM_DESC(below_kib, "Maximum KiB of the below map that a device keeps in memory");
 
 struct cc_below *cc_below_create(sector_t sectors)
 {
@@ -22,18 +29,21 @@ struct cc_below *cc_below_create(sector_t sectors)
 		return NULL;
 	below->nr_chunks = nr;
 	spin_lock_init(&below->lock);
+	INIT_LIST_HEAD(&below->clock);
+	INIT_LIST_HEAD(&below->makers);
 	refcount_set(&below->refs, 1);
 	return below;
 }
 
 void cc_below_put(struct cc_below *below)
 {
-	u32 i;
+	struct cc_chunk *chunk, *next;
 
 	if (!below || !refcount_dec_and_test(&below->refs))
 		return;
-	for (i = 0; i < below->nr_chunks; i++)
-		kvfree(rcu_dereference_protected(below->chunk[i], 1));
+	list_for_each_entry_safe(chunk, next, &below->clock, clock) {
+		kvfree(chunk);
+	}
 	kvfree(below);
 }
 
@@ -64,8 +74,10 @@ static void cc_extent_piece(struct cc_view *view, const struct cc_extent *e, u32
 	p->cold = false;
 	p->slot = e->slot;
 	p->state = e->state;
-	if (e->state != CC_DATA)
+	if (e->state != CC_DATA) {
+		p->cold = e->state == CC_UNKNOWN;
 		return;
+	}
 	layer = view->slot[e->slot];
 	/* The top shadows a layer that was dropped, unless its image was tampered with. */
 	if (unlikely(!layer)) {
@@ -95,8 +107,6 @@ void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece
 		WRITE_ONCE(chunk->referenced, true);
 	e = cc_chunk_find(chunk, rel, &end);
 	cc_extent_piece(view, e, rel, p);
-	if (unlikely(p->state == CC_BAD) && chunk->unreadable && !p->fresh)
-		p->cold = true;
 	p->len = min(max, end - rel);
 	rcu_read_unlock();
 }
@@ -104,189 +114,272 @@ void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece
 /* --------------------------------------------------------------- resolving */
 
 /*
- * struct cc_resolver - the state of one walk over a chunk.
- * @run: for each layer below, the run that was read last, until it ends.
+ * struct cc_found - what the layers say about a position.
+ * @run: from the position on.
+ * @slot: the layer that provides it, or whose metadata is bad.
+ * @error: why its metadata could not be read, or 0.
  */
-struct cc_resolver {
-	struct cc_view *view;
-	struct cc_chunk *chunk;
-	u32 room;
-	bool unreadable;
-	struct cc_run run[];
+struct cc_found {
+	struct cc_run run;
+	u8 slot;
+	int error;
 };
-
-/*
- * Metadata of a layer is unreadable: fail what this layer might provide, a page at a time, so that
- * everything else stays readable.
- */
-static void cc_run_unreadable(struct cc_resolver *rs, sector_t pos, sector_t limit,
-			      struct cc_run *run)
-{
-	run->start = pos;
-	run->end = min_t(sector_t, limit, round_up(pos + 1, PAGE_SECTORS));
-	run->state = CC_BAD;
-	rs->unreadable = true;
-}
 
 /*
  * Find the layer that provides @pos, and how far. The first layer from the top with data or zeros
  * there wins; the answer holds up to the end of the shortest run that was consulted.
+ *
+ * @runs: for each layer below, the run that was found last, for one who asks for ascending
+ * positions and only for what is in memory; NULL: ask anew, and read what that takes.
  */
-static int cc_resolve_at(struct cc_resolver *rs, sector_t pos, sector_t limit,
-			 struct cc_run *out, u8 *slot)
+static void cc_resolve_at(struct cc_view *view, struct cc_run *runs, sector_t pos, sector_t limit,
+			  struct cc_found *f)
 {
-	int i, r;
+	struct cc_run one, *run;
+	int i;
 
-	out->start = pos;
-	out->end = limit;
-	out->state = CC_NONE;
-	*slot = 0;
-	for (i = cc_view_nr_below(rs->view) - 1; i >= 0; i--) {
-		struct cc_run *run = &rs->run[i];
-
-		if (run->end <= pos) {
-			r = cc_layer_run(rs->view->layer[i], pos, limit, run);
-			if (r == -ENOMEM)
-				return r;
-			if (r)
-				cc_run_unreadable(rs, pos, limit, run);
-		}
-		out->end = min(out->end, run->end);
+	memset(f, 0, sizeof(*f));
+	f->run.start = pos;
+	f->run.end = limit;
+	f->run.state = CC_NONE;
+	for (i = cc_view_nr_below(view) - 1; i >= 0; i--) {
+		run = runs ? &runs[i] : &one;
+		if (!runs || run->end <= pos)
+			f->error = cc_layer_run(view->layer[i], pos, runs ? limit : f->run.end,
+						runs, run);
+		f->run.end = min(f->run.end, run->end);
 		if (run->state == CC_NONE)
 			continue;
-		out->state = run->state;
-		out->sector = run->sector + (pos - run->start);
-		*slot = rs->view->layer[i]->slot;
+		f->run.state = run->state;
+		f->run.sector = run->sector + (pos - run->start);
+		if (run->state != CC_UNKNOWN)
+			f->slot = view->layer[i]->slot;
 		break;
 	}
-	return 0;
 }
 
-static int cc_chunk_grow(struct cc_resolver *rs)
+/*
+ * struct cc_maker - one who makes a chunk, or a better one in place of an old one.
+ * @list: in cc_below.makers.
+ * @old: what is published, or NULL. It stays, since nobody else replaces or evicts it.
+ * @chunk: what is made of it, with space for @room extents.
+ */
+struct cc_maker {
+	struct list_head list;
+	u32 index;
+	const struct cc_chunk *old;
+	struct cc_chunk *chunk;
+	u32 room;
+};
+
+static int cc_chunk_grow(struct cc_maker *m)
 {
-	u32 room = rs->room ? rs->room * 2 : 4;
+	u32 room = m->room ? m->room * 2 : 1;
 	struct cc_chunk *chunk = kvmalloc(struct_size(chunk, ext, room), GFP_KERNEL);
 
 	if (!chunk)
 		return -ENOMEM;
-	if (rs->chunk)
-		memcpy(chunk, rs->chunk, struct_size(chunk, ext, rs->chunk->nr));
+	if (m->chunk)
+		memcpy(chunk, m->chunk, struct_size(chunk, ext, m->chunk->nr));
 	else
 		memset(chunk, 0, sizeof(*chunk));
-	kvfree(rs->chunk);
-	rs->chunk = chunk;
-	rs->room = room;
+	kvfree(m->chunk);
+	m->chunk = chunk;
+	m->room = room;
 	return 0;
 }
 
-static int cc_chunk_append(struct cc_resolver *rs, const struct cc_run *run, u8 slot)
+static int cc_chunk_append(struct cc_maker *m, const struct cc_found *f)
 {
-	u16 start = run->start & (CC_CHUNK_SECTORS - 1);
+	u16 start = f->run.start & (CC_CHUNK_SECTORS - 1);
 	struct cc_extent *e;
 
-	if (rs->chunk && rs->chunk->nr) {
-		e = &rs->chunk->ext[rs->chunk->nr - 1];
-		if (e->state == run->state && e->slot == slot &&
-		    (e->state != CC_DATA || e->sector + (start - e->start) == run->sector))
+	if (m->chunk && m->chunk->nr) {
+		e = &m->chunk->ext[m->chunk->nr - 1];
+		if (e->state == f->run.state && e->slot == f->slot &&
+		    (e->state != CC_DATA || e->sector + (start - e->start) == f->run.sector))
 			return 0;
 	}
-	if ((!rs->chunk || rs->chunk->nr == rs->room) && cc_chunk_grow(rs))
+	if ((!m->chunk || m->chunk->nr == m->room) && cc_chunk_grow(m))
 		return -ENOMEM;
-	e = &rs->chunk->ext[rs->chunk->nr++];
+	e = &m->chunk->ext[m->chunk->nr++];
 	e->start = start;
-	e->state = run->state;
-	e->slot = slot;
-	e->sector = run->state == CC_DATA ? run->sector : 0;
+	e->state = f->run.state;
+	e->slot = f->slot;
+	e->sector = f->run.state == CC_DATA ? f->run.sector : 0;
 	return 0;
 }
 
-static int cc_resolve(struct cc_resolver *rs, sector_t start)
+/* What the old chunk knows at @pos, otherwise what the tables in memory say. */
+static void cc_chunk_at(struct cc_view *view, struct cc_maker *m, struct cc_run *runs,
+			sector_t pos, sector_t limit, struct cc_found *f)
 {
-	sector_t end = start + CC_CHUNK_SECTORS;
-	sector_t pos = start;
-	struct cc_run run;
-	u8 slot;
+	u32 rel = pos & (CC_CHUNK_SECTORS - 1), end;
+	const struct cc_extent *e;
+
+	if (m->old) {
+		e = cc_chunk_find(m->old, rel, &end);
+		limit = min(limit, pos + (end - rel));
+		if (e->state != CC_UNKNOWN) {
+			f->run.start = pos;
+			f->run.end = limit;
+			f->run.state = e->state;
+			f->run.sector = e->sector + (rel - e->start);
+			f->slot = e->slot;
+			return;
+		}
+	}
+	cc_resolve_at(view, runs, pos, limit, f);
+}
+
+/* Make a chunk of what is known, which includes @found. Return: 0 or -ENOMEM. */
+static int cc_chunk_make(struct cc_view *view, struct cc_maker *m, struct cc_found *found)
+{
+	sector_t pos = (sector_t)m->index << CC_CHUNK_SHIFT;
+	sector_t end = pos + CC_CHUNK_SECTORS;
+	struct cc_run *runs;
+	struct cc_found f;
 	int r = 0;
 
+	runs = kvcalloc(cc_view_nr_below(view), sizeof(*runs), GFP_KERNEL);
+	if (!runs)
+		return -ENOMEM;
 	while (pos < end && !r) {
-		r = cc_resolve_at(rs, pos, end, &run, &slot);
-		if (!r)
-			r = cc_chunk_append(rs, &run, slot);
-		pos = run.end;
+		if (pos == found->run.start)
+			f = *found;
+		else
+			cc_chunk_at(view, m, runs, pos,
+				    pos < found->run.start ? found->run.start : end, &f);
+		r = cc_chunk_append(m, &f);
+		pos = f.run.end;
 		cond_resched();
 	}
+	kvfree(runs);
 	return r;
 }
 
 /* ---------------------------------------------------- publishing, evicting */
 
-static size_t cc_chunk_bytes(const struct cc_chunk *chunk)
+/* A chunk that somebody makes a better one of. */
+static bool cc_chunk_busy(struct cc_below *below, u32 index)
 {
-	return struct_size(chunk, ext, chunk->nr);
+	struct cc_maker *m;
+
+	lockdep_assert_held(&below->lock);
+	list_for_each_entry(m, &below->makers, list)
+		if (m->index == index)
+			return true;
+	return false;
 }
+
+/*
+ * One task at a time makes a chunk. The others have their answers and need not wait for it.
+ *
+ * Return: false if somebody else makes it, or has made it: it has an answer for @pos.
+ */
+static bool cc_chunk_begin(struct cc_below *below, struct cc_maker *m, sector_t pos)
+{
+	struct cc_chunk *chunk;
+	bool wanted;
+	u32 end;
+
+	m->index = pos >> CC_CHUNK_SHIFT;
+	spin_lock(&below->lock);
+	chunk = rcu_dereference_protected(below->chunk[m->index], lockdep_is_held(&below->lock));
+	wanted = !cc_chunk_busy(below, m->index) &&
+		 (!chunk || cc_chunk_find(chunk, pos & (CC_CHUNK_SECTORS - 1), &end)->state ==
+			    CC_UNKNOWN);
+	if (wanted) {
+		m->old = chunk;
+		list_add(&m->list, &below->makers);
+	}
+	spin_unlock(&below->lock);
+	return wanted;
+}
+
+static void cc_chunk_drop(struct cc_below *below, struct cc_chunk *chunk)
+{
+	lockdep_assert_held(&below->lock);
+	list_del(&chunk->clock);
+	below->bytes -= chunk->bytes;
+	kvfree_rcu(chunk, rcu);
+}
+
+/* How many chunks one that is published may look at to make room. */
+#define CC_EVICT_STEPS	128
 
 static void cc_below_evict(struct cc_below *below)
 {
-	u32 steps = min_t(u32, 2 * below->nr_chunks, 1024);
+	size_t limit = (size_t)READ_ONCE(cc_below_kib) << 10;
+	u32 steps = CC_EVICT_STEPS;
 
 	lockdep_assert_held(&below->lock);
-	while (below->bytes > CC_BELOW_BYTES && steps--) {
-		struct cc_chunk *chunk = rcu_dereference_protected(below->chunk[below->hand], 1);
+	while (below->bytes > limit && steps--) {
+		struct cc_chunk *chunk = list_first_entry(&below->clock, struct cc_chunk, clock);
 
-		if (chunk && READ_ONCE(chunk->referenced)) {
+		if (READ_ONCE(chunk->referenced) || cc_chunk_busy(below, chunk->index)) {
 			WRITE_ONCE(chunk->referenced, false);
-		} else if (chunk) {
-			RCU_INIT_POINTER(below->chunk[below->hand], NULL);
-			below->bytes -= cc_chunk_bytes(chunk);
-			kvfree_rcu(chunk, rcu);
+			list_move_tail(&chunk->clock, &below->clock);
+		} else {
+			RCU_INIT_POINTER(below->chunk[chunk->index], NULL);
+			cc_chunk_drop(below, chunk);
 		}
-		below->hand = (below->hand + 1) % below->nr_chunks;
 	}
 }
 
-/* If two workers resolve a chunk at once, the first one wins; both are the same. */
-static void cc_below_publish(struct cc_below *below, u32 index, struct cc_chunk *chunk)
+/* @made: otherwise what is published stays. */
+static void cc_chunk_end(struct cc_below *below, struct cc_maker *m, bool made)
 {
-	struct cc_chunk *old;
+	struct cc_chunk *chunk = m->chunk, *old;
 
 	spin_lock(&below->lock);
-	old = rcu_dereference_protected(below->chunk[index], 1);
-	if (!old || old->unreadable) {
-		below->bytes += cc_chunk_bytes(chunk);
+	list_del(&m->list);
+	if (made) {
+		chunk->index = m->index;
+		chunk->bytes = struct_size(chunk, ext, m->room);
+		WRITE_ONCE(chunk->referenced, true);
+		old = rcu_replace_pointer(below->chunk[m->index], chunk,
+					  lockdep_is_held(&below->lock));
 		if (old)
-			below->bytes -= cc_chunk_bytes(old);
-		rcu_assign_pointer(below->chunk[index], chunk);
-		if (old)
-			kvfree_rcu(old, rcu);
-		chunk = NULL;
+			cc_chunk_drop(below, old);
+		list_add_tail(&chunk->clock, &below->clock);
+		below->bytes += chunk->bytes;
 		cc_below_evict(below);
 	}
 	spin_unlock(&below->lock);
-	kvfree(chunk);
+	if (!made)
+		kvfree(chunk);
 }
 
-int cc_below_load(struct cc_view *view, sector_t pos)
+/* If there is no memory, the map stays as it is, and the next one who asks looks it up again. */
+static void cc_below_add(struct cc_view *view, struct cc_found *found)
 {
-	u32 index = pos >> CC_CHUNK_SHIFT;
-	unsigned int noio = memalloc_noio_save();
-	struct cc_resolver *rs;
-	int r = -ENOMEM;
+	struct cc_below *below = view->below;
+	struct cc_maker m = { };
 
-	rs = kvzalloc(struct_size(rs, run, cc_view_nr_below(view)), GFP_KERNEL);
-	if (rs) {
-		rs->view = view;
-		r = cc_resolve(rs, (sector_t)index << CC_CHUNK_SHIFT);
-		if (!r) {
-			WRITE_ONCE(rs->chunk->referenced, true);
-			rs->chunk->unreadable = rs->unreadable;
-			cc_below_publish(view->below, index, rs->chunk);
-		} else {
-			kvfree(rs->chunk);
-		}
-		kvfree(rs);
-	}
+	if (cc_chunk_begin(below, &m, found->run.start))
+		cc_chunk_end(below, &m, !cc_chunk_make(view, &m, found));
+}
+
+int cc_below_load(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
+{
+	sector_t end = round_down(pos, CC_CHUNK_SECTORS) + CC_CHUNK_SECTORS;
+	unsigned int noio = memalloc_noio_save();
+	struct cc_extent e;
+	struct cc_found f;
+
+	cc_resolve_at(view, NULL, pos, min(pos + max, end), &f);
+	/* What could not be read stays unknown. */
+	if (!f.error)
+		cc_below_add(view, &f);
 	memalloc_noio_restore(noio);
-	return r;
+	e.start = pos & (CC_CHUNK_SECTORS - 1);
+	e.state = f.run.state;
+	e.slot = f.slot;
+	e.sector = f.run.sector;
+	cc_extent_piece(view, &e, e.start, p);
+	p->len = f.run.end - pos;
+	return f.error == -ENOMEM ? f.error : 0;
 }
 
 /* ----------------------------------------------------------------- reading */
@@ -307,18 +400,16 @@ int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
 		  struct page **pages, unsigned int offset)
 {
 	struct cc_batch batch;
-	struct cc_piece p = { .fresh = false };
+	struct cc_piece p = { };
 	int r = 0, r2;
 
 	cc_batch_init(&batch);
 	while (sectors && !r) {
 		cc_below_piece(view, pos, sectors, &p);
-		if (p.cold) {
-			r = cc_below_load(view, pos);
-			p.fresh = true;
-			continue;
-		}
-		p.fresh = false;
+		if (p.cold)
+			r = cc_below_load(view, pos, p.len, &p);
+		if (r)
+			break;
 		if (p.state == CC_BAD)
 			r = -EIO;
 		else if (p.state == CC_DATA)

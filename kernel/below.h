@@ -3,6 +3,7 @@
 #ifndef COWCHAIN_BELOW_H
 #define COWCHAIN_BELOW_H
 
+#include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 
@@ -17,7 +18,7 @@ struct cc_view;
  * struct cc_extent - who provides what lies under the top.
  * @sector: where @start lies on the layer's data device, for CC_DATA.
  * @start: sector inside the chunk; an extent reaches to the next one's start.
- * @slot: the providing layer; undefined for CC_NONE (nobody provides it).
+ * @slot: the providing layer; undefined for CC_NONE (nobody provides it) and CC_UNKNOWN.
  * @state: enum cc_state.
  */
 struct cc_extent {
@@ -29,23 +30,31 @@ struct cc_extent {
 
 /**
  * struct cc_chunk - 4 MiB of the below map.
- * @unreadable: some metadata could not be read. That part is CC_BAD and counts as cold for whoever
- *	asks: errors are not cached.
+ * @clock: in cc_below.clock.
+ * @index: its number.
+ * @bytes: what it takes in memory.
+ * @nr: extents.
+ * @referenced: used since the clock came by.
  *
- * Immutable once published, looked up under RCU.
+ * Immutable once published, but for @clock and @referenced; looked up under RCU. What is unknown in
+ * it becomes known when somebody asks for it: another chunk takes its place then. What could not be
+ * read stays unknown: errors are not cached here.
  */
 struct cc_chunk {
 	struct rcu_head rcu;
+	struct list_head clock;
+	u32 index;
+	u32 bytes;
 	u32 nr;
 	bool referenced;
-	bool unreadable;
 	struct cc_extent ext[];
 };
 
 /**
  * struct cc_below - cache of what lies under the top.
  * @bytes: of all chunks.
- * @hand: position of the clock that evicts.
+ * @clock: all chunks, in the order in which the clock that evicts comes by.
+ * @makers: those who make a chunk.
  * @refs: views that share it.
  *
  * The cost of a read does not depend on the depth of the chain: all layers are asked once, when a
@@ -56,7 +65,8 @@ struct cc_below {
 	u32 nr_chunks;
 	spinlock_t lock;		/* publishing and evicting */
 	size_t bytes;
-	u32 hand;
+	struct list_head clock;
+	struct list_head makers;
 	refcount_t refs;
 	struct cc_chunk __rcu *chunk[];
 };
@@ -69,7 +79,6 @@ void cc_below_put(struct cc_below *below);
  * struct cc_piece - what is found at a position, for a read.
  * @cold: not resolved yet: load it and ask again.
  * @below: the below map provided the answer.
- * @fresh: in: just loaded, so errors are real.
  * @slot: the layer that provides it, if @below.
  * @bdev, @sector: where the data is, for CC_DATA.
  * @len: sectors.
@@ -88,8 +97,17 @@ struct cc_piece {
 /* Piece of the below map at @pos, at most @max sectors. Context: any. */
 void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p);
 
-/* Resolve the chunk of @pos. Context: process. Return: 0 or -errno. */
-int cc_below_load(struct cc_view *view, sector_t pos);
+/**
+ * cc_below_load() - look up what the below map does not know.
+ * @max: sectors, at most as many as are cold.
+ * @p: the answer; CC_BAD if metadata of a layer that may provide @pos is wrong or unreadable.
+ *
+ * The answer comes from the layers of @view and does not depend on whether there is memory to cache
+ * it. It is that of the time of the call, so @pos was unallocated in the top after @view was taken.
+ *
+ * Context: process. Return: 0, or -ENOMEM if a layer's device had no memory.
+ */
+int cc_below_load(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p);
 
 /**
  * cc_read_below() - read sectors of the guest as the layers below provide them.

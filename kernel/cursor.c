@@ -36,16 +36,8 @@ static bool cc_piece_wanted(struct cc_job *job, const struct cc_piece *p)
 /* The piece of the below map at @pos, resolved if need be. */
 static int cc_below_at(struct cc_job *job, sector_t pos, u32 max, struct cc_piece *p)
 {
-	int r = 0;
-
-	p->fresh = false;
 	cc_below_piece(job->view, pos, max, p);
-	while (p->cold && !r) {
-		r = cc_below_load(job->view, pos);
-		p->fresh = true;
-		cc_below_piece(job->view, pos, max, p);
-	}
-	return r;
+	return p->cold ? cc_below_load(job->view, pos, p->len, p) : 0;
 }
 
 /* How much one copy may take: a quarter of a second at the speed limit. */

@@ -143,6 +143,7 @@ struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 	layer->kind = kind;
 	layer->writable = writable;
 	mutex_init(&layer->meta_lock);
+	spin_lock_init(&layer->error_lock);
 	r = cc_layer_get_dev(layer, path, &layer->dev);
 	if (!r && data_path)
 		r = cc_layer_get_dev(layer, data_path, &layer->data);

@@ -18,6 +18,19 @@ struct cc_writer;
 
 enum cc_kind { CC_RAW, CC_QCOW2 };
 
+#define CC_L2_ERRORS	8
+
+/**
+ * struct cc_l2_error - an L2 block of a layer that could not be read lately; see run.c.
+ * @error: 0 if this is not used.
+ * @until: jiffies.
+ */
+struct cc_l2_error {
+	u64 block;
+	unsigned long until;
+	int error;
+};
+
 /**
  * struct cc_layer - one layer of the chain.
  * @slot: index in cc_view.slot[], stable for the life of the layer, so that nothing has to be
@@ -36,9 +49,11 @@ enum cc_kind { CC_RAW, CC_QCOW2 };
  * @meta_lock: held while dirty buffers are written and flushed, so that each error of that reaches
  *	the one it concerns.
  * @bufio_bits: log2 of @bufio's block size in bytes.
+ * @l2_errors, @next_error: the last ones. Protected by @error_lock.
  * @top, @writer: only while this is the active, writable layer.
  *
- * Immutable after cc_layer_load(), but for @ident, @top, @writer and @writable (cc->ctl).
+ * Immutable after cc_layer_load(), but for @ident, @top, @writer and @writable (cc->ctl), and for
+ * @l2_errors.
  */
 struct cc_layer {
 	struct cowchain *cc;
@@ -58,6 +73,9 @@ struct cc_layer {
 	struct dm_bufio_client *bufio;
 	struct mutex meta_lock;		/* dirty buffers, their write errors, their flush */
 	unsigned int bufio_bits;
+	spinlock_t error_lock;		/* innermost */
+	struct cc_l2_error l2_errors[CC_L2_ERRORS];
+	unsigned int next_error;
 	struct cc_top *top;
 	struct cc_writer *writer;
 };

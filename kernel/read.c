@@ -95,24 +95,18 @@ static void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc
 }
 
 /*
- * Load what cc_read_piece() has found cold at @pos.
+ * Load what cc_read_piece() has found cold at @pos: the block of the top, and then @p is still
+ * cold, since the top may have it all; or @p itself, from below.
  *
- * Return: 0 if the block of the top was loaded, 1 for the chunk of the below map, or -errno.
+ * What is looked up below needs no second look at the top: the layers are those of this view, and
+ * the top did not have the range after the view was taken.
  */
-static int cc_view_warm(struct cc_view *view, sector_t pos)
+static int cc_view_warm(struct cc_view *view, sector_t pos, struct cc_piece *p)
 {
 	struct cc_block *b;
-	bool loaded;
-	int r;
 
-	rcu_read_lock();
-	loaded = !view->top || cc_top_block(view->top, pos >> view->top->block_shift);
-	rcu_read_unlock();
-	if (loaded) {
-		r = cc_below_load(view, pos);
-		return r ? r : 1;
-	}
-	/* The caller asks again: the top may have it all. */
+	if (!view->top || p->below)
+		return cc_below_load(view, pos, p->len, p);
 	b = cc_top_load(view->top, pos >> view->top->block_shift);
 	if (IS_ERR(b))
 		return PTR_ERR(b);
@@ -122,7 +116,7 @@ static int cc_view_warm(struct cc_view *view, sector_t pos)
 
 int cc_map_read(struct cc_io *io, struct bio *bio)
 {
-	struct cc_piece p = { .fresh = false };
+	struct cc_piece p = { };
 
 	cc_read_piece(io->view, bio->bi_iter.bi_sector, bio_sectors(bio), &p);
 	if (unlikely(p.cold))
@@ -161,27 +155,30 @@ static void cc_submit_piece(struct cc_io *io, struct bio *bio, const struct cc_p
 	}
 }
 
-/* Read piece by piece, the last one with the bio itself. */
+/*
+ * Read piece by piece, the last one with the bio itself. A piece that is bad fails the bio, so what
+ * follows need not be tried: much of it may depend on the same unreadable table.
+ */
 void cc_read_deferred(struct cc_io *io)
 {
 	struct bio *bio = io->bio;
 	struct bio *split;
-	struct cc_piece p = { .fresh = false };
+	struct cc_piece p = { };
 	int r;
 
 	for (;;) {
 		cc_read_piece(io->view, bio->bi_iter.bi_sector, bio_sectors(bio), &p);
 		if (p.cold) {
-			r = cc_view_warm(io->view, bio->bi_iter.bi_sector);
-			p.fresh = r > 0;
-			if (r >= 0)
+			r = cc_view_warm(io->view, bio->bi_iter.bi_sector, &p);
+			if (r) {
+				bio->bi_status = errno_to_blk_status(r);
+				bio_endio(bio);
+				return;
+			}
+			if (p.cold)
 				continue;
-			bio->bi_status = errno_to_blk_status(r);
-			bio_endio(bio);
-			return;
 		}
-		p.fresh = false;
-		if (p.len >= bio_sectors(bio)) {
+		if (p.state == CC_BAD || p.len >= bio_sectors(bio)) {
 			cc_submit_piece(io, bio, &p);
 			return;
 		}

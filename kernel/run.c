@@ -2,14 +2,62 @@
 /*
  * What the tables of one layer say about a range of the guest's disk.
  */
+#include <linux/jiffies.h>
+
 #include "mode.h"
 #include "run.h"
+
+/* ------------------------------------------------------ reading L2 blocks */
+
+/*
+ * Errors are kept for as long as it took to get them, a second at most. dm-bufio does not keep
+ * them. A disk may try for seconds before it gives up, and there may be many who want to know what
+ * one L2 block says: without this, each of them would make the disk try once more. An error that
+ * comes at once costs nothing and is not kept.
+ *
+ * Return: the error of an L2 block, or 0.
+ */
+static int cc_l2_kept_error(struct cc_layer *layer, u64 block)
+{
+	unsigned int i;
+	int error = 0;
+
+	spin_lock(&layer->error_lock);
+	for (i = 0; i < CC_L2_ERRORS; i++) {
+		struct cc_l2_error *e = &layer->l2_errors[i];
+
+		if (e->error && e->block == block && time_before(jiffies, e->until))
+			error = e->error;
+	}
+	spin_unlock(&layer->error_lock);
+	return error;
+}
+
+static void cc_l2_keep_error(struct cc_layer *layer, u64 block, int error, unsigned long took)
+{
+	struct cc_l2_error *e = NULL;
+	unsigned int i;
+
+	if (error == -ENOMEM || !took)
+		return;
+	spin_lock(&layer->error_lock);
+	for (i = 0; i < CC_L2_ERRORS; i++)
+		if (layer->l2_errors[i].block == block)
+			e = &layer->l2_errors[i];
+	if (!e)
+		e = &layer->l2_errors[layer->next_error++ % CC_L2_ERRORS];
+	e->block = block;
+	e->until = jiffies + min_t(unsigned long, took, HZ);
+	e->error = error;
+	spin_unlock(&layer->error_lock);
+}
 
 /* The L2 block that was used last while a run is followed. */
 struct cc_l2_cursor {
 	struct dm_buffer *buffer;
 	u8 *data;
 	u64 block;
+	bool cached;		/* do not read */
 };
 
 static void cc_l2_release(struct cc_l2_cursor *cur)
@@ -19,6 +67,23 @@ static void cc_l2_release(struct cc_l2_cursor *cur)
 	cur->buffer = NULL;
 }
 
+static void *cc_l2_read(struct cc_layer *layer, u64 block, struct dm_buffer **buffer)
+{
+	unsigned long start = jiffies;
+	int r = cc_l2_kept_error(layer, block);
+	void *p;
+
+	if (r)
+		return ERR_PTR(r);
+	p = dm_bufio_read(layer->bufio, block, buffer);
+	if (IS_ERR(p)) {
+		cc_l2_keep_error(layer, block, PTR_ERR(p), jiffies - start);
+		cc_err_limit(layer->cc, "layer %s: cannot read L2 table at block %llu: error %ld",
+			     layer->dev->name, block, PTR_ERR(p));
+	}
+	return p;
+}
+
 static int cc_l2_block(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 block)
 {
 	void *p;
@@ -26,16 +91,35 @@ static int cc_l2_block(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 blo
 	if (cur->buffer && cur->block == block)
 		return 0;
 	cc_l2_release(cur);
-	p = dm_bufio_read(layer->bufio, block, &cur->buffer);
-	if (IS_ERR(p)) {
+	if (cur->cached)
+		p = dm_bufio_get(layer->bufio, block, &cur->buffer);
+	else
+		p = cc_l2_read(layer, block, &cur->buffer);
+	if (IS_ERR_OR_NULL(p)) {
 		cur->buffer = NULL;
-		cc_err_limit(layer->cc, "layer %s: cannot read L2 table at block %llu: error %ld",
-			     layer->dev->name, block, PTR_ERR(p));
-		return PTR_ERR(p);
+		return cur->cached ? -EAGAIN : PTR_ERR(p);
 	}
 	cur->data = p;
 	cur->block = block;
 	return 0;
+}
+
+/* ------------------------------------------------------------------- runs */
+
+/*
+ * Where the L2 entry of @cluster is, in bytes, or 0 if there is no table.
+ *
+ * Return: NULL, or what is wrong with the L1 entry.
+ */
+static const char *cc_l2_pos(struct cc_layer *layer, u64 cluster, u64 *pos)
+{
+	const struct q2_info *q2 = &layer->q2;
+	const char *why;
+
+	why = q2_l2_offset(q2, layer->l1[cluster >> q2->l2_bits], layer->dev_bytes, pos);
+	if (!why && *pos)
+		*pos += (cluster & ((1U << q2->l2_bits) - 1)) * q2_l2_entry_size(q2);
+	return why;
 }
 
 /* Decode the entry of @cluster. @why is set if the entry is bad. */
@@ -43,16 +127,14 @@ static int cc_l2_entry(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 clu
 		       struct q2_cluster *c, const char **why)
 {
 	const struct q2_info *q2 = &layer->q2;
-	u64 l1_index = cluster >> q2->l2_bits;
-	u64 offset, pos;
 	__be64 w0, w1 = 0;
+	u64 pos;
 	int r;
 
 	memset(c, 0, sizeof(*c));
-	*why = q2_l2_offset(q2, layer->l1[l1_index], layer->dev_bytes, &offset);
-	if (*why || !offset)
+	*why = cc_l2_pos(layer, cluster, &pos);
+	if (*why || !pos)
 		return 0;
-	pos = offset + (cluster & ((1U << q2->l2_bits) - 1)) * q2_l2_entry_size(q2);
 	r = cc_l2_block(layer, cur, pos >> layer->bufio_bits);
 	if (r)
 		return r;
@@ -131,6 +213,18 @@ static int cc_cluster_run(struct cc_layer *layer, struct cc_l2_cursor *cur, sect
 	return 0;
 }
 
+/* What an L2 block describes that cannot be had. */
+static void cc_missing_run(struct cc_layer *layer, sector_t pos, bool cached, struct cc_run *run)
+{
+	u64 clusters = (1U << layer->bufio_bits) / q2_l2_entry_size(&layer->q2);
+	u64 cluster = pos >> (layer->q2.cluster_bits - SECTOR_SHIFT);
+
+	run->start = pos;
+	run->state = cached ? CC_UNKNOWN : CC_BAD;
+	run->end = (round_down(cluster, clusters) + clusters) <<
+		   (layer->q2.cluster_bits - SECTOR_SHIFT);
+}
+
 /* Does @next continue @run? */
 static bool cc_run_continues(const struct cc_run *run, const struct cc_run *next)
 {
@@ -139,9 +233,10 @@ static bool cc_run_continues(const struct cc_run *run, const struct cc_run *next
 		next->sector == run->sector + (run->end - run->start));
 }
 
-int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit, struct cc_run *run)
+int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit, bool cached,
+		 struct cc_run *run)
 {
-	struct cc_l2_cursor cur = { };
+	struct cc_l2_cursor cur = { .cached = cached };
 	struct cc_run next;
 	int r = 0;
 
@@ -160,15 +255,18 @@ int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit, struct cc
 		return 0;
 	}
 	r = cc_cluster_run(layer, &cur, pos, run);
+	if (r)
+		cc_missing_run(layer, pos, cached, run);
+	/* What follows is worth no wait: it may be unreadable, and nobody may need it. */
+	cur.cached = true;
 	while (!r && run->end < limit) {
-		/* What was found is good even if the next entry is unreadable. */
+		/* What was found is good even if the next entry cannot be had. */
 		if (cc_cluster_run(layer, &cur, run->end, &next) ||
 		    !cc_run_continues(run, &next))
 			break;
 		run->end = next.end;
 	}
 	cc_l2_release(&cur);
-	if (!r)
-		run->end = min(run->end, limit);
+	run->end = min(run->end, limit);
 	return r;
 }

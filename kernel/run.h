@@ -9,7 +9,8 @@ enum cc_state {
 	CC_NONE,	/* the layer below provides it */
 	CC_DATA,	/* data at a sector of the layer's data device */
 	CC_ZERO,	/* reads as zeros */
-	CC_BAD,		/* the metadata is wrong: EIO */
+	CC_BAD,		/* the metadata is wrong or unreadable: EIO */
+	CC_UNKNOWN,	/* not looked up yet */
 };
 
 /**
@@ -40,10 +41,14 @@ static inline u32 cc_word_state(u64 word, enum cc_state state)
 /**
  * cc_layer_run() - the longest run of one state from @pos on.
  * @limit: the run ends there at the latest; > @pos.
+ * @cached: use only L2 blocks that are in memory.
  *
- * Context: process, since it reads L2 blocks. Return: 0 or -errno if metadata is unreadable.
+ * If the L2 block of @pos cannot be had, the run is as long as what that block describes.
+ *
+ * Context: process, since it reads L2 blocks. Return: 0; -EAGAIN with a run of CC_UNKNOWN if the
+ * block is not in memory; another -errno with a run of CC_BAD if it is unreadable.
  */
-int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit,
+int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit, bool cached,
 		 struct cc_run *run);
 
 #endif /* COWCHAIN_RUN_H */

@@ -273,6 +273,73 @@ metadata_below() {
 	retire cct d.qcow2
 }
 
+# expect_reads FILE N OP...: these operations make the device of FILE read N times
+expect_reads() {
+	local file=$1 want=$2 before
+
+	before=$(io_count "$file" reads)
+	shift 2
+	cowio -m "$T/model.raw" "$DEV" "$@"
+	eq $(($(io_count "$file" reads) - before)) "$want" "reads of $file for $*"
+}
+
+it "an unreadable table of a layer below is read once for each request that needs it" unreadable_reads
+unreadable_reads() {
+	local lines
+
+	breakable b.qcow2
+	mapfile -t lines < <(broken b.qcow2 "$(table_at b.qcow2)" 128)
+	under b.qcow2 "${lines[@]}"
+	expect_reads b.qcow2 1 EIO!read:64k:4k
+	expect_reads b.qcow2 1 EIO!read:1M:128k
+	# there are pieces of c between what b may have
+	expect_reads b.qcow2 1 EIO!read:2048k:128k
+	expect_reads b.qcow2 1 EIO!write:64k:512:1
+	# a request of 1 MiB is made of eight
+	expect_reads b.qcow2 8 EIO!read:5M:1M
+	# c has all of it
+	expect_reads b.qcow2 0 read:128k:4k read:12M:1M read:4M:64k write:129k:512:2 read:128k:4k
+	msg cct stream on-error report
+	job_done cct 5
+	not_under b.qcow2
+	io verify
+	msg cct stream
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+it "a table that takes long to fail is not read by each one who asks" slow_errors
+slow_errors() {
+	local before lines pid i pids=()
+
+	need_target delay
+	breakable b.qcow2
+	mapfile -t lines < <(broken b.qcow2 "$(table_at b.qcow2)" 128)
+	printf '%s\n' "${lines[@]//@/${UNDER[b.qcow2]}}" | dmsetup create cct-broken
+	under b.qcow2 "0 $(sectors b.qcow2) delay /dev/mapper/cct-broken 0 3000"
+	before=$(io_count b.qcow2 reads)
+	for i in 0 1 2 3 4 5 6 7; do
+		cowio "$DEV" "EIO!read:$((64 + i * 8))k:4k" "EIO!read:$((1024 + i * 8))k:4k" \
+			"EIO!read:$((5120 + i * 8))k:4k" "EIO!read:$((9216 + i * 8))k:4k" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || fail "a read did not fail as it should"
+	done
+	# 32 have asked
+	i=$(($(io_count b.qcow2 reads) - before))
+	note "$i reads of the table"
+	[ "$i" -gt 0 ] || fail "none is counted"
+	[ "$i" -lt 4 ] || fail "$i reads of the table"
+	not_under b.qcow2
+	remove cct-broken
+	# what was found out is kept for a second at most
+	wait_for 60 cowio "$DEV" read:64k:4k
+	io verify
+	retire cct d.qcow2
+}
+
 it "a header that cannot be written at the end of a stream" header_write
 header_write() {
 	breakable d.qcow2

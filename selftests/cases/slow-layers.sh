@@ -69,6 +69,25 @@ slow_metadata() {
 	retire cct d.qcow2
 }
 
+it "a slow table of a layer delays nothing that a layer above has" slow_table
+slow_table() {
+	local pid
+
+	changeable b.qcow2
+	slow b.qcow2
+	# nothing was looked up yet
+	cowio -m "$T/model.raw" "$DEV" read:64k:4k &
+	pid=$!
+	wait_for 60 waiting 1
+	# c has this, of the same 4 MiB and of others
+	others_go_on waiting 1 -- read:128k:4k read:2100k:33k read:4M:64k read:8200k:12k read:12M:1M \
+		write:129k:512:1 read:128k:4k flush
+	repair b.qcow2
+	wait "$pid" || fail "the slow read went wrong"
+	io verify
+	retire cct d.qcow2
+}
+
 it "a stream from a slow layer delays no writes, also where it copies" slow_stream
 # The job has looked everything up, and waits for the data that it copies from the slow layer.
 slow_stream() {
