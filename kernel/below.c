@@ -125,6 +125,21 @@ struct cc_found {
 	int error;
 };
 
+/* So many layers are asked one by one before the tables of all others are read at once. */
+#define CC_ASK_SINGLY	4
+
+/*
+ * Begin to read what the layers up to @last say about @pos: the answer seems to come from far down,
+ * and each of them would take the time of a read.
+ */
+static void cc_resolve_ahead(struct cc_view *view, int last, sector_t pos)
+{
+	int i;
+
+	for (i = last; i >= 0; i--)
+		cc_layer_ahead(view->layer[i], pos);
+}
+
 /*
  * Find the layer that provides @pos, and how far. The first layer from the top with data or zeros
  * there wins; the answer holds up to the end of the shortest run that was consulted.
@@ -135,8 +150,8 @@ struct cc_found {
 static void cc_resolve_at(struct cc_view *view, struct cc_run *runs, sector_t pos, sector_t limit,
 			  struct cc_found *f)
 {
+	int i, asked = 0;
 	struct cc_run one, *run;
-	int i;
 
 	memset(f, 0, sizeof(*f));
 	f->run.start = pos;
@@ -144,6 +159,8 @@ static void cc_resolve_at(struct cc_view *view, struct cc_run *runs, sector_t po
 	f->run.state = CC_NONE;
 	for (i = cc_view_nr_below(view) - 1; i >= 0; i--) {
 		run = runs ? &runs[i] : &one;
+		if (!runs && asked++ == CC_ASK_SINGLY)
+			cc_resolve_ahead(view, i, pos);
 		if (!runs || run->end <= pos)
 			f->error = cc_layer_run(view->layer[i], pos, runs ? limit : f->run.end,
 						runs, run);

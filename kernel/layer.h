@@ -50,10 +50,11 @@ struct cc_l2_error {
  *	the one it concerns.
  * @bufio_bits: log2 of @bufio's block size in bytes.
  * @l2_errors, @next_error: the last ones. Protected by @error_lock.
+ * @ahead: L2 blocks that were read ahead since somebody needed one.
  * @top, @writer: only while this is the active, writable layer.
  *
  * Immutable after cc_layer_load(), but for @ident, @top, @writer and @writable (cc->ctl), and for
- * @l2_errors.
+ * @l2_errors and @ahead.
  */
 struct cc_layer {
 	struct cowchain *cc;
@@ -76,6 +77,7 @@ struct cc_layer {
 	spinlock_t error_lock;		/* innermost */
 	struct cc_l2_error l2_errors[CC_L2_ERRORS];
 	unsigned int next_error;
+	atomic_t ahead;
 	struct cc_top *top;
 	struct cc_writer *writer;
 };

@@ -75,8 +75,16 @@ static void *cc_l2_read(struct cc_layer *layer, u64 block, struct dm_buffer **bu
 
 	if (r)
 		return ERR_PTR(r);
-	p = dm_bufio_read(layer->bufio, block, buffer);
-	if (IS_ERR(p)) {
+	/*
+	 * If this is an error, it may be an old one: somebody has read ahead and did not need the
+	 * block. It goes with the buffer.
+	 */
+	p = dm_bufio_get(layer->bufio, block, buffer);
+	if (IS_ERR_OR_NULL(p))
+		p = dm_bufio_read(layer->bufio, block, buffer);
+	if (!IS_ERR(p)) {
+		atomic_set(&layer->ahead, 0);
+	} else {
 		cc_l2_keep_error(layer, block, PTR_ERR(p), jiffies - start);
 		cc_err_limit(layer->cc, "layer %s: cannot read L2 table at block %llu: error %ld",
 			     layer->dev->name, block, PTR_ERR(p));
@@ -269,4 +277,27 @@ int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit, bool cach
 	cc_l2_release(&cur);
 	run->end = min(run->end, limit);
 	return r;
+}
+
+/*
+ * A layer that does not answer must not collect requests of those who may not even need it: they
+ * would have to wait once its device takes no more. So this stops until somebody has needed, and
+ * got, a block of the layer.
+ */
+#define CC_MAX_AHEAD	8
+
+void cc_layer_ahead(struct cc_layer *layer, sector_t pos)
+{
+	u64 at;
+
+	if (layer->kind == CC_RAW || pos >= layer->sectors ||
+	    atomic_read(&layer->ahead) >= CC_MAX_AHEAD)
+		return;
+	if (cc_l2_pos(layer, pos >> (layer->q2.cluster_bits - SECTOR_SHIFT), &at) || !at)
+		return;
+	at >>= layer->bufio_bits;
+	if (cc_l2_kept_error(layer, at))
+		return;
+	atomic_inc(&layer->ahead);
+	dm_bufio_prefetch(layer->bufio, at, 1);
 }

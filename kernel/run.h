@@ -51,4 +51,7 @@ static inline u32 cc_word_state(u64 word, enum cc_state state)
 int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit, bool cached,
 		 struct cc_run *run);
 
+/* Begin to read the L2 block of @pos. Context: process. */
+void cc_layer_ahead(struct cc_layer *layer, sector_t pos);
+
 #endif /* COWCHAIN_RUN_H */

@@ -88,6 +88,44 @@ slow_table() {
 	retire cct d.qcow2
 }
 
+it "tables of many layers are read at the same time" read_ahead
+# A read-only chain of ten. Only the base has the place that is read; these three have tables there.
+read_ahead() {
+	local files=(l0.raw l{1..9}.qcow2) f pid
+
+	need_target delay
+	use chain32 "${files[@]}"
+	attach "${files[@]/#/ro:}"
+	for f in l1 l2 l5; do
+		over $f.qcow2 "0 $(sectors $f.qcow2) linear @ 0"
+	done
+	layers "${files[@]}"
+	create cct --readonly
+	dd if=/dev/mapper/cct of=model.raw bs=1M iflag=direct status=none
+	remove cct
+	create cct --readonly
+	for f in l1 l2 l5; do
+		under $f.qcow2 "0 $(sectors $f.qcow2) delay @ 0 100000"
+	done
+	cowio -m model.raw /dev/mapper/cct read:2200k:4k &
+	pid=$!
+	wait_for 60 all_flying l1.qcow2 l2.qcow2 l5.qcow2
+	for f in l5 l2 l1; do
+		not_under $f.qcow2
+	done
+	wait "$pid" || fail "the read went wrong"
+	cowio -m model.raw /dev/mapper/cct verify
+	remove cct
+}
+
+all_flying() {
+	local f
+
+	for f; do
+		[ "$(io_count "$f" flying)" -ge 1 ] || return 1
+	done
+}
+
 it "a stream from a slow layer delays no writes, also where it copies" slow_stream
 # The job has looked everything up, and waits for the data that it copies from the slow layer.
 slow_stream() {
