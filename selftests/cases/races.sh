@@ -4,6 +4,8 @@
 # Quick: write_and_copy|discard_overtakes|snapshot_and_writes|removal
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=selftests/lib/stall.sh
+. "$HERE/lib/stall.sh"
 
 # slow FILE READ-MS WRITE-MS: makes a layer slow, which has to be attached
 slow() {
@@ -138,6 +140,42 @@ read_released() {
 	# the layers between are free: the delay devices are not in use any more
 	remove cct-over-b-qcow2 cct-over-c-qcow2
 	io verify
+}
+
+it "a read that has looked at the top before a stream, and below after it" second_look
+# What the below map knows is dropped at once, so that it has to look up in the shorter chain where the read
+# comes to, and would find there what the base has.
+second_look() {
+	local limit=/sys/module/dm_cowchain/parameters/below_kib pid
+
+	need_stall
+	eq "$(<$limit)" 16384 "KiB of the below map"
+	abcd
+	echo 0 >$limit
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	stall_at cc_below_piece
+	# c has this
+	cowio -m model.raw "$DEV" read:12M:64k &
+	pid=$!
+	wait_for 60 stalled
+	msg cct base 0
+	msg cct stream
+	wait_for 60 has_layers 2
+	echo 16384 >$limit
+	# the base has this, in the same chunk of the map
+	io read:14M:4k
+	stalled || fail "the read has not waited"
+	stall_end
+	wait "$pid" || fail "the read went wrong"
+	job_done cct
+	io verify
+	chain_is cct a.raw d.qcow2
+	retire cct d.qcow2
+}
+
+has_layers() {
+	status cct
+	[ "$S_LAYERS" = "$1" ]
 }
 
 it "a cancel while a stream is being started" cancel_start
