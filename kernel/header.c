@@ -46,8 +46,8 @@ static int cc_layer_write_block(struct cc_layer *layer, u32 block, struct page *
 }
 
 /*
- * Take the rest of each block from dm-bufio, and update its buffer afterwards. The page is there for
- * this alone, so that no fill that waits for a slow layer can hold it.
+ * Take the rest of each block from dm-bufio, and update its buffer afterwards. The page is there
+ * for this alone, so that no fill that waits for a slow layer can hold it.
  */
 static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {

@@ -19,8 +19,8 @@
  * timer is due when many blocks are dirty; whoever has to load a block waits if too many are loaded
  * for being dirty, see cc_top_load(); and a sync works in rounds of CC_ROUND_BLOCKS. Without memory
  * for more, a round has the blocks of the reserve, which is full whenever a round begins: only one
- * sync of a chain runs at a time, and each round gives back what it took. So a sync ends without any
- * memory but that and dm-bufio's reserved buffer.
+ * sync of a chain runs at a time, and each round gives back what it took. So a sync ends without
+ * any memory but that and dm-bufio's reserved buffer.
  *
  * A chain has one writer, its top's. A snapshot exchanges it together with the top. Nothing can be
  * left behind in the old one:
@@ -94,7 +94,7 @@ void cc_writer_dirty(struct cc_writer *w, struct cc_block *b)
 	spin_lock_irqsave(&w->lock, flags);
 	first = list_empty(&w->dirty);
 	cc_dirty_add(w, b);
-	/* Once is enough: a sync that ends with so many again starts another, see cc_sync_work(). */
+	/* Once is enough: a sync that ends with so many starts another, see cc_sync_work(). */
 	many = w->nr_dirty == READ_ONCE(w->many);
 	spin_unlock_irqrestore(&w->lock, flags);
 	if (many)
@@ -284,8 +284,8 @@ static void cc_store_words(struct cc_block *b, struct qcow2_l2_ext_entry *e)
 }
 
 /*
- * Let those L2 blocks be read at once that dm-bufio no longer has. The error of a single one would be
- * hidden from cc_write_taken(), which reads it as fast.
+ * Let those L2 blocks be read at once that dm-bufio no longer has. The error of a single one would
+ * be hidden from cc_write_taken(), which reads it as fast.
  */
 static void cc_prefetch_taken(struct cc_layer *layer, struct list_head *taken)
 {
