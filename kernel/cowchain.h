@@ -66,7 +66,8 @@ enum cc_mode { CC_RW, CC_RO };
  * @read_only: the mapped device was created read-only.
  * @allow_sealed, @ignore_identity: see cc_ident_check().
  * @no_auto_resume: do not continue a recorded job.
- * @opened: layers of the table line, base first, until the first resume makes a view of them.
+ * @opened: layers of the table line, base first, until the first resume.
+ * @first_view: the view of them, until the first resume publishes it.
  * @io_work: runs a bio that was handed to a worker; see defer.h.
  * @view: the chain as it is.
  * @ctl: messages, suspend and the end of a job exclude each other.
@@ -99,6 +100,7 @@ struct cowchain {
 	work_func_t io_work;			/* I */
 	struct ratelimit_state log_limit;	/* S */
 
+	struct cc_view *first_view;		/* C */
 	struct cc_view __rcu *view;		/* R */
 	struct mutex ctl;			/* see the lock order above */
 	bool suspended;				/* C */

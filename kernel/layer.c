@@ -159,6 +159,8 @@ void cc_layer_close(struct cc_layer *layer)
 	if (IS_ERR_OR_NULL(layer))
 		return;
 	cc_layer_unload(layer);
+	if (layer->bufio)
+		dm_bufio_client_destroy(layer->bufio);
 	mutex_destroy(&layer->meta_lock);
 	cc_layer_put_dev(layer, layer->data);
 	cc_layer_put_dev(layer, layer->dev);

@@ -14,9 +14,6 @@
 
 void cc_layer_unload(struct cc_layer *layer)
 {
-	if (layer->bufio)
-		dm_bufio_client_destroy(layer->bufio);
-	layer->bufio = NULL;
 	kvfree(layer->l1);
 	layer->l1 = NULL;
 	kvfree(layer->tables);
@@ -139,9 +136,36 @@ u8 *cc_layer_header(struct cc_layer *layer, u32 *len)
 	return buf;
 }
 
+/*
+ * A client that exists is kept, because a resume must not make one: that takes locks that somebody
+ * may hold who waits for I/O of this very device. What another table has written since the client
+ * was made is read again.
+ */
+static int cc_layer_open_bufio(struct cc_layer *layer)
+{
+	if (!layer->bufio)
+		return cc_layer_bufio(layer, cc_layer_probe_bits(layer));
+	dm_bufio_forget_buffers(layer->bufio, 0, ~(sector_t)0);
+	return 0;
+}
+
+/* @kept: the client is older than this attempt. Smaller blocks than need be are right, too. */
+static int cc_layer_fit_bufio(struct cc_layer *layer, bool kept)
+{
+	unsigned int bits = cc_layer_bufio_bits(layer, layer->q2.cluster_bits);
+
+	if (!kept)
+		return cc_layer_set_bufio_bits(layer, bits);
+	if (bits >= layer->bufio_bits)
+		return 0;
+	cc_layer_err(layer, "its size has changed since the table was loaded: load the table again");
+	return -EINVAL;
+}
+
 /* Read the sector with the cluster size first, then the whole header cluster. */
 static int cc_layer_load_header(struct cc_layer *layer)
 {
+	bool kept = layer->bufio;
 	struct q2_error err;
 	u32 len;
 	void *buf;
@@ -151,7 +175,7 @@ static int cc_layer_load_header(struct cc_layer *layer)
 		cc_layer_err(layer, "device is too small for a qcow2 header");
 		return -EMEDIUMTYPE;
 	}
-	r = cc_layer_bufio(layer, cc_layer_probe_bits(layer));
+	r = cc_layer_open_bufio(layer);
 	if (r)
 		return r;
 	buf = kmalloc(512, GFP_KERNEL);
@@ -170,7 +194,7 @@ static int cc_layer_load_header(struct cc_layer *layer)
 		return r;
 
 	layer->q2.cluster_bits = ilog2(r);
-	r = cc_layer_set_bufio_bits(layer, cc_layer_bufio_bits(layer, layer->q2.cluster_bits));
+	r = cc_layer_fit_bufio(layer, kept);
 	if (r)
 		return r;
 	buf = cc_layer_header(layer, &len);

@@ -11,18 +11,23 @@
  * These are the sizes and the header except for the backing name: the table that is being replaced
  * does not change them in a way that would matter.
  *
- * Context: process. Call cc_layer_unload() afterwards, also after an error. Return: 0 or -errno.
+ * Makes the layer's dm-bufio client, which stays until cc_layer_close().
+ *
+ * Context: process. Return: 0 or -errno.
  */
 int cc_layer_probe(struct cc_layer *layer);
 
 /**
  * cc_layer_load() - read and validate the header and the L1 table.
  *
+ * After cc_layer_probe() or an earlier attempt it makes no dm-bufio client, so that it can be
+ * called while the device is suspended.
+ *
  * Context: process. Return: 0, or -errno with the layer unloaded.
  */
 int cc_layer_load(struct cc_layer *layer);
 
-/* Undo cc_layer_load(), so that it can be tried again. Context: process. */
+/* Undo cc_layer_load(), so that it can be tried again. The client stays. Context: process. */
 void cc_layer_unload(struct cc_layer *layer);
 
 /* Copy @len bytes of metadata from @offset. Context: process. Return: 0 or -errno. */

@@ -46,6 +46,8 @@ static int cc_verb_base(struct cowchain *cc, unsigned int argc, char **argv)
 		return 0;
 	}
 	i = cc_find_layer(cc, argv[0]);
+	if (i == -EAGAIN)
+		return i;
 	if (i < 0) {
 		cc_err(cc, "%s is not a layer of this chain", argv[0]);
 		return i;

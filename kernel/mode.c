@@ -39,3 +39,12 @@ void cc_writes_failed(struct cowchain *cc, int error)
 	snprintf(why, sizeof(why), "cannot commit metadata: error %d", error);
 	cc_set_mode(cc, CC_RO, why);
 }
+
+int cc_check_live(struct cowchain *cc)
+{
+	lockdep_assert_held(&cc->ctl);
+	if (!cc->suspended)
+		return 0;
+	cc_err(cc, "the device is suspended: resume it first");
+	return -EAGAIN;
+}

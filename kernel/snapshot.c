@@ -8,12 +8,17 @@
 #include "identity.h"
 #include "job-control.h"
 #include "load.h"
+#include "mode.h"
 #include "scan.h"
 #include "snapshot.h"
 #include "writer.h"
 
 static int cc_snapshot_check(struct cowchain *cc, struct cc_view *view)
 {
+	int r = cc_check_live(cc);
+
+	if (r)
+		return r;
 	if (cc_job_active(cc)) {
 		cc_err(cc, "a job is running: wait for it or cancel it first");
 		return -EBUSY;

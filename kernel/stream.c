@@ -10,6 +10,7 @@
 #include "cursor.h"
 #include "header.h"
 #include "identity.h"
+#include "mode.h"
 #include "scan.h"
 #include "stream.h"
 #include "writer.h"
@@ -326,7 +327,6 @@ static int cc_stream_prepare(struct cc_job *job, const struct cc_stream_args *ar
 	cc_job_limit(job, args->speed);
 	job->on_error = args->on_error;
 	job->pause = args->paused;
-	job->frozen = cc->suspended;
 	r = cc_stream_names(job, args);
 	return r ? r : cc_stream_check_header(job);
 }
@@ -360,6 +360,9 @@ int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 	int r;
 
 	lockdep_assert_held(&cc->ctl);
+	r = cc_check_live(cc);
+	if (r)
+		return r;
 	if (!cc_view_current(cc)->top || READ_ONCE(cc->mode) != CC_RW) {
 		cc_err(cc, "the chain is read-only");
 		return -EROFS;

@@ -10,6 +10,7 @@
 
 #include "identity.h"
 #include "load.h"
+#include "mode.h"
 #include "table.h"
 #include "view.h"
 
@@ -141,7 +142,6 @@ static int cc_parse_layer(struct cowchain *cc, struct dm_arg_set *as, unsigned i
 	r = cc_layer_probe(layer);
 	if (!r && i == nr - 1)
 		r = cc_check_top(cc, layer);
-	cc_layer_unload(layer);
 	if (r)
 		cc->ti->error = "a layer cannot be used";
 	return r;
@@ -282,7 +282,9 @@ int cc_find_layer(struct cowchain *cc, const char *word)
 		return n < view->nr ? (int)n : -EINVAL;
 	if (word[0] != '/' && !strchr(word, ':'))
 		return -EINVAL;
-	r = cc_path_dev(word, &dev);
+	r = cc_check_live(cc);
+	if (!r)
+		r = cc_path_dev(word, &dev);
 	if (r)
 		return r;
 	for (n = 0; n < view->nr; n++)

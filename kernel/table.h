@@ -17,7 +17,8 @@ unsigned int cc_table_ima(struct cowchain *cc, char *result, unsigned int maxlen
 /**
  * cc_find_layer() - find a layer by its number in the chain, MAJ:MIN or path.
  *
- * Context: cc->ctl held. Return: its index in the current view, or -errno.
+ * Context: cc->ctl held. Return: its index in the current view, or -errno; -EAGAIN is logged: of a
+ * suspended device only numbers are known.
  */
 int cc_find_layer(struct cowchain *cc, const char *word);
 

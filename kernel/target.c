@@ -105,6 +105,11 @@ static int cc_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "out of memory";
 	else
 		r = cc_table_parse(cc, argc, argv);
+	if (!r) {
+		r = cc_prepare_view(cc);
+		if (r)
+			ti->error = "out of memory";
+	}
 	if (r) {
 		cc_destroy(cc);
 		return r;
@@ -201,7 +206,7 @@ static void cc_postsuspend(struct dm_target *ti)
 
 /*
  * Metadata is read here and not in the constructor, since a table that is being replaced writes
- * until it is suspended.
+ * until it is suspended. What that needs of the kernel is there already, see activate.c.
  */
 static int cc_preresume(struct dm_target *ti)
 {

@@ -96,6 +96,21 @@ static struct cc_top *cc_top_create(struct cc_layer *layer)
 	return top;
 }
 
+bool cc_top_fits(const struct cc_top *top)
+{
+	const struct q2_info *q2 = &top->layer->q2;
+
+	return top->cluster_shift + SECTOR_SHIFT == q2->cluster_bits &&
+	       top->sub_shift + SECTOR_SHIFT == q2->sub_bits;
+}
+
+void cc_top_reset(struct cc_top *top)
+{
+	bitmap_zero(top->counted, top->nr_blocks);
+	WRITE_ONCE(top->nr_counted, 0);
+	atomic64_set(&top->provided, 0);
+}
+
 int cc_top_attach(struct cc_layer *layer)
 {
 	layer->top = cc_top_create(layer);

@@ -37,7 +37,7 @@ int cc_top_cache_create(void);
 void cc_top_cache_destroy(void);
 
 /**
- * cc_top_attach() - give a loaded, writable layer its map and its writer.
+ * cc_top_attach() - give a probed, writable layer its map and its writer.
  *
  * These are layer->top and layer->writer. If the writer fails, the chain becomes read-only.
  *
@@ -49,6 +49,12 @@ int cc_top_attach(struct cc_layer *layer);
  * Free map and writer, if there are any. No bio has used them for a grace period. Context: process.
  */
 void cc_top_detach(struct cc_layer *layer);
+
+/* Does the map suit the image as it was loaded, if that has the same size? Context: any. */
+bool cc_top_fits(const struct cc_top *top);
+
+/* Forget what was counted: it is a map that no bio has used. Context: process. */
+void cc_top_reset(struct cc_top *top);
 
 /**
  * cc_top_load() - find a block, read it if need be.

@@ -19,7 +19,7 @@ static void cc_view_release(struct percpu_ref *ref)
 }
 
 /*
- * In a noio context such as a resume, per-CPU memory is only taken from what is populated already,
+ * In a noio context such as a message, per-CPU memory is only taken from what is populated already,
  * at least up to 6.12. A failed attempt lets a worker populate more, so try again.
  */
 static int cc_users_init(struct cc_users *users)

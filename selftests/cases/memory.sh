@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What is reserved for when there is no memory, and what the maps may take.
+# What is reserved for when there is no memory, what the maps may take, and what a suspended device allocates.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=selftests/lib/injector.sh
@@ -9,6 +9,7 @@
 . "$HERE/lib/slow-layers.sh"
 
 TOP_BLOCKS=/sys/module/dm_cowchain/parameters/top_blocks
+TRACING=/sys/kernel/tracing
 
 # Only on kernels with checkers.
 ! has_failslab || it "writes of parts of subclusters end without a page to allocate" fills
@@ -77,6 +78,107 @@ dirty_blocks() {
 	io "${ops[@]/write/read}"
 	remove cct
 	keep check large-top.qcow2
+}
+
+# What allocates by itself, under locks that somebody may hold who waits for I/O of a suspended device.
+MAKERS=(dm_bufio_client_create dm_bufio_client_destroy kthread_create_on_node)
+
+# trace_makers: from here on what this shell calls of these is recorded
+trace_makers() {
+	local f
+
+	grep -q tracefs /proc/mounts || mount -t tracefs none $TRACING
+	[ -e $TRACING/kprobe_events ] || skip "needs kprobes"
+	for f in "${MAKERS[@]}"; do
+		echo "p:cct/$f $f" >>$TRACING/kprobe_events
+	done
+	echo "$BASHPID" >$TRACING/set_event_pid
+	echo 1 >$TRACING/options/event-fork
+	echo >$TRACING/trace
+	echo 1 >$TRACING/events/cct/enable
+}
+
+# made: sets MADE to the functions that were called since then
+made() {
+	local line f
+
+	MADE=
+	while IFS= read -r line; do
+		for f in "${MAKERS[@]}"; do
+			[[ $line != *" $f: "* ]] || MADE+=${MADE:+ }$f
+		done
+	done <$TRACING/trace
+	echo >$TRACING/trace
+}
+
+untrace() {
+	echo 0 >$TRACING/events/cct/enable
+	echo >$TRACING/kprobe_events
+	echo >$TRACING/set_event_pid
+}
+
+it "a resume makes nothing for which it may have to wait for others' I/O" resume
+resume() {
+	local rc=0 first again l1
+
+	use abcd
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	trace_makers
+	create cct
+	made
+	[[ $MADE == *client_create* ]] || { untrace; fail "creating the device was not recorded: $MADE"; }
+	dmsetup load cct --table "$TABLE"
+	dmsetup suspend cct
+	made
+	dmsetup resume cct
+	made
+	first=$MADE
+	dmsetup remove cct
+
+	# one that fails, and can be repeated
+	dmsetup create cct --notable
+	dmsetup load cct --table "$TABLE"
+	l1=$(qcow2poke d.qcow2 l1 0)
+	qcow2poke d.qcow2 l1 0 0
+	made
+	dmsetup resume cct || rc=$?
+	qcow2poke d.qcow2 l1 0 "$l1"
+	dmsetup resume cct
+	made
+	again=$MADE
+	untrace
+	[ $rc -ne 0 ] || fail "the damaged image was accepted"
+	# those of the old table are destroyed when the new one has been resumed
+	[[ $first != *create* ]] || fail "called by the resume of another table: $first"
+	eq "$again" "" "called by a resume that failed, and by the next"
+	DEV=/dev/mapper/cct
+	io verify random:20:1 verify
+	retire cct d.qcow2
+}
+
+it "a suspended device takes no messages that make something" messages
+messages() {
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct stream speed 65536
+	dmsetup load cct --table "${TABLE/ 0 4 / 1 no_auto_resume 4 }"
+	dmsetup suspend cct
+	dmsetup resume cct
+	in_state cct created || fail "the stream is $S_STATE"
+	dmsetup suspend cct
+	refuse_msg EAGAIN cct stream
+	refuse_msg EAGAIN cct job-resume
+	refuse_msg EAGAIN cct base "${LOOP[b.qcow2]}"
+	msg cct base 1
+	eq "$(dmsetup message cct 0 base)" 1 base
+	msg cct base none
+	dmsetup resume cct
+	msg cct job-resume
+	msg cct job-set-speed 0
+	job_done cct
+	chain_is cct d.qcow2
+	io verify
+	retire cct d.qcow2
 }
 
 run_cases

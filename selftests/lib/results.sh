@@ -13,7 +13,7 @@ declare -A ERRNO_TEXT=(
 	[ENOSPC]='No space left on device' [ERANGE]='Numerical result out of range'
 	[ENAMETOOLONG]='File name too long' [ENOTEMPTY]='Directory not empty'
 	[EACCES]='Permission denied' [EPERM]='Operation not permitted' [ENOMEM]='Cannot allocate memory'
-	[ESTALE]='Stale file handle'
+	[ESTALE]='Stale file handle' [EAGAIN]='Resource temporarily unavailable'
 )
 
 note() { echo "$*"; }
