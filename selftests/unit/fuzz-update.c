@@ -4,8 +4,10 @@
  *
  * The steps of an update are written to the disk one by one. After each of them the header has to
  * be accepted, with the same values for all that is not updated. In the end the disk has to be
- * equal to the copy, so the steps cover all changes.
+ * equal to the copy, so the steps cover all changes. What a header says is read without the parser,
+ * and the parser has to say the same.
  */
+#include "fuzz-raw.h"
 #include "fuzz-update.h"
 
 /* The names and the identity in a header. */
@@ -16,18 +18,31 @@ struct said {
 	struct q2_ident id;
 };
 
+static void same_ident(const struct q2_ident *a, const struct q2_ident *b)
+{
+	check(!memcmp(a, b, sizeof(*a)));
+}
+
 /* Names are compared as bytes, because they may contain zeros. */
 static void take_said(const struct fuzz_image *img, struct said *s)
 {
 	const struct q2_info *i = &s->info;
+	struct raw_header raw;
 	struct q2_error err;
+	struct q2_ident id;
 
 	memset(s, 0, sizeof(*s));
+	raw_read(img, &raw);
+	memcpy(s->name, img->disk + raw.backing_offset, raw.backing_len);
+	memcpy(s->format, img->disk + raw.format_offset,
+	       min_t(u32, raw.format_len, QCOW2_MAX_BACKING_NAME));
+	s->id = raw.id;
+
 	check(!q2_parse_header(img->disk, img->size, img->dev_size, &s->info, &err));
-	memcpy(s->name, img->disk + i->backing_offset, i->backing_len);
-	memcpy(s->format, img->disk + i->format_offset,
-	       min_t(u32, i->format_len, QCOW2_MAX_BACKING_NAME));
-	q2_ident_parse(i, img->disk, &s->id);
+	check(i->backing_offset == raw.backing_offset && i->backing_len == raw.backing_len);
+	check(i->format_offset == raw.format_offset && i->format_len == raw.format_len);
+	q2_ident_parse(i, img->disk, &id);
+	same_ident(&id, &s->id);
 }
 
 /* Everything is equal except for the places of names, format and identity. */
@@ -50,11 +65,6 @@ static void same_backing(const struct said *a, const struct said *b)
 {
 	check(a->info.backing_len == b->info.backing_len);
 	check(!memcmp(a->name, b->name, sizeof(a->name)));
-}
-
-static void same_ident(const struct q2_ident *a, const struct q2_ident *b)
-{
-	check(!memcmp(a, b, sizeof(*a)));
 }
 
 /* Drops values that have no meaning, and therefore are not written. */
