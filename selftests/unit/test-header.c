@@ -81,6 +81,8 @@ static void bad_fields(void)
 		{ H_BACKING, 8, 4 }, { H_BACKING, 8, 108 }, { H_BACKING, 8, CLUSTER - 2 }, { H_BACKING, 8, CLUSTER }, { H_BACKING, 8, ~0ull },
 		{ H_INCOMPAT, 8, 0x30 }, { H_INCOMPAT, 8, 1ull << 63 | 0x10 },
 		{ 116, 4, CLUSTER }, { 116, 4, ~0u }, { 132, 4, CLUSTER - 136 }, { 132, 4, ~0u - 6 },
+		/* one byte too long: the name of the backing file begins there */
+		{ 116, 4, 33 }, { 132, 4, 17 },
 	};
 	size_t i;
 

@@ -346,6 +346,10 @@ static void parents(void)
 	parent.generation++;
 	CHECK(!q2_ident_is_parent(&child, &parent));
 	parent.generation--;
+	/* another one that was written as often */
+	base.generation = parent.generation;
+	CHECK(!q2_ident_is_parent(&child, &base));
+	base.generation = 3;
 	/* a stream: the base is right, too, once all is copied; then the two change places */
 	q2_ident_set_other(&child, &base);
 	CHECK(q2_ident_is_parent(&child, &base) && q2_ident_is_parent(&child, &parent));
