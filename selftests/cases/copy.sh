@@ -15,7 +15,7 @@ copy_to() {
 	qcow2poke new.qcow2 backing d.qcow2 qcow2
 	attach new.qcow2
 	if [ "$1" = ext ]; then
-		truncate -s 16M new.data
+		trash new.data $((16 << 20))
 		qcow2poke new.qcow2 ext 0x44415441 new.data
 		attach new.data
 		data=${LOOP[new.data]}

@@ -18,10 +18,12 @@
 chain_on() {
 	if [ "$2" = ext ]; then
 		use ext
+		use lean-ext
 		TOP=d.qcow2,d.data
 		FILES=(d.data)
 	else
 		use abcd
+		use lean d.qcow2
 		TOP=d.qcow2
 		FILES=(d.qcow2)
 	fi
@@ -151,6 +153,7 @@ done
 it "zeros that take space get ENOSPC, too, and the stream waits" zeros
 zeros() {
 	use ext
+	use lean-ext
 	small_fs ext4
 	FILES=(d.data)
 	on_small d.data

@@ -9,6 +9,7 @@
 it "a thin pool with error_if_no_space, single file" thin_error
 thin_error() {
 	use abcd
+	use lean d.qcow2
 	pool 3 error_if_no_space
 	thin d.qcow2 0
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -37,6 +38,7 @@ thin_queue() {
 	local pid timeout=/sys/module/dm_thin_pool/parameters/no_space_timeout
 
 	use abcd
+	use lean d.qcow2
 	pool 3
 	thin d.qcow2 0
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -68,7 +70,8 @@ thin_queue() {
 it "a device without space for the header: no snapshot, no chain" snapshot_full
 snapshot_full() {
 	use abcd
-	use spare single.qcow2
+	use lean d.qcow2
+	use lean single.qcow2
 	mv single.qcow2 e.qcow2
 	qcow2poke e.qcow2 backing d.qcow2 qcow2
 	pool 4 error_if_no_space

@@ -12,6 +12,7 @@ it "the tool refuses a stream that cannot fit, and tries it with --force" tool_s
 tool_stream() {
 	need cowchain
 	use abcd
+	use lean d.qcow2
 	small_fs ext4
 	mv d.qcow2 small/
 	cowchain attach cct --layer raw:a.raw --layer qcow2:b.qcow2 --layer qcow2:c.qcow2 \
@@ -48,6 +49,7 @@ tool_copy() {
 
 	need cowchain
 	use abcd
+	use lean d.qcow2
 	small_fs ext4
 	cowchain attach cct d.qcow2
 	DEV=/dev/mapper/cct
@@ -75,6 +77,7 @@ tool_zeros() {
 
 	need cowchain
 	use ext
+	use lean-ext
 	small_fs ext4
 	mv d.data small/
 	for features in --no-discard-passdown ""; do
@@ -98,6 +101,7 @@ it "the tool knows that shared blocks have to be written again" tool_shared
 tool_shared() {
 	need cowchain
 	use abcd
+	use lean d.qcow2
 	small_fs xfs
 	# all of it is written, because blocks that are only reserved are not shared
 	cp --sparse=never d.qcow2 small/
@@ -119,6 +123,7 @@ it "the tool knows the space in a thin pool" tool_thin
 tool_thin() {
 	need cowchain
 	use ext
+	use lean-ext
 	pool 3 error_if_no_space
 	dmsetup message cct-pool 0 "create_thin 0"
 	dmsetup create cct-thin0 --table "0 $SECTORS thin /dev/mapper/cct-pool 0"

@@ -13,7 +13,7 @@ spare() {
 	mv "$form.qcow2" "$1.qcow2"
 	qcow2poke "$1.qcow2" backing "$2" qcow2
 	if [ "$form" = ext ]; then
-		truncate -s 16M "$1.data"
+		trash "$1.data" $((16 << 20))
 		qcow2poke "$1.qcow2" ext 0x44415441 "$1.data"
 		attach "$1.qcow2" "$1.data"
 	else

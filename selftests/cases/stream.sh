@@ -54,7 +54,9 @@ it "zeros are detected and take no space" zeros
 zeros() {
 	local alloc zero rest zeros_in_model
 
-	abcd
+	use abcd
+	use lean d.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	zeros_in_model=$(perl -e 'open(F, "model.raw"); while (read(F, $b, 4096)) {
 		$n++ unless $b =~ /[^\0]/; } print $n' )
 	msg cct stream

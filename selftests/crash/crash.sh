@@ -84,15 +84,19 @@ end_of_log() {
 
 # ---- layers ----
 
-# top FORM NAME BACKING: an empty, prepared image, with FORM "-ext" and NAME.data; TOP: its table word
+# top FORM NAME BACKING: an empty, prepared image, with FORM "-ext" and NAME.data; TOP: its table word. Space that
+# was not written yet is full of trash.
 top() {
-	use stress "spare${1/single/}.qcow2"
-	mv "spare${1/single/}.qcow2" "$2.qcow2"
+	local image=used.qcow2
+
+	[ "$1" = single ] || image=spare-ext.qcow2
+	use stress "$image"
+	mv "$image" "$2.qcow2"
 	qcow2poke "$2.qcow2" backing "$3" qcow2
 	TOP=$2.qcow2
 	FILES=("$2.qcow2")
 	[ "$1" != -ext ] || {
-		truncate -s $((SECTORS * 512)) "$2.data"
+		trash "$2.data" $((SECTORS * 512))
 		qcow2poke "$2.qcow2" ext 0x44415441 "$2.data"
 		TOP+=,$2.data
 		FILES+=("$2.data")

@@ -21,6 +21,10 @@ use() {
 	cp -r "${files[@]}" "$T"
 }
 
+# trash FILE BYTES: makes an external data file that holds what was there before, and nothing of the guest. The
+# space of prepared fixtures is like that, except in lean/.
+trash() { head -c "$2" /dev/zero | tr '\0' '!' >"$1"; }
+
 # attach [ro:]FILE... : makes loop devices for files in $T and stores their names in LOOP
 attach() {
 	local args=() f i devices

@@ -150,10 +150,22 @@ tap_line() {
 	fi
 }
 
+# Leaves out what need not be copied out of a virtual machine: files that have not changed, and the contents
+# of space that holds nothing.
+make_small() {
+	local f
+
+	dedupe "$T" "$FIXTURES"
+	for f in "$T"/*.qcow2; do
+		[ ! -f "$f" ] || [ -L "$f" ] || [ "$(stat -c %s "$f")" -gt $((1 << 30)) ] ||
+			qcow2poke "$f" punch >/dev/null 2>&1 || true
+	done
+}
+
 # Moves what the case kept to where qemu-img will look at it.
 export_case() {
 	if [ "$2" -eq 0 ] && [ -e "$T/manifest" ]; then
-		[ -n "$LOCAL_EXPORT" ] || dedupe "$T" "$FIXTURES"
+		[ -n "$LOCAL_EXPORT" ] || make_small
 		mv "$T" "$EXPORT/$TEST.$1" || { echo "Bail out! no room in $EXPORT"; exit 1; }
 	else
 		rm -rf "$T"

@@ -13,9 +13,11 @@
  *	qcow2poke FILE format			the backing format extension
  *	qcow2poke FILE ext TYPE [TEXT]
  *	qcow2poke FILE ident			uuid generation parent generation flags job base speed
+ *	qcow2poke FILE punch			frees the space of subclusters that are not allocated
  *
  * Several commands can be given, separated by "--".
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +34,7 @@ static void usage(void)
 	fputs("usage: qcow2poke FILE COMMAND [ARGUMENT...] [-- COMMAND...]\n"
 	      "  header | get FIELD | set FIELD VALUE | l1 INDEX [VALUE]\n"
 	      "  l2 CLUSTER [WORD0|- [WORD1]] | u32|u64 OFFSET [VALUE] | counts\n"
-	      "  backing [-|NAME FORMAT] | format | ext TYPE [TEXT] | ident\n", stderr);
+	      "  backing [-|NAME FORMAT] | format | ext TYPE [TEXT] | ident | punch\n", stderr);
 	exit(2);
 }
 
@@ -171,6 +173,31 @@ static void cmd_ident(struct qimg *q)
 	       (ull)be_get(best + 68, 4), (int)be_get(best + 72, 4), (ull)be_get(best + 80, 8));
 }
 
+/*
+ * What they contain does not matter to the format, but it takes space. Offsets of an image with an
+ * external data file are in that file.
+ */
+static void cmd_punch(struct qimg *q)
+{
+	bool here = q->extended_l2 && !(qimg_get(q, qfield_find("incompatible_features")->offset, 8) & 4);
+	uint64_t sub = (1ULL << q->cluster_bits) / 32;
+	uint64_t n = here ? qimg_clusters(q) : 0;
+	unsigned int i;
+	uint64_t c;
+
+	for (c = 0; c < n; c++) {
+		uint64_t entry = qimg_l2_entry(q, c);
+		uint64_t host = entry ? qimg_get(q, entry, 8) & 0x00fffffffffffe00ULL : 0;
+		uint32_t alloc = host ? qimg_get(q, entry + 8, 8) : 0;
+
+		for (i = 0; host && i < 32; i++)
+			if (!(alloc >> i & 1) &&
+			    fallocate(q->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				      host + i * sub, sub))
+				die("cannot punch a hole: %s", strerror(errno));
+	}
+}
+
 static void command(struct qimg *q, int argc, char **argv)
 {
 	const struct qfield *f;
@@ -183,6 +210,8 @@ static void command(struct qimg *q, int argc, char **argv)
 		show_ext(q, QEXT_BACKING_FORMAT);
 	} else if (argc == 1 && !strcmp(argv[0], "ident")) {
 		cmd_ident(q);
+	} else if (argc == 1 && !strcmp(argv[0], "punch")) {
+		cmd_punch(q);
 	} else if (!strcmp(argv[0], "backing")) {
 		cmd_backing(q, argc, argv);
 	} else if (argc == 2 && !strcmp(argv[0], "get")) {
