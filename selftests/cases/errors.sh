@@ -174,6 +174,24 @@ copy_write() {
 	retire cct d.qcow2
 }
 
+it "an error of the first write of a copy is not lost among the others" copy_errors
+# One copy covers 8M to 9M: data, zeros from 8400k on, and data from 8700k on.
+copy_errors() {
+	breakable d.qcow2
+	# not break_writes: see copy_write
+	break_at d.qcow2 "$(data_at d.qcow2 64)" 8
+	msg cct base 0
+	msg cct stream on-error report backing-file a.raw raw
+	job_done cct 5
+	eq "$S_LAYERS $S_IO $S_MODE" "4 failed rw" "layers, io-status, mode"
+	repair d.qcow2
+	io verify
+	msg cct stream backing-file a.raw raw
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
 it "a write of the guest that fails is reported, and changes nothing" guest_write
 guest_write() {
 	local at
