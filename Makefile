@@ -58,7 +58,8 @@ check-quick:
 	@scripts/setup check
 	@QUICK=1 scripts/check
 
-sweeps := check-random check-crash check-faults check-full-disk check-hostile check-debug stress
+sweeps := check-random check-crash check-faults check-full-disk check-hostile check-mutation \
+	check-debug stress
 
 $(sweeps):
 	@scripts/setup check
@@ -139,9 +140,10 @@ help:
 	@echo '                 FULL_FS="ext4 xfs"'
 	@echo 'check-hostile    damaged images: MUTANTS=2000 KERNEL="6.12 debug-kasan", and'
 	@echo '                 the fuzz target: RUNS=2000000'
+	@echo 'check-mutation   kernel/ is broken on purpose, and tests have to fail: BREAKAGES="..."'
 	@echo 'check-debug      tests and stress with KASAN, lockdep, kmemleak, KCSAN'
 	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
-	@echo '                 ("scripts/sweep --list" has all that these seven take)'
+	@echo '                 ("scripts/sweep --list" has all that these eight take)'
 	@echo 'fuzz-qcow2       RUNS=10000000 on what reads and changes headers of images'
 	@echo 'check-launcher   the launcher: unit tests, guests in nested KVM'
 	@echo 'fuzz-vmm         RUNS=10000000 on the launcher'"'"'s parsers'

@@ -73,6 +73,19 @@ build_tests() {
 	FIXTURES_QUIET=1 selftests/make-fixtures build/fixtures
 }
 
+# Makes build/fixtures.img, a file system with the fixtures, if they have changed: a machine mounts it
+# faster than it unpacks a tar. Called in the top directory.
+fixtures_image() {
+	local kib
+
+	[ ! build/fixtures.img -nt build/fixtures/stamp ] || return 0
+	kib=$(du -sk build/fixtures | cut -f 1)
+	rm -f build/fixtures.{tar,img.new}
+	truncate -s $((kib * 5 / 4 + 32768))K build/fixtures.img.new
+	/sbin/mke2fs -q -t ext4 -O ^has_journal -m 0 -d build/fixtures build/fixtures.img.new &&
+		mv build/fixtures.img.new build/fixtures.img
+}
+
 # tests_vm OPTION... -- COMMAND...: replaces this (sub)shell by a virtual machine that has the
 # tests' programs, and in which a test that cannot run is a failure
 tests_vm() {
