@@ -6,7 +6,8 @@
 #			of one kind; "all": every I/O, and also errors that do not end, and errors of I/O
 #			that was done; "alloc": allocations instead of I/O, on a kernel with failslab
 #	STRIDE		of the allocations: each STRIDE-th (default: each with "alloc", else 17)
-#	SEED		where to begin among the first FAULTS I/Os, default 1
+#	SEED		where to begin among the first FAULTS I/Os; by default the day of the year, so that a run
+#			on another day tries other ones. The options of faultwalk in the output repeat it.
 #	FAULT_OPTS	more options of faultwalk, to repeat some runs
 # Seconds: 150
 # shellcheck source=selftests/lib/lib.sh
@@ -14,7 +15,8 @@
 # shellcheck source=selftests/lib/injector.sh
 . "$HERE/lib/injector.sh"
 
-: "${FAULTS:=71}" "${SEED:=1}"
+: "${FAULTS:=71}"
+[ -n "${SEED:-}" ] || printf -v SEED '%(%-j)T'
 exec {SHOWN}>&1		# for what the walks have counted, as comments
 
 # walk OPTION... -- SCENARIO...
