@@ -141,7 +141,7 @@ one_top() {
 	remove cct
 	end_of_log
 	untouched stress a.raw b.qcow2
-	keep crash "$CRASH_SEED"
+	keep crash "$CRASH_SEED" $((CRASH_OPS / 2))
 }
 
 # two_tops FORM FORM OPTION... : and e, for a snapshot; @ in an option stands for its devices
@@ -163,7 +163,7 @@ two_tops() {
 	remove cct
 	end_of_log
 	untouched stress a.raw b.qcow2
-	keep crash "$CRASH_SEED"
+	keep crash "$CRASH_SEED" $((CRASH_OPS / 2))
 }
 
 # at PERCENT MESSAGE
@@ -236,7 +236,7 @@ file_system() {
 	umount mnt
 	remove cct
 	end_of_log
-	keep crash "$CRASH_SEED"
+	keep crash "$CRASH_SEED" $((CRASH_OPS / 2))
 }
 
 # ---- cases ----

@@ -2,7 +2,7 @@
 /*
  * crashreplay: visits the points of a log at which the power could have been lost.
  *
- *	crashreplay [--seed N] [--random N] [--export DIR --step N] DIRECTORY
+ *	crashreplay [--seed N] [--random N] [--least N] [--export DIR --step N] DIRECTORY
  *
  * DIRECTORY has first.img (the logged device before the run), log.img, trace, record and layout. A
  * point is
@@ -29,6 +29,7 @@
 static unsigned int random_points = 4;
 static const char *export_dir;
 static uint64_t step = 1;
+static uint64_t least = 1;
 static uint64_t points, entries, flushes, marks, randoms, exported;
 
 static void one_point(struct replay *r, const char *where, uint64_t *kind, bool durable)
@@ -162,9 +163,10 @@ static void run(struct replay *r)
 
 static void usage(void)
 {
-	fputs("usage: crashreplay [--seed N] [--random N] [--export DIR --step N] DIRECTORY\n"
+	fputs("usage: crashreplay [--seed N] [--random N] [--least N] [--export DIR --step N] DIRECTORY\n"
 	      "  --seed N    of the random points, default 1\n"
 	      "  --random N  before each flush, default 4\n"
+	      "  --least N   fewer points than that are a failure\n"
 	      "  --export DIR --step N  the images of every N-th point, for other tools to check\n", stderr);
 	exit(2);
 }
@@ -173,7 +175,7 @@ static void parse_options(struct replay *r, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "seed", 1, NULL, 's' }, { "random", 1, NULL, 'r' }, { "export", 1, NULL, 'e' },
-		{ "step", 1, NULL, 'n' }, { NULL, 0, NULL, 0 },
+		{ "step", 1, NULL, 'n' }, { "least", 1, NULL, 'l' }, { NULL, 0, NULL, 0 },
 	};
 	int o;
 
@@ -192,12 +194,25 @@ static void parse_options(struct replay *r, int argc, char **argv)
 		case 'n':
 			step = parse_size(optarg, 0);
 			break;
+		case 'l':
+			least = parse_size(optarg, 0);
+			break;
 		default:
 			usage();
 		}
 	}
 	if (optind != argc - 1 || !step)
 		usage();
+}
+
+/* A recording that has lost its writes, flushes or marks has tested nothing. */
+static void enough_points(struct replay *r)
+{
+	if (entries && flushes && marks && (randoms || !random_points) &&
+	    entries + flushes + marks + randoms >= least)
+		return;
+	printf("# FAILED: too few points\n");
+	r->bad++;
 }
 
 int main(int argc, char **argv)
@@ -215,6 +230,7 @@ int main(int argc, char **argv)
 	printf("# %" PRIu64 " points: %" PRIu64 " entries, %" PRIu64 " flushes, %" PRIu64
 	       " marks, %" PRIu64 " random\n", entries + flushes + marks + randoms, entries,
 	       flushes, marks, randoms);
+	enough_points(r);
 	if (export_dir)
 		printf("# %" PRIu64 " points exported\n", exported);
 	if (r->bad)
