@@ -31,6 +31,8 @@ logged() {
 	local line
 
 	klog
+	# or a line of an earlier part would do
+	[[ $KLOG_ALL == *"$MARK"* ]] || fail "the mark is lost in the kernel log"
 	while IFS= read -r line; do
 		[[ ! $line =~ $1 ]] || return 0
 	done <<<"$KLOG"
