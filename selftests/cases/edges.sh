@@ -241,9 +241,9 @@ polled() {
 		no_polled_disks
 		return
 	fi
-	# cold and warm ranges; first writes to subclusters, partial and whole
-	for f in --rw=randread --rw=randread "--rw=randwrite --bs=512" --rw=randwrite \
-		"--rw=randread --force_async=1"; do
+	# cold and warm ranges; first writes to subclusters, partial and whole, which it reads back
+	for f in --rw=randread --rw=randread "--rw=randwrite --bs=512 --verify=crc32c" \
+		"--rw=randwrite --verify=crc32c" "--rw=randread --force_async=1"; do
 		# shellcheck disable=SC2086	# words
 		timeout 120 fio --name=polled --filename="$DEV" --size=14M --io_size=2M --direct=1 --bs=4k \
 			--ioengine=io_uring --hipri=1 --iodepth=4 $f >out 2>&1 || fail "fio $f: $(<out)"
