@@ -137,4 +137,79 @@ tool_thin() {
 	io verify
 }
 
+# on_new REGEX [OPTION...]: a new image on the small file system is attached, with this note or, for "", none
+on_new() {
+	local out
+
+	cowchain create small/new.qcow2 --size 16M "${@:2}"
+	out=$(cowchain attach cct small/new.qcow2 2>&1)
+	if [ -n "$1" ]; then
+		matches "$out" "small/new.qcow2: if its file system runs full.*$1" "note of attach"
+	else
+		eq "$out" "" "output of attach"
+	fi
+	cowchain detach cct
+	wait_for 30 no_loops_on small
+	rm small/new.qcow2
+}
+
+no_loops_on() { [ -z "$(mkloop -l "$T/$1/")" ]; }
+
+clean_small() {
+	umount small
+	detach small.img
+}
+
+it "a note where a full file system may lose data without an error, and only there" doubts
+doubts() {
+	local block
+
+	need cowchain mkfs.btrfs losetup
+	small_fs ext4
+	on_new ""
+	umount small
+	mkfs.ext4 -q -F "${LOOP[small.img]}"
+	mount -o data=journal "${LOOP[small.img]}" small
+	on_new "no direct I/O for it.*--reserve"
+	on_new "" --reserve
+	clean_small
+	# the loop device claims direct I/O there
+	small_fs btrfs
+	on_new "chattr \\+C"
+	on_new "" --reserve
+	chattr +c small
+	on_new "" --reserve
+	chattr -c small
+	chattr +C small
+	on_new ""
+	clean_small
+	# sectors of 4096 bytes
+	truncate -s 32M small.img
+	block=$(losetup --find --show --sector-size 4096 "$T/small.img")
+	mkfs.ext4 -q -F "$block"
+	mount "$block" small
+	on_new "blocks of 4096 bytes.*--reserve"
+	on_new "" --reserve
+	umount small
+	losetup --detach "$block"
+}
+
+it "btrfs: the space of an image that was made with --reserve is enough" reserved
+reserved() {
+	need cowchain
+	small_fs btrfs
+	cowchain create small/new.qcow2 --size 16M --reserve
+	cowchain create small/kept.qcow2 --size 1M
+	tool_fails 1 'written in place.*another name' create small/kept.qcow2 --size 1M --force --reserve
+	qemu-img check -q small/kept.qcow2 || fail "the image was overwritten"
+	truncate -s 16M model.raw
+	fill 0
+	# a discard would give space back
+	cowchain attach cct small/new.qcow2 --no-discard-passdown
+	# shellcheck disable=SC2034	# for io
+	DEV=/dev/mapper/cct
+	io write:0:16M:1 flush write:4k:15M:2 write:512:1M:3 flush verify
+	cowchain detach cct
+}
+
 run_cases

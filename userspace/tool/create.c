@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "create.h"
+#include "fs.h"
 #include "hold.h"
 #include "loop.h"
 #include "number.h"
@@ -32,8 +33,22 @@ static char *real_parent(const char *path)
 	return real;
 }
 
+/* --reserve: space is of use only if the file system writes to it in place. */
+static int check_in_place(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	int ret = fd < 0 ? -1 : fs_write_in_place(fd);
+
+	if (ret)
+		cc_error("%s: cannot have it written in place, so that --reserve is of no use: %s; remove it first, or take another name",
+			 path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 /* --force does not extend to mounted devices or to layers of a chain. */
-static int check_unused(const char *path)
+static int check_unused(const struct create_request *req, const char *path)
 {
 	struct stat st;
 	int fd;
@@ -41,8 +56,11 @@ static int check_unused(const char *path)
 	/* A dangling link: there is nothing to lose. */
 	if (stat(path, &st))
 		return 0;
-	if (!S_ISBLK(st.st_mode))
-		return loop_check_unused(&st, path);
+	if (!S_ISBLK(st.st_mode)) {
+		if (loop_check_unused(&st, path))
+			return -1;
+		return req->reserve ? check_in_place(path) : 0;
+	}
 	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		cc_error("%s: %s", path, errno == EBUSY ?
@@ -64,10 +82,10 @@ static int reserve(const struct create_request *req, const char *path, char **ma
 	if (fd >= 0) {
 		close(fd);
 		*made = xstrdup(path);
-		return 0;
+		return req->reserve ? check_in_place(path) : 0;
 	}
 	if (errno == EEXIST && req->overwrite)
-		return check_unused(path);
+		return check_unused(req, path);
 	if (errno == EEXIST)
 		cc_error("%s: %s: take another name%s", path, strerror(errno),
 			 req->can_overwrite ? ", or --force to overwrite it" : "");

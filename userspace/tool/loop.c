@@ -7,16 +7,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/loop.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "fs.h"
 #include "loop.h"
 #include "util.h"
 
@@ -200,20 +199,22 @@ static int configure(int number, int file, const char *path, bool writable)
 }
 
 /*
- * Through the page cache, the driver may report success for a write of which only a first part
- * found space. tmpfs always uses the page cache, even if it accepts O_DIRECT.
+ * The driver reports success for a write of which only a first part found space, as file systems
+ * return it if they write through the page cache.
  */
-static void note_short_writes(dev_t dev, int file, const char *path)
+static void note_lost_writes(dev_t dev, int file, const char *path)
 {
 	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/dio", major(dev), minor(dev));
 	char *dio = read_attribute(attribute);
-	struct statfs fs;
-	struct stat st;
+	struct fs_facts facts;
+	char *doubt = NULL;
 
-	if (!fstat(file, &st) && st.st_blocks * SECTOR_SIZE < st.st_size && !fstatfs(file, &fs) &&
-	    (fs.f_type == TMPFS_MAGIC || (dio && !strcmp(dio, "0"))))
-		cc_note("%s: its file system has no direct I/O: if it runs full, data may be lost without an error",
-			path);
+	if (!fs_ask(file, &facts))
+		doubt = fs_doubt(&facts, !dio || strcmp(dio, "0"));
+	if (doubt)
+		cc_note("%s: if its file system runs full, data may be lost without an error: %s",
+			path, doubt);
+	free(doubt);
 	free(dio);
 	free(attribute);
 }
@@ -266,7 +267,7 @@ int loop_attach(int file, const char *path, bool writable, dev_t *dev)
 	}
 	*dev = st.st_rdev;
 	if (writable)
-		note_short_writes(*dev, file, path);
+		note_lost_writes(*dev, file, path);
 	return fd;
 }
 
