@@ -68,6 +68,30 @@ output() {
 	detached
 }
 
+it "info of an image on a mapped device, and of a chain under any name" info_names
+info_names() {
+	local node chain
+
+	attached
+	chain=$(cowchain info cct --noheadings)
+	node=/dev/$(dmsetup info -c --noheadings -o blkdevname cct)
+	ln -s /dev/mapper/cct link
+	: >cct
+	eq "$(cowchain info /dev/mapper/cct --noheadings)" "$chain" "the chain, by its node"
+	eq "$(cowchain info "$node" --noheadings)" "$chain" "the chain, by its number"
+	eq "$(cowchain info link --noheadings)" "$chain" "the chain, by a link"
+	eq "$(cowchain info cct --noheadings)" "$chain" "the chain, and a file with its name"
+	cowchain create new.qcow2 --size 16M
+	attach new.qcow2
+	dmsetup create cct-lv --table "0 $(sectors new.qcow2) linear ${LOOP[new.qcow2]} 0"
+	node=/dev/$(dmsetup info -c --noheadings -o blkdevname cct-lv)
+	matches "$(cowchain info /dev/mapper/cct-lv --noheadings)" 'qcow2 +16M .*/dev/mapper/cct-lv' image
+	matches "$(cowchain info "$node" --noheadings)" "qcow2 +16M .*$node" "image, by its number"
+	tool_fails 1 'cct-lv: is a device of type linear' info cct-lv
+	cp new.qcow2 cct-lv
+	matches "$(cowchain info cct-lv --noheadings)" "qcow2 +16M .*$T/cct-lv" "a file with the name of a device"
+}
+
 it "names from images are followed only where they may be" rules
 rules() {
 	need cowchain

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -224,27 +225,39 @@ static int info_live(const struct live *live, const struct args *args)
 	return ret;
 }
 
-/* A name without a slash means the device if there is one of that name. */
-static bool is_device(const char *arg)
+/*
+ * Is it a chain? NAME means the device of that name, /dev/mapper/NAME the node; other nodes
+ * (/dev/dm-3, links) are found by their number. An image may be on any other device, so these are
+ * read, unless there is nothing but a device of that name: then the message tells its type.
+ */
+static bool is_chain(const char *arg, char **name)
 {
 	struct dm_device dev;
+	struct stat st;
+	bool exists = !stat(arg, &st);
+	bool chain;
 
-	if (strchr(dm_name(arg), '/') || dm_find(dm_name(arg), &dev))
+	*name = exists && S_ISBLK(st.st_mode) ? devno_dm_name(st.st_rdev) : NULL;
+	if (!*name && !strchr(dm_name(arg), '/'))
+		*name = xstrdup(dm_name(arg));
+	if (!*name || dm_find(*name, &dev))
 		return false;
+	chain = dm_is_chain(&dev) || dm_is_ours(&dev) || !exists;
 	dm_close(&dev);
-	return true;
+	return chain;
 }
 
 static int run(int argc, char **argv)
 {
 	struct args args = { .kind = KIND_QCOW2 };
+	char *name = NULL;
 	struct live live;
 	int ret = verb_parse(&cmd_info, argc, argv, take_option, &args);
 
 	if (!ret && argc - optind != 1)
 		ret = cc_usage("info", "one device or image is needed");
-	if (!ret && is_device(argv[optind])) {
-		ret = live_open(&live, argv[optind]) ? CC_FAILED : CC_OK;
+	if (!ret && is_chain(argv[optind], &name)) {
+		ret = live_open(&live, name) ? CC_FAILED : CC_OK;
 		if (!ret) {
 			ret = info_live(&live, &args);
 			live_close(&live);
@@ -253,6 +266,7 @@ static int run(int argc, char **argv)
 		ret = info_image(argv[optind], &args);
 	}
 	allow_dirs_free(&args.opt.allow);
+	free(name);
 	return ret;
 }
 

@@ -34,33 +34,69 @@ int devno_parse(const char *text, dev_t *dev)
 	return 0;
 }
 
-char *devno_node(dev_t dev)
+char *devno_dm_name(dev_t dev)
 {
 	char *path = xasprintf("/sys/dev/block/%u:%u/dm/name", major(dev), minor(dev));
-	char name[NAME_MAX + 2];
-	char *link, *node = NULL;
+	char line[NAME_MAX + 2], *name = NULL;
 	FILE *f = fopen(path, "re");
 
 	free(path);
-	if (f) {
-		if (fgets(name, sizeof(name), f)) {
-			name[strcspn(name, "\n")] = '\0';
-			node = xasprintf("/dev/mapper/%s", name);
-		}
-		fclose(f);
+	if (!f)
+		return NULL;
+	if (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		name = xstrdup(line);
+	}
+	fclose(f);
+	return name;
+}
+
+/* In sysfs a slash in a name (cciss/c0d0) is written as an exclamation mark. */
+static char *kernel_node(const char *name)
+{
+	char *node = xasprintf("/dev/%s", name), *p;
+
+	for (p = node; *p; p++)
+		if (*p == '!')
+			*p = '/';
+	return node;
+}
+
+char *devno_node(dev_t dev)
+{
+	char *name = devno_dm_name(dev);
+	char *path, *link, *node = NULL;
+
+	if (name) {
+		node = xasprintf("/dev/mapper/%s", name);
+		free(name);
 		return node;
 	}
 	path = xasprintf("/sys/dev/block/%u:%u", major(dev), minor(dev));
 	link = realpath(path, NULL);
 	free(path);
 	if (link)
-		/* In sysfs a slash in a name (cciss/c0d0) is written as an exclamation mark. */
-		node = xasprintf("/dev/%s", strrchr(link, '/') + 1);
+		node = kernel_node(strrchr(link, '/') + 1);
 	free(link);
-	for (link = node; link && *link; link++)
-		if (*link == '!')
-			*link = '/';
 	return node;
+}
+
+char *devno_kernel_node(const char *name)
+{
+	char *path = xasprintf("/sys/class/block/%s/dev", name);
+	char line[32], *node = NULL;
+	FILE *f = fopen(path, "re");
+	dev_t dev;
+
+	free(path);
+	if (f) {
+		if (fgets(line, sizeof(line), f)) {
+			line[strcspn(line, "\n")] = '\0';
+			node = devno_parse(line, &dev) ? NULL : devno_node(dev);
+		}
+		fclose(f);
+	}
+	return node ? node : kernel_node(name);
 }
 
 char *devno_file(dev_t dev)

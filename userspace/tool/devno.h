@@ -16,7 +16,11 @@ int devno_parse(const char *text, dev_t *dev);
  * neither is known. Caller frees.
  */
 char *devno_file(dev_t dev);
+/* The name of a mapped device, as the kernel has it; NULL of another one. Caller frees. */
+char *devno_dm_name(dev_t dev);
 /* The path of the node: /dev/mapper/NAME or /dev/KERNELNAME. NULL if unknown. Caller frees. */
 char *devno_node(dev_t dev);
+/* The same by the name that the kernel has for it, such as dm-3. Caller frees. */
+char *devno_kernel_node(const char *name);
 
 #endif

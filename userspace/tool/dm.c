@@ -60,7 +60,7 @@ bool dm_is_chain(const struct dm_device *dev)
 	return !strcmp(dev->target, TARGET_NAME);
 }
 
-static bool is_ours(const struct dm_device *dev)
+bool dm_is_ours(const struct dm_device *dev)
 {
 	return !strncmp(dev->uuid, DM_UUID_PREFIX, strlen(DM_UUID_PREFIX));
 }
@@ -83,7 +83,7 @@ static int refuse(struct dm_device *dev)
 {
 	if (!dev->target[0])
 		cc_error("%s: the device has no table%s", dev->name,
-			 is_ours(dev) ? ": 'cowchain detach' removes it" : "");
+			 dm_is_ours(dev) ? ": 'cowchain detach' removes it" : "");
 	else
 		cc_error("%s: is a device of type %s, not " TARGET_NAME, dev->name, dev->target);
 	dm_close(dev);
@@ -101,7 +101,7 @@ int dm_open_ours(const char *name, struct dm_device *dev)
 {
 	int ret = find_or_say(name, dev);
 
-	return ret || dm_is_chain(dev) || is_ours(dev) ? ret : refuse(dev);
+	return ret || dm_is_chain(dev) || dm_is_ours(dev) ? ret : refuse(dev);
 }
 
 void dm_close(struct dm_device *dev)
@@ -128,7 +128,7 @@ static void take_names(struct dm_task *task, char ***names, size_t *nr)
 	for (;;) {
 		/* The device may have been removed since the list was made. */
 		if (!dm_find(entry->name, &dev)) {
-			if (dm_is_chain(&dev) || is_ours(&dev)) {
+			if (dm_is_chain(&dev) || dm_is_ours(&dev)) {
 				*names = xrealloc(*names, *nr + 1, sizeof(**names));
 				(*names)[(*nr)++] = xstrdup(entry->name);
 			}

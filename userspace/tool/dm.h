@@ -45,6 +45,8 @@ int dm_open_ours(const char *name, struct dm_device *dev);
 void dm_close(struct dm_device *dev);
 /* Does the device show a chain? */
 bool dm_is_chain(const struct dm_device *dev);
+/* Was it made by this program? */
+bool dm_is_ours(const struct dm_device *dev);
 
 /*
  * The names of all devices that show a chain or were made by this program, sorted. Free them with
