@@ -194,6 +194,15 @@ doubts() {
 	losetup --detach "$block"
 }
 
+it "a device that is mounted is refused, with the place" mounted
+mounted() {
+	need cowchain
+	small_fs ext4
+	cowchain create top.qcow2 --size 16M
+	tool_fails 1 "in use: mounted on $T/small" create "${LOOP[small.img]}" --size 1M --force
+	tool_fails 1 "in use: mounted on $T/small" attach cct --layer "raw:${LOOP[small.img]}" --layer qcow2:top.qcow2
+}
+
 it "btrfs: the space of an image that was made with --reserve is enough" reserved
 reserved() {
 	need cowchain

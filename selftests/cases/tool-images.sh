@@ -182,7 +182,7 @@ create_block() {
 	cowchain create y.qcow2 --backing "/dev/$(dmsetup info -c --noheadings -o blkdevname cct-base)" -F raw
 	eq "$(qcow2poke y.qcow2 backing)" /dev/mapper/cct-base "a number"
 	# in use: by a mapped device, by a loop device, by the same image
-	tool_fails 1 'in use' create "$dev" --size 1M --force
+	tool_fails 1 'in use: part of /dev/mapper/cct-base' create "$dev" --size 1M --force
 	tool_fails 1 'in use' create w.qcow2 --size 1M --data-file "$dev" --force
 	tool_fails 1 "attached as $dev" create a.raw --size 1M --force
 	tool_fails 1 'are the same' create link --backing /dev/mapper/cct-base --format raw --force

@@ -177,6 +177,32 @@ in_use() {
 	detached
 }
 
+it "a device in use: who uses it, and a removal that waits for them" users
+users() {
+	local out loop
+
+	attached
+	dmsetup create cct-over --table "0 $SECTORS linear $DEV 0"
+	loop=$(losetup --find --show "$DEV")
+	tool_fails 1 "part of /dev/mapper/cct-over, attached as $loop" detach cct
+	losetup --detach "$loop"
+	out=$(cowchain detach cct --deferred 2>&1)
+	matches "$out" 'still in use: part of /dev/mapper/cct-over' "output of detach"
+	[ -b $DEV ] || fail "its node is gone"
+	matches "$(cowchain list --noheadings)" '(^|[[:space:]])cct .* pending' list
+	matches "$(cowchain list --json)" '"removal": *"pending"' "JSON list"
+	tool_fails 1 'when its last user closes it' attach cct "$T/d.qcow2"
+	dmsetup remove cct-over
+	wait_for 30 no_loops
+	! dmsetup info cct >/dev/null 2>&1 || fail "the device is still there"
+	# nobody removes its node if there is no udev
+	cowchain attach cct2 "$T/d.qcow2"
+	[ ! -e $DEV ] || fail "its node leads to another device"
+	[[ $(cowchain list --noheadings) != *pending* ]] || fail "another removal is pending"
+	cowchain detach cct2 --deferred
+	[ ! -e /dev/mapper/cct2 ] || fail "its node is still there"
+}
+
 it "a device without a table is shown and removed" no_table
 no_table() {
 	need cowchain

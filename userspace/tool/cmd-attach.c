@@ -3,6 +3,7 @@
  * cowchain attach: makes a device of a chain.
  */
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -296,6 +297,7 @@ static int build(struct args *args, struct chain *chain)
 
 static int activate(struct args *args, struct chain *chain)
 {
+	unsigned int i;
 	char *line;
 	int ret;
 
@@ -310,6 +312,8 @@ static int activate(struct args *args, struct chain *chain)
 	free(line);
 	if (!ret)
 		note_job(args, chain);
+	for (i = 0; ret == -EBUSY && i < chain->nr; i++)
+		layer_say_users(&chain->layers[i]);
 	return ret ? CC_FAILED : CC_OK;
 }
 
@@ -320,8 +324,8 @@ static int check_name(const char *name)
 
 	if (dm_find(name, &dev))
 		return 0;
-	cc_error("%s: a device of this name exists: detach it or take another name", name);
 	dm_close(&dev);
+	dm_say_exists(name);
 	return CC_FAILED;
 }
 

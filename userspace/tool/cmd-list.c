@@ -26,6 +26,7 @@ static const struct out_column list_columns[] = {
 	{ "OPEN", "open", OUT_NUMBER },
 	{ "JOB", "job", OUT_TEXT },
 	{ "TOP", "top", OUT_TEXT },
+	{ "REMOVAL", "removal", OUT_TEXT },
 };
 
 static void add_device(struct out_table *out, const struct dm_device *dev)
@@ -36,6 +37,11 @@ static void add_device(struct out_table *out, const struct dm_device *dev)
 	out_text(out, text);
 	out_number(out, dev->sectors * SECTOR_SIZE);
 	free(text);
+}
+
+static void add_removal(struct out_table *out, const struct dm_device *dev)
+{
+	out_text(out, dev->leaving ? "pending" : NULL);
 }
 
 /* Add a row for a device without a chain; returns false if it has one. */
@@ -54,6 +60,7 @@ static bool add_broken_list(struct out_table *out, const char *name)
 		out_number(out, (uint64_t)dev.open_count);
 		out_none(out);
 		out_none(out);
+		add_removal(out, &dev);
 	}
 	dm_close(&dev);
 	return broken;
@@ -81,6 +88,7 @@ static int add_list(struct out_table *out, const char *name)
 	text = live_file(&live, live_top(&live));
 	out_text(out, text ? text : live.table.layers[live_top(&live)].dev);
 	free(text);
+	add_removal(out, &live.dev);
 	live_close(&live);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "number.h"
 #include "path.h"
 #include "source.h"
+#include "users.h"
 #include "util.h"
 
 /* The canonical directory of a path whose file need not exist. Returns NULL after a message. */
@@ -47,6 +48,18 @@ static int check_in_place(const char *path)
 	return ret;
 }
 
+static void say_block_unusable(const char *path, dev_t dev, int err)
+{
+	char *users = err == EBUSY ? users_find(dev) : NULL;
+
+	if (err == EBUSY)
+		cc_error("%s: is in use: %s", path,
+			 users ? users : "mounted, or part of another device");
+	else
+		cc_error("%s: %s", path, strerror(err));
+	free(users);
+}
+
 /* --force does not extend to mounted devices or to layers of a chain. */
 static int check_unused(const struct create_request *req, const char *path)
 {
@@ -63,8 +76,7 @@ static int check_unused(const struct create_request *req, const char *path)
 	}
 	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
-		cc_error("%s: %s", path, errno == EBUSY ?
-			 "is in use: mounted, or part of another device" : strerror(errno));
+		say_block_unusable(path, st.st_rdev, errno);
 		return -1;
 	}
 	close(fd);

@@ -12,6 +12,7 @@
 #include "dm-task.h"
 #include "hold.h"
 #include "klog.h"
+#include "users.h"
 #include "util.h"
 
 /* COWCHAIN- and 32 random hexadecimal digits: a name can be reused, a UUID is unique. */
@@ -76,15 +77,39 @@ static int resume(const char *name)
 	return ret;
 }
 
-static int remove_device(const char *name, bool deferred)
+/* Programs such as blkid open devices briefly: the library retries for a while. */
+static int remove_now(const char *name)
 {
 	struct dm_task *task = task_new(DM_DEVICE_REMOVE, name);
 	int ret = NO_TASK;
 
-	/* Programs such as blkid open devices briefly: the library retries for a while. */
-	if (task && dm_task_retry_remove(task) && (!deferred || dm_task_deferred_remove(task)))
+	if (task && dm_task_retry_remove(task))
 		ret = task_run_with_udev(task);
 	task_end(task);
+	return ret;
+}
+
+/* Make the node if the device exists, and remove it if it does not; NULL: all nodes. */
+static void fix_nodes(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_MKNODES, name);
+
+	task_run(task);
+	dm_task_update_nodes();
+	task_end(task);
+}
+
+/* The library would remove the node at once, although the device stays as long as it is in use. */
+static int remove_deferred(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_REMOVE, name);
+	int ret = NO_TASK;
+
+	if (task && dm_task_deferred_remove(task))
+		ret = task_run_keeping_node(task);
+	task_end(task);
+	if (!ret)
+		fix_nodes(name);
 	return ret;
 }
 
@@ -95,14 +120,19 @@ static int create(const char *name, uint64_t sectors, const char *params, bool r
 
 	if (ret) {
 		if (ret == -EBUSY || ret == -EEXIST)
-			cc_error("%s: a device of this name exists: detach it or take another name",
-				 name);
+			dm_say_exists(name);
 		else
 			cc_error("%s: cannot create the device: %s%s", name, strerror(-ret),
 				 dm_remedy(ret));
 		klog_drop(klog);
 		return ret;
 	}
+	/*
+	 * Nobody has removed the nodes of devices that were removed when they were closed. They would
+	 * lead to this one if it got an old number.
+	 */
+	if (!dm_udev_get_sync_support())
+		fix_nodes(NULL);
 	ret = load(name, sectors, TARGET_NAME, params, read_only);
 	if (ret)
 		cc_error("%s: the kernel refuses the chain: %s", name, strerror(-ret));
@@ -120,7 +150,7 @@ static int create(const char *name, uint64_t sectors, const char *params, bool r
 	}
 	if (!klog_report(klog) && ret == -EINVAL)
 		cc_error("is the module loaded? try 'modprobe dm-cowchain'; see also 'dmesg'");
-	remove_device(name, false);
+	remove_now(name);
 	return ret;
 }
 
@@ -184,6 +214,35 @@ static int replace_by_error(const struct dm_device *dev)
 	return ret;
 }
 
+static void say_in_use(const struct dm_device *dev)
+{
+	char *users = users_find(dev->dev);
+
+	if (users)
+		cc_error("%s: in use: %s: end that first, or give --deferred", dev->name, users);
+	else
+		cc_error("%s: in use: stop the programs that have it open ('lsof " DEV_MAPPER "%s'), or give --deferred",
+			 dev->name, dev->name);
+	free(users);
+}
+
+/* Is the same device still there? */
+static void note_leaving(const struct dm_device *dev)
+{
+	struct dm_device now;
+	char *users;
+
+	if (dm_find(dev->name, &now))
+		return;
+	if (now.leaving && now.dev == dev->dev) {
+		users = users_find(dev->dev);
+		cc_note("%s: still in use%s%s: it will be removed when its last user closes it",
+			dev->name, users ? ": " : "", users ? users : "");
+		free(users);
+	}
+	dm_close(&now);
+}
+
 int dm_remove(const struct dm_device *dev, unsigned int flags)
 {
 	bool deferred = flags & DM_REMOVE_DEFERRED;
@@ -195,11 +254,12 @@ int dm_remove(const struct dm_device *dev, unsigned int flags)
 			return ret;
 		deferred = true;
 	}
-	ret = remove_device(dev->name, deferred);
+	ret = deferred ? remove_deferred(dev->name) : remove_now(dev->name);
 	if (ret == -EBUSY)
-		cc_error("%s: in use: unmount it, stop the programs that have it open ('lsof " DEV_MAPPER "%s'), or give --deferred",
-			 dev->name, dev->name);
+		say_in_use(dev);
 	else if (ret)
 		cc_error("%s: cannot remove it: %s%s", dev->name, strerror(-ret), dm_remedy(ret));
+	else if (deferred)
+		note_leaving(dev);
 	return ret;
 }

@@ -71,18 +71,28 @@ void task_end(struct dm_task *task)
 		dm_task_destroy(task);
 }
 
-int task_run_with_udev(struct dm_task *task)
+static int run_with_flags(struct dm_task *task, uint16_t flags)
 {
 	uint32_t cookie = 0;
 	int ret;
 
-	if (!task || !dm_task_set_cookie(task, &cookie, UDEV_FLAGS))
+	if (!task || !dm_task_set_cookie(task, &cookie, flags))
 		return NO_TASK;
 	ret = task_run(task);
 	dm_udev_wait(cookie);
 	/* Without udev, the library makes the nodes. */
 	dm_task_update_nodes();
 	return ret;
+}
+
+int task_run_with_udev(struct dm_task *task)
+{
+	return run_with_flags(task, UDEV_FLAGS);
+}
+
+int task_run_keeping_node(struct dm_task *task)
+{
+	return run_with_flags(task, UDEV_FLAGS | DM_UDEV_DISABLE_LIBRARY_FALLBACK);
 }
 
 const char *dm_remedy(int err)

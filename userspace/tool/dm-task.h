@@ -18,6 +18,8 @@ struct dm_task *task_new(int type, const char *name);
 int task_run(struct dm_task *task);
 /* The same for a task that causes uevents: waits until udev has handled them. */
 int task_run_with_udev(struct dm_task *task);
+/* The same, but leaves the node in /dev/mapper alone: the device may stay although this succeeds. */
+int task_run_keeping_node(struct dm_task *task);
 void task_end(struct dm_task *task);
 
 /* What to do about an error, to be appended to a message; "" if nothing is known. */

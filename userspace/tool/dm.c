@@ -49,6 +49,7 @@ int dm_find(const char *name, struct dm_device *dev)
 		dev->open_count = info.open_count;
 		dev->read_only = info.read_only;
 		dev->suspended = info.suspended;
+		dev->leaving = info.deferred_remove;
 		take_table(task, dev);
 	}
 	task_end(task);
@@ -111,6 +112,18 @@ void dm_close(struct dm_device *dev)
 	free(dev->target);
 	free(dev->params);
 	memset(dev, 0, sizeof(*dev));
+}
+
+void dm_say_exists(const char *name)
+{
+	struct dm_device dev;
+
+	if (!dm_find(name, &dev) && dev.leaving)
+		cc_error("%s: a device of this name is still in use and will be removed when its last user closes it: end that, or take another name",
+			 name);
+	else
+		cc_error("%s: a device of this name exists: detach it or take another name", name);
+	dm_close(&dev);
 }
 
 static int compare_names(const void *a, const void *b)

@@ -25,6 +25,7 @@ struct dm_device {
 	int open_count;
 	bool read_only;
 	bool suspended;
+	bool leaving;		/* is removed when its last user closes it */
 	uint64_t sectors;
 	char *target;		/* type of its first target; "" without a live table */
 	char *params;		/* parameters of that target */
@@ -43,6 +44,8 @@ int dm_open(const char *name, struct dm_device *dev);
 /* The same, but also accepts a device that this program made and that shows no chain now. */
 int dm_open_ours(const char *name, struct dm_device *dev);
 void dm_close(struct dm_device *dev);
+/* Report that a new device cannot have this name, because there is one of that name. */
+void dm_say_exists(const char *name);
 /* Does the device show a chain? */
 bool dm_is_chain(const struct dm_device *dev);
 /* Was it made by this program? */

@@ -174,3 +174,9 @@ int layer_attach(struct layer *layer, bool no_lock)
 		return attach_source(&layer->data, no_lock);
 	return 0;
 }
+
+void layer_say_users(const struct layer *layer)
+{
+	source_say_users(&layer->file);
+	source_say_users(&layer->data);
+}

@@ -50,5 +50,7 @@ int layer_check_writable(const struct layer *layer);
 uint64_t layer_size(const struct layer *layer);
 /* Take the image locks and get block devices. Returns 0, or -1 after a message. */
 int layer_attach(struct layer *layer, bool no_lock);
+/* See source_say_users(). */
+void layer_say_users(const struct layer *layer);
 
 #endif

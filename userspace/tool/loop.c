@@ -341,6 +341,34 @@ bool loop_shows_file(dev_t dev, const struct stat *st)
 	return shows;
 }
 
+/* Does the attribute name a node of the block device? */
+static bool shows_device(const char *name, dev_t dev)
+{
+	char *attribute = xasprintf("/sys/block/%s/loop/backing_file", name);
+	char *path = read_attribute(attribute);
+	struct stat st;
+	bool shows = path && !strncmp(path, "/dev/", 5) && !stat(path, &st) &&
+		     S_ISBLK(st.st_mode) && st.st_rdev == dev;
+
+	free(path);
+	free(attribute);
+	return shows;
+}
+
+char *loop_of_device(dev_t dev)
+{
+	DIR *dir = opendir("/sys/block");
+	struct dirent *entry;
+	char *found = NULL;
+
+	while (!found && dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, "loop", 4) && shows_device(entry->d_name, dev))
+			found = xasprintf("/dev/%s", entry->d_name);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 int loop_open_file(dev_t dev, char **path)
 {
 	char *name = kernel_name(dev);

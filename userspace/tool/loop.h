@@ -32,6 +32,9 @@ int loop_check_unused(const struct stat *st, const char *path);
 /* Is dev a loop device of the file? */
 bool loop_shows_file(dev_t dev, const struct stat *st);
 
+/* The path of a loop device that shows the block device; NULL if there is none. Caller frees. */
+char *loop_of_device(dev_t dev);
+
 /*
  * Open the file of a loop device for reading, if it can be found and the device shows all of it.
  * Returns a descriptor, with the path in *path, which the caller frees; or -1 without a message.

@@ -2,6 +2,7 @@
 /*
  * Takes a snapshot: makes the new top, or checks an existing one, and hands it to the kernel.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +219,8 @@ static int send_snapshot(const struct snapshot *snap, const struct live *live,
 	words[2] = dev;
 	words[3] = data;
 	ret = dm_message(live->dev.name, words);
+	if (ret == -EBUSY)
+		layer_say_users(layer);
 	free(dev);
 	free(data);
 	return ret;

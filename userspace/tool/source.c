@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "path.h"
 #include "source.h"
+#include "users.h"
 #include "util.h"
 
 static int fail_errno(const char *path)
@@ -188,6 +189,15 @@ void source_close(struct source *src)
 	free(src->path);
 	free(src->real);
 	memset(src, 0, sizeof(*src));
+}
+
+void source_say_users(const struct source *src)
+{
+	char *users = src->path && src->block ? users_find(src->dev) : NULL;
+
+	if (users)
+		cc_error("%s: in use: %s", src->path, users);
+	free(users);
 }
 
 bool source_same(const struct source *a, const struct source *b)

@@ -48,6 +48,9 @@ int source_attach(struct source *src);
  */
 void source_close(struct source *src);
 
+/* After EBUSY: report who uses the block device. */
+void source_say_users(const struct source *src);
+
 bool source_same(const struct source *a, const struct source *b);
 
 /*
