@@ -203,6 +203,33 @@ users() {
 	[ ! -e /dev/mapper/cct2 ] || fail "its node is still there"
 }
 
+it "more layers than there are descriptors for all at once" descriptors
+descriptors() {
+	local i layers=()
+
+	need cowchain
+	use abcd a.raw
+	cowchain create l0.qcow2 --size 16M --data-file l0.data
+	for ((i = 1; i <= 50; i++)); do
+		cp --sparse=always l0.qcow2 "l$i.qcow2"
+		cp --sparse=always l0.data "l$i.data"
+		layers+=(--layer "qcow2:l$i.qcow2,data=l$i.data")
+	done
+	# two for each layer at a time; not three
+	(
+		ulimit -n 140
+		cowchain attach cct --layer raw:a.raw "${layers[@]}"
+	)
+	status cct
+	eq "$S_LAYERS" 51 layers
+	cowchain detach cct
+	wait_for 30 no_loops
+	(
+		ulimit -n 60
+		tool_fails 1 'Too many open files.*ulimit -n' attach cct --layer raw:a.raw "${layers[@]}"
+	)
+}
+
 it "a device without a table is shown and removed" no_table
 no_table() {
 	need cowchain

@@ -149,7 +149,7 @@ uint64_t layer_size(const struct layer *layer)
 	return layer->kind == KIND_RAW ? layer->file.size : layer->image.info.size;
 }
 
-static int attach_source(struct source *src, bool no_lock)
+static int attach_and_lock(struct source *src, bool no_lock)
 {
 	/*
 	 * Attach first where that is safe: if the file has a loop device already, the message names
@@ -164,6 +164,14 @@ static int attach_source(struct source *src, bool no_lock)
 	if (source_attach(src))
 		return -1;
 	return no_lock ? 0 : source_lock(src);
+}
+
+static int attach_source(struct source *src, bool no_lock)
+{
+	if (attach_and_lock(src, no_lock))
+		return -1;
+	source_settle(src);
+	return 0;
 }
 
 int layer_attach(struct layer *layer, bool no_lock)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fs.h"
+#include "loop-own.h"
 #include "loop.h"
 #include "util.h"
 
@@ -112,7 +113,8 @@ static int find_attached(const struct stat *st, bool writable, dev_t *dev, char 
 
 	conflict[0] = '\0';
 	while (found < 0 && !conflict[0] && dir && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "loop", 4) || !may_show_file(entry->d_name, st))
+		if (strncmp(entry->d_name, "loop", 4) || loop_own_other(entry->d_name, st) ||
+		    !may_show_file(entry->d_name, st))
 			continue;
 		fd = open_status(entry->d_name, &info);
 		if (fd < 0)
@@ -122,6 +124,7 @@ static int find_attached(const struct stat *st, bool writable, dev_t *dev, char 
 		} else if (!writable && shows_whole_file(&info) && !fstat(fd, &loop_st)) {
 			*dev = loop_st.st_rdev;
 			found = fd;
+			loop_own_add(entry->d_name, fd, *dev, st);
 		} else {
 			if (writable || !(info.lo_flags & LO_FLAGS_READ_ONLY))
 				snprintf(conflict, NAME_MAX + 1, "%s", entry->d_name);
@@ -219,7 +222,8 @@ static void note_lost_writes(dev_t dev, int file, const char *path)
 	free(attribute);
 }
 
-static int attach_free(int control, int file, const char *path, bool writable)
+/* *taken gets the number of the device. */
+static int attach_free(int control, int file, const char *path, bool writable, int *taken)
 {
 	int number, fd, i;
 
@@ -230,6 +234,7 @@ static int attach_free(int control, int file, const char *path, bool writable)
 			return -1;
 		}
 		fd = configure(number, file, path, writable);
+		*taken = number;
 		if (fd != -EBUSY)
 			return fd < 0 ? -1 : fd;
 	}
@@ -237,10 +242,18 @@ static int attach_free(int control, int file, const char *path, bool writable)
 	return -1;
 }
 
+static void remember(int number, int fd, dev_t dev, const struct stat *file)
+{
+	char *name = xasprintf("loop%d", number);
+
+	loop_own_add(name, fd, dev, file);
+	free(name);
+}
+
 int loop_attach(int file, const char *path, bool writable, dev_t *dev)
 {
-	struct stat st;
-	int control, fd;
+	struct stat st, loop;
+	int control, fd, number;
 
 	if (fstat(file, &st)) {
 		cc_error("%s: %s", path, strerror(errno));
@@ -256,16 +269,17 @@ int loop_attach(int file, const char *path, bool writable, dev_t *dev)
 			 strerror(errno), path);
 		return -1;
 	}
-	fd = attach_free(control, file, path, writable);
+	fd = attach_free(control, file, path, writable, &number);
 	close(control);
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st)) {
+	if (fstat(fd, &loop)) {
 		cc_error("%s: %s", path, strerror(errno));
 		close(fd);
 		return -1;
 	}
-	*dev = st.st_rdev;
+	*dev = loop.st_rdev;
+	remember(number, fd, *dev, &st);
 	if (writable)
 		note_lost_writes(*dev, file, path);
 	return fd;

@@ -22,7 +22,8 @@
 
 static int fail_errno(const char *path)
 {
-	cc_error("%s: %s", path, strerror(errno));
+	cc_error("%s: %s%s", path, strerror(errno), errno == EMFILE ?
+		 ": each file of a chain needs a descriptor: raise the limit with 'ulimit -n'" : "");
 	return -1;
 }
 
@@ -175,6 +176,14 @@ int source_attach(struct source *src)
 		return -1;
 	src->dev_fd = loop_attach(src->fd, src->path, src->writable, &src->dev);
 	return src->dev_fd < 0 ? -1 : 0;
+}
+
+void source_settle(struct source *src)
+{
+	if (src->block)
+		return;
+	close(src->fd);
+	src->fd = -1;
 }
 
 void source_close(struct source *src)

@@ -12,7 +12,7 @@
 struct source {
 	char *path;		/* as given; for messages and for names relative to it */
 	char *real;		/* canonical */
-	int fd;			/* the file or device itself */
+	int fd;			/* the file or device itself; -1 once it is not needed any more */
 	int dev_fd;		/* keeps an autoclear loop device alive; -1: none */
 	bool writable;
 	bool pad;		/* source_attach() grows the file to size */
@@ -42,6 +42,11 @@ int source_lock(struct source *src);
  * Find or make the block device. May pad the file, so lock first. Returns 0, or -1 after a message.
  */
 int source_attach(struct source *src);
+/*
+ * The loop device keeps the file open, and with it the image locks: give the descriptor back, since
+ * a long chain has many files.
+ */
+void source_settle(struct source *src);
 /*
  * Close everything; a loop device without other users vanishes. Does nothing if src was never
  * opened.
