@@ -11,7 +11,7 @@
 #include "qcow2.h"
 
 const char * const q2_not_prepared =
-	"cluster is not preallocated, layer is not prepared for writing";
+	"cluster is not preallocated, layer is not prepared for writing: put a prepared one on it";
 
 int q2_header_bytes(const void *sector, struct q2_error *err)
 {

@@ -42,7 +42,8 @@ static int cc_snapshot_check(struct cowchain *cc, struct cc_view *view)
 static int cc_snapshot_check_limits(struct cowchain *cc, struct cc_layer *layer)
 {
 	struct block_device *whole = dm_disk(cc->md)->part0;
-	struct block_device *bdev = cc_data_bdev(layer);
+	struct dm_dev *dev = layer->data ?: layer->dev;
+	struct block_device *bdev = dev->bdev;
 	const char *what = NULL;
 
 	if (bdev_logical_block_size(bdev) > bdev_logical_block_size(whole))
@@ -57,7 +58,7 @@ static int cc_snapshot_check_limits(struct cowchain *cc, struct cc_layer *layer)
 		what = "needs stable pages, which the chain has not asked for";
 	if (!what)
 		return 0;
-	cc_err(cc, "layer %s %s: load a table with it instead", layer->dev->name, what);
+	cc_err(cc, "layer %s %s: load a table with it instead", dev->name, what);
 	return -EINVAL;
 }
 

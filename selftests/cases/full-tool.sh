@@ -160,6 +160,21 @@ clean_small() {
 	detach small.img
 }
 
+it "a copy to a thin data device that the kernel refuses names that device" thin_refused
+thin_refused() {
+	local dev
+
+	attached
+	pool 17
+	dmsetup message cct-pool 0 "create_thin 0"
+	dmsetup create cct-thin0 --table "0 $SECTORS thin /dev/mapper/cct-pool 0"
+	dev=$(dmsetup info -c --noheadings -o major,minor --separator : cct-thin0)
+	cowchain create new.qcow2 --backing d.qcow2 -F qcow2 --data-file /dev/mapper/cct-thin0 --force
+	tool_fails 1 "layer $dev cannot do nowait I/O.*$dev is /dev/mapper/cct-thin0\\)" \
+		copy cct new.qcow2 --data-file /dev/mapper/cct-thin0
+	cowchain detach cct
+}
+
 it "a note where a full file system may lose data without an error, and only there" doubts
 doubts() {
 	local block

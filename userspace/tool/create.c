@@ -315,12 +315,17 @@ int create_image(const struct create_request *req, struct created *made)
 	return ret;
 }
 
+/* qemu-img removes a file itself if it cannot fill it. */
+static void undo(const char *path)
+{
+	if (path && unlink(path) && errno != ENOENT)
+		cc_error("%s: cannot remove it: %s", path, strerror(errno));
+}
+
 void create_undo(struct created *made)
 {
-	if (made->image && unlink(made->image))
-		cc_error("%s: cannot remove it: %s", made->image, strerror(errno));
-	if (made->data && unlink(made->data))
-		cc_error("%s: cannot remove it: %s", made->data, strerror(errno));
+	undo(made->image);
+	undo(made->data);
 	create_done(made);
 }
 

@@ -164,6 +164,15 @@ int image_read(int fd, const char *path, uint64_t file_size, struct image *image
 	return ret;
 }
 
+bool image_is_qcow2(int fd)
+{
+	_Alignas(READ_ALIGN) uint8_t buf[READ_ALIGN];
+	const struct qcow2_header *header = (const void *)buf;
+	ssize_t n = pread_full(fd, buf, sizeof(buf), 0);
+
+	return n >= (ssize_t)sizeof(*header) && be32toh(header->magic) == QCOW2_MAGIC;
+}
+
 static int check_l1(int fd, const char *path, uint64_t file_size, const struct q2_info *info,
 		    struct q2_error *err)
 {

@@ -31,6 +31,9 @@ int image_parse(const uint8_t *buf, size_t len, const char *path, uint64_t file_
 		struct image *image);
 void image_free(struct image *image);
 
+/* Does the file, whatever it is used as, begin like a qcow2 image? fd as above. */
+bool image_is_qcow2(int fd);
+
 /*
  * For messages: the command that puts another backing file into the header of path. Without -b it
  * would leave the image without one. format NULL: the user has to fill it in. Caller frees.

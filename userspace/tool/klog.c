@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "devno.h"
 #include "klog.h"
+#include "util.h"
 
 /* A read returns one record; a buffer that is too small for it gives EINVAL. */
 #define RECORD_MAX 8192
@@ -36,6 +39,44 @@ static const char *record_text(char *record)
 	return text;
 }
 
+/* The next "7:3" in a text, with its length; NULL if there is none. */
+static const char *find_number(const char *text, size_t *len)
+{
+	static const char digits[] = "0123456789";
+	size_t n, m;
+
+	for (; *(text += strcspn(text, digits)); text += n) {
+		n = strspn(text, digits);
+		m = text[n] == ':' ? strspn(text + n + 1, digits) : 0;
+		*len = n + 1 + m;
+		if (m)
+			return text;
+	}
+	return NULL;
+}
+
+/* The kernel names devices by number. */
+static void say_files(const char *text)
+{
+	const char *file_of = " (";
+	char *number, *file;
+	size_t len;
+	dev_t dev;
+
+	for (; (text = find_number(text, &len)); text += len) {
+		number = xstrndup(text, len);
+		file = devno_parse(number, &dev) ? NULL : devno_file(dev);
+		if (file) {
+			fprintf(stderr, "%s%s is %s", file_of, number, file);
+			file_of = ", ";
+		}
+		free(file);
+		free(number);
+	}
+	if (*file_of == ',')
+		fputc(')', stderr);
+}
+
 static int report(const char *text)
 {
 	/* Device-mapper adds this to every refused table. */
@@ -45,7 +86,9 @@ static int report(const char *text)
 		return 0;
 	if (strstr(text, noise))
 		return 0;
-	fprintf(stderr, "cowchain: kernel: %s\n", text);
+	fprintf(stderr, "cowchain: kernel: %s", text);
+	say_files(text);
+	fputc('\n', stderr);
 	return 1;
 }
 

@@ -40,6 +40,17 @@ static int open_named(struct source *src, const char *path, unsigned int flags)
 	return ret;
 }
 
+/*
+ * The format that was given holds, since a guest can write such a header onto its disk. But it may
+ * be a mistake.
+ */
+static void note_qcow2(const struct source *raw)
+{
+	if (image_is_qcow2(raw->fd))
+		cc_note("%s: begins like a qcow2 image but is used as a raw disk, header and all: if that is wrong, give its format as qcow2",
+			raw->path);
+}
+
 static int check_data_size(const struct layer *layer)
 {
 	if (layer->data.size >= layer->image.info.size)
@@ -85,8 +96,12 @@ static int open_file(struct layer *layer, enum layer_kind kind, const char *path
 	layer->kind = kind;
 	ret = open_named(&layer->file, abs, open_flags(writable, opt));
 	free(abs);
-	if (ret || kind == KIND_RAW)
+	if (ret)
 		return ret;
+	if (kind == KIND_RAW) {
+		note_qcow2(&layer->file);
+		return 0;
+	}
 	return image_read(layer->file.fd, layer->file.path, layer->file.size, &layer->image);
 }
 
@@ -110,7 +125,7 @@ static int open_given_data(struct layer *layer, const char *data, bool writable,
 		return -1;
 	if (layer->image.info.data_file)
 		return check_data_size(layer);
-	cc_error("%s: has no external data file: leave out ,data=%s", layer->file.path, data);
+	cc_error("%s: has no external data file, so it cannot have %s as one", layer->file.path, data);
 	return -1;
 }
 

@@ -98,6 +98,27 @@ static bool may_show_file(const char *name, const struct stat *st)
 }
 
 /*
+ * The same question as below, of a device without a node, to judge by sysfs alone: would a user of
+ * the file be in its way?
+ */
+static bool excludes(const char *name, const struct stat *st, bool writable)
+{
+	char *attribute = xasprintf("/sys/block/%s/loop/backing_file", name);
+	char *ro_attribute = xasprintf("/sys/block/%s/ro", name);
+	char *path = read_attribute(attribute), *ro = read_attribute(ro_attribute);
+	struct stat own;
+	bool same = path && !stat(path, &own) && own.st_dev == st->st_dev &&
+		    own.st_ino == st->st_ino;
+
+	same = same && (writable || (ro && !strcmp(ro, "0")));
+	free(ro);
+	free(path);
+	free(ro_attribute);
+	free(attribute);
+	return same;
+}
+
+/*
  * Look for a loop device of the file. Returns its descriptor, or -1 for none. *conflict gets the
  * name of a device that excludes ours: the target knows block devices only, so it would not see
  * that two loop devices, one of them written, have the same file.
@@ -117,9 +138,11 @@ static int find_attached(const struct stat *st, bool writable, dev_t *dev, char 
 		    !may_show_file(entry->d_name, st))
 			continue;
 		fd = open_status(entry->d_name, &info);
-		if (fd < 0)
+		if (fd < 0 && (errno != ENOENT || !excludes(entry->d_name, st, writable)))
 			continue;
-		if (!shows_file(&info, st)) {
+		if (fd < 0) {
+			snprintf(conflict, NAME_MAX + 1, "%s", entry->d_name);
+		} else if (!shows_file(&info, st)) {
 			close(fd);
 		} else if (!writable && shows_whole_file(&info) && !fstat(fd, &loop_st)) {
 			*dev = loop_st.st_rdev;
@@ -172,6 +195,25 @@ static bool refuses_direct_io(int file)
 	return refuses;
 }
 
+/* In a container, nothing makes the nodes of new devices. */
+static void say_no_node(int number, const char *dev, const char *path)
+{
+	char *attribute = xasprintf("/sys/block/loop%d/dev", number);
+	char *numbers = read_attribute(attribute);
+	char *colon = numbers ? strchr(numbers, ':') : NULL;
+
+	if (colon)
+		*colon = ' ';
+	if (colon)
+		cc_error("%s: there is no node %s, although the kernel has this loop device (in a container?): make it by 'mknod %s b %s'",
+			 path, dev, dev, numbers);
+	else
+		cc_error("%s: there is no node %s: is this a container without loop devices of its own?",
+			 path, dev);
+	free(numbers);
+	free(attribute);
+}
+
 /*
  * Returns a descriptor of the configured device, or -errno; -EBUSY if another program took it
  * first.
@@ -191,6 +233,11 @@ static int configure(int number, int file, const char *path, bool writable)
 	snprintf((char *)config.info.lo_file_name, LO_NAME_SIZE, "%s", path);
 	fd = open(dev, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	ret = fd < 0 ? -errno : 0;
+	if (ret == -ENOENT) {
+		say_no_node(number, dev, path);
+		free(dev);
+		return ret;
+	}
 	if (!ret && ioctl(fd, LOOP_CONFIGURE, &config)) {
 		ret = -errno;
 		close(fd);

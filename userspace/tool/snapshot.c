@@ -75,27 +75,13 @@ int snapshot_option(const char *verb, int id, const char *value, struct snapshot
 	}
 }
 
-/* A data file that the user names may be anywhere: only names from images are confined. */
-static int allow_data_file(struct snapshot *snap)
-{
-	char *dir;
-	int ret;
-
-	if (!snap->data_file)
-		return 0;
-	dir = path_dir(snap->data_file);
-	ret = allow_dirs_add(&snap->opt.allow, dir);
-	free(dir);
-	return ret ? CC_FAILED : 0;
-}
-
 int snapshot_take_operands(const char *verb, int argc, char **argv, struct snapshot *snap)
 {
 	if (argc - optind != 2)
 		return cc_usage(verb, "a device and the new image are needed");
 	snap->name = argv[optind];
 	snap->image = argv[optind + 1];
-	return allow_data_file(snap);
+	return 0;
 }
 
 static int make_image(const struct snapshot *snap, const struct live *live, const char *top,
@@ -115,24 +101,34 @@ static int make_image(const struct snapshot *snap, const struct live *live, cons
 	return create_image(&req, made);
 }
 
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	if (S_ISBLK(a->st_mode))
+		return S_ISBLK(b->st_mode) && a->st_rdev == b->st_rdev;
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+/* Does a name in the header lead to that file? It is only looked at, so it may be anywhere. */
+static bool name_leads_to(const struct layer *layer, const char *name, const char *file)
+{
+	char *dir = path_dir(layer->file.path);
+	char *path = name[0] == '/' ? xstrdup(name) : xasprintf("%s/%s", dir, name);
+	struct stat have, want;
+	bool same = !stat(path, &have) && !stat(file, &want) && same_file(&have, &want);
+
+	free(path);
+	free(dir);
+	return same;
+}
+
 /* Does the header name the present top or, with --backing-file, contain that name? */
 static bool names_top(const struct snapshot *snap, const struct layer *layer, const char *top)
 {
 	const char *name = layer->image.backing_name;
-	struct stat want, have;
-	char *dir, *path;
-	bool same;
 
 	if (!name || snap->backing_file)
 		return name && !strcmp(name, snap->backing_file);
-	dir = path_dir(layer->file.path);
-	path = name[0] == '/' ? xstrdup(name) : xasprintf("%s/%s", dir, name);
-	same = !stat(path, &have) && !stat(top, &want) &&
-	       (S_ISBLK(want.st_mode) ? S_ISBLK(have.st_mode) && want.st_rdev == have.st_rdev :
-		want.st_ino == have.st_ino && want.st_dev == have.st_dev);
-	free(path);
-	free(dir);
-	return same;
+	return name_leads_to(layer, name, top);
 }
 
 /* An existing image must name the present top: that is how the chain is found later. */
@@ -155,16 +151,15 @@ static int check_backing(const struct snapshot *snap, const struct live *live,
 	return -1;
 }
 
-/* With --data-file, the header of an existing image must name that file. */
+/* With --data-file, the header of an existing image must name that file: attach looks there. */
 static int check_data(const struct layer *layer, const char *data_file)
 {
-	struct stat st;
+	const char *name = layer->image.data_name;
 
-	if (layer->data.path && !stat(data_file, &st) && st.st_dev == layer->data.file_dev &&
-	    st.st_ino == layer->data.file_ino)
+	if (name && name_leads_to(layer, name, data_file))
 		return 0;
-	cc_error("%s: its data file is %s, not %s", layer->file.path,
-		 layer->data.path ? layer->data.path : "none", data_file);
+	cc_error("%s: its data file is %s, not %s", layer->file.path, name ? name : "none",
+		 data_file);
 	return -1;
 }
 
@@ -193,7 +188,11 @@ static int check_new(const struct snapshot *snap, const struct live *live, const
 static int open_new(const struct snapshot *snap, const struct live *live, const char *top,
 		    bool existed, struct layer *layer)
 {
-	if (layer_open(layer, KIND_QCOW2, snap->image, true, &snap->opt))
+	int ret = snap->data_file ?
+		layer_open_with_data(layer, KIND_QCOW2, snap->image, snap->data_file, true, &snap->opt) :
+		layer_open(layer, KIND_QCOW2, snap->image, true, &snap->opt);
+
+	if (ret)
 		return -1;
 	if (!check_new(snap, live, top, existed, layer))
 		return 0;

@@ -121,6 +121,14 @@ shell 'a failed qemu-img leaves nothing' \
 	"mkdir bin; printf '#!/bin/sh\nexit 1\n' >bin/qemu-img; chmod +x bin/qemu-img
 	! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw &&
 		[ ! -e f.qcow2 ] && [ ! -e f.raw ]"
+# a real one removes a file that it cannot fill
+shell 'nor does one that removes the image itself, and nothing is said about that' \
+	"printf '#!/bin/sh\nrm -f f.qcow2\nexit 1\n' >bin/qemu-img
+	! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M 2>said; cat said
+	grep 'qemu-img create failed' said && ! grep 'cannot remove' said && [ ! -e f.qcow2 ]"
+shell 'a disk that is too large leaves nothing, either' \
+	"! '$cowchain' create f.qcow2 --size 8000P 2>said; cat said
+	grep 'qemu-img create failed' said && ! grep 'cannot remove' said && [ ! -e f.qcow2 ]"
 # interrupted SIGNAL STATUS SCRIPT: create, with SCRIPT as qemu-img, leaves nothing behind. Signals may
 # be ignored if this runs in the background, hence --default-signal.
 interrupted() {
@@ -216,6 +224,14 @@ expect 1 '--pad' attach x b.qcow2
 shell 'a refused image is not padded' \
 	"printf x >>plain.qcow2; size=\$(stat -c %s plain.qcow2)
 	! '$cowchain' attach x plain.qcow2 --pad && [ \$(stat -c %s plain.qcow2) = \$size ]"
+
+# A qcow2 image as a raw disk may be a mistake, but is accepted.
+expect 0 'b.qcow2: begins like a qcow2 image' create raw.qcow2 --backing b.qcow2 --format raw
+expect 0 'b.qcow2: begins like a qcow2 image' info raw.qcow2
+expect 0 'b.qcow2: begins like a qcow2 image' info b.qcow2 --format raw
+shell 'an ordinary raw disk is not remarked upon' \
+	"[ -z \"\$('$cowchain' info b.qcow2 2>&1 >/dev/null)\" ]"
+rm raw.qcow2
 
 # The format of a backing file is never guessed.
 python3 - noformat.qcow2 <<'END'
