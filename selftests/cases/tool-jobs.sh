@@ -150,6 +150,41 @@ selected() {
 	cowchain attach cct "$T/t.qcow2"
 }
 
+# In each other directory there is another base.raw, and between the two a layer with a relative name.
+it "a stream to a base names it so that it is found, wherever the two are" directories
+directories() {
+	local top base name
+
+	need cowchain
+	mkdir -p x/sub a
+	ln -s x link
+	head -c 1M /dev/zero | tr '\0' A >right
+	head -c 1M /dev/zero | tr '\0' X >wrong
+	while read -r top base name; do
+		rm -f ./*/*.{raw,qcow2} x/sub/*.{raw,qcow2}
+		cp wrong x/base.raw
+		cp wrong x/sub/base.raw
+		cp wrong a/base.raw
+		cp right "$base/base.raw"
+		cowchain create "$base/b.qcow2" --backing "$base/base.raw" --format raw
+		eq "$(qcow2poke "$base/b.qcow2" backing)" base.raw "backing file of the layer between"
+		cowchain create "$top/d.qcow2" --backing "$base/b.qcow2" --format qcow2
+		cowchain attach cct "$top/d.qcow2" --allow-dir .
+		cowchain stream cct --base 0 --wait --quiet
+		cowchain detach cct
+		wait_for 30 no_loops
+		eq "$(qcow2poke "$top/d.qcow2" backing)" "$name" "backing file in $top of a base in $base"
+		cowchain attach cct "$top/d.qcow2" --allow-dir .
+		cmp /dev/mapper/cct right || fail "another base was taken in $top for $base"
+		cowchain detach cct
+		wait_for 30 no_loops
+	done <<-END
+		x x base.raw
+		x/sub x $T/x/base.raw
+		link a $T/a/base.raw
+	END
+}
+
 it "a name that does not refer to a layer is not used" wrong_names
 wrong_names() {
 	local base middle top
