@@ -110,6 +110,24 @@ meanwhile() {
 	io verify
 }
 
+# Whoever owns the directory exchanges a file while it is being made.
+it "a new image that is exchanged is refused, and nothing else is written" exchanged
+exchanged() {
+	local name
+
+	attached
+	cp a.raw victim
+	for name in e.qcow2 e.data; do
+		qemu_img "mv $T/$name $T/moved; ln -s $T/victim $T/$name"
+		tool_fails 1 "$name: was replaced" snapshot cct "$T/e.qcow2" --data-file "$T/e.data"
+		cmp victim a.raw || fail "another file was overwritten"
+		[ -L $name ] || fail "what is not ours was removed"
+		rm -f moved e.*
+	done
+	status cct
+	eq "$S_LAYERS" 4 layers
+}
+
 it "a signal leaves nothing half done" signals
 signals() {
 	local delay rc

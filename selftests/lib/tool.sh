@@ -37,6 +37,7 @@ detached() {
 qemu_img() {
 	local real
 
+	PATH=${PATH#"$T/bin:"}
 	real=$(command -v qemu-img) || skip "needs qemu-img"
 	mkdir -p bin
 	printf '#!/bin/sh\n%s\nexec %s "$@"\n' "$1" "$real" >bin/qemu-img

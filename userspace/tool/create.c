@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Makes images by qemu-img, and takes care of the names, the space and the signals around it.
+ *
+ * Root makes images in directories of guests' owners. So each name is resolved once, and qemu-img is
+ * given descriptors.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,162 +16,124 @@
 #include <unistd.h>
 
 #include "create.h"
-#include "fs.h"
 #include "hold.h"
-#include "loop.h"
+#include "image.h"
 #include "number.h"
 #include "path.h"
-#include "source.h"
-#include "users.h"
 #include "util.h"
 
-/* The canonical directory of a path whose file need not exist. Returns NULL after a message. */
-static char *real_parent(const char *path)
+/* In the child, the names of its descriptors. */
+#define FD_DIR "/proc/self/fd"
+
+static int say_same(const struct new_file *file, const char *other)
 {
-	char *dir = path_dir(path);
-	char *real = realpath(dir, NULL);
-
-	if (!real)
-		cc_error("%s: %s: %s", path, dir, strerror(errno));
-	free(dir);
-	return real;
-}
-
-/* --reserve: space is of use only if the file system writes to it in place. */
-static int check_in_place(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	int ret = fd < 0 ? -1 : fs_write_in_place(fd);
-
-	if (ret)
-		cc_error("%s: cannot have it written in place, so that --reserve is of no use: %s; remove it first, or take another name",
-			 path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return ret;
-}
-
-static void say_block_unusable(const char *path, dev_t dev, int err)
-{
-	char *users = err == EBUSY ? users_find(dev) : NULL;
-
-	if (err == EBUSY)
-		cc_error("%s: is in use: %s", path,
-			 users ? users : "mounted, or part of another device");
-	else
-		cc_error("%s: %s", path, strerror(err));
-	free(users);
-}
-
-/* --force does not extend to mounted devices or to layers of a chain. */
-static int check_unused(const struct create_request *req, const char *path)
-{
-	struct stat st;
-	int fd;
-
-	/* A dangling link: there is nothing to lose. */
-	if (stat(path, &st))
-		return 0;
-	if (!S_ISBLK(st.st_mode)) {
-		if (loop_check_unused(&st, path))
-			return -1;
-		return req->reserve ? check_in_place(path) : 0;
-	}
-	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0) {
-		say_block_unusable(path, st.st_rdev, errno);
-		return -1;
-	}
-	close(fd);
-	return 0;
-}
-
-/*
- * Claim the name: qemu-img would overwrite an existing file without asking. *made gets the path if
- * the file is new.
- */
-static int reserve(const struct create_request *req, const char *path, char **made)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
-
-	if (fd >= 0) {
-		close(fd);
-		*made = xstrdup(path);
-		return req->reserve ? check_in_place(path) : 0;
-	}
-	if (errno == EEXIST && req->overwrite)
-		return check_unused(req, path);
-	if (errno == EEXIST)
-		cc_error("%s: %s: take another name%s", path, strerror(errno),
-			 req->can_overwrite ? ", or --force to overwrite it" : "");
-	else
-		cc_error("%s: %s", path, strerror(errno));
+	cc_error("%s and %s are the same: the new image, its data file and the layers below it must be different",
+		 file->path, other);
 	return -1;
-}
-
-/* Are they the same file or device, or a loop device and its file? */
-static bool same_place(const struct stat *a, const struct stat *b)
-{
-	if (S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode))
-		return a->st_rdev == b->st_rdev;
-	if (S_ISBLK(a->st_mode))
-		return loop_shows_file(a->st_rdev, b);
-	if (S_ISBLK(b->st_mode))
-		return loop_shows_file(b->st_rdev, a);
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 /* Compare files, not names: a file has many names. */
-static int check_pair(const char *path, const char *other)
+static int check_other(const struct new_file *file, const char *other)
 {
-	struct stat a, b;
+	struct stat st;
 
-	if (!path || !other || stat(path, &a) || stat(other, &b) || !same_place(&a, &b))
-		return 0;
-	cc_error("%s and %s are the same: the new image, its data file and the layers below it must be different",
-		 path, other);
-	return -1;
+	return other && !stat(other, &st) && new_file_is(file, &st) ? say_same(file, other) : 0;
 }
 
-static int check_different(const struct create_request *req)
+static int check_below(const struct create_request *req, const struct new_file *file)
 {
-	int ret = check_pair(req->path, req->data_file);
+	int ret = check_other(file, req->backing);
 	size_t i;
 
-	if (!ret)
-		ret = check_pair(req->path, req->backing);
-	if (!ret)
-		ret = check_pair(req->data_file, req->backing);
-	for (i = 0; i < req->nr_below && !ret; i++) {
-		ret = check_pair(req->path, req->below[i]);
-		if (!ret)
-			ret = check_pair(req->data_file, req->below[i]);
-	}
+	for (i = 0; i < req->nr_below && !ret; i++)
+		ret = check_other(file, req->below[i]);
 	return ret;
 }
 
-static int reserve_names(const struct create_request *req, struct created *made)
+static int open_data(const struct create_request *req, unsigned int flags, struct created *files)
 {
-	if (check_different(req) || reserve(req, req->path, &made->image))
+	struct stat st;
+
+	/* A block device could not be opened twice; and links may have changed after this. */
+	if (check_other(&files->image, req->data_file) ||
+	    new_file_open(&files->data, req->data_file, flags))
 		return -1;
-	if (!req->data_file)
-		return 0;
-	/* Two names of one new file can be compared only now that it exists. */
-	return reserve(req, req->data_file, &made->data) ? -1 : check_different(req);
+	if (!fstat(files->data.fd, &st) && new_file_is(&files->image, &st))
+		return say_same(&files->image, req->data_file);
+	return check_below(req, &files->data);
 }
 
-/* In options of qemu-img a comma ends the value; two commas stand for one. Caller frees. */
-static char *quote_commas(const char *text)
+static int open_files(const struct create_request *req, struct created *files)
+{
+	unsigned int flags = (req->overwrite ? NEW_FILE_OVERWRITE : 0) |
+			     (req->can_overwrite ? NEW_FILE_CAN_OVERWRITE : 0) |
+			     (req->reserve ? NEW_FILE_RESERVE : 0);
+
+	if (new_file_open(&files->image, req->path, flags) || check_below(req, &files->image))
+		return -1;
+	return req->data_file ? open_data(req, flags, files) : 0;
+}
+
+/* Repeat a slash in a name, behind its first at bytes, until it has len bytes. Caller frees. */
+static char *stretch(const char *name, size_t at, size_t len)
 {
 	struct strbuf sb = { 0 };
+	size_t i;
 
-	for (; *text; text++)
-		strbuf_addf(&sb, *text == ',' ? ",%c" : "%c", *text);
+	for (i = 0; i < at; i++)
+		strbuf_addf(&sb, "%c", name[i]);
+	for (i = strlen(name); i < len; i++)
+		strbuf_add(&sb, "/");
+	strbuf_add(&sb, name + at);
 	return sb.text;
 }
 
-/* Run qemu-img in dir, from which relative names count. No shell is involved. */
-static int run_qemu_img(const char *dir, char *const argv[])
+/*
+ * The external data file: stand_in leads to its descriptor, and is what qemu-img writes into the
+ * header; name, of the same length, replaces it there.
+ */
+struct data_name {
+	char *stand_in;
+	char *name;
+};
+
+/*
+ * The name is always absolute: QEMU resolves a relative name of a data file from its working
+ * directory.
+ */
+static int make_data_name(const struct new_file *data, struct data_name *name)
+{
+	char *real = new_file_lasting_name(data);
+	char *link;
+	size_t len;
+
+	memset(name, 0, sizeof(*name));
+	if (!real)
+		return -1;
+	link = xasprintf("./%d", data->fd);
+	len = strlen(real) > strlen(link) ? strlen(real) : strlen(link);
+	name->stand_in = stretch(link, 2, len);
+	/* Only of a very short name; more slashes mean the same. */
+	name->name = stretch(real, 1, len);
+	free(link);
+	free(real);
+	return 0;
+}
+
+static void free_data_name(struct data_name *name)
+{
+	free(name->stand_in);
+	free(name->name);
+}
+
+static void inherit(const struct new_file *file)
+{
+	if (file->path)
+		fcntl(file->fd, F_SETFD, 0);
+}
+
+/* Run qemu-img in FD_DIR. No shell is involved. */
+static int run_qemu_img(const struct created *files, char *const argv[])
 {
 	int status;
 	pid_t pid;
@@ -177,8 +142,10 @@ static int run_qemu_img(const char *dir, char *const argv[])
 	pid = fork();
 	if (!pid) {
 		hold_child();
-		if (chdir(dir)) {
-			fprintf(stderr, "cowchain: %s: %s\n", dir, strerror(errno));
+		inherit(&files->image);
+		inherit(&files->data);
+		if (chdir(FD_DIR)) {
+			fprintf(stderr, "cowchain: " FD_DIR ": %s\n", strerror(errno));
 			_exit(126);
 		}
 		execvp(argv[0], argv);
@@ -197,37 +164,37 @@ static int run_qemu_img(const char *dir, char *const argv[])
 	return -1;
 }
 
-static char *make_options(const struct create_request *req)
+/* The name of the layer below for the header; NULL after a message. Caller frees. */
+static char *backing_name(const struct create_request *req, const struct created *files)
 {
-	struct strbuf sb = { 0 };
-	char *real, *quoted;
+	char *dir, *name;
 
-	strbuf_addf(&sb, "extended_l2=on,preallocation=metadata,cluster_size=%" PRIu64,
-		    req->cluster_size);
-	if (!req->data_file)
-		return sb.text;
-	/*
-	 * The file exists, as it was claimed before. Its name is always absolute: QEMU resolves a
-	 * relative name of a data file from its working directory. Without data_file_raw, an
-	 * autoclear bit that the target refuses.
-	 */
-	real = source_lasting_name(req->data_file);
-	quoted = quote_commas(real ? real : req->data_file);
-	strbuf_addf(&sb, ",data_file=%s", quoted);
-	free(quoted);
-	free(real);
-	return sb.text;
+	if (req->backing_name)
+		return xstrdup(req->backing_name);
+	dir = new_file_dir(&files->image);
+	name = dir ? path_stored_name(dir, req->backing) : NULL;
+	free(dir);
+	return name;
 }
 
-static int run_create(const struct create_request *req, const char *dir)
+/* Without data_file_raw, an autoclear bit that the target refuses. */
+static char *make_options(const struct create_request *req, const struct data_name *data)
 {
-	char *options = make_options(req);
+	return xasprintf("extended_l2=on,preallocation=metadata,cluster_size=%" PRIu64 "%s%s",
+			 req->cluster_size, data->stand_in ? ",data_file=" : "",
+			 data->stand_in ? data->stand_in : "");
+}
+
+static int run_create(const struct create_request *req, const struct created *files,
+		      const struct data_name *data)
+{
+	bool below = req->backing || req->backing_name;
+	char *backing = below ? backing_name(req, files) : NULL;
 	char *size = xasprintf("%" PRIu64, req->size);
-	/* qemu-img takes what precedes a colon for a protocol, unless a slash comes first. */
-	char *file = xasprintf("./%s", path_base(req->path));
-	char *backing = NULL;
+	char *file = xasprintf("./%d", files->image.fd);
+	char *options = make_options(req, data);
 	char *argv[16];
-	int n = 0, ret;
+	int n = 0, ret = below && !backing ? -1 : 0;
 
 	argv[n++] = (char *)"qemu-img";
 	argv[n++] = (char *)"create";
@@ -236,9 +203,7 @@ static int run_create(const struct create_request *req, const char *dir)
 	argv[n++] = (char *)"qcow2";
 	argv[n++] = (char *)"-o";
 	argv[n++] = options;
-	if (req->backing || req->backing_name) {
-		backing = req->backing_name ? xstrdup(req->backing_name) :
-					      path_stored_name(dir, req->backing);
+	if (below) {
 		/* -u: do not open the backing file, which may be in use; the size is given. */
 		argv[n++] = (char *)"-u";
 		argv[n++] = (char *)"-b";
@@ -249,7 +214,8 @@ static int run_create(const struct create_request *req, const char *dir)
 	argv[n++] = file;
 	argv[n++] = size;
 	argv[n] = NULL;
-	ret = run_qemu_img(dir, argv);
+	if (!ret)
+		ret = run_qemu_img(files, argv);
 	if (ret)
 		cc_error("%s: qemu-img create %s", req->path,
 			 hold_interrupted() ? "was interrupted" : "failed");
@@ -260,78 +226,53 @@ static int run_create(const struct create_request *req, const char *dir)
 	return ret;
 }
 
-/*
- * Make sure that the file system cannot run out of space under a file, without changing its
- * contents or length. (Loop devices may report success for a write of which only a first part found
- * space.)
- */
-static int reserve_space(const char *path)
+static int fill_files(const struct create_request *req, const struct created *files)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
-	int ret = -1;
+	struct data_name data = { 0 };
+	int ret = files->data.path ? make_data_name(&files->data, &data) : 0;
 
-	if (fd >= 0 && !fstat(fd, &st)) {
-		if (S_ISBLK(st.st_mode) || !st.st_size)
-			ret = 0;
-		else
-			ret = fallocate(fd, 0, 0, st.st_size);
-	}
-	if (ret)
-		cc_error("%s: cannot reserve its space: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	if (!ret)
+		ret = run_create(req, files, &data);
+	if (!ret && data.name)
+		ret = image_rename_data(files->image.fd, req->path, data.stand_in, data.name);
+	if (!ret && req->reserve)
+		ret = new_file_reserve(&files->image);
+	if (!ret && req->reserve && files->data.path)
+		ret = new_file_reserve(&files->data);
+	free_data_name(&data);
 	return ret;
 }
 
-static int reserve_all(const struct create_request *req)
+int create_image(const struct create_request *req, struct created *files)
 {
-	if (!req->reserve)
-		return 0;
-	if (reserve_space(req->path))
-		return -1;
-	return req->data_file ? reserve_space(req->data_file) : 0;
-}
+	int ret;
 
-int create_image(const struct create_request *req, struct created *made)
-{
-	char *dir = real_parent(req->path);
-	int ret = -1;
-
-	memset(made, 0, sizeof(*made));
-	if (!dir)
-		return -1;
+	memset(files, 0, sizeof(*files));
 	hold_begin();
-	if (!reserve_names(req, made))
-		ret = run_create(req, dir);
+	ret = open_files(req, files);
 	if (!ret)
-		ret = reserve_all(req);
-	free(dir);
+		ret = fill_files(req, files);
+	if (!ret)
+		ret = new_file_check_name(&files->image);
+	if (!ret && files->data.path)
+		ret = new_file_check_name(&files->data);
 	if (!ret && hold_interrupted())
 		ret = -1;
 	if (ret)
-		create_undo(made);
+		create_undo(files);
 	hold_end();
 	return ret;
 }
 
-/* qemu-img removes a file itself if it cannot fill it. */
-static void undo(const char *path)
+void create_undo(struct created *files)
 {
-	if (path && unlink(path) && errno != ENOENT)
-		cc_error("%s: cannot remove it: %s", path, strerror(errno));
+	new_file_remove(&files->image);
+	new_file_remove(&files->data);
+	create_done(files);
 }
 
-void create_undo(struct created *made)
+void create_done(struct created *files)
 {
-	undo(made->image);
-	undo(made->data);
-	create_done(made);
-}
-
-void create_done(struct created *made)
-{
-	free(made->image);
-	free(made->data);
-	memset(made, 0, sizeof(*made));
+	new_file_close(&files->image);
+	new_file_close(&files->data);
 }

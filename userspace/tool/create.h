@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "new-file.h"
 #include "target.h"
 
 #define DEFAULT_CLUSTER_SIZE (128U << 10)
@@ -29,17 +30,20 @@ struct create_request {
 	bool reserve;			/* allocate all space on the file system */
 };
 
-/* The files that create_image() made and create_undo() removes. */
+/* The files that create_image() opened or made. */
 struct created {
-	char *image;
-	char *data;
+	struct new_file image;
+	struct new_file data;
 };
 
-/* Returns 0, or -1 after a message. Leaves nothing behind on failure or after a signal. */
-int create_image(const struct create_request *req, struct created *made);
+/*
+ * Returns 0, or -1 after a message. Leaves nothing behind on failure or after a signal. The files
+ * remain open until create_done().
+ */
+int create_image(const struct create_request *req, struct created *files);
 /* Remove what was made, because a later step failed. */
-void create_undo(struct created *made);
+void create_undo(struct created *files);
 /* Keep it. */
-void create_done(struct created *made);
+void create_done(struct created *files);
 
 #endif

@@ -2,8 +2,10 @@
 /*
  * Reads headers of qcow2 images with the parser of the kernel module.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "file.h"
 #include "image.h"
@@ -52,10 +54,16 @@ static const uint8_t *find_data_name(const uint8_t *buf, uint32_t end, const str
 	return NULL;
 }
 
+/* Where the extensions end. */
+static uint32_t names_end(const struct q2_info *info)
+{
+	return info->backing_offset ? info->backing_offset : (uint32_t)q2_cluster_size(info);
+}
+
 static int take_names(const uint8_t *buf, const char *path, struct image *image)
 {
 	const struct q2_info *info = &image->info;
-	uint32_t end = info->backing_offset ? info->backing_offset : (uint32_t)q2_cluster_size(info);
+	uint32_t end = names_end(info);
 	uint32_t len = 0;
 	const uint8_t *name;
 
@@ -141,25 +149,66 @@ static void *read_aligned(int fd, const char *path, size_t size, uint64_t off, s
 	return buf;
 }
 
+/* The first cluster, where names and extensions are; NULL after a message. Caller frees. */
+static uint8_t *read_header(int fd, const char *path, size_t *len)
+{
+	uint8_t *buf = read_aligned(fd, path, READ_ALIGN, 0, len);
+	struct q2_error err;
+	int bytes;
+
+	if (!buf)
+		return NULL;
+	/* Its size is in the first sector. */
+	bytes = *len < SECTOR_SIZE ? 0 : q2_header_bytes(buf, &err);
+	if (bytes <= (int)READ_ALIGN)
+		return buf;
+	free(buf);
+	return read_aligned(fd, path, (size_t)bytes, 0, len);
+}
+
 int image_read(int fd, const char *path, uint64_t file_size, struct image *image)
 {
-	struct q2_error err;
 	size_t len;
-	int bytes, ret;
-	uint8_t *buf = read_aligned(fd, path, READ_ALIGN, 0, &len);
+	uint8_t *buf = read_header(fd, path, &len);
+	int ret;
 
 	memset(image, 0, sizeof(*image));
 	if (!buf)
 		return -1;
-	/* Names and extensions may fill the first cluster; its size is in the first sector. */
-	bytes = len < SECTOR_SIZE ? 0 : q2_header_bytes(buf, &err);
-	if (bytes > (int)READ_ALIGN) {
-		free(buf);
-		buf = read_aligned(fd, path, (size_t)bytes, 0, &len);
-		if (!buf)
-			return -1;
-	}
 	ret = image_parse(buf, len, path, file_size, image);
+	free(buf);
+	return ret;
+}
+
+static int write_name(int fd, const char *path, const char *name, off_t at)
+{
+	size_t len = strlen(name);
+
+	if (pwrite(fd, name, len, at) == (ssize_t)len && !fdatasync(fd))
+		return 0;
+	cc_error("%s: cannot write its header: %s", path, strerror(errno));
+	return -1;
+}
+
+int image_rename_data(int fd, const char *path, const char *from, const char *to)
+{
+	const uint8_t *name = NULL;
+	struct image image = { 0 };
+	uint32_t len = 0;
+	size_t size;
+	uint8_t *buf = read_header(fd, path, &size);
+	int ret = -1;
+
+	if (!buf)
+		return -1;
+	if (!image_parse(buf, size, path, UINT64_MAX, &image))
+		name = find_data_name(buf, names_end(&image.info), &image.info, &len);
+	if (name && len == strlen(from) && len == strlen(to) && !memcmp(name, from, len))
+		ret = write_name(fd, path, to, name - buf);
+	else
+		cc_error("%s: its header does not have the name of the data file that qemu-img was given",
+			 path);
+	image_free(&image);
 	free(buf);
 	return ret;
 }

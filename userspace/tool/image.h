@@ -35,6 +35,12 @@ void image_free(struct image *image);
 bool image_is_qcow2(int fd);
 
 /*
+ * Replace the name of the data file in the header, if it is from, by another one of the same length.
+ * Returns 0, or -1 after a message.
+ */
+int image_rename_data(int fd, const char *path, const char *from, const char *to);
+
+/*
  * For messages: the command that puts another backing file into the header of path. Without -b it
  * would leave the image without one. format NULL: the user has to fill it in. Caller frees.
  */

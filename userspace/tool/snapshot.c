@@ -184,9 +184,27 @@ static int check_new(const struct snapshot *snap, const struct live *live, const
 	return layer_check_writable(layer);
 }
 
+/* Whoever owns the directory may have exchanged it since. */
+static int check_same(const struct new_file *made, const struct source *opened)
+{
+	struct stat st;
+
+	if (!fstat(made->fd, &st) && st.st_dev == opened->file_dev && st.st_ino == opened->file_ino)
+		return 0;
+	cc_error("%s: was replaced after it was made", made->path);
+	return -1;
+}
+
+static int check_made(const struct created *made, const struct layer *layer)
+{
+	if (made->image.path && check_same(&made->image, &layer->file))
+		return -1;
+	return made->data.path ? check_same(&made->data, &layer->data) : 0;
+}
+
 /* Open NEW as it is on disk, made by us or by the user. */
 static int open_new(const struct snapshot *snap, const struct live *live, const char *top,
-		    bool existed, struct layer *layer)
+		    const struct created *made, struct layer *layer)
 {
 	int ret = snap->data_file ?
 		layer_open_with_data(layer, KIND_QCOW2, snap->image, snap->data_file, true, &snap->opt) :
@@ -194,7 +212,7 @@ static int open_new(const struct snapshot *snap, const struct live *live, const 
 
 	if (ret)
 		return -1;
-	if (!check_new(snap, live, top, existed, layer))
+	if (!check_made(made, layer) && !check_new(snap, live, top, !made->image.path, layer))
 		return 0;
 	layer_close(layer);
 	return -1;
@@ -244,7 +262,7 @@ int snapshot_take(const struct snapshot *snap, const struct live *live)
 	}
 	if (!existed && make_image(snap, live, top, &made))
 		goto out;
-	if (!open_new(snap, live, top, existed, &layer)) {
+	if (!open_new(snap, live, top, &made, &layer)) {
 		ret = snap->check_space ? space_check_copy(live, &layer) : 0;
 		if (!ret)
 			ret = send_snapshot(snap, live, &layer);

@@ -123,12 +123,31 @@ shell 'a failed qemu-img leaves nothing' \
 		[ ! -e f.qcow2 ] && [ ! -e f.raw ]"
 # a real one removes a file that it cannot fill
 shell 'nor does one that removes the image itself, and nothing is said about that' \
-	"printf '#!/bin/sh\nrm -f f.qcow2\nexit 1\n' >bin/qemu-img
+	"printf '#!/bin/sh\nrm -f $dir/f.qcow2\nexit 1\n' >bin/qemu-img
 	! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M 2>said; cat said
 	grep 'qemu-img create failed' said && ! grep 'cannot remove' said && [ ! -e f.qcow2 ]"
 shell 'a disk that is too large leaves nothing, either' \
 	"! '$cowchain' create f.qcow2 --size 8000P 2>said; cat said
 	grep 'qemu-img create failed' said && ! grep 'cannot remove' said && [ ! -e f.qcow2 ]"
+# Whoever owns the directory exchanges what is being made. $1 is put in place of f.qcow2 or f.raw.
+exchanged() {
+	printf '#!/bin/sh\nmv %s %s.moved; %s\nexec /usr/bin/env PATH=%s qemu-img "$@"\n' "$dir/$1" "$dir/$1" \
+		"$2" "$PATH" >bin/qemu-img
+	shell "a new file that is exchanged: $1, $2" \
+		"! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw 2>said; cat said
+		grep '$1: was replaced' said && cmp victim victim.was && ls $1 && ls | grep '^f[.]'"
+	rm -f f.*
+}
+printf 'precious' >victim
+cp victim victim.was
+for name in f.qcow2 f.raw; do
+	exchanged $name "ln -s $dir/victim $dir/$name"
+	exchanged $name "ln $dir/victim $dir/$name"
+	exchanged $name "mkfifo $dir/$name"
+done
+shell 'a link that leads nowhere is not followed' \
+	"ln -s $dir/made f.qcow2; ! '$cowchain' create f.qcow2 --size 1M && ! '$cowchain' create f.qcow2 --size 1M --force &&
+		[ ! -e made ]; status=\$?; rm f.qcow2; exit \$status"
 # interrupted SIGNAL STATUS SCRIPT: create, with SCRIPT as qemu-img, leaves nothing behind. Signals may
 # be ignored if this runs in the background, hence --default-signal.
 interrupted() {

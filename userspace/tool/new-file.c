@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Makes files, and removes them again, without resolving their names a second time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs.h"
+#include "loop.h"
+#include "new-file.h"
+#include "path.h"
+#include "source.h"
+#include "users.h"
+#include "util.h"
+
+static int fail_errno(const struct new_file *file, const char *what)
+{
+	cc_error("%s: %s%s", file->path, what, strerror(errno));
+	return -1;
+}
+
+static int open_dir(struct new_file *file)
+{
+	char *dir = path_dir(file->path);
+
+	file->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (file->dir < 0)
+		cc_error("%s: %s: %s", file->path, dir, strerror(errno));
+	free(dir);
+	return file->dir < 0 ? -1 : 0;
+}
+
+static int say_in_use(const struct new_file *file, dev_t dev)
+{
+	char *users = users_find(dev);
+
+	cc_error("%s: is in use: %s", file->path,
+		 users ? users : "mounted, or part of another device");
+	free(users);
+	return -1;
+}
+
+/* Open what was found, which is neither a FIFO nor anything else that acts when it is opened. */
+static int reopen(struct new_file *file, int found, const struct stat *st)
+{
+	char *path = xasprintf("/proc/self/fd/%d", found);
+
+	/* Of a block device, O_EXCL refuses one that is mounted or part of another device. */
+	file->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
+			(S_ISBLK(st->st_mode) ? O_EXCL : 0));
+	free(path);
+	if (file->fd >= 0)
+		return S_ISBLK(st->st_mode) ? 0 : loop_check_unused(st, file->path);
+	return errno == EBUSY ? say_in_use(file, st->st_rdev) : fail_errno(file, "");
+}
+
+/* --force does not extend to mounted devices or to layers of a chain. */
+static int open_existing(struct new_file *file)
+{
+	int found = openat(file->dir, path_base(file->path), O_PATH | O_CLOEXEC);
+	struct stat st;
+	int ret = -1;
+
+	if (found < 0 || fstat(found, &st))
+		fail_errno(file, "");
+	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		cc_error("%s: neither a regular file nor a block device", file->path);
+	else
+		ret = reopen(file, found, &st);
+	if (found >= 0)
+		close(found);
+	return ret;
+}
+
+static int open_or_make(struct new_file *file, unsigned int flags)
+{
+	file->fd = openat(file->dir, path_base(file->path),
+			  O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+	file->made = file->fd >= 0;
+	if (file->made)
+		return 0;
+	if (errno == EEXIST && flags & NEW_FILE_OVERWRITE)
+		return open_existing(file);
+	if (errno != EEXIST)
+		return fail_errno(file, "");
+	cc_error("%s: %s: take another name%s", file->path, strerror(errno),
+		 flags & NEW_FILE_CAN_OVERWRITE ? ", or --force to overwrite it" : "");
+	return -1;
+}
+
+/* Space that is reserved is of use only if the file system writes to it in place. */
+static int have_in_place(const struct new_file *file)
+{
+	if (!fs_write_in_place(file->fd))
+		return 0;
+	cc_error("%s: cannot have it written in place, so that --reserve is of no use: %s; remove it first, or take another name",
+		 file->path, strerror(errno));
+	return -1;
+}
+
+int new_file_open(struct new_file *file, const char *path, unsigned int flags)
+{
+	struct stat st;
+	int ret;
+
+	*file = (struct new_file){ .path = xstrdup(path), .dir = -1, .fd = -1 };
+	ret = open_dir(file);
+	if (!ret)
+		ret = open_or_make(file, flags);
+	if (!ret && flags & NEW_FILE_RESERVE && !fstat(file->fd, &st) && S_ISREG(st.st_mode))
+		ret = have_in_place(file);
+	if (ret) {
+		new_file_remove(file);
+		new_file_close(file);
+	}
+	return ret;
+}
+
+/* The name that the kernel has for an open file. */
+static char *name_of(const struct new_file *file, int fd)
+{
+	char *link = xasprintf("/proc/self/fd/%d", fd);
+	char *real = realpath(link, NULL);
+
+	if (!real)
+		fail_errno(file, "cannot find out where it is: ");
+	free(link);
+	return real;
+}
+
+char *new_file_dir(const struct new_file *file)
+{
+	return name_of(file, file->dir);
+}
+
+char *new_file_lasting_name(const struct new_file *file)
+{
+	struct stat st;
+	char *name;
+
+	if (fstat(file->fd, &st) || !S_ISBLK(st.st_mode))
+		return name_of(file, file->fd);
+	/* It is only written down: whatever it leads to then is checked when it is used. */
+	name = source_lasting_name(file->path);
+	if (!name)
+		fail_errno(file, "");
+	return name;
+}
+
+bool new_file_is(const struct new_file *file, const struct stat *b)
+{
+	struct stat a;
+
+	if (fstat(file->fd, &a))
+		return false;
+	if (S_ISBLK(a.st_mode) && S_ISBLK(b->st_mode))
+		return a.st_rdev == b->st_rdev;
+	if (S_ISBLK(a.st_mode))
+		return loop_shows_file(a.st_rdev, b);
+	if (S_ISBLK(b->st_mode))
+		return loop_shows_file(b->st_rdev, &a);
+	return a.st_dev == b->st_dev && a.st_ino == b->st_ino;
+}
+
+int new_file_reserve(const struct new_file *file)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st))
+		return fail_errno(file, "");
+	if (S_ISBLK(st.st_mode) || !st.st_size || !fallocate(file->fd, 0, 0, st.st_size))
+		return 0;
+	return fail_errno(file, "cannot reserve its space: ");
+}
+
+/* What has its name now; without following a link if the file was made, which is none. */
+static bool has_name(const struct new_file *file)
+{
+	struct stat st;
+
+	return !fstatat(file->dir, path_base(file->path), &st,
+			file->made ? AT_SYMLINK_NOFOLLOW : 0) &&
+	       new_file_is(file, &st);
+}
+
+int new_file_check_name(const struct new_file *file)
+{
+	if (has_name(file))
+		return 0;
+	cc_error("%s: was replaced while it was being made", file->path);
+	return -1;
+}
+
+void new_file_remove(const struct new_file *file)
+{
+	if (!file->path || !file->made)
+		return;
+	/* An owner of the directory who exchanges it right now loses a file of his. */
+	if (has_name(file) && unlinkat(file->dir, path_base(file->path), 0))
+		fail_errno(file, "cannot remove it: ");
+}
+
+void new_file_close(struct new_file *file)
+{
+	if (!file->path)
+		return;
+	if (file->fd >= 0)
+		close(file->fd);
+	if (file->dir >= 0)
+		close(file->dir);
+	free(file->path);
+	memset(file, 0, sizeof(*file));
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A file that is being made, or overwritten, in a directory that somebody else may own. It is used
+ * by its descriptor only, so that it does not matter what happens to its name meanwhile.
+ */
+#ifndef COWCHAIN_NEW_FILE_H
+#define COWCHAIN_NEW_FILE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+struct new_file {
+	char *path;		/* as given, for messages; NULL: none */
+	int dir;		/* its directory */
+	int fd;			/* the file or block device */
+	bool made;		/* it did not exist */
+};
+
+enum new_file_flags {
+	NEW_FILE_OVERWRITE = 1 << 0,	/* also a file or block device that exists, if it is not in use */
+	NEW_FILE_CAN_OVERWRITE = 1 << 1, /* the verb has an option for that */
+	NEW_FILE_RESERVE = 1 << 2,	/* new_file_reserve() will be called */
+};
+
+/* Returns 0, or -1 after a message. */
+int new_file_open(struct new_file *file, const char *path, unsigned int flags);
+/* The canonical directory; NULL after a message. Caller frees. */
+char *new_file_dir(const struct new_file *file);
+/* The absolute name for a header, see source_lasting_name(). NULL after a message. Caller frees. */
+char *new_file_lasting_name(const struct new_file *file);
+/* Is it the file or block device? Also a loop device of it, or the file of a loop device. */
+bool new_file_is(const struct new_file *file, const struct stat *st);
+/*
+ * Make sure that the file system cannot run out of space under the file, without changing its
+ * contents or length. Returns 0, or -1 after a message.
+ */
+int new_file_reserve(const struct new_file *file);
+/* Does its name still lead to it? Returns 0, or -1 after a message. */
+int new_file_check_name(const struct new_file *file);
+/* Remove it, if it was made, and its name is not that of another file by now. */
+void new_file_remove(const struct new_file *file);
+/* Does nothing if the file was never opened. */
+void new_file_close(struct new_file *file);
+
+#endif
