@@ -12,7 +12,10 @@ snapshot() {
 	attached
 	io random:20:1
 	cp model.raw frozen.raw
+	chown 1:2 d.qcow2
+	chmod 640 d.qcow2
 	cowchain snapshot cct "$T/e.qcow2"
+	eq "$(stat -c '%u:%g %a' e.qcow2)" "1:2 640" "owner and mode"
 	status cct
 	eq "$S_LAYERS" 5 layers
 	io random:20:2 verify
@@ -33,7 +36,9 @@ copy() {
 
 	attached
 	io random:20:1
+	chmod 600 d.qcow2
 	cowchain copy cct "$T/new.qcow2" --data-file "$T/new.data" --wait --quiet
+	eq "$(stat -c %a new.qcow2 new.data | xargs)" "600 600" "modes"
 	status cct
 	eq "$S_LAYERS" 1 layers
 	io verify random:20:2

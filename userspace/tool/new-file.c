@@ -78,7 +78,7 @@ static int open_existing(struct new_file *file)
 static int open_or_make(struct new_file *file, unsigned int flags)
 {
 	file->fd = openat(file->dir, path_base(file->path),
-			  O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+			  O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
 	file->made = file->fd >= 0;
 	if (file->made)
 		return 0;
@@ -174,6 +174,15 @@ int new_file_reserve(const struct new_file *file)
 	if (S_ISBLK(st.st_mode) || !st.st_size || !fallocate(file->fd, 0, 0, st.st_size))
 		return 0;
 	return fail_errno(file, "cannot reserve its space: ");
+}
+
+void new_file_give(const struct new_file *file, const struct stat *st)
+{
+	/* The owner first: until then nobody else may use it. */
+	if (file->made && (fchown(file->fd, st->st_uid, st->st_gid) ||
+			   fchmod(file->fd, st->st_mode & 0666)))
+		cc_note("%s: cannot give it the owner and permissions of the present top: %s",
+			file->path, strerror(errno));
 }
 
 /* What has its name now; without following a link if the file was made, which is none. */

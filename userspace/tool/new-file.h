@@ -22,7 +22,7 @@ enum new_file_flags {
 	NEW_FILE_RESERVE = 1 << 2,	/* new_file_reserve() will be called */
 };
 
-/* Returns 0, or -1 after a message. */
+/* A file that is made can be read and written by its owner only. Returns 0, or -1 after a message. */
 int new_file_open(struct new_file *file, const char *path, unsigned int flags);
 /* The canonical directory; NULL after a message. Caller frees. */
 char *new_file_dir(const struct new_file *file);
@@ -35,6 +35,8 @@ bool new_file_is(const struct new_file *file, const struct stat *st);
  * contents or length. Returns 0, or -1 after a message.
  */
 int new_file_reserve(const struct new_file *file);
+/* Give a file that was made the owner, group and permissions of another one; a note if that fails. */
+void new_file_give(const struct new_file *file, const struct stat *st);
 /* Does its name still lead to it? Returns 0, or -1 after a message. */
 int new_file_check_name(const struct new_file *file);
 /* Remove it, if it was made, and its name is not that of another file by now. */

@@ -12,6 +12,7 @@
 #include "create.h"
 #include "devno.h"
 #include "hold.h"
+#include "loop.h"
 #include "options.h"
 #include "snapshot.h"
 #include "space-check.h"
@@ -202,6 +203,30 @@ static int check_made(const struct created *made, const struct layer *layer)
 	return made->data.path ? check_same(&made->data, &layer->data) : 0;
 }
 
+/*
+ * Those who may read the disk, and write to it, are the same as before. Up to here, nobody else could
+ * change what was made.
+ */
+static void give_away(const struct created *made, const struct live *live)
+{
+	char *path = NULL;
+	struct stat st;
+	dev_t dev;
+	int fd;
+
+	if (!made->image.path || devno_parse(live->table.layers[live_top(live)].dev, &dev))
+		return;
+	/* Of a block device, the permissions are those of a node, which anybody may have made. */
+	fd = loop_open_file(dev, &path);
+	if (fd >= 0 && !fstat(fd, &st)) {
+		new_file_give(&made->image, &st);
+		new_file_give(&made->data, &st);
+	}
+	if (fd >= 0)
+		close(fd);
+	free(path);
+}
+
 /* Open NEW as it is on disk, made by us or by the user. */
 static int open_new(const struct snapshot *snap, const struct live *live, const char *top,
 		    const struct created *made, struct layer *layer)
@@ -212,8 +237,10 @@ static int open_new(const struct snapshot *snap, const struct live *live, const 
 
 	if (ret)
 		return -1;
-	if (!check_made(made, layer) && !check_new(snap, live, top, !made->image.path, layer))
+	if (!check_made(made, layer) && !check_new(snap, live, top, !made->image.path, layer)) {
+		give_away(made, live);
 		return 0;
+	}
 	layer_close(layer);
 	return -1;
 }

@@ -177,6 +177,10 @@ shell 'another one absolute' \
 	"qemu-img info --output=json sub/c.qcow2 | grep '\"backing-filename\": \"$dir/b.qcow2\"'"
 shell 'a data file absolute: QEMU resolves a relative name from its working directory' \
 	"cd /; qemu-img info '$dir/d,x:y.qcow2' | grep 'data file: $dir/sub/d,d:1.raw'"
+shell 'new files are nobody else'"'"'s business' \
+	"umask 022; rm -f p.*; '$cowchain' create p.qcow2 --size 1M --data-file p.raw --backing base.raw --format raw &&
+		[ \"\$(stat -c %a p.qcow2 p.raw | xargs)\" = '600 600' ]"
+rm p.qcow2 p.raw
 shell 'and is as long as the disk' "test \$(stat -c %s 'sub/d,d:1.raw') = 104857600"
 expect 0 '' create r.qcow2 -b base.raw -F raw --data-file r.raw --reserve
 # shellcheck disable=SC2016
