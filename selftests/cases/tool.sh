@@ -117,6 +117,30 @@ rules() {
 	[ ! -e /dev/mapper/cct ] || fail "a device was made"
 }
 
+# The image on the device may come from a stranger, who knows the names of the host's disks.
+it "an image on a block device names no other one of the host" rules_device
+rules_device() {
+	local other top name
+
+	need cowchain
+	use abcd a.raw d.qcow2
+	other=$(mkloop "ro:$T/a.raw")
+	dmsetup create cct-lv --readonly --table "0 $SECTORS linear $other 0"
+	for name in "$other" "${other##*/}" "./${other##*/}" "$T/a.raw"; do
+		qcow2poke d.qcow2 backing "$name" raw
+		top=$(mkloop "$T/d.qcow2")
+		tool_fails 1 'not followed.*(--layer|--allow-dir)' attach cct "$top"
+		mkloop -x "$top"
+	done
+	qcow2poke d.qcow2 backing /dev/mapper/cct-lv raw
+	top=$(mkloop "$T/d.qcow2")
+	tool_fails 1 '--allow-dir /dev/mapper' attach cct "$top"
+	cowchain attach cct "$top" --allow-dir /dev/mapper
+	cowchain detach cct
+	cowchain attach cct --layer raw:/dev/mapper/cct-lv --layer "qcow2:$top"
+	cowchain detach cct
+}
+
 it "the format is never probed" no_probing
 no_probing() {
 	need cowchain

@@ -103,8 +103,7 @@ static int follow_down(struct chain *chain, const char *top, enum layer_kind kin
 			return 0;
 		if (backing_kind(layer, opt, &kind))
 			return -1;
-		path = path_follow(layer->file.path, layer->image.backing_name, PATH_BACKING,
-				   &opt->allow);
+		path = layer_follow(layer, layer->image.backing_name, PATH_BACKING, &opt->allow);
 		if (!path)
 			return -1;
 	}

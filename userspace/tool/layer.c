@@ -64,6 +64,14 @@ static int check_data_size(const struct layer *layer)
 	return -1;
 }
 
+char *layer_follow(const struct layer *layer, const char *name, const char *what,
+		   const struct allow_dirs *allow)
+{
+	struct path_image image = { layer->file.path, layer->file.block };
+
+	return path_follow(&image, name, what, allow);
+}
+
 /* Open the external data file that the header names. */
 static int open_data(struct layer *layer, bool writable, const struct layer_options *opt)
 {
@@ -78,7 +86,7 @@ static int open_data(struct layer *layer, bool writable, const struct layer_opti
 			 layer->file.path);
 		return -1;
 	}
-	path = path_follow(layer->file.path, layer->image.data_name, PATH_DATA, &opt->allow);
+	path = layer_follow(layer, layer->image.data_name, PATH_DATA, &opt->allow);
 	if (!path)
 		return -1;
 	ret = open_named(&layer->data, path, flags);

@@ -101,43 +101,92 @@ char *path_stored_name(const char *image_dir, const char *target)
 	return xstrdup(rel);
 }
 
-/* May an image in the canonical directory own_dir name the canonical path real? */
-static bool is_allowed(const char *real, const char *own_dir, const struct allow_dirs *allow)
+/* Only root makes names in there. */
+static bool is_dev(const char *dir)
+{
+	return !strcmp(dir, "/dev") || path_below(dir, "/dev");
+}
+
+bool path_allowed(const struct path_case *c, const struct allow_dirs *allow)
 {
 	size_t i;
 
-	if (path_below(real, own_dir))
+	/* Any disk of the host is below /dev, which is nobody's own directory. */
+	if (c->own && path_below(c->real, c->own) &&
+	    (!path_below(c->real, "/dev") || path_below(c->own, "/dev")))
 		return true;
-	for (i = 0; i < allow->nr; i++)
-		if (path_below(real, allow->dirs[i]))
+	for (i = 0; i < allow->nr; i++) {
+		if (path_below(c->real, allow->dirs[i]))
 			return true;
+		/* /dev/vg/base is a link to /dev/dm-3. */
+		if (c->block && is_dev(allow->dirs[i]) && path_below(c->named, allow->dirs[i]))
+			return true;
+	}
 	return false;
 }
 
-static char *check_allowed(const char *image, const char *what, char *path,
+static void say_not_allowed(const char *image, const char *what, const struct path_case *c)
+{
+	char *dir = path_dir(c->block && is_dev(c->named) ? c->named : c->real);
+
+	if (strcmp(dir, "/dev"))
+		cc_error("%s: its %s %s is outside of %s and is not followed: if you trust the image, give --allow-dir %s",
+			 image, what, c->real, c->own ? c->own : "any directory of its own", dir);
+	else
+		cc_error("%s: its %s %s is a device of the host and is not followed: if that is intended, list the layers with 'cowchain attach --layer'",
+			 image, what, c->real);
+	free(dir);
+}
+
+/* The name in the canonical directory that has it, whatever it leads to. Caller frees. */
+static char *named_path(const char *path)
+{
+	char *dir = path_dir(path), *real = realpath(dir, NULL);
+	char *named = real ? join(real, path_base(path)) : NULL;
+
+	free(real);
+	free(dir);
+	return named;
+}
+
+/* Is the node a block device, by this name as well? Links on the way may have changed meanwhile. */
+static bool leads_to_block(const char *named, const char *node)
+{
+	char *real = realpath(named, NULL);
+	struct stat st;
+	bool leads = real && !strcmp(real, node) && !stat(node, &st) && S_ISBLK(st.st_mode);
+
+	free(real);
+	return leads;
+}
+
+static char *check_allowed(const struct path_image *image, const char *what, char *path,
 			   const struct allow_dirs *allow)
 {
-	char *dir = path_dir(image);
+	char *dir = path_dir(image->path);
 	char *own = realpath(dir, NULL);
-	char *real = realpath(path, NULL);
-	char *real_dir;
+	char *named = own ? named_path(path) : NULL;
+	char *real = named ? realpath(path, NULL) : NULL;
+	struct path_case c = {
+		.own = image->device ? NULL : own,
+		.named = named,
+		.real = real,
+		.block = real && leads_to_block(named, real),
+	};
+	bool good = false;
 
-	if (!own || !real) {
-		cc_error("%s: its %s %s: %s", image, what, path, strerror(errno));
-	} else if (!is_allowed(real, own, allow)) {
-		real_dir = path_dir(real);
-		cc_error("%s: its %s %s is outside of %s and is not followed: if you trust the image, give --allow-dir %s",
-			 image, what, real, own, real_dir);
-		free(real_dir);
-	} else {
-		free(dir);
-		free(own);
-		free(real);
-		return path;
-	}
+	if (!own || !real || !named)
+		cc_error("%s: its %s %s: %s", image->path, what, path, strerror(errno));
+	else if (path_allowed(&c, allow))
+		good = true;
+	else
+		say_not_allowed(image->path, what, &c);
+	free(named);
 	free(dir);
 	free(own);
 	free(real);
+	if (good)
+		return path;
 	free(path);
 	return NULL;
 }
@@ -153,22 +202,22 @@ static void say_protocol(const char *image, const char *name, const char *what)
 			 image, what, name);
 }
 
-char *path_follow(const char *image, const char *name, const char *what,
+char *path_follow(const struct path_image *image, const char *name, const char *what,
 		  const struct allow_dirs *allow)
 {
 	char *dir, *path;
 
 	if (!name[0]) {
-		cc_error("%s: the name of the %s in its header is empty", image, what);
+		cc_error("%s: the name of the %s in its header is empty", image->path, what);
 		return NULL;
 	}
 	if (path_has_protocol(name)) {
-		say_protocol(image, name, what);
+		say_protocol(image->path, name, what);
 		return NULL;
 	}
 	if (name[0] == '/')
 		return check_allowed(image, what, xstrdup(name), allow);
-	dir = path_dir(image);
+	dir = path_dir(image->path);
 	path = join(dir, name);
 	free(dir);
 	return check_allowed(image, what, path, allow);

@@ -45,15 +45,42 @@ char *path_stored_name(const char *image_dir, const char *target);
 #define PATH_BACKING "backing file"
 #define PATH_DATA "data file"
 
+/* An image with names in its header. */
+struct path_image {
+	const char *path;	/* as it was given */
+	bool device;		/* it is on a block device */
+};
+
+/**
+ * struct path_case - a name that an image has for a file; all paths are absolute.
+ * @own: the canonical directory of the image; NULL if it is on a block device, since there is nothing
+ *	of the image's owner beside the node of a device.
+ * @named: the name, in its canonical directory.
+ * @real: the canonical path of the file that it leads to.
+ * @block: that is a block device.
+ */
+struct path_case {
+	const char *own;
+	const char *named;
+	const char *real;
+	bool block;
+};
+
+/*
+ * May the image have this file as a layer or as its data? It may if the file is below its own
+ * directory, or below one that the user has allowed, or is a block device with a name below one of
+ * these in /dev. Neither /dev nor the root directory makes devices its own. Pure.
+ */
+bool path_allowed(const struct path_case *c, const struct allow_dirs *allow);
+
 /*
  * The file that the header of image names as its PATH_BACKING or PATH_DATA (what), resolved as in
  * QEMU: relative to the directory of image as it was given. The name may have been written by a
- * guest, so it is refused unless the file it finally leads to is below the directory of image or an
- * allowed one.
+ * guest, so it is refused unless path_allowed().
  *
  * Return: the path, which the caller frees, or NULL after a message.
  */
-char *path_follow(const char *image, const char *name, const char *what,
+char *path_follow(const struct path_image *image, const char *name, const char *what,
 		  const struct allow_dirs *allow);
 
 #endif

@@ -109,7 +109,7 @@ static void check_follow(const char *image, const char *name, const struct allow
 	char *path;
 
 	quiet_begin();
-	path = path_follow(image, name, "backing file", allow);
+	path = path_follow(&(struct path_image){ image, false }, name, "backing file", allow);
 	text = quiet_end();
 	if (want) {
 		assert_non_null(path);
@@ -171,6 +171,51 @@ static void followed_names(void **state)
 	allow_dirs_free(&other);
 }
 
+static const struct {
+	struct path_case c;
+	const char *allow;	/* a directory; NULL: none */
+	bool allowed;
+} rules[] = {
+	{ { "/i", "/i/base", "/i/base", false }, NULL, true },
+	{ { "/i", "/i/base", "/j/base", false }, NULL, false },
+	{ { "/i", "/j/base", "/i/base", false }, NULL, true },
+	{ { "/i", "/j/base", "/j/base", false }, "/j", true },
+	{ { "/i", "/j/base", "/k/base", false }, "/j", false },
+	{ { "/i", "/i/disk", "/dev/sda", true }, NULL, false },
+	{ { "/i", "/i/disk", "/dev/sda", true }, "/i", false },
+	{ { "/i", "/dev/sda", "/dev/sda", true }, "/dev", true },
+	{ { "/dev/shm", "/dev/shm/base", "/dev/shm/base", false }, NULL, true },
+	/* an image on /dev/sdb */
+	{ { NULL, "/dev/sda", "/dev/sda", true }, NULL, false },
+	{ { NULL, "/dev/mapper/base", "/dev/dm-3", true }, NULL, false },
+	{ { NULL, "/dev/vg/base", "/dev/dm-3", true }, "/dev/vg", true },
+	{ { NULL, "/dev/vg/base", "/dev/dm-3", true }, "/dev/vg2", false },
+	{ { NULL, "/dev/vg2/base", "/dev/dm-3", true }, "/dev/vg", false },
+	{ { NULL, "/dev/vg/base", "/j/base", false }, "/dev/vg", false },
+	{ { NULL, "/dev/mapper/base", "/dev/mapper/base", true }, "/dev/mapper", true },
+	{ { NULL, "/j/base", "/j/base", false }, "/j", true },
+	{ { NULL, "/j/base", "/j/base", false }, NULL, false },
+	/* a file in /dev */
+	{ { "/dev", "/dev/sda", "/dev/sda", true }, NULL, false },
+	{ { "/", "/dev/sda", "/dev/sda", true }, NULL, false },
+	{ { "/", "/i/base", "/i/base", false }, NULL, true },
+	{ { "/dev/vg", "/dev/vg/base", "/dev/vg/base", true }, NULL, true },
+};
+
+static void the_rules(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(rules); i++) {
+		char *dir = (char *)rules[i].allow;
+		struct allow_dirs allow = { &dir, dir ? 1 : 0 };
+
+		if (path_allowed(&rules[i].c, &allow) != rules[i].allowed)
+			fail_msg("case %zu", i);
+	}
+}
+
 static void allowed_dirs_must_exist(void **state)
 {
 	struct allow_dirs allow = { 0 };
@@ -190,6 +235,7 @@ int main(void)
 		cmocka_unit_test(stored_names),
 		cmocka_unit_test(block_devices_keep_their_names),
 		cmocka_unit_test(followed_names),
+		cmocka_unit_test(the_rules),
 		cmocka_unit_test(allowed_dirs_must_exist),
 	};
 
