@@ -81,32 +81,31 @@ static void reverse(struct chain *chain)
 	}
 }
 
+/* The next layer downwards: the last one names it. */
+static int add_below(struct chain *chain, const struct layer_options *opt)
+{
+	enum layer_kind kind;
+	int ret;
+
+	if (backing_kind(chain_top(chain), opt, &kind) || !add_layer(chain))
+		return -1;
+	ret = layer_open_below(chain_top(chain), kind, chain_top(chain) - 1, opt);
+	/* On failure it holds nothing. */
+	chain->nr -= !!ret;
+	return ret;
+}
+
 static int follow_down(struct chain *chain, const char *top, enum layer_kind kind,
 		       const struct layer_options *opt)
 {
-	char *path = xstrdup(top);
-	struct layer *layer;
-	int ret;
-
-	for (;;) {
-		layer = add_layer(chain);
-		ret = layer ? layer_open(layer, kind, path, chain->nr == 1, opt) : -1;
-		free(path);
-		if (ret) {
-			/* layer_open() has released everything in it. */
-			chain->nr -= !!layer;
-			return -1;
-		}
-		if (check_new(chain))
-			return -1;
-		if (!layer->image.backing_name)
-			return 0;
-		if (backing_kind(layer, opt, &kind))
-			return -1;
-		path = layer_follow(layer, layer->image.backing_name, PATH_BACKING, &opt->allow);
-		if (!path)
-			return -1;
+	if (layer_open(add_layer(chain), kind, top, true, opt)) {
+		chain->nr = 0;
+		return -1;
 	}
+	while (chain_top(chain)->image.backing_name)
+		if (add_below(chain, opt) || check_new(chain))
+			return -1;
+	return 0;
 }
 
 int chain_follow(struct chain *chain, const char *top, enum layer_kind kind,

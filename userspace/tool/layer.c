@@ -25,7 +25,7 @@ static unsigned int open_flags(bool writable, const struct layer_options *opt)
 	return flags;
 }
 
-/* Open the very file whose canonical path was allowed, even if a link changes meanwhile. */
+/* Open what the user has named. */
 static int open_named(struct source *src, const char *path, unsigned int flags)
 {
 	char *real = realpath(path, NULL);
@@ -64,19 +64,19 @@ static int check_data_size(const struct layer *layer)
 	return -1;
 }
 
-char *layer_follow(const struct layer *layer, const char *name, const char *what,
-		   const struct allow_dirs *allow)
+static char *layer_follow(const struct layer *layer, const char *name, const char *what,
+			  const struct allow_dirs *allow, char **real)
 {
-	struct path_image image = { layer->file.path, layer->file.block };
+	struct path_image image = { layer->file.path, layer->file.real, layer->file.block };
 
-	return path_follow(&image, name, what, allow);
+	return path_follow(&image, name, what, allow, real);
 }
 
 /* Open the external data file that the header names. */
 static int open_data(struct layer *layer, bool writable, const struct layer_options *opt)
 {
 	unsigned int flags = open_flags(writable, opt);
-	char *path;
+	char *path, *real;
 	int ret;
 
 	if (!layer->image.info.data_file || opt->no_data)
@@ -86,23 +86,27 @@ static int open_data(struct layer *layer, bool writable, const struct layer_opti
 			 layer->file.path);
 		return -1;
 	}
-	path = layer_follow(layer, layer->image.data_name, PATH_DATA, &opt->allow);
+	path = layer_follow(layer, layer->image.data_name, PATH_DATA, &opt->allow, &real);
 	if (!path)
 		return -1;
-	ret = open_named(&layer->data, path, flags);
+	ret = source_open(&layer->data, path, real, flags);
+	free(real);
 	free(path);
 	return ret ? ret : check_data_size(layer);
 }
 
-static int open_file(struct layer *layer, enum layer_kind kind, const char *path, bool writable,
-		     const struct layer_options *opt)
+/* real: NULL, or the canonical path that was allowed. */
+static int open_file(struct layer *layer, enum layer_kind kind, const char *path, const char *real,
+		     bool writable, const struct layer_options *opt)
 {
+	unsigned int flags = open_flags(writable, opt);
 	char *abs = path_absolute(path);
 	int ret;
 
 	memset(layer, 0, sizeof(*layer));
 	layer->kind = kind;
-	ret = open_named(&layer->file, abs, open_flags(writable, opt));
+	ret = real ? source_open(&layer->file, abs, real, flags) :
+		     open_named(&layer->file, abs, flags);
 	free(abs);
 	if (ret)
 		return ret;
@@ -113,15 +117,33 @@ static int open_file(struct layer *layer, enum layer_kind kind, const char *path
 	return image_read(layer->file.fd, layer->file.path, layer->file.size, &layer->image);
 }
 
-int layer_open(struct layer *layer, enum layer_kind kind, const char *path, bool writable,
-	       const struct layer_options *opt)
+static int open_layer(struct layer *layer, enum layer_kind kind, const char *path, const char *real,
+		      bool writable, const struct layer_options *opt)
 {
-	int ret = open_file(layer, kind, path, writable, opt);
+	int ret = open_file(layer, kind, path, real, writable, opt);
 
 	if (!ret)
 		ret = open_data(layer, writable, opt);
 	if (ret)
 		layer_close(layer);
+	return ret;
+}
+
+int layer_open(struct layer *layer, enum layer_kind kind, const char *path, bool writable,
+	       const struct layer_options *opt)
+{
+	return open_layer(layer, kind, path, NULL, writable, opt);
+}
+
+int layer_open_below(struct layer *layer, enum layer_kind kind, const struct layer *above,
+		     const struct layer_options *opt)
+{
+	char *real, *path = layer_follow(above, above->image.backing_name, PATH_BACKING,
+					 &opt->allow, &real);
+	int ret = path ? open_layer(layer, kind, path, real, false, opt) : -1;
+
+	free(real);
+	free(path);
 	return ret;
 }
 
@@ -140,7 +162,7 @@ static int open_given_data(struct layer *layer, const char *data, bool writable,
 int layer_open_with_data(struct layer *layer, enum layer_kind kind, const char *path,
 			 const char *data, bool writable, const struct layer_options *opt)
 {
-	int ret = open_file(layer, kind, path, writable, opt);
+	int ret = open_file(layer, kind, path, NULL, writable, opt);
 
 	if (!ret)
 		ret = open_given_data(layer, data, writable, opt);

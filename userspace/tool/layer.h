@@ -40,13 +40,16 @@ struct layer_options {
  */
 int layer_open(struct layer *layer, enum layer_kind kind, const char *path, bool writable,
 	       const struct layer_options *opt);
+/*
+ * Open the backing file that the header of the layer above names, if that may be followed.
+ * Returns as above.
+ */
+int layer_open_below(struct layer *layer, enum layer_kind kind, const struct layer *above,
+		     const struct layer_options *opt);
 /* The same with a data file that the user names, which may be anywhere. */
 int layer_open_with_data(struct layer *layer, enum layer_kind kind, const char *path,
 			 const char *data, bool writable, const struct layer_options *opt);
 void layer_close(struct layer *layer);
-/* See path_follow(). */
-char *layer_follow(const struct layer *layer, const char *name, const char *what,
-		   const struct allow_dirs *allow);
 /* Can it be a writable top, by its header? See image_check_writable(). */
 int layer_check_writable(const struct layer *layer);
 /* The size of the disk in bytes, as this layer has it. */

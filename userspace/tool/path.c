@@ -160,12 +160,13 @@ static bool leads_to_block(const char *named, const char *node)
 	return leads;
 }
 
+/* Takes over path. */
 static char *check_allowed(const struct path_image *image, const char *what, char *path,
-			   const struct allow_dirs *allow)
+			   const struct allow_dirs *allow, char **real_out)
 {
-	char *dir = path_dir(image->path);
-	char *own = realpath(dir, NULL);
-	char *named = own ? named_path(path) : NULL;
+	/* A link does not widen it to the directory of the link. */
+	char *own = path_dir(image->real);
+	char *named = named_path(path);
 	char *real = named ? realpath(path, NULL) : NULL;
 	struct path_case c = {
 		.own = image->device ? NULL : own,
@@ -173,20 +174,18 @@ static char *check_allowed(const struct path_image *image, const char *what, cha
 		.real = real,
 		.block = real && leads_to_block(named, real),
 	};
-	bool good = false;
+	bool allowed = real && path_allowed(&c, allow);
 
-	if (!own || !real || !named)
+	if (!real)
 		cc_error("%s: its %s %s: %s", image->path, what, path, strerror(errno));
-	else if (path_allowed(&c, allow))
-		good = true;
-	else
+	else if (!allowed)
 		say_not_allowed(image->path, what, &c);
 	free(named);
-	free(dir);
 	free(own);
-	free(real);
-	if (good)
+	*real_out = allowed ? real : NULL;
+	if (allowed)
 		return path;
+	free(real);
 	free(path);
 	return NULL;
 }
@@ -203,10 +202,11 @@ static void say_protocol(const char *image, const char *name, const char *what)
 }
 
 char *path_follow(const struct path_image *image, const char *name, const char *what,
-		  const struct allow_dirs *allow)
+		  const struct allow_dirs *allow, char **real)
 {
 	char *dir, *path;
 
+	*real = NULL;
 	if (!name[0]) {
 		cc_error("%s: the name of the %s in its header is empty", image->path, what);
 		return NULL;
@@ -216,9 +216,9 @@ char *path_follow(const struct path_image *image, const char *name, const char *
 		return NULL;
 	}
 	if (name[0] == '/')
-		return check_allowed(image, what, xstrdup(name), allow);
+		return check_allowed(image, what, xstrdup(name), allow, real);
 	dir = path_dir(image->path);
 	path = join(dir, name);
 	free(dir);
-	return check_allowed(image, what, path, allow);
+	return check_allowed(image, what, path, allow, real);
 }

@@ -48,12 +48,13 @@ char *path_stored_name(const char *image_dir, const char *target);
 /* An image with names in its header. */
 struct path_image {
 	const char *path;	/* as it was given */
+	const char *real;	/* canonical path of the file that was opened */
 	bool device;		/* it is on a block device */
 };
 
 /**
  * struct path_case - a name that an image has for a file; all paths are absolute.
- * @own: the canonical directory of the image; NULL if it is on a block device, since there is nothing
+ * @own: the canonical directory of the image, of where it really is; NULL if it is on a block device, since there is nothing
  *	of the image's owner beside the node of a device.
  * @named: the name, in its canonical directory.
  * @real: the canonical path of the file that it leads to.
@@ -78,9 +79,11 @@ bool path_allowed(const struct path_case *c, const struct allow_dirs *allow);
  * QEMU: relative to the directory of image as it was given. The name may have been written by a
  * guest, so it is refused unless path_allowed().
  *
- * Return: the path, which the caller frees, or NULL after a message.
+ * Return: the path, or NULL after a message. *real gets the canonical path that was allowed: links
+ * can change before the file is opened, so that must be the one that is opened. The caller frees
+ * both.
  */
 char *path_follow(const struct path_image *image, const char *name, const char *what,
-		  const struct allow_dirs *allow);
+		  const struct allow_dirs *allow, char **real);
 
 #endif

@@ -248,6 +248,17 @@ shell 'a refused image is not padded' \
 	"printf x >>plain.qcow2; size=\$(stat -c %s plain.qcow2)
 	! '$cowchain' attach x plain.qcow2 --pad && [ \$(stat -c %s plain.qcow2) = \$size ]"
 
+# Of an image that was moved, a link remains. Its owner names what is beside the link.
+mkdir pool home
+echo secret >pool/tenant2.raw
+truncate -s 1M pool/tenant2.raw
+qemu-img create -q -f qcow2 -u -b tenant2.raw -F raw home/vm1.qcow2 1M
+ln -s ../home/vm1.qcow2 pool/vm1.qcow2
+qemu-img create -q -f qcow2 -u -b "$dir/pool/vm1.qcow2" -F qcow2 home/top.qcow2 1M
+expect 1 "is outside of $dir/home" info home/top.qcow2
+expect 1 "is outside of $dir/home" info pool/vm1.qcow2
+expect 0 'tenant2.raw' info pool/vm1.qcow2 --allow-dir pool
+
 # A qcow2 image as a raw disk may be a mistake, but is accepted.
 expect 0 'b.qcow2: begins like a qcow2 image' create raw.qcow2 --backing b.qcow2 --format raw
 expect 0 'b.qcow2: begins like a qcow2 image' info raw.qcow2

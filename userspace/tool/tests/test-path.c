@@ -105,21 +105,30 @@ static void block_devices_keep_their_names(void **state)
 static void check_follow(const char *image, const char *name, const struct allow_dirs *allow,
 			 const char *want, const char *why)
 {
+	char *dir = path_dir(image), *real_dir = realpath(dir, NULL);
+	char *real_image = xasprintf("%s/%s", real_dir, path_base(image));
+	struct path_image img = { image, real_image, false };
 	const char *text;
-	char *path;
+	char *path, *real;
 
 	quiet_begin();
-	path = path_follow(&(struct path_image){ image, false }, name, "backing file", allow);
+	path = path_follow(&img, name, "backing file", allow, &real);
 	text = quiet_end();
 	if (want) {
 		assert_non_null(path);
 		assert_string_equal(path_base(path), want);
+		assert_int_equal(real[0], '/');
 	} else {
 		assert_null(path);
+		assert_null(real);
 		assert_non_null(strstr(text, why));
 		assert_non_null(strstr(text, image));
 	}
+	free(real);
 	free(path);
+	free(real_image);
+	free(real_dir);
+	free(dir);
 }
 
 static void followed_names(void **state)
@@ -169,6 +178,32 @@ static void followed_names(void **state)
 	check_follow("imgs/top", "../imgsX/evil", &other, NULL, "--allow-dir");
 	check_follow("imgs/top", "json:other/far", &other, NULL, "never followed");
 	allow_dirs_free(&other);
+}
+
+/* What was allowed is opened, and nothing that has its name a moment later. */
+static void links_may_change(void **state)
+{
+	struct allow_dirs none = { 0 };
+	char *dir = realpath("imgs", NULL), *image = xasprintf("%s/top", dir);
+	struct path_image img = { "imgs/top", image, false };
+	char *path, *real;
+	struct source src;
+	const char *text;
+
+	(void)state;
+	assert_int_equal(symlink("base", "imgs/swap"), 0);
+	path = path_follow(&img, "swap", "backing file", &none, &real);
+	assert_non_null(path);
+	assert_int_equal(unlink("imgs/swap"), 0);
+	assert_int_equal(symlink("../other/far", "imgs/swap"), 0);
+	quiet_begin();
+	assert_int_equal(source_open(&src, path, real, SOURCE_PEEK), -1);
+	text = quiet_end();
+	assert_non_null(strstr(text, "changed while it was being opened"));
+	free(path);
+	free(real);
+	free(image);
+	free(dir);
 }
 
 static const struct {
@@ -235,6 +270,7 @@ int main(void)
 		cmocka_unit_test(stored_names),
 		cmocka_unit_test(block_devices_keep_their_names),
 		cmocka_unit_test(followed_names),
+		cmocka_unit_test(links_may_change),
 		cmocka_unit_test(the_rules),
 		cmocka_unit_test(allowed_dirs_must_exist),
 	};
