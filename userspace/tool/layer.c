@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "layer.h"
 #include "util.h"
@@ -72,6 +73,26 @@ static char *layer_follow(const struct layer *layer, const char *name, const cha
 	return path_follow(&image, name, what, allow, real);
 }
 
+/*
+ * A data file is written, so being in the same directory, as in a pool of several owners, is not
+ * enough. Of a block device, the owner says nothing.
+ */
+static int check_data_owner(const struct layer *layer, const struct allow_dirs *allow)
+{
+	const struct source *data = &layer->data;
+	struct stat image, st;
+	char *dir;
+
+	if (data->block || path_given(data->real, allow) || fstat(layer->file.fd, &image) ||
+	    fstat(data->fd, &st) || image.st_uid == st.st_uid)
+		return 0;
+	dir = path_dir(data->real);
+	cc_error("%s: its data file %s belongs to another user and is not followed: if you trust the image, give --allow-dir %s",
+		 layer->file.path, data->path, dir);
+	free(dir);
+	return -1;
+}
+
 /* Open the external data file that the header names. */
 static int open_data(struct layer *layer, bool writable, const struct layer_options *opt)
 {
@@ -90,6 +111,8 @@ static int open_data(struct layer *layer, bool writable, const struct layer_opti
 	if (!path)
 		return -1;
 	ret = source_open(&layer->data, path, real, flags);
+	if (!ret)
+		ret = check_data_owner(layer, &opt->allow);
 	free(real);
 	free(path);
 	return ret ? ret : check_data_size(layer);

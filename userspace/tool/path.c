@@ -107,6 +107,16 @@ static bool is_dev(const char *dir)
 	return !strcmp(dir, "/dev") || path_below(dir, "/dev");
 }
 
+bool path_given(const char *real, const struct allow_dirs *allow)
+{
+	size_t i;
+
+	for (i = 0; i < allow->nr; i++)
+		if (path_below(real, allow->dirs[i]))
+			return true;
+	return false;
+}
+
 bool path_allowed(const struct path_case *c, const struct allow_dirs *allow)
 {
 	size_t i;
@@ -115,13 +125,12 @@ bool path_allowed(const struct path_case *c, const struct allow_dirs *allow)
 	if (c->own && path_below(c->real, c->own) &&
 	    (!path_below(c->real, "/dev") || path_below(c->own, "/dev")))
 		return true;
-	for (i = 0; i < allow->nr; i++) {
-		if (path_below(c->real, allow->dirs[i]))
-			return true;
-		/* /dev/vg/base is a link to /dev/dm-3. */
+	if (path_given(c->real, allow))
+		return true;
+	/* /dev/vg/base is a link to /dev/dm-3. */
+	for (i = 0; i < allow->nr; i++)
 		if (c->block && is_dev(allow->dirs[i]) && path_below(c->named, allow->dirs[i]))
 			return true;
-	}
 	return false;
 }
 

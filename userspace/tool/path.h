@@ -73,6 +73,8 @@ struct path_case {
  * these in /dev. Neither /dev nor the root directory makes devices its own. Pure.
  */
 bool path_allowed(const struct path_case *c, const struct allow_dirs *allow);
+/* Is the canonical path below a directory that the user has allowed? Pure. */
+bool path_given(const char *real, const struct allow_dirs *allow);
 
 /*
  * The file that the header of image names as its PATH_BACKING or PATH_DATA (what), resolved as in

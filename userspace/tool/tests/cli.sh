@@ -259,6 +259,16 @@ expect 1 "is outside of $dir/home" info home/top.qcow2
 expect 1 "is outside of $dir/home" info pool/vm1.qcow2
 expect 0 'tenant2.raw' info pool/vm1.qcow2 --allow-dir pool
 
+# The data file is written: an image of a stranger must not name that of another user.
+expect 0 '' create e1.qcow2 --size 1M --data-file e1.raw
+expect 0 "$dir/e1.raw" info e1.qcow2
+if chown 1 e1.raw 2>/dev/null; then
+	expect 1 'belongs to another user' info e1.qcow2
+	expect 0 "$dir/e1.raw" info e1.qcow2 --allow-dir .
+	chown 1 e1.qcow2
+	expect 0 "$dir/e1.raw" info e1.qcow2
+fi
+
 # A qcow2 image as a raw disk may be a mistake, but is accepted.
 expect 0 'b.qcow2: begins like a qcow2 image' create raw.qcow2 --backing b.qcow2 --format raw
 expect 0 'b.qcow2: begins like a qcow2 image' info raw.qcow2
