@@ -2,6 +2,8 @@
 /*
  * Snapshot: a new, empty top on the live chain, atomically under I/O.
  */
+#include <linux/jiffies.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 
 #include "defer.h"
@@ -12,6 +14,19 @@
 #include "scan.h"
 #include "snapshot.h"
 #include "writer.h"
+
+/*
+ * A guest waits for 30 seconds or more before it takes a disk for broken; the caches of slow disks
+ * need some seconds for a flush.
+ */
+static unsigned int cc_snapshot_pause_ms = 10000;
+module_param_named(snapshot_pause_ms, cc_snapshot_pause_ms, uint, 0644);
+MODULE_PARM_DESC(snapshot_pause_ms, "Longest time in milliseconds for which a snapshot lets writes wait");
+
+static unsigned int cc_pause_limit(void)
+{
+	return clamp(READ_ONCE(cc_snapshot_pause_ms), 1U, 600000U);
+}
 
 static int cc_snapshot_check(struct cowchain *cc, struct cc_view *view)
 {
@@ -118,13 +133,38 @@ static struct cc_view *cc_snapshot_view(struct cowchain *cc, struct cc_view *vie
 static int cc_snapshot_prepare(struct cc_view *old)
 {
 	percpu_ref_switch_to_atomic_sync(&old->writers.ref);
-	return cc_writer_sync(cc_view_active(old)->writer);
+	return cc_writer_try_sync(cc_view_active(old)->writer, MAX_SCHEDULE_TIMEOUT);
 }
 
-static void cc_snapshot_revive(struct cc_view *old)
+/*
+ * Wait until the writers are gone and the old top is complete. All writes of the guest wait
+ * meanwhile, so this takes @ms at most, and can be interrupted. Writers wait for nothing but the
+ * top, which may not respond.
+ *
+ * Return: 0 without writers, or -errno with those that were there before.
+ */
+static int cc_snapshot_drain(struct cc_view *old, unsigned int ms)
 {
-	reinit_completion(&old->writers.gone);
-	percpu_ref_resurrect(&old->writers.ref);
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+	int r = cc_users_try_drain(&old->writers, msecs_to_jiffies(ms));
+
+	if (!r)
+		r = cc_writer_try_sync(cc_view_active(old)->writer,
+				       max_t(long, end - jiffies, 1));
+	if (r)
+		cc_users_revive(&old->writers);
+	return r;
+}
+
+static void cc_snapshot_log(struct cowchain *cc, int r, unsigned int ms)
+{
+	if (r == -EINTR)
+		cc_err(cc, "no snapshot was taken: it was interrupted");
+	else if (r == -EBUSY)
+		cc_err(cc, "no snapshot was taken: writes to the old top, or its commit, have not ended after %u ms",
+		       ms);
+	else
+		cc_err(cc, "cannot commit the old top: error %d", r);
 }
 
 /*
@@ -136,6 +176,9 @@ static void cc_snapshot_revive(struct cc_view *old)
  * 5. The new view is published.
  * 6. Bios that waited continue in the new view.
  *
+ * If 2 or 3 takes too long, everything is as before: the writers of the old view are alive again,
+ * and bios that waited continue there.
+ *
  * Reads that have begun in the old view end there, and only the message waits for them. They return
  * what was there when they were submitted; writes that they do not see ended later.
  *
@@ -144,15 +187,13 @@ static void cc_snapshot_revive(struct cc_view *old)
 static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct cc_view *new)
 {
 	struct cc_writer *writer = cc_view_active(old)->writer;
+	unsigned int ms = cc_pause_limit();
 	int r = cc_snapshot_prepare(old);
 
 	if (!r) {
 		cc_pause_bios(cc);
-		cc_users_drain(&old->writers);
-		r = cc_writer_sync(writer);
-		if (r) {
-			cc_snapshot_revive(old);
-		} else {
+		r = cc_snapshot_drain(old, ms);
+		if (!r) {
 			cc_writer_set_owed(cc_view_active(new)->writer, cc_writer_owes(writer));
 			rcu_assign_pointer(cc->view, new);
 		}
@@ -160,7 +201,7 @@ static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct c
 	}
 	if (r) {
 		percpu_ref_switch_to_percpu(&old->writers.ref);
-		cc_err(cc, "cannot commit the old top: error %d", r);
+		cc_snapshot_log(cc, r, ms);
 	}
 	return r;
 }

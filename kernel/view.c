@@ -11,7 +11,7 @@
 
 #define CC_USERS_TRIES	100	/* with a millisecond between */
 
-static void cc_view_release(struct percpu_ref *ref)
+static void cc_users_gone(struct percpu_ref *ref)
 {
 	struct cc_users *users = container_of(ref, struct cc_users, ref);
 
@@ -29,7 +29,7 @@ static int cc_users_init(struct cc_users *users)
 
 	init_completion(&users->gone);
 	for (;;) {
-		r = percpu_ref_init(&users->ref, cc_view_release, PERCPU_REF_ALLOW_REINIT,
+		r = percpu_ref_init(&users->ref, cc_users_gone, PERCPU_REF_ALLOW_REINIT,
 				    GFP_KERNEL);
 		if (r != -ENOMEM || tries++ == CC_USERS_TRIES)
 			return r;
@@ -41,6 +41,28 @@ void cc_users_drain(struct cc_users *users)
 {
 	percpu_ref_kill(&users->ref);
 	wait_for_completion(&users->gone);
+}
+
+int cc_users_try_drain(struct cc_users *users, unsigned long timeout)
+{
+	long left;
+
+	percpu_ref_kill(&users->ref);
+	left = wait_for_completion_killable_timeout(&users->gone, timeout);
+	if (left > 0)
+		return 0;
+	return left ? -EINTR : -EBUSY;
+}
+
+/*
+ * The last user may be ending just now, and completes @gone inside of an RCU section. The
+ * completion is reset after that, or the next drain would not wait for anybody.
+ */
+void cc_users_revive(struct cc_users *users)
+{
+	percpu_ref_resurrect(&users->ref);
+	synchronize_rcu();
+	reinit_completion(&users->gone);
 }
 
 static void cc_view_set_layers(struct cc_view *view, struct cc_layer **layers, unsigned int nr)

@@ -101,6 +101,15 @@ static inline void cc_view_put(struct cc_view *view, bool write)
 /* Kill the reference and wait until they are gone. Context: process. */
 void cc_users_drain(struct cc_users *users);
 
+/**
+ * cc_users_try_drain() - as cc_users_drain(), but wait for @timeout jiffies at most.
+ *
+ * Context: process. Return: 0, -EBUSY after the timeout, or -EINTR if the task is killed. In each
+ * case cc_users_revive() makes it as it was before; the reference must have been in atomic mode.
+ */
+int cc_users_try_drain(struct cc_users *users, unsigned long timeout);
+void cc_users_revive(struct cc_users *users);
+
 /*
  * Kill @view's references and wait until no bio uses it. Status may still look at it under RCU:
  * call synchronize_rcu() before anything is freed. Context: process.

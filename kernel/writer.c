@@ -47,7 +47,7 @@
 /* Blocks that a sync takes between two flushes: 1 MiB of words, 2 MiB of dm-bufio's buffers. */
 #define CC_ROUND_BLOCKS	512U
 
-/* A sleeper that waits until the next sync is done. */
+/* A sleeper that waits until the next sync is done; @list is empty from then on. */
 struct cc_sync_waiter {
 	struct list_head list;
 	struct completion done;
@@ -142,17 +142,41 @@ void cc_writer_sync_bio(struct cc_writer *w, struct bio *bio)
 	rcu_read_unlock();
 }
 
-int cc_writer_sync(struct cc_writer *w)
+static void cc_sync_ask(struct cc_writer *w, struct cc_sync_waiter *waiter)
 {
-	struct cc_sync_waiter waiter = { .error = 0 };
-
-	init_completion(&waiter.done);
+	waiter->error = 0;
+	init_completion(&waiter->done);
 	spin_lock_irq(&w->lock);
-	list_add_tail(&waiter.list, &w->waiters);
+	list_add_tail(&waiter->list, &w->waiters);
 	spin_unlock_irq(&w->lock);
 	cc_sync_now(w);
+}
+
+int cc_writer_sync(struct cc_writer *w)
+{
+	struct cc_sync_waiter waiter;
+
+	cc_sync_ask(w, &waiter);
 	wait_for_completion(&waiter.done);
 	return waiter.error;
+}
+
+int cc_writer_try_sync(struct cc_writer *w, unsigned long timeout)
+{
+	struct cc_sync_waiter waiter;
+	bool done;
+	long left;
+
+	cc_sync_ask(w, &waiter);
+	left = wait_for_completion_killable_timeout(&waiter.done, timeout);
+	/* A sync that runs already has this waiter on a list of its own, under the same lock. */
+	spin_lock_irq(&w->lock);
+	done = list_empty(&waiter.list);
+	list_del_init(&waiter.list);
+	spin_unlock_irq(&w->lock);
+	if (done)
+		return waiter.error;
+	return left ? -EINTR : -EBUSY;
 }
 
 /* A round is over, or a sync; some blocks may be evicted now, or never. */
@@ -426,7 +450,7 @@ static void cc_sync_failed(struct cc_writer *w, int error)
 static void cc_sync_done(struct cc_writer *w, struct bio_list *bios, struct list_head *waiters,
 			 int r)
 {
-	struct cc_sync_waiter *waiter, *next;
+	struct cc_sync_waiter *waiter;
 	int told = r;
 	struct bio *bio;
 
@@ -441,10 +465,13 @@ static void cc_sync_done(struct cc_writer *w, struct bio_list *bios, struct list
 		bio->bi_status = errno_to_blk_status(told);
 		bio_endio(bio);
 	}
-	list_for_each_entry_safe(waiter, next, waiters, list) {
+	spin_lock_irq(&w->lock);
+	while ((waiter = list_first_entry_or_null(waiters, struct cc_sync_waiter, list))) {
+		list_del_init(&waiter->list);
 		waiter->error = r;
 		complete(&waiter->done);
 	}
+	spin_unlock_irq(&w->lock);
 }
 
 static void cc_sync_work(struct work_struct *work)
@@ -452,7 +479,7 @@ static void cc_sync_work(struct work_struct *work)
 	struct cc_writer *w = container_of(to_delayed_work(work), struct cc_writer, work);
 	struct bio_list bios;
 	LIST_HEAD(waiters);
-	bool again, many;
+	bool asked, again, many;
 	int r;
 
 	bio_list_init(&bios);
@@ -460,10 +487,11 @@ static void cc_sync_work(struct work_struct *work)
 	bio_list_merge(&bios, &w->bios);
 	bio_list_init(&w->bios);
 	list_splice_init(&w->waiters, &waiters);
+	asked = !bio_list_empty(&bios) || !list_empty(&waiters);
 	w->busy = true;
 	spin_unlock_irq(&w->lock);
 
-	r = cc_sync(w, !bio_list_empty(&bios) || !list_empty(&waiters));
+	r = cc_sync(w, asked);
 	if (r && !w->failed)
 		cc_sync_failed(w, r);
 

@@ -25,7 +25,7 @@
  * @dirty, @nr_dirty: blocks with bits that no sync has taken yet.
  * @many: so many dirty blocks do not wait for the timer; written without @lock.
  * @bios: flushes of the guest that wait for the next sync, then end.
- * @waiters: sleepers that wait for the next sync.
+ * @waiters: sleepers that wait for the next sync, or give up before.
  * @relief: those in cc_writer_relieve().
  *
  * Everything of @lock and below is protected by it, and so are the fields dirty, taken and list of
@@ -92,6 +92,14 @@ void cc_writer_sync_bio(struct cc_writer *w, struct bio *bio);
 
 /* Make durable all that completed before. Context: process. Return: 0 or -errno. */
 int cc_writer_sync(struct cc_writer *w);
+
+/**
+ * cc_writer_try_sync() - as cc_writer_sync(), but wait for @timeout jiffies at most.
+ *
+ * Context: process. Return: 0, -errno, -EBUSY after the timeout, or -EINTR if the task is killed;
+ * after these two the sync continues without it.
+ */
+int cc_writer_try_sync(struct cc_writer *w, unsigned long timeout);
 
 /**
  * cc_writer_suspend() - sync for the last time before another table may come.

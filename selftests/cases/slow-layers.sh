@@ -237,6 +237,61 @@ slow_queue() {
 	retire cct e.qcow2
 }
 
+# ended PID
+ended() { ! kill -0 "$1" 2>/dev/null; }
+
+# in_kernel PID FUNCTION: is the process waiting in this function?
+in_kernel() { [[ $(cat "/proc/$1/stack") == *$2* ]]; }
+
+# stop PID FUNCTION: waits until the process waits in this function, and kills it
+stop() {
+	wait_for 60 in_kernel "$1" "$2"
+	# a shell has a handler for other signals
+	kill -KILL "$1"
+	wait_for 60 ended "$1"
+	! wait "$1" || fail "the signal had no effect"
+}
+
+it "a snapshot that writes to the top do not let through gives up: after its limit, and when it is killed" pause_limit
+pause_limit() {
+	local limit=/sys/module/dm_cowchain/parameters/snapshot_pause_ms default write
+
+	need_target delay
+	use ext
+	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2 d.data
+	over d.data "0 $(sectors d.data) linear @ 0"
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	spare e d.qcow2
+	io verify
+	# only what is written
+	change d.data "0 $(sectors d.data) delay @ 0 0 @ 0 100000 @ 0 0"
+	cowio "$DEV" write:5M:64k:1 &
+	write=$!
+	wait_for 60 waiting 1
+	read -r default <$limit
+	echo 300 >$limit
+	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	logged 'have not ended after 300 ms'
+	others_go_on waiting 1 -- read:12M:64k flush read:64k:4k
+	mark killed
+	echo 600000 >$limit
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	stop $! cc_users_try_drain
+	echo "$default" >$limit
+	logged 'no snapshot was taken: it was interrupted'
+	others_go_on waiting 1 -- read:12M:64k flush read:64k:4k
+	has_layers 4 || fail "there are $S_LAYERS layers"
+	repair d.data
+	wait "$write" || fail "the slow write went wrong"
+	cowio -m "$T/model.raw" "$DEV" write:5M:64k:1 random:20:1 verify
+	# nothing is sealed, and nothing is left of the attempts
+	remove cct
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	io random:20:2 verify
+	retire cct e.qcow2
+}
+
 # spare NAME BELOW: makes an empty layer that names BELOW as its backing file
 spare() {
 	use spare single.qcow2
