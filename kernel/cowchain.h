@@ -31,6 +31,7 @@
 #include <linux/mutex.h>
 #include <linux/ratelimit.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
@@ -72,12 +73,16 @@ enum cc_mode { CC_RW, CC_RO };
  * @view: the chain as it is.
  * @ctl: messages, suspend and the end of a job exclude each other.
  * @suspended: between presuspend and resume.
+ * @suspending: from before presuspend waits for @ctl until resume; see cc_must_yield().
  * @continue_job: the first resume has one to continue, in @continue_work.
+ * @snapshot: a snapshot is being taken, also while its message does not hold @ctl. Set under @ctl.
  * @base: slot of the layer selected as base, -1 for none.
  * @job: the running or the last job, NULL at first.
  * @scan_stop: set while cc_stop_scan() waits for @scan_work.
  * @sync_wq: runs one sync at a time, see writer.h.
  * @paused: a snapshot is being taken; bios wait in @paused_bios.
+ * @nr_retired: views with readers that a snapshot has replaced; see cc_view_retire().
+ * @wait: woken up when @nr_retired, @suspending or @snapshot change.
  * @bs, @read_bs: for writes to the top; for reads of the layers below, see io.c.
  * @split_bs: for parts of a read that a worker serves.
  * @page_pool: for fills, see cc_fill().
@@ -104,6 +109,8 @@ struct cowchain {
 	struct cc_view __rcu *view;		/* R */
 	struct mutex ctl;			/* see the lock order above */
 	bool suspended;				/* C */
+	bool suspending;			/* READ_ONCE(), WRITE_ONCE() */
+	bool snapshot;				/* C to set */
 	bool continue_job;			/* C */
 	int base;				/* C */
 	struct cc_job *job;			/* B */
@@ -125,7 +132,21 @@ struct cowchain {
 	spinlock_t lock;			/* innermost, irq-safe */
 	bool paused;				/* W */
 	struct bio_list paused_bios;		/* L */
+	unsigned int nr_retired;		/* W */
+	wait_queue_head_t wait;			/* S */
 	enum cc_mode mode;			/* W */
 };
+
+/**
+ * cc_must_yield() - is a suspend or a removal waiting for the messages that run?
+ *
+ * dm waits for them without a limit. So a message that may take long looks at this, and is woken up
+ * by cc->wait. A device that is suspended already does not wait. Context: any.
+ */
+static inline bool cc_must_yield(struct cowchain *cc)
+{
+	return READ_ONCE(cc->suspending) &&
+	       (!dm_suspended(cc->ti) || dm_post_suspending(cc->ti));
+}
 
 #endif /* COWCHAIN_H */

@@ -189,7 +189,7 @@ static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv
 static const struct cc_verb cc_verbs[] = {
 	{ "base", 1, 1, true, cc_verb_base },
 	{ "stream", 0, 7, true, cc_verb_stream },
-	{ "snapshot", 3, 3, true, cc_verb_snapshot },
+	{ "snapshot", 3, 3, false, cc_verb_snapshot },
 	{ "job-pause", 0, 0, false, cc_verb_pause },
 	{ "job-resume", 0, 0, false, cc_verb_resume },
 	{ "job-cancel", 0, 0, false, cc_verb_cancel },

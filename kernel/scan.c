@@ -3,6 +3,8 @@
  * Validates and counts the tables of the top: at once what activation or a snapshot asks for, the
  * rest in the background.
  */
+#include <linux/sched/signal.h>
+
 #include "load.h"
 #include "mode.h"
 #include "scan.h"
@@ -105,6 +107,15 @@ static int cc_scan_block(struct cc_top *top, u32 index, bool empty)
 	return -EMEDIUMTYPE;
 }
 
+/*
+ * Is the background scan to be stopped, or the message or the resume for which this scans? A large
+ * image takes long, and a suspend waits for messages.
+ */
+static bool cc_scan_must_end(struct cowchain *cc)
+{
+	return READ_ONCE(cc->scan_stop) || cc_must_yield(cc) || fatal_signal_pending(current);
+}
+
 int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)
 {
 	u32 per_table = 1U << (top->layer->q2.l2_bits - ilog2(CC_BLOCK_CLUSTERS));
@@ -113,7 +124,7 @@ int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)
 	int r = 0;
 
 	for (i = from; i < to && !r; i++) {
-		if (READ_ONCE(cc->scan_stop))
+		if (cc_scan_must_end(cc))
 			return -EINTR;
 		ahead = min(per_table - i % per_table, to - i);
 		/* For a single block a prefetch would only hide an error from the read. */

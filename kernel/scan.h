@@ -17,7 +17,7 @@
  * @empty: nothing may be allocated (a snapshot's new top).
  *
  * Context: process. Return: 0, -EMEDIUMTYPE (not prepared, or not empty), -EIO, -EINTR
- * (cc_stop_scan() was called).
+ * (cc_stop_scan() was called, the task was killed, or the device is being suspended).
  */
 int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty);
 

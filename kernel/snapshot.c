@@ -4,6 +4,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/moduleparam.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "defer.h"
@@ -28,10 +29,12 @@ static unsigned int cc_pause_limit(void)
 	return clamp(READ_ONCE(cc_snapshot_pause_ms), 1U, 600000U);
 }
 
-static int cc_snapshot_check(struct cowchain *cc, struct cc_view *view)
+static int cc_snapshot_check(struct cowchain *cc)
 {
+	struct cc_view *view = cc_view_current(cc);
 	int r = cc_check_live(cc);
 
+	lockdep_assert_held(&cc->ctl);
 	if (r)
 		return r;
 	if (cc_job_active(cc)) {
@@ -159,7 +162,7 @@ static int cc_snapshot_drain(struct cc_view *old, unsigned int ms)
 static void cc_snapshot_log(struct cowchain *cc, int r, unsigned int ms)
 {
 	if (r == -EINTR)
-		cc_err(cc, "no snapshot was taken: it was interrupted");
+		cc_err(cc, "no snapshot was taken: it was interrupted, or the device is being suspended");
 	else if (r == -EBUSY)
 		cc_err(cc, "no snapshot was taken: writes to the old top, or its commit, have not ended after %u ms",
 		       ms);
@@ -188,88 +191,156 @@ static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *old, struct c
 {
 	struct cc_writer *writer = cc_view_active(old)->writer;
 	unsigned int ms = cc_pause_limit();
-	int r = cc_snapshot_prepare(old);
+	int r;
 
+	cc_pause_bios(cc);
+	r = cc_snapshot_drain(old, ms);
 	if (!r) {
-		cc_pause_bios(cc);
-		r = cc_snapshot_drain(old, ms);
-		if (!r) {
-			cc_writer_set_owed(cc_view_active(new)->writer, cc_writer_owes(writer));
-			rcu_assign_pointer(cc->view, new);
-		}
-		cc_unpause_bios(cc);
+		cc_writer_set_owed(cc_view_active(new)->writer, cc_writer_owes(writer));
+		rcu_assign_pointer(cc->view, new);
 	}
-	if (r) {
-		percpu_ref_switch_to_percpu(&old->writers.ref);
+	cc_unpause_bios(cc);
+	if (r)
 		cc_snapshot_log(cc, r, ms);
-	}
 	return r;
 }
 
-static int cc_snapshot_layer(struct cowchain *cc, struct cc_view *old, struct cc_layer *layer)
+static int cc_snapshot_publish(struct cowchain *cc, struct cc_view *old, struct cc_view *new)
 {
 	struct cc_layer *sealed = cc_view_active(old);
-	struct cc_view *new;
-	int r = cc_snapshot_load(cc, layer);
+	/* Not while bios wait: it takes a lock that all chains share. */
+	int r = cc_layer_seal(sealed);
 
 	if (r)
 		return r;
+	r = cc_ident_snapshot(sealed, cc_view_active(new));
+	if (!r) {
+		/* The scan would delay the drain; the new top has been counted already. */
+		cc_stop_scan(cc);
+		r = cc_snapshot_switch(cc, old, new);
+		if (r) {
+			cc_start_scan(cc);
+			cc_ident_unseal(sealed);
+		}
+	}
+	if (r)
+		cc_layer_unseal(sealed);
+	return r;
+}
+
+/* Put a layer that was loaded on top. */
+static int cc_snapshot_layer(struct cowchain *cc, struct cc_layer *layer)
+{
+	struct cc_view *old = cc_view_current(cc);
+	struct cc_layer *sealed = cc_view_active(old);
+	struct cc_view *new;
+	int r;
+
+	lockdep_assert_held(&cc->ctl);
 	layer->slot = cc_free_slot(old);
 	new = cc_snapshot_view(cc, old, layer);
 	if (!new)
 		return -ENOMEM;
-	/* Not while bios wait: it takes a lock that all chains share. */
-	r = cc_layer_seal(sealed);
+	r = cc_snapshot_prepare(old);
+	if (r)
+		cc_snapshot_log(cc, r, 0);
+	else
+		r = cc_snapshot_publish(cc, old, new);
 	if (r) {
+		percpu_ref_switch_to_percpu(&old->writers.ref);
 		cc_view_destroy(new);
 		return r;
 	}
-	r = cc_ident_snapshot(sealed, layer);
-	if (r)
-		goto unseal;
-	/* The scan would delay the drain; the new top has been counted already. */
-	cc_stop_scan(cc);
-	r = cc_snapshot_switch(cc, old, new);
-	if (r) {
-		cc_start_scan(cc);
-		cc_ident_unseal(sealed);
-		goto unseal;
-	}
 	/* The old top is complete from here on, and others may read it. */
 	cc_layer_sealed(sealed);
-	cc_users_drain(&old->readers);
-	/* The status may look at the old view, and whoever queued a flush at its writer. */
-	synchronize_rcu();
-	cc_view_destroy(old);
-	cc_top_detach(sealed);
+	cc_view_retire(old, sealed);
 	return 0;
+}
 
-unseal:
-	cc_layer_unseal(sealed);
-	cc_view_destroy(new);
+/* ------------------------------------------------------------- the message */
+
+/* From here on the chain stays as it is until cc->snapshot is cleared. */
+static int cc_snapshot_begin(struct cowchain *cc)
+{
+	int r;
+
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
+	/* A table that was never resumed has no chain yet. */
+	r = cc_view_current(cc) ? cc_snapshot_check(cc) : -ENXIO;
+	/* Pairs with cc_snapshot(). */
+	if (!r && smp_load_acquire(&cc->snapshot)) {
+		cc_err(cc, "a snapshot is being taken already");
+		r = -EBUSY;
+	}
+	/* The suspend waits until no snapshot is being taken. */
+	if (!r && cc_must_yield(cc)) {
+		r = -EINTR;
+		cc_snapshot_log(cc, r, 0);
+	}
+	if (!r)
+		WRITE_ONCE(cc->snapshot, true);
+	mutex_unlock(&cc->ctl);
+	return r;
+}
+
+static int cc_snapshot_commit(struct cowchain *cc, struct cc_layer *layer)
+{
+	int r;
+
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
+	/* The mode may have changed. */
+	r = cc_snapshot_check(cc);
+	if (!r)
+		r = cc_snapshot_layer(cc, layer);
+	mutex_unlock(&cc->ctl);
+	return r;
+}
+
+/*
+ * The new top is loaded without cc->ctl: that takes long if it is large, and its device may not
+ * respond. Neither does this hold the lock while reads that have begun before end.
+ */
+static int cc_snapshot_take(struct cowchain *cc, enum cc_kind kind, const char *path,
+			    const char *data_path)
+{
+	struct cc_layer *layer = cc_layer_open(cc, kind, path, data_path, true);
+	int r;
+
+	if (IS_ERR(layer))
+		return PTR_ERR(layer);
+	r = cc_snapshot_load(cc, layer);
+	if (r == -EINTR)
+		cc_snapshot_log(cc, r, 0);
+	if (!r)
+		r = cc_snapshot_commit(cc, layer);
+	if (r) {
+		cc_top_detach(layer);
+		cc_layer_close(layer);
+	}
 	return r;
 }
 
 int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 		const char *data_path)
 {
-	struct cc_view *old = cc_view_current(cc);
-	struct cc_layer *layer;
-	int r;
+	unsigned int noio;
+	int r = cc_snapshot_begin(cc);
 
-	lockdep_assert_held(&cc->ctl);
-	r = cc_snapshot_check(cc, old);
 	if (r)
 		return r;
-	layer = cc_layer_open(cc, kind, path, data_path, true);
-	if (IS_ERR(layer))
-		return PTR_ERR(layer);
-	r = cc_snapshot_layer(cc, old, layer);
-	if (r) {
-		cc_top_detach(layer);
-		cc_layer_close(layer);
+	/* The device may be suspended, so memory must not depend on I/O to it. */
+	noio = memalloc_noio_save();
+	r = cc_snapshot_take(cc, kind, path, data_path);
+	memalloc_noio_restore(noio);
+	/* Pairs with cc_stream_start() and cc_snapshot_begin(), which read it under cc->ctl. */
+	smp_store_release(&cc->snapshot, false);
+	wake_up_all(&cc->wait);
+	if (r)
 		return r;
-	}
+	/* It has been taken, whatever comes now. Nobody has to wait for the rest. */
+	wait_event_killable(cc->wait, !READ_ONCE(cc->nr_retired) || cc_must_yield(cc));
 	dm_table_event(cc->ti->table);
 	return 0;
 }

@@ -9,7 +9,11 @@
  * cc_snapshot() - put a new, empty top on the chain.
  * @data_path: NULL if there is no separate data device.
  *
- * Context: process, cc->ctl held. Return: 0 or -errno; the reason is logged.
+ * Returns when all reads that had begun before have ended, or the task is killed, or the device is
+ * about to be suspended. After an error everything is as it was before.
+ *
+ * Context: process, cc->ctl not held. Return: 0 or -errno, -EBUSY if writes do not end within the
+ * limit of the pause; the reason is logged.
  */
 int cc_snapshot(struct cowchain *cc, enum cc_kind kind, const char *path,
 		const char *data_path);

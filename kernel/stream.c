@@ -183,6 +183,8 @@ static int cc_stream_finish(struct cc_job *job)
 	job->view = NULL;
 	cc_view_drain(old);
 	synchronize_rcu();
+	/* Views that snapshots have replaced still have these layers. */
+	wait_event(cc->wait, !READ_ONCE(cc->nr_retired));
 	cc_view_close_dropped(old, now);
 	cc_view_destroy(old);
 	/* A kthread's fput() is deferred; a loop device with autoclear waits for it. */
@@ -366,6 +368,11 @@ int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
 	if (!cc_view_current(cc)->top || READ_ONCE(cc->mode) != CC_RW) {
 		cc_err(cc, "the chain is read-only");
 		return -EROFS;
+	}
+	/* Pairs with cc_snapshot(). */
+	if (smp_load_acquire(&cc->snapshot)) {
+		cc_err(cc, "a snapshot is being taken: start the stream when it has ended");
+		return -EBUSY;
 	}
 	job = cc_job_create(cc);
 	if (!job)

@@ -77,6 +77,7 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	mutex_init(&cc->ctl);
 	spin_lock_init(&cc->lock);
 	bio_list_init(&cc->paused_bios);
+	init_waitqueue_head(&cc->wait);
 	cc->io_work = cc_io_work;
 	cc_scan_init(cc);
 	INIT_WORK(&cc->continue_work, cc_continue_work);
@@ -145,6 +146,7 @@ static void cc_dtr(struct dm_target *ti)
 		flush_workqueue(cc->wq);
 		flush_workqueue(cc->discard_wq);
 		cc_view_drain(view);
+		wait_event(cc->wait, !READ_ONCE(cc->nr_retired));
 		if (view->top)
 			cc_writer_stop(cc_view_active(view)->writer);
 	}
@@ -153,12 +155,29 @@ static void cc_dtr(struct dm_target *ti)
 
 /* --------------------------------------------------------- suspend, resume */
 
+/*
+ * Take cc->ctl when no snapshot is being taken; another one does not begin. From here on dm holds
+ * up bios, and a message that makes or closes a layer needs locks whose holder may wait for them.
+ */
+static void cc_lock_for_suspend(struct cowchain *cc)
+{
+	/* Messages that run let the suspend pass. */
+	WRITE_ONCE(cc->suspending, true);
+	wake_up_all(&cc->wait);
+	mutex_lock(&cc->ctl);
+	while (READ_ONCE(cc->snapshot)) {
+		mutex_unlock(&cc->ctl);
+		wait_event(cc->wait, !READ_ONCE(cc->snapshot));
+		mutex_lock(&cc->ctl);
+	}
+}
+
 /* Freeze the job: dm does not know of its I/O. */
 static void cc_presuspend(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
 
-	mutex_lock(&cc->ctl);
+	cc_lock_for_suspend(cc);
 	cc->suspended = true;
 	cc_stop_scan(cc);
 	mutex_unlock(&cc->ctl);
@@ -170,6 +189,7 @@ static void cc_presuspend(struct dm_target *ti)
 static void cc_continue(struct cowchain *cc)
 {
 	mutex_lock(&cc->ctl);
+	WRITE_ONCE(cc->suspending, false);
 	cc->suspended = false;
 	cc_start_scan(cc);
 	/* Also after a suspend that was given up, which has cancelled this work. */
@@ -191,6 +211,8 @@ static void cc_postsuspend(struct dm_target *ti)
 	struct cc_layer *active;
 	struct cc_view *view;
 
+	/* For a removal: see cc_must_yield(). */
+	wake_up_all(&cc->wait);
 	/* A snapshot that is being taken waits for a sync, too. */
 	mutex_lock(&cc->ctl);
 	view = cc_view_current(cc);

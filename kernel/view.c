@@ -7,37 +7,49 @@
 #include <linux/slab.h>
 
 #include "below.h"
+#include "top.h"
 #include "view.h"
 
 #define CC_USERS_TRIES	100	/* with a millisecond between */
 
-static void cc_users_gone(struct percpu_ref *ref)
+static void cc_writers_gone(struct percpu_ref *ref)
 {
-	struct cc_users *users = container_of(ref, struct cc_users, ref);
+	struct cc_view *view = container_of(ref, struct cc_view, writers.ref);
 
-	complete_all(&users->gone);
+	complete_all(&view->writers.gone);
+}
+
+/* Whoever gets here may be any bio, so the rest is left to the work item, a grace period later. */
+static void cc_readers_gone(struct percpu_ref *ref)
+{
+	struct cc_view *view = container_of(ref, struct cc_view, readers.ref);
+
+	if (view->retired)
+		queue_rcu_work(view->cc->sync_wq, &view->retire_work);
+	else
+		complete_all(&view->readers.gone);
 }
 
 /*
  * In a noio context such as a message, per-CPU memory is only taken from what is populated already,
  * at least up to 6.12. A failed attempt lets a worker populate more, so try again.
  */
-static int cc_users_init(struct cc_users *users)
+static int cc_users_init(struct cc_users *users, percpu_ref_func_t *gone)
 {
 	unsigned int tries = 0;
 	int r;
 
 	init_completion(&users->gone);
 	for (;;) {
-		r = percpu_ref_init(&users->ref, cc_users_gone, PERCPU_REF_ALLOW_REINIT,
-				    GFP_KERNEL);
+		r = percpu_ref_init(&users->ref, gone, PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
 		if (r != -ENOMEM || tries++ == CC_USERS_TRIES)
 			return r;
 		usleep_range(1000, 2000);
 	}
 }
 
-void cc_users_drain(struct cc_users *users)
+/* Kill the reference and wait until they are gone. */
+static void cc_users_drain(struct cc_users *users)
 {
 	percpu_ref_kill(&users->ref);
 	wait_for_completion(&users->gone);
@@ -93,9 +105,9 @@ struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 	} else {
 		view->below = cc_below_create(view->sectors);
 	}
-	if (!view->below || cc_users_init(&view->readers))
+	if (!view->below || cc_users_init(&view->readers, cc_readers_gone))
 		goto no_readers;
-	if (cc_users_init(&view->writers))
+	if (cc_users_init(&view->writers, cc_writers_gone))
 		goto no_writers;
 	return view;
 
@@ -115,6 +127,37 @@ void cc_view_destroy(struct cc_view *view)
 	percpu_ref_exit(&view->readers.ref);
 	cc_below_put(view->below);
 	kvfree(view);
+}
+
+/*
+ * The status may have looked at the view under RCU, and whoever queued a flush at its writer: that
+ * was a grace period ago.
+ */
+static void cc_retire_work(struct work_struct *work)
+{
+	struct cc_view *view = container_of(to_rcu_work(work), struct cc_view, retire_work);
+	struct cowchain *cc = view->cc;
+
+	if (view->sealed)
+		cc_top_detach(view->sealed);
+	cc_view_destroy(view);
+	spin_lock_irq(&cc->lock);
+	WRITE_ONCE(cc->nr_retired, cc->nr_retired - 1);
+	wake_up_all(&cc->wait);
+	spin_unlock_irq(&cc->lock);
+}
+
+void cc_view_retire(struct cc_view *view, struct cc_layer *sealed)
+{
+	struct cowchain *cc = view->cc;
+
+	spin_lock_irq(&cc->lock);
+	WRITE_ONCE(cc->nr_retired, cc->nr_retired + 1);
+	spin_unlock_irq(&cc->lock);
+	view->sealed = sealed;
+	INIT_RCU_WORK(&view->retire_work, cc_retire_work);
+	view->retired = true;
+	percpu_ref_kill(&view->readers.ref);
 }
 
 void cc_view_drain(struct cc_view *view)

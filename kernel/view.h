@@ -5,6 +5,7 @@
 
 #include <linux/completion.h>
 #include <linux/percpu-refcount.h>
+#include <linux/workqueue.h>
 
 #include "layer.h"
 
@@ -21,6 +22,8 @@ struct cc_users {
 
 /**
  * struct cc_view - the chain as a bio sees it.
+ * @retired: cc_view_retire() was called: @retire_work frees the view when the last reader is gone.
+ * @sealed: the layer that was the top until then, NULL for none; @retire_work frees its map.
  * @writers: bios that are not reads, and that need nothing but the top.
  * @readers: reads, writes while they read below, and all others that look at the chain for long.
  * @top: NULL if the chain is read-only; then all layers are below.
@@ -36,6 +39,9 @@ struct cc_users {
 struct cc_view {
 	struct cc_users writers;
 	struct cc_users readers;
+	bool retired;
+	struct rcu_work retire_work;
+	struct cc_layer *sealed;
 	struct cowchain *cc;
 	struct cc_top *top;
 	struct cc_below *below;
@@ -98,17 +104,23 @@ static inline void cc_view_put(struct cc_view *view, bool write)
 	percpu_ref_put(write ? &view->writers.ref : &view->readers.ref);
 }
 
-/* Kill the reference and wait until they are gone. Context: process. */
-void cc_users_drain(struct cc_users *users);
-
 /**
- * cc_users_try_drain() - as cc_users_drain(), but wait for @timeout jiffies at most.
+ * cc_users_try_drain() - kill the reference and wait until they are gone, @timeout jiffies at most.
  *
  * Context: process. Return: 0, -EBUSY after the timeout, or -EINTR if the task is killed. In each
  * case cc_users_revive() makes it as it was before; the reference must have been in atomic mode.
  */
 int cc_users_try_drain(struct cc_users *users, unsigned long timeout);
 void cc_users_revive(struct cc_users *users);
+
+/**
+ * cc_view_retire() - free a view that was replaced and has no writers, once its readers are gone.
+ * @sealed: the layer that is no longer the top, or NULL. Its top map and its writer are freed, too.
+ *
+ * cc->nr_retired counts such views, and cc->wait is woken up. No layer of the view is closed before
+ * that. Context: process.
+ */
+void cc_view_retire(struct cc_view *view, struct cc_layer *sealed);
 
 /*
  * Kill @view's references and wait until no bio uses it. Status may still look at it under RCU:

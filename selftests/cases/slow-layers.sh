@@ -292,6 +292,80 @@ pause_limit() {
 	retire cct e.qcow2
 }
 
+# all_copied: does the job have nothing more to copy?
+all_copied() {
+	status cct
+	[ "$S_OFF" = "$S_LEN" ]
+}
+
+it "a snapshot that waits for reads holds up no messages, suspends or streams, and can be killed" slow_readers
+slow_readers() {
+	local read pid
+
+	changeable b.qcow2
+	spare e d.qcow2
+	spare f e.qcow2
+	io verify
+	slow b.qcow2
+	cowio -m "$T/model.raw" "$DEV" read:64k:4k &
+	read=$!
+	wait_for 60 waiting 1
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	pid=$!
+	wait_for 60 has_layers 5
+	msg cct base 2 &
+	wait_for 60 ended $!
+	dmsetup suspend --nolockfs cct &
+	# dm waits for the message, then for the read
+	wait_for 60 ended "$pid"
+	wait "$pid" || fail "the snapshot went wrong"
+	stop $! dm_wait_for
+	io write:1M:4k:1 flush
+	msg cct snapshot qcow2 "${LOOP[f.qcow2]}" - &
+	wait_for 60 has_layers 6
+	stop $! cc_snapshot
+	others_go_on waiting 1 -- write:5M:64k:2 discard:6M:128k flush read:12M:64k
+	# the stream drops layers that the read may still need
+	msg cct base 1
+	msg cct stream
+	wait_for 60 all_copied
+	others_go_on waiting 1 -- write:2M:4k:3 flush
+	in_state cct running || fail "the job is $S_STATE"
+	repair b.qcow2
+	wait "$read" || fail "the slow read went wrong"
+	job_done cct
+	has_layers 3 || fail "there are $S_LAYERS layers"
+	io verify random:20:1 verify
+	retire cct f.qcow2
+}
+
+it "a snapshot whose new top does not respond holds up nothing but itself" slow_new_top
+slow_new_top() {
+	local pid
+
+	use abcd
+	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2
+	# the chain must not promise what the new top cannot do
+	need_target delay
+	over b.qcow2 "0 $(sectors b.qcow2) delay @ 0 0"
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	spare e d.qcow2
+	over e.qcow2 "0 $(sectors e.qcow2) delay @ 0 100000"
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	pid=$!
+	wait_for 60 in_kernel $pid cc_layer_load
+	msg cct base 1 &
+	wait_for 60 ended $!
+	refuse_msg EBUSY cct stream
+	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	io write:1M:4k:1 read:1M:64k flush
+	repair e.qcow2
+	wait "$pid" || fail "the snapshot went wrong"
+	has_layers 5 || fail "there are $S_LAYERS layers"
+	io verify random:20:1 verify
+	retire cct e.qcow2
+}
+
 # spare NAME BELOW: makes an empty layer that names BELOW as its backing file
 spare() {
 	use spare single.qcow2
