@@ -75,6 +75,7 @@ enum cc_mode { CC_RW, CC_RO };
  * @suspended: between presuspend and resume.
  * @suspending: from before presuspend waits for @ctl until resume; see cc_must_yield().
  * @continue_job: the first resume has one to continue, in @continue_work.
+ * @continuing: @continue_work is queued or runs.
  * @snapshot: a snapshot is being taken, also while its message does not hold @ctl. Set under @ctl.
  * @base: slot of the layer selected as base, -1 for none.
  * @job: the running or the last job, NULL at first.
@@ -82,7 +83,7 @@ enum cc_mode { CC_RW, CC_RO };
  * @sync_wq: runs one sync at a time, see writer.h.
  * @paused: a snapshot is being taken; bios wait in @paused_bios.
  * @nr_retired: views with readers that a snapshot has replaced; see cc_view_retire().
- * @wait: woken up when @nr_retired, @suspending or @snapshot change.
+ * @wait: woken up when @nr_retired, @suspending, @continuing or @snapshot change.
  * @bs, @read_bs: for writes to the top; for reads of the layers below, see io.c.
  * @split_bs: for parts of a read that a worker serves.
  * @page_pool: for fills, see cc_fill().
@@ -112,6 +113,7 @@ struct cowchain {
 	bool suspending;			/* READ_ONCE(), WRITE_ONCE() */
 	bool snapshot;				/* C to set */
 	bool continue_job;			/* C */
+	bool continuing;			/* READ_ONCE(), WRITE_ONCE() */
 	int base;				/* C */
 	struct cc_job *job;			/* B */
 

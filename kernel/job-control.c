@@ -84,7 +84,9 @@ static void cc_job_save(struct cowchain *cc, struct cc_job *job)
 	struct cc_layer *top;
 	unsigned int noio;
 
-	mutex_lock(&cc->ctl);
+	/* The message has done its work; if it is killed, the record stays as it was. */
+	if (mutex_lock_killable(&cc->ctl))
+		return;
 	noio = memalloc_noio_save();
 	if (cc_job_is_active(job) && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW) {
 		top = cc_view_active(cc_view_current(cc));
@@ -196,7 +198,8 @@ static int cc_with_recorded(struct cowchain *cc, int (*fn)(struct cowchain *cc))
 	unsigned int noio;
 	int r;
 
-	mutex_lock(&cc->ctl);
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
 	noio = memalloc_noio_save();
 	r = cc_job_recorded(cc) ? fn(cc) : -ENOENT;
 	memalloc_noio_restore(noio);
@@ -260,7 +263,14 @@ void cc_continue_work(struct work_struct *work)
 			cc_stream_continue(cc, true);
 	}
 	memalloc_noio_restore(noio);
+	WRITE_ONCE(cc->continuing, false);
+	wake_up_all(&cc->wait);
 	mutex_unlock(&cc->ctl);
+}
+
+int cc_job_await(struct cowchain *cc)
+{
+	return wait_event_killable(cc->wait, !READ_ONCE(cc->continuing)) ? -EINTR : 0;
 }
 
 /* ----------------------------------------------------------------- suspend */

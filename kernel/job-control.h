@@ -36,6 +36,9 @@ void cc_job_destroy(struct cowchain *cc);
 /* Runs cc->continue_work: continues the recorded job after the first resume. */
 void cc_continue_work(struct work_struct *work);
 
+/* Wait until that has run, if it is to run. Return: 0 or -EINTR. */
+int cc_job_await(struct cowchain *cc);
+
 /* Print the words of the status line from "#job words" on. Any lock. Return: bytes. */
 unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxlen);
 

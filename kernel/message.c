@@ -226,7 +226,8 @@ int cc_message(struct dm_target *ti, unsigned int argc, char **argv,
 	unsigned int i;
 
 	/* Messages see the job that is to be continued after a resume. */
-	flush_work(&cc->continue_work);
+	if (cc_job_await(cc))
+		return -EINTR;
 	if (argc == 1 && !strcmp(argv[0], "base"))
 		return cc_query_base(cc, result, maxlen);
 	for (i = 0; i < ARRAY_SIZE(cc_verbs); i++)

@@ -183,6 +183,8 @@ static void cc_presuspend(struct dm_target *ti)
 	mutex_unlock(&cc->ctl);
 	/* If it has not run yet, the next resume queues it again. */
 	cancel_work_sync(&cc->continue_work);
+	WRITE_ONCE(cc->continuing, false);
+	wake_up_all(&cc->wait);
 	cc_job_freeze(cc);
 }
 
@@ -193,8 +195,10 @@ static void cc_continue(struct cowchain *cc)
 	cc->suspended = false;
 	cc_start_scan(cc);
 	/* Also after a suspend that was given up, which has cancelled this work. */
-	if (cc->continue_job)
+	if (cc->continue_job) {
+		WRITE_ONCE(cc->continuing, true);
 		queue_work(system_unbound_wq, &cc->continue_work);
+	}
 	mutex_unlock(&cc->ctl);
 	cc_job_unfreeze(cc);
 }
