@@ -32,7 +32,7 @@ static struct cc_copy *cc_copy_find(struct cc_job *job)
 
 static bool cc_copy_must_end(struct cc_job *job)
 {
-	return READ_ONCE(job->error) || READ_ONCE(job->cancel);
+	return READ_ONCE(job->error) || READ_ONCE(job->cancel) || cc_job_must_park(job);
 }
 
 struct cc_copy *cc_copy_get(struct cc_job *job)
@@ -207,12 +207,13 @@ static void cc_copy_work(struct work_struct *work)
 
 	/* The place of a bad cluster is unknown, so it must not be written. */
 	r = cc_block_bad(b, c->first, c->end) ? -EIO : cc_copy_in(c);
-	if (!r) {
+	if (!r && cc_job_begin_write(job)) {
 		cc_cells_lock_excl(job->cc, first, last);
 		r = cc_copy_subs(c);
 		if (r)
 			cc_cells_fail(job->cc, first, last);
 		cc_cells_unlock_excl(job->cc, first, last);
+		cc_job_end_write(job);
 	}
 	cc_copy_refund(c);
 	cc_block_unpin(b);

@@ -5,7 +5,7 @@
 
 #include "job.h"
 
-/* A free slot, or NULL if a copy has failed or the job is cancelled. */
+/* A free slot, or NULL if a copy has failed, or the job is cancelled or has to park. */
 struct cc_copy *cc_copy_get(struct cc_job *job);
 
 /* Copy subclusters [first, end) of @b; takes over the caller's pin. */

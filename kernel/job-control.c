@@ -71,11 +71,11 @@ static struct cc_job *cc_job_get_active(struct cowchain *cc)
 	return ERR_PTR(-ENOENT);
 }
 
-/* Paused, or resumed again meanwhile, or ended. */
+/* Paused, resumed again meanwhile, or ended; or it parks for a suspend, and then stays paused. */
 static bool cc_job_pause_done(struct cc_job *job)
 {
 	return READ_ONCE(job->state) == CC_JOB_PAUSED || !READ_ONCE(job->pause) ||
-	       READ_ONCE(job->cancel) || !cc_job_is_active(job);
+	       READ_ONCE(job->cancel) || !cc_job_is_active(job) || READ_ONCE(job->frozen);
 }
 
 /* Record what a user has changed, for a later continuation. */
@@ -110,7 +110,7 @@ int cc_job_pause(struct cowchain *cc)
 		r = -EINVAL;
 	WRITE_ONCE(job->pause, true);
 	/* If the job is parked already for a suspend, it does not set this by itself. */
-	if (job->quiet && job->state == CC_JOB_RUNNING)
+	if (job->quiet && !job->writing && job->state == CC_JOB_RUNNING)
 		WRITE_ONCE(job->state, CC_JOB_PAUSED);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
@@ -169,8 +169,11 @@ static int cc_cancel_active(struct cowchain *cc)
 		WRITE_ONCE(job->state, CC_JOB_ABORTING);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
-	r = wait_event_killable(job->wait, !cc_job_is_active(job));
-	if (!r && READ_ONCE(job->shown_error) != ECANCELED) {
+	r = wait_event_killable(job->wait, !cc_job_is_active(job) || cc_must_yield(cc));
+	if (!r && cc_job_is_active(job)) {
+		cc_err(cc, "the job will end, but the device is being suspended: cancel it once more afterwards");
+		r = -EINTR;
+	} else if (!r && READ_ONCE(job->shown_error) != ECANCELED) {
 		cc_err(cc, "the job has already ended");
 		r = -ENOENT;
 	}
@@ -275,9 +278,18 @@ int cc_job_await(struct cowchain *cc)
 
 /* ----------------------------------------------------------------- suspend */
 
+void cc_job_wake(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get(cc);
+
+	if (job)
+		wake_up_all(&job->wait);
+	cc_job_put(job);
+}
+
 /*
- * The last steps of a stream run under cc->ctl and check @frozen there. Taking the lock once makes
- * sure that they have ended or will not begin.
+ * All that writes for a job checks @frozen: copies under job->lock, the last steps of a stream
+ * under cc->ctl. Taking that lock once makes sure that these have ended or will not begin.
  */
 void cc_job_freeze(struct cowchain *cc)
 {
@@ -291,7 +303,7 @@ void cc_job_freeze(struct cowchain *cc)
 	wake_up_all(&job->wait);
 	mutex_lock(&cc->ctl);
 	mutex_unlock(&cc->ctl);
-	wait_event(job->wait, READ_ONCE(job->quiet));
+	wait_event(job->wait, !READ_ONCE(job->writing));
 	cc_job_put(job);
 }
 

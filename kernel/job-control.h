@@ -26,7 +26,10 @@ int cc_job_resume(struct cowchain *cc);
 int cc_job_cancel(struct cowchain *cc);
 int cc_job_set_speed(struct cowchain *cc, u64 speed);
 
-/* No I/O by the job from here on, until cc_job_unfreeze(). */
+/* Let messages that wait for the job see that cc_must_yield(). */
+void cc_job_wake(struct cowchain *cc);
+
+/* Nothing is written by the job from here on, until cc_job_unfreeze(). */
 void cc_job_freeze(struct cowchain *cc);
 void cc_job_unfreeze(struct cowchain *cc);
 

@@ -3,6 +3,7 @@
  * Jobs: their life, and what the thread of a job and its copies use of it. What others ask of a job
  * is in job-control.c, what a stream does in stream.c.
  */
+#include <linux/freezer.h>
 #include <linux/kthread.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -147,9 +148,9 @@ void cc_job_start(struct cc_job *job)
 
 /* ------------------------------------------------------- the thread's side */
 
-static bool cc_job_must_park(struct cc_job *job)
+bool cc_job_must_park(struct cc_job *job)
 {
-	return READ_ONCE(job->pause) || READ_ONCE(job->frozen);
+	return READ_ONCE(job->pause) || READ_ONCE(job->frozen) || freezing(current);
 }
 
 static bool cc_copy_idle(struct cc_job *job)
@@ -163,29 +164,97 @@ static bool cc_copy_idle(struct cc_job *job)
 	return true;
 }
 
-/* Park when all copies are done, and set quiet for those who wait for it. */
+/*
+ * Copies read layers below as long as they like. So neither a suspend nor a machine that goes to
+ * sleep waits for a layer that does not respond: it waits for the copies that write, and the others
+ * do not begin to.
+ */
+static bool cc_copy_must_wait(struct cc_job *job)
+{
+	lockdep_assert_held(&job->lock);
+	return job->frozen || job->asleep || job->state == CC_JOB_PAUSED;
+}
+
+bool cc_job_begin_write(struct cc_job *job)
+{
+	bool may;
+
+	spin_lock_irq(&job->lock);
+	while (!job->cancel && cc_copy_must_wait(job)) {
+		DEFINE_WAIT(wait);
+
+		/* Before the lock is released, or a wake-up could be missed. */
+		prepare_to_wait(&job->wait, &wait, TASK_IDLE);
+		spin_unlock_irq(&job->lock);
+		schedule();
+		finish_wait(&job->wait, &wait);
+		spin_lock_irq(&job->lock);
+	}
+	may = !job->cancel;
+	if (may)
+		WRITE_ONCE(job->writing, job->writing + 1);
+	spin_unlock_irq(&job->lock);
+	return may;
+}
+
+void cc_job_end_write(struct cc_job *job)
+{
+	spin_lock_irq(&job->lock);
+	WRITE_ONCE(job->writing, job->writing - 1);
+	spin_unlock_irq(&job->lock);
+	wake_up_all(&job->wait);
+}
+
+/* Is no copy under way, or none that writes, and none will before the job is resumed? */
+static bool cc_job_is_calm(struct cc_job *job)
+{
+	bool calm;
+
+	if (cc_copy_idle(job))
+		return true;
+	spin_lock_irq(&job->lock);
+	calm = cc_copy_must_wait(job) && !job->writing;
+	spin_unlock_irq(&job->lock);
+	return calm;
+}
+
+bool cc_job_wait_copies(struct cc_job *job)
+{
+	wait_event(job->wait, cc_copy_idle(job) || cc_job_must_park(job));
+	return cc_copy_idle(job);
+}
+
+/*
+ * Park when no copy writes, and set quiet for those who wait for it. If the machine goes to sleep,
+ * the thread is frozen here, with no lock held: the memory image of a hibernation must not be older
+ * than what a job has written. Copies do not write meanwhile, but all workqueues continue, since
+ * the image may be written to a swap on this device.
+ */
 static void cc_job_park(struct cc_job *job)
 {
-	wait_event(job->wait, cc_copy_idle(job));
+	spin_lock_irq(&job->lock);
+	job->asleep = freezing(current);
+	spin_unlock_irq(&job->lock);
+	wait_event(job->wait, cc_job_is_calm(job) || READ_ONCE(job->cancel));
 	spin_lock_irq(&job->lock);
 	job->quiet = true;
 	if (job->pause && !job->cancel)
 		WRITE_ONCE(job->state, CC_JOB_PAUSED);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
+	try_to_freeze();
 	/* Idle, since this may take any time: no hung task warning, no load. */
-	wait_event_idle(job->wait, !cc_job_must_park(job) || READ_ONCE(job->cancel));
+	wait_event_idle(job->wait, !cc_job_must_park(job) || freezing(current) ||
+			READ_ONCE(job->cancel));
 	spin_lock_irq(&job->lock);
+	job->asleep = false;
 	job->quiet = job->frozen;
 	if (!job->pause && job->state == CC_JOB_PAUSED)
 		WRITE_ONCE(job->state, CC_JOB_RUNNING);
 	spin_unlock_irq(&job->lock);
+	wake_up_all(&job->wait);
 }
 
-/*
- * @frozen is checked under the lock last. So when cc_job_freeze() has seen quiet, no I/O starts
- * before cc_job_unfreeze(); the last steps of a cancel do none.
- */
 int cc_job_gate(struct cc_job *job)
 {
 	while (cc_job_must_park(job) && !READ_ONCE(job->cancel))

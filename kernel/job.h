@@ -68,9 +68,12 @@ struct cc_copy {
  * @copy: CC_NR_COPIES of them; NULL once the job has concluded.
  * @next: when the next copy is due by the speed limit; see cc_job_throttle().
  * @speed: bytes per second, 0 unlimited.
- * @quiet: no I/O is done and none will be, until the job is resumed.
+ * @quiet: no I/O is done and none will be, until the job is resumed; if the device is suspended,
+ *	copies may still read.
+ * @writing: copies that write to the top.
  * @stopped: an error has set @pause.
  * @frozen: the device is suspended.
+ * @asleep: the machine is suspended or hibernates.
  * @error, @error_pos: first failure among the copies; sectors.
  * @shown_error: positive errno for the status line.
  */
@@ -96,10 +99,12 @@ struct cc_job {
 	enum cc_io_status io_status;		/* L */
 	u64 speed;				/* W */
 	bool quiet;				/* W */
+	unsigned int writing;			/* W */
 	bool pause;				/* W */
 	bool stopped;				/* W */
 	bool cancel;				/* W */
 	bool frozen;				/* W */
+	bool asleep;				/* W */
 	int error;				/* W */
 	sector_t error_pos;			/* L */
 	int shown_error;			/* W */
@@ -133,8 +138,21 @@ void cc_job_put(struct cc_job *job);
 
 /* The side of the thread and its copies. Context: process. */
 
+/* Is the job paused or frozen, or is the machine going to sleep? For the thread only. */
+bool cc_job_must_park(struct cc_job *job);
+
 /* Wait as long as the job is paused or frozen. Return: 0 or -ECANCELED. */
 int cc_job_gate(struct cc_job *job);
+
+/* Wait for all copies. Return: false if the job has to park before all have ended. */
+bool cc_job_wait_copies(struct cc_job *job);
+
+/*
+ * A copy has been read and is to be written: wait as long as the device is suspended. Return: false
+ * if the job was cancelled; then nothing is written. Otherwise cc_job_end_write() follows.
+ */
+bool cc_job_begin_write(struct cc_job *job);
+void cc_job_end_write(struct cc_job *job);
 
 /* Wait for all copies. Return: 0, or the error of the first in @pos that failed. */
 int cc_job_drain(struct cc_job *job, sector_t *pos);

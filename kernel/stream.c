@@ -4,6 +4,7 @@
  * then shortens the chain.
  */
 #include <linux/file.h>
+#include <linux/freezer.h>
 #include <linux/slab.h>
 
 #include "copy.h"
@@ -87,6 +88,8 @@ static int cc_stream_copy(struct cc_job *job)
 		if (r)
 			return r;
 		if (READ_ONCE(job->error) || job->pos >= job->len) {
+			if (!cc_job_wait_copies(job))
+				continue;
 			r = cc_stream_settle(job);
 			if (r)
 				return r;
@@ -242,6 +245,7 @@ static int cc_stream_thread(void *data)
 	sector_t pos;
 	int r;
 
+	set_freezable();
 	spin_lock_irq(&job->lock);
 	if (job->state == CC_JOB_CREATED)
 		WRITE_ONCE(job->state, CC_JOB_RUNNING);

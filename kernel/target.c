@@ -164,6 +164,7 @@ static void cc_lock_for_suspend(struct cowchain *cc)
 	/* Messages that run let the suspend pass. */
 	WRITE_ONCE(cc->suspending, true);
 	wake_up_all(&cc->wait);
+	cc_job_wake(cc);
 	mutex_lock(&cc->ctl);
 	while (READ_ONCE(cc->snapshot)) {
 		mutex_unlock(&cc->ctl);
@@ -197,7 +198,7 @@ static void cc_continue(struct cowchain *cc)
 	/* Also after a suspend that was given up, which has cancelled this work. */
 	if (cc->continue_job) {
 		WRITE_ONCE(cc->continuing, true);
-		queue_work(system_unbound_wq, &cc->continue_work);
+		queue_work(system_freezable_wq, &cc->continue_work);
 	}
 	mutex_unlock(&cc->ctl);
 	cc_job_unfreeze(cc);
@@ -217,6 +218,7 @@ static void cc_postsuspend(struct dm_target *ti)
 
 	/* For a removal: see cc_must_yield(). */
 	wake_up_all(&cc->wait);
+	cc_job_wake(cc);
 	/* A snapshot that is being taken waits for a sync, too. */
 	mutex_lock(&cc->ctl);
 	view = cc_view_current(cc);

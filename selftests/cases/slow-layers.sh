@@ -174,6 +174,94 @@ slow_zeroes() {
 	retire cct d.qcow2
 }
 
+it "a suspend does not wait for a stream from a slow layer, nor for messages that wait for the stream" slow_job
+slow_job() {
+	local pid
+
+	changeable b.qcow2
+	io verify
+	slow b.qcow2
+	msg cct stream
+	wait_for 60 job_waiting
+	suspend_and_resume
+	others_go_on job_waiting -- write:68k:8k:1 flush
+	# it stays paused
+	msg cct job-pause &
+	pid=$!
+	wait_for 60 in_kernel "$pid" cc_job_pause
+	suspend_and_resume
+	wait_for 60 ended "$pid"
+	wait "$pid" || fail "the job was not paused"
+	in_state cct paused || fail "the job is $S_STATE"
+	suspend_and_resume
+	in_state cct paused || fail "the job is $S_STATE"
+	msg cct job-resume
+	others_go_on job_waiting -- write:500k:512:3 flush
+	mark cancel
+	{ msg cct job-cancel && exit 0 || exit 7; } &
+	pid=$!
+	wait_for 60 in_kernel "$pid" cc_job_cancel
+	suspend_and_resume
+	wait_for 60 ended "$pid"
+	! wait "$pid" || fail "the message says that the job has ended"
+	logged 'the job will end, but the device is being suspended'
+	suspend_and_resume
+	in_state cct aborting || fail "the job is $S_STATE"
+	io write:72k:1k:4 flush
+	repair b.qcow2
+	job_done cct 125
+	msg cct job-cancel
+	io verify
+	msg cct stream
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+# stream_flags: prints the flags of the job's thread
+stream_flags() {
+	local comm stat
+
+	for comm in /proc/[0-9]*/comm; do
+		[ "$(cat "$comm" 2>/dev/null)" = cowchain_stream ] || continue
+		read -r -a stat <"${comm%comm}stat"
+		echo "${stat[8]}"
+	done
+}
+
+it "a stream sleeps with the machine, even if it waits for a slow layer" sleeping
+sleeping() {
+	local flags
+
+	[ -e /sys/power/pm_test ] || skip "needs CONFIG_PM_SLEEP_DEBUG"
+	changeable b.qcow2
+	io verify
+	slow b.qcow2
+	msg cct stream
+	wait_for 60 job_waiting
+	flags=$(stream_flags)
+	# PF_NOFREEZE
+	[ $((flags & 0x8000)) -eq 0 ] || fail "the thread of the job cannot be frozen: $flags"
+	# freezes all processes for a moment
+	echo 1 >/sys/module/suspend/parameters/pm_test_delay
+	echo freezer >/sys/power/pm_test
+	echo freeze >/sys/power/state || fail "the machine cannot sleep"
+	echo none >/sys/power/pm_test
+	job_waiting || fail "the job is $S_STATE"
+	repair b.qcow2
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+# In a process of its own, which may hang.
+suspend_and_resume() {
+	dmsetup suspend cct &
+	wait_for 60 ended $!
+	wait $! || fail "suspend failed"
+	dmsetup resume cct
+}
+
 it "a snapshot waits for nothing that a slow layer holds up, nor do writes for the snapshot" slow_snapshot
 # Reads of the slow layer, and writes to parts of subclusters that it provides.
 slow_snapshot() {
