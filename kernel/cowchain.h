@@ -67,6 +67,7 @@ enum cc_mode { CC_RW, CC_RO };
  * @read_only: the mapped device was created read-only.
  * @allow_sealed, @ignore_identity: see cc_ident_check().
  * @no_auto_resume: do not continue a recorded job.
+ * @sub_bytes, @cluster_bytes: of the top when the table was loaded; 0 if it is not written.
  * @opened: layers of the table line, base first, until the first resume.
  * @first_view: the view of them, until the first resume publishes it.
  * @io_work: runs a bio that was handed to a worker; see defer.h.
@@ -100,7 +101,8 @@ struct cowchain {
 	bool ignore_identity;			/* I */
 	bool no_auto_resume;			/* I */
 	unsigned int commit_ms;			/* I */
-	u32 discard_granularity;		/* I */
+	u32 sub_bytes;				/* I */
+	u32 cluster_bytes;			/* I */
 	unsigned int nr_opened;			/* I */
 	struct cc_layer **opened;		/* I */
 	work_func_t io_work;			/* I */

@@ -71,16 +71,31 @@ static bool cc_piece_stands(struct cc_view *view, sector_t pos, const struct cc_
 }
 
 /*
+ * The chain promises nowait I/O if the devices of its top can do it; others may not. So a bio with
+ * that flag ends as if it had to wait for a worker.
+ */
+static void cc_check_nowait(struct bio *bio, struct cc_piece *p)
+{
+	if (unlikely(bio->bi_opf & REQ_NOWAIT) && !p->cold && p->state == CC_DATA &&
+	    !bdev_nowait(p->bdev))
+		p->cold = true;
+}
+
+/*
  * The below map is shared with the view that a finished stream publishes. A chunk that is resolved
  * after that no longer includes the dropped layers. So what the below map says is valid only if the
  * range is unallocated in the top afterwards.
  *
  * Context: any.
  */
-static void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
+static void cc_read_piece(struct cc_view *view, struct bio *bio, struct cc_piece *p)
 {
+	sector_t pos = bio->bi_iter.bi_sector;
+	u32 max = bio_sectors(bio);
+
 	if (!view->top) {
 		cc_below_piece(view, pos, max, p);
+		cc_check_nowait(bio, p);
 		return;
 	}
 	for (;;) {
@@ -90,8 +105,9 @@ static void cc_read_piece(struct cc_view *view, sector_t pos, u32 max, struct cc
 		/* Read the below map before the top is checked again. */
 		smp_rmb();
 		if (cc_piece_stands(view, pos, p))
-			return;
+			break;
 	}
+	cc_check_nowait(bio, p);
 }
 
 /*
@@ -118,7 +134,7 @@ int cc_map_read(struct cc_io *io, struct bio *bio)
 {
 	struct cc_piece p = { };
 
-	cc_read_piece(io->view, bio->bi_iter.bi_sector, bio_sectors(bio), &p);
+	cc_read_piece(io->view, bio, &p);
 	if (unlikely(p.cold))
 		return cc_defer(io, bio, CC_DEFER_SECTORS);
 	if (p.len < bio_sectors(bio))
@@ -167,7 +183,7 @@ void cc_read_deferred(struct cc_io *io)
 	int r;
 
 	for (;;) {
-		cc_read_piece(io->view, bio->bi_iter.bi_sector, bio_sectors(bio), &p);
+		cc_read_piece(io->view, bio, &p);
 		if (p.cold) {
 			r = cc_view_warm(io->view, bio->bi_iter.bi_sector, &p);
 			if (r) {

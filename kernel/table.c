@@ -107,8 +107,10 @@ static int cc_check_kind(struct cowchain *cc, enum cc_kind kind, unsigned int i,
 /* Check before the old table stops what would otherwise fail the resume. */
 static int cc_check_top(struct cowchain *cc, struct cc_layer *layer)
 {
-	if (layer->writable)
-		cc->discard_granularity = 1U << layer->q2.sub_bits;
+	if (layer->writable) {
+		cc->sub_bytes = 1U << layer->q2.sub_bits;
+		cc->cluster_bytes = 1U << layer->q2.cluster_bits;
+	}
 	return cc_check_size(cc, layer);
 }
 

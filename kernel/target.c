@@ -72,7 +72,6 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	cc->read_only = !(dm_table_get_mode(ti->table) & CC_OPEN_WRITE);
 	cc->base = -1;
 	cc->suspended = true;
-	cc->discard_granularity = 4096;
 	ratelimit_state_init(&cc->log_limit, DEFAULT_RATELIMIT_INTERVAL, DEFAULT_RATELIMIT_BURST);
 	mutex_init(&cc->ctl);
 	spin_lock_init(&cc->lock);
@@ -121,8 +120,8 @@ static int cc_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	ti->num_discard_bios = 1;
 	ti->num_write_zeroes_bios = 1;
 	ti->flush_supported = true;
-	ti->accounts_remapped_io = true;
 	ti->discards_supported = true;
+	ti->accounts_remapped_io = true;
 	return 0;
 }
 
@@ -259,47 +258,120 @@ static void cc_resume(struct dm_target *ti)
 
 /* ------------------------------------------------------------------ limits */
 
-static int cc_iterate_view(struct dm_target *ti, struct cc_layer **layers, unsigned int nr,
-			   iterate_devices_callout_fn fn, void *data)
+/*
+ * The whole chain reads in units of the largest logical block. (cc_check_blocks() makes sure that
+ * the layers allow that; their devices may be longer.)
+ */
+static sector_t cc_usable_sectors(struct block_device *bdev, unsigned int block)
 {
-	unsigned int i;
-	int r = 0;
-
-	for (i = 0; i < nr && !r; i++) {
-		struct cc_layer *l = layers[i];
-
-		r = fn(ti, l->dev, 0, bdev_nr_sectors(l->dev->bdev), data);
-		if (!r && l->data)
-			r = fn(ti, l->data, 0, bdev_nr_sectors(l->data->bdev), data);
-	}
-	return r;
+	return round_down(bdev_nr_sectors(bdev), block >> SECTOR_SHIFT);
 }
 
+static unsigned int cc_logical_block(struct cc_layer **layers, unsigned int nr)
+{
+	unsigned int i, bytes = SECTOR_SIZE;
+
+	for (i = 0; i < nr; i++)
+		bytes = max3(bytes, bdev_logical_block_size(layers[i]->dev->bdev),
+			     bdev_logical_block_size(cc_data_bdev(layers[i])));
+	return bytes;
+}
+
+static unsigned int cc_dma_alignment(struct cc_layer **layers, unsigned int nr)
+{
+	unsigned int i, mask = 0;
+
+	for (i = 0; i < nr; i++)
+		mask |= bdev_dma_alignment(layers[i]->dev->bdev) |
+			bdev_dma_alignment(cc_data_bdev(layers[i]));
+	return mask;
+}
+
+/*
+ * Only the device that is written on behalf of the guest. What dm asks about devices concerns
+ * writes (write zeroes, stable pages, zones) or is met for the others otherwise: cc_io_hints() adds
+ * what they require of a read, and cc_check_nowait() lets no bio wait for them that must not.
+ * Persistent reservations take this way, too (dm_call_pr()); they must not reach a layer that other
+ * chains and hosts share. They are I/O, so no lock is held.
+ */
 static int cc_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
 {
 	struct cowchain *cc = ti->private;
-	struct cc_view *view;
+	struct cc_view *view = cc_view_get(cc, false);
+	struct cc_layer **layers = view ? view->layer : cc->opened;
+	unsigned int nr = view ? view->nr : cc->nr_opened;
+	struct cc_layer *active = layers[nr - 1];
+	struct dm_dev *dev = active->data ? active->data : active->dev;
 	int r;
 
-	mutex_lock(&cc->ctl);
-	view = cc_view_current(cc);
+	r = fn(ti, dev, 0, cc_usable_sectors(dev->bdev, cc_logical_block(layers, nr)), data);
 	if (view)
-		r = cc_iterate_view(ti, view->layer, view->nr, fn, data);
-	else
-		r = cc_iterate_view(ti, cc->opened, cc->nr_opened, fn, data);
-	mutex_unlock(&cc->ctl);
+		cc_view_put(view, false);
 	return r;
 }
 
 /* A multiple of the largest range that a worker handles. */
 #define CC_MAX_ZEROES	round_down(UINT_MAX >> SECTOR_SHIFT, CC_DISCARD_SECTORS)
 
+/*
+ * A write of less than a subcluster may have to be filled, so let the guest know. 4 KiB are the
+ * most that every file system takes for a physical block. Where the device has a larger optimal I/O
+ * size that fits, e.g. a stripe of a RAID, it stands.
+ */
+static void cc_hint_sizes(struct cowchain *cc, struct queue_limits *limits)
+{
+	limits->physical_block_size = max3(limits->physical_block_size, limits->logical_block_size,
+					   min(cc->sub_bytes, 4096U));
+	limits->io_min = max(limits->physical_block_size, cc->sub_bytes);
+	if (!limits->io_opt || limits->io_opt % cc->cluster_bytes)
+		limits->io_opt = cc->cluster_bytes;
+	/* How guest offsets lie on the device is up to the image. */
+	limits->chunk_sectors = 0;
+}
+
+/*
+ * A smaller discard frees nothing on the device, and costs two flushes. In a single file the data
+ * is aligned to clusters, so larger units of the device are of no use.
+ */
+static unsigned int cc_discard_granularity(struct cowchain *cc, struct cc_layer *active,
+					   struct queue_limits *limits)
+{
+	unsigned int device = bdev_discard_granularity(cc_data_bdev(active));
+
+	if (cc->no_discard_passdown || !bdev_max_discard_sectors(cc_data_bdev(active)))
+		device = 0;
+	if (!active->data)
+		device = min(device, cc->cluster_bytes);
+	return max3(limits->physical_block_size, cc->sub_bytes, device);
+}
+
+/*
+ * The limits are those of the device with the top's data. How large its I/O may be does not matter
+ * here, since each bio is split again where it goes. Everything that is set here has to satisfy
+ * blk_validate_limits(), which makes all limits invalid otherwise:
+ *
+ * - 6.1 has no such check; 6.12, 6.17 and 7.2 check the limits of a table.
+ * - physical_block_size: a power of two (from 6.17 on an error), at least a logical block; io_min
+ *   at least that much.
+ * - discard_granularity: at least a physical block; max_discard_sectors is derived from
+ *   max_hw_discard_sectors from 6.9 on.
+ * - max_hw_wzeroes_unmap_sectors: see cc_limits_write_zeroes().
+ * - dma_alignment: not more than a page, and the mask of a power of two; one of a device's is.
+ * - atomic writes, zones and integrity: off, since the target does not declare them.
+ */
 static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct cowchain *cc = ti->private;
+	struct cc_layer *active = cc->opened[cc->nr_opened - 1];
 
-	limits->discard_granularity = max_t(u32, limits->logical_block_size,
-					    cc->discard_granularity);
+	limits->logical_block_size = max(limits->logical_block_size,
+					 cc_logical_block(cc->opened, cc->nr_opened));
+	limits->physical_block_size = max(limits->physical_block_size, limits->logical_block_size);
+	limits->io_min = max(limits->io_min, limits->physical_block_size);
+	limits->dma_alignment |= cc_dma_alignment(cc->opened, cc->nr_opened);
+	if (cc->sub_bytes)
+		cc_hint_sizes(cc, limits);
+	limits->discard_granularity = cc_discard_granularity(cc, active, limits);
 	limits->discard_alignment = 0;
 	limits->max_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
 	limits->max_hw_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
