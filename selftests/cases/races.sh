@@ -66,6 +66,25 @@ under_way() {
 	done
 }
 
+# all_wait PID...: do all of these processes wait for I/O? (An I/O that waits for a worker is not among those that
+# the statistics of the mapped device show as in flight.)
+all_wait() {
+	local pid line
+
+	for pid; do
+		read -r line <"/proc/$pid/stat"
+		[[ ${line##*) } == "D "* ]] || return 1
+	done
+}
+
+all_under_way() {
+	local start=$SECONDS
+
+	until all_wait "$@"; do
+		[ $((SECONDS - start)) -lt 60 ] || fail "not all of the I/O is under way"
+	done
+}
+
 # A write of 4 KiB is in flight for a while, and $1 comes meanwhile. Any order is allowed, a mixture is not.
 overtaking() {
 	local off pid
@@ -159,7 +178,7 @@ second_look() {
 	pid=$!
 	wait_for 60 stalled
 	msg cct base 0
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	wait_for 60 has_layers 2
 	echo 16384 >$limit
 	# the base has this, in the same chunk of the map
@@ -226,7 +245,7 @@ snapshot_and_writes() {
 	pids+=($!)
 	io zero:12M:64k discard:13M:256k zero:13631k:1024 &
 	pids+=($!)
-	under_way cct 3
+	all_under_way "${pids[@]}"
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	for i in "${pids[@]}"; do
 		wait "$i" || fail "a writer failed"
