@@ -3,6 +3,8 @@
 # A disk of 130 GiB, of which activation validates only a part, and a top map that is not kept completely.
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=selftests/lib/slow-layers.sh
+. "$HERE/lib/slow-layers.sh"
 
 MIB_PER_BLOCK=32	# of the guest's disk, in one block of the top map
 BLOCKS=4160
@@ -40,9 +42,6 @@ table_lines() {
 
 # in_flight N: are so many I/Os of the top's device in flight?
 in_flight() { [ "$(io_count huge.qcow2 flying)" -eq "$1" ]; }
-
-# waiting N: are at least so many I/Os of the guest in flight?
-waiting() { [ "$(dm_stat cct 8)" -ge "$1" ]; }
 
 # at BLOCK [KIB]: prints an offset in the block of the map
 at() { echo "$(($1 * MIB_PER_BLOCK * 1024 + ${2:-0}))k"; }
