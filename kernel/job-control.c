@@ -51,7 +51,10 @@ void cc_job_destroy(struct cowchain *cc)
 
 	if (!job)
 		return;
+	/* Under the lock, or a copy that is about to sleep would miss it: see cc_job_begin_write(). */
+	spin_lock_irq(&job->lock);
 	WRITE_ONCE(job->cancel, true);
+	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
 	cc_job_install(cc, NULL);
 	cc_job_put(job);
