@@ -189,10 +189,17 @@ struct cc_maker {
 	u32 room;
 };
 
+/*
+ * Nobody needs what is made here: whoever makes it has an answer already, and may be a write that
+ * memory is waiting for. Small allocations would try for ever without __GFP_NORETRY, and so would
+ * the page tables of vmalloc().
+ */
+#define CC_GFP_CHUNK	(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN)
+
 static int cc_chunk_grow(struct cc_maker *m)
 {
 	u32 room = m->room ? m->room * 2 : 1;
-	struct cc_chunk *chunk = kvmalloc(struct_size(chunk, ext, room), GFP_KERNEL);
+	struct cc_chunk *chunk = kmalloc(struct_size(chunk, ext, room), CC_GFP_CHUNK);
 
 	if (!chunk)
 		return -ENOMEM;
@@ -200,7 +207,7 @@ static int cc_chunk_grow(struct cc_maker *m)
 		memcpy(chunk, m->chunk, struct_size(chunk, ext, m->chunk->nr));
 	else
 		memset(chunk, 0, sizeof(*chunk));
-	kvfree(m->chunk);
+	kfree(m->chunk);
 	m->chunk = chunk;
 	m->room = room;
 	return 0;
@@ -258,7 +265,7 @@ static int cc_chunk_make(struct cc_view *view, struct cc_maker *m, struct cc_fou
 	struct cc_found f;
 	int r = 0;
 
-	runs = kvcalloc(cc_view_nr_below(view), sizeof(*runs), GFP_KERNEL);
+	runs = kcalloc(cc_view_nr_below(view), sizeof(*runs), CC_GFP_CHUNK);
 	if (!runs)
 		return -ENOMEM;
 	while (pos < end && !r) {
@@ -271,7 +278,7 @@ static int cc_chunk_make(struct cc_view *view, struct cc_maker *m, struct cc_fou
 		pos = f.run.end;
 		cond_resched();
 	}
-	kvfree(runs);
+	kfree(runs);
 	return r;
 }
 

@@ -87,7 +87,6 @@ struct cc_piece {
 	enum cc_state state;
 	bool cold;
 	bool below;
-	bool fresh;
 	u8 slot;
 	struct block_device *bdev;
 	sector_t sector;
