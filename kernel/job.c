@@ -225,6 +225,26 @@ bool cc_job_wait_copies(struct cc_job *job)
 }
 
 /*
+ * Wait until no copy writes. A machine that begins to go to sleep, or wakes up, meanwhile changes
+ * what has to be waited for; the freezer wakes up this thread.
+ */
+static void cc_job_calm_down(struct cc_job *job)
+{
+	bool asleep;
+
+	do {
+		asleep = freezing(current);
+		spin_lock_irq(&job->lock);
+		job->asleep = asleep;
+		spin_unlock_irq(&job->lock);
+		/* Copies wait for the mark to be cleared. */
+		wake_up_all(&job->wait);
+		wait_event(job->wait, cc_job_is_calm(job) || READ_ONCE(job->cancel) ||
+				      freezing(current) != asleep);
+	} while (!READ_ONCE(job->cancel) && freezing(current) != asleep);
+}
+
+/*
  * Park when no copy writes, and set quiet for those who wait for it. If the machine goes to sleep,
  * the thread is frozen here, with no lock held: the memory image of a hibernation must not be older
  * than what a job has written. Copies do not write meanwhile, but all workqueues continue, since
@@ -232,10 +252,7 @@ bool cc_job_wait_copies(struct cc_job *job)
  */
 static void cc_job_park(struct cc_job *job)
 {
-	spin_lock_irq(&job->lock);
-	job->asleep = freezing(current);
-	spin_unlock_irq(&job->lock);
-	wait_event(job->wait, cc_job_is_calm(job) || READ_ONCE(job->cancel));
+	cc_job_calm_down(job);
 	spin_lock_irq(&job->lock);
 	job->quiet = true;
 	if (job->pause && !job->cancel)
