@@ -145,7 +145,8 @@ struct cowchain {
  * cc_must_yield() - is a suspend or a removal waiting for the messages that run?
  *
  * dm waits for them without a limit. So a message that may take long looks at this, and is woken up
- * by cc->wait. A device that is suspended already does not wait. Context: any.
+ * by cc->wait. On a device that is suspended already nobody can tell whether dm waits: what may
+ * take long there needs a limit. Context: any.
  */
 static inline bool cc_must_yield(struct cowchain *cc)
 {

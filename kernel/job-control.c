@@ -8,6 +8,9 @@
 #include "job-control.h"
 #include "record.h"
 
+/* How long job-cancel waits on a suspended device. */
+#define CC_CANCEL_JIFFIES	HZ
+
 static const char * const cc_job_states[] = {
 	[CC_JOB_CREATED] = "created", [CC_JOB_RUNNING] = "running",
 	[CC_JOB_PAUSED] = "paused", [CC_JOB_ABORTING] = "aborting",
@@ -159,6 +162,22 @@ static int cc_resume_active(struct cowchain *cc)
 	return r;
 }
 
+/*
+ * Wait for the end of a job that was cancelled. dm exchanges the table of a suspended device without
+ * a word beforehand, and waits for the messages of the old one while the guest's I/O is held up. So
+ * on such a device this waits for a moment only, not for copies that read a slow layer.
+ *
+ * Return: 0, or -EINTR.
+ */
+static int cc_wait_cancelled(struct cowchain *cc, struct cc_job *job)
+{
+	long timeout = READ_ONCE(cc->suspending) ? CC_CANCEL_JIFFIES : MAX_SCHEDULE_TIMEOUT;
+	long left = wait_event_killable_timeout(job->wait,
+						!cc_job_is_active(job) || cc_must_yield(cc), timeout);
+
+	return left < 0 ? -EINTR : 0;
+}
+
 static int cc_cancel_active(struct cowchain *cc)
 {
 	struct cc_job *job = cc_job_get_active(cc);
@@ -172,7 +191,7 @@ static int cc_cancel_active(struct cowchain *cc)
 		WRITE_ONCE(job->state, CC_JOB_ABORTING);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
-	r = wait_event_killable(job->wait, !cc_job_is_active(job) || cc_must_yield(cc));
+	r = cc_wait_cancelled(cc, job);
 	if (!r && cc_job_is_active(job)) {
 		cc_err(cc, "the job will end, but the device is being suspended: cancel it once more afterwards");
 		r = -EINTR;
