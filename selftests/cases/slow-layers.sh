@@ -415,7 +415,7 @@ slow_readers() {
 	others_go_on waiting 1 -- write:5M:64k:2 discard:6M:128k flush read:12M:64k
 	# the stream drops layers that the read may still need
 	msg cct base 1
-	msg cct stream
+	msg cct stream backing-file b.qcow2 qcow2
 	wait_for 60 all_copied
 	others_go_on waiting 1 -- write:2M:4k:3 flush
 	in_state cct running || fail "the job is $S_STATE"
@@ -435,7 +435,7 @@ slow_new_top() {
 	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2
 	# the chain must not promise what the new top cannot do
 	need_target delay
-	over b.qcow2 "0 $(sectors b.qcow2) delay @ 0 0"
+	over d.qcow2 "0 $(sectors d.qcow2) delay @ 0 0"
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	spare e d.qcow2
 	over e.qcow2 "0 $(sectors e.qcow2) delay @ 0 100000"
@@ -444,7 +444,7 @@ slow_new_top() {
 	wait_for 60 in_kernel $pid cc_layer_load
 	msg cct base 1 &
 	wait_for 60 ended $!
-	refuse_msg EBUSY cct stream
+	refuse_msg EBUSY cct stream backing-file b.qcow2 qcow2
 	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	io write:1M:4k:1 read:1M:64k flush
 	repair e.qcow2
