@@ -158,7 +158,7 @@ stream_points() {
 	local base=$1 i n name copied='' names=()
 
 	shift
-	[ "$base" = none ] || names=(backing-file "$1" qcow2)
+	[ "$base" = none ] || names=(backing-file "${*: -2:1}" qcow2)
 	images
 	mkchain cct "${CHAIN[@]}"
 	io random:20:1 flush
