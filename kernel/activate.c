@@ -3,10 +3,10 @@
  * The first resume of a table: its layers are loaded and checked, and become the view.
  *
  * The device is suspended then, and whoever reclaims memory may wait for it, with any lock held
- * that allocations take: slab_mutex, that of percpu memory, that of the shrinkers (6.1), or as kthreadd.
- * So everything that takes these is made by the constructor: dm-bufio's clients with their slab
- * caches and shrinkers, the view with its counters, the maps, the writer. What is left are small
- * allocations that depend on no I/O (GFP_NOIO), and may fail.
+ * that allocations take: slab_mutex, that of percpu memory, that of the shrinkers (6.1), or as
+ * kthreadd. So everything that takes these is made by the constructor: dm-bufio's clients with
+ * their slab caches and shrinkers, the view with its counters, the maps, the writer. What is left
+ * are small allocations that depend on no I/O (GFP_NOIO), and may fail.
  */
 #include <linux/slab.h>
 

@@ -54,7 +54,7 @@ void cc_job_destroy(struct cowchain *cc)
 
 	if (!job)
 		return;
-	/* Under the lock, or a copy that is about to sleep would miss it: see cc_job_begin_write(). */
+	/* Under the lock, or a copy that is about to sleep misses it: see cc_job_begin_write(). */
 	spin_lock_irq(&job->lock);
 	WRITE_ONCE(job->cancel, true);
 	spin_unlock_irq(&job->lock);
@@ -163,18 +163,19 @@ static int cc_resume_active(struct cowchain *cc)
 }
 
 /*
- * Wait for the end of a job that was cancelled. dm exchanges the table of a suspended device without
- * a word beforehand, and waits for the messages of the old one while the guest's I/O is held up. So
- * on such a device this waits for a moment only, not for copies that read a slow layer.
+ * Wait for the end of a job that was cancelled. dm exchanges the table of a suspended device
+ * without a word beforehand, and waits for the messages of the old one while the guest's I/O is
+ * held up. So on such a device this waits for a moment only, not for copies that read a slow
+ * layer.
  *
  * Return: 0, or -EINTR.
  */
 static int cc_wait_cancelled(struct cowchain *cc, struct cc_job *job)
 {
-	long timeout = READ_ONCE(cc->suspending) ? CC_CANCEL_JIFFIES : MAX_SCHEDULE_TIMEOUT;
-	long left = wait_event_killable_timeout(job->wait,
-						!cc_job_is_active(job) || cc_must_yield(cc), timeout);
+	long left = READ_ONCE(cc->suspending) ? CC_CANCEL_JIFFIES : MAX_SCHEDULE_TIMEOUT;
 
+	left = wait_event_killable_timeout(job->wait,
+					   !cc_job_is_active(job) || cc_must_yield(cc), left);
 	return left < 0 ? -EINTR : 0;
 }
 

@@ -224,24 +224,27 @@ bool cc_job_wait_copies(struct cc_job *job)
 	return cc_copy_idle(job);
 }
 
+/* Or has it woken up? */
+static bool cc_job_fell_asleep(struct cc_job *job)
+{
+	return freezing(current) != READ_ONCE(job->asleep);
+}
+
 /*
  * Wait until no copy writes. A machine that begins to go to sleep, or wakes up, meanwhile changes
  * what has to be waited for; the freezer wakes up this thread.
  */
 static void cc_job_calm_down(struct cc_job *job)
 {
-	bool asleep;
-
 	do {
-		asleep = freezing(current);
 		spin_lock_irq(&job->lock);
-		job->asleep = asleep;
+		WRITE_ONCE(job->asleep, freezing(current));
 		spin_unlock_irq(&job->lock);
 		/* Copies wait for the mark to be cleared. */
 		wake_up_all(&job->wait);
 		wait_event(job->wait, cc_job_is_calm(job) || READ_ONCE(job->cancel) ||
-				      freezing(current) != asleep);
-	} while (!READ_ONCE(job->cancel) && freezing(current) != asleep);
+			   cc_job_fell_asleep(job));
+	} while (!READ_ONCE(job->cancel) && cc_job_fell_asleep(job));
 }
 
 /*
