@@ -180,6 +180,13 @@ stream_points() {
 		note "point $i"
 		point "at.$i"
 		name=$(qcow2poke e.qcow2 backing)
+		ident e.qcow2
+		if [ "$name" = d.qcow2 ] && [ "$I_JOB" = 0 ]; then
+			# the name of the base is written before the record that refers to it
+			[ "$base" != none ] && [ "$i" = 1 ] || fail "the stream is not recorded"
+			reads two.raw "${CHAIN[@]}" e.qcow2
+			continue
+		fi
 		if [ "$name" = d.qcow2 ]; then
 			stream_ends "$@" -- "${CHAIN[@]}" e.qcow2
 			point "at.$i"
