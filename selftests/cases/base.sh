@@ -126,7 +126,7 @@ renumbered() {
 	refuse_msg EINVAL cct base 2
 	msg cct base "${LOOP[a.raw]}"
 	eq "$(msg cct base)" 0 "selected base"
-	msg cct stream
+	msg cct stream backing-file a.raw raw
 	job_done cct
 	chain_is cct a.raw d.qcow2
 	io verify
