@@ -12,6 +12,9 @@ struct scenario {
 	const char *says;		/* in a few words */
 	void (*prepare)(struct walk *w);	/* without faults */
 	void (*run)(struct walk *w);		/* with them */
+	bool whole;			/* allocations are counted over all of @run: some are
+					 * made beside the steps, or a step is not tried again
+					 */
 };
 
 extern const struct scenario scenarios[];

@@ -16,6 +16,7 @@ enum io_kind { IO_READ, IO_WRITE, IO_FUA, IO_ZERO, IO_DISCARD, IO_FLUSH };
 #define S_REFUSED	8u	/* in mode ro it must fail */
 #define S_JOB		16u	/* a message to a job, which a fault may have ended */
 #define S_IO		32u	/* an I/O of the guest */
+#define S_FRESH		64u	/* an attempt that fails makes no later one cheaper */
 
 struct step {
 	const char *what;

@@ -35,6 +35,8 @@ static bool message(struct walk *w, const char *text, int (*how)(struct walk *,
 		s.flags |= S_HIDES;
 	if (!strncmp(text, "job-", 4))
 		s.flags |= S_JOB;
+	if (!strncmp(text, "snapshot", 8))
+		s.flags |= S_FRESH;
 	fault_look(w->fault.kind, &h);
 	if (!(s.flags & S_JOB))
 		w->job_mark = h.failed;

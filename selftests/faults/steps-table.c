@@ -71,8 +71,10 @@ void walk_open(struct walk *w)
 void step_create_params(struct walk *w, const char *params)
 {
 	struct step create = { .what = "create", .fn = do_create };
-	struct step load = { .what = "load", .fn = do_load, .text = params };
-	struct step resume = { .what = "first resume", .fn = do_resume, .flags = S_SYNC };
+	struct step load = { .what = "load", .fn = do_load, .text = params, .flags = S_FRESH };
+	struct step resume = {
+		.what = "first resume", .fn = do_resume, .flags = S_SYNC | S_FRESH,
+	};
 
 	w->broken = false;
 	if (step_run(w, &create))
@@ -130,8 +132,10 @@ void step_resume(struct walk *w)
  */
 void step_reload(struct walk *w)
 {
-	struct step load = { .what = "reload", .fn = do_load };
-	struct step resume = { .what = "resume of the new table", .fn = do_resume, .flags = S_SYNC };
+	struct step load = { .what = "reload", .fn = do_load, .flags = S_FRESH };
+	struct step resume = {
+		.what = "resume of the new table", .fn = do_resume, .flags = S_SYNC | S_FRESH,
+	};
 	char params[PARAMS];
 
 	if (w->dev < 0)

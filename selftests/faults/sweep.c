@@ -17,6 +17,12 @@
 /* Where the faults came: a number for each file, kind of I/O, and metadata or data. */
 static uint64_t where[MAX_FILES][128][2];
 
+/* Is each step of the scenario to have faults of its own? */
+static bool in_place(const struct walk *w)
+{
+	return w->fault.kind != FAULT_IO && !w->scenario->whole;
+}
+
 static void count_hit(struct walk *w, const struct hit *h)
 {
 	const struct file *f = &w->files[h->id];
@@ -36,6 +42,27 @@ static void lap(struct walk *w, uint64_t *ms)
 	w->last_ms = t;
 }
 
+/* The faults of a run come in @run of the scenario, one in each step or one in all. */
+static void run_with_faults(struct walk *w, struct hit *h)
+{
+	w->in_place = in_place(w);
+	if (w->in_place) {
+		w->scenario->run(w);
+		w->in_place = false;
+		fault_look(w->fault.kind, h);
+		return;
+	}
+	fault_arm(&w->fault);
+	w->scenario->run(w);
+	fault_look(w->fault.kind, h);
+	w->hit = *h;
+	fault_disarm(w->fault.kind);
+	if (h->failed) {
+		w->runs++;
+		count_hit(w, h);
+	}
+}
+
 /* Return: true if the fault came. */
 static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 {
@@ -51,6 +78,7 @@ static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 	w->may_be_sealed = false;
 	w->shared = false;
 	w->hit.failed = 0;
+	w->place = 0;
 	w->features = "0";
 	fmodel_reset(&w->model);
 	w->beats++;
@@ -62,16 +90,8 @@ static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 		die("%s: not even without faults", w->scenario->name);
 	w->why = w->scenario->says;
 	lap(w, &w->ms_prepare);
-	fault_arm(&w->fault);
-	w->scenario->run(w);
-	fault_look(w->fault.kind, &h);
-	w->hit = h;
+	run_with_faults(w, &h);
 	lap(w, &w->ms_run);
-	fault_disarm(w->fault.kind);
-	if (h.failed) {
-		w->runs++;
-		count_hit(w, &h);
-	}
 	judge(w, &h, dir);
 	files_restore(w);
 	lap(w, &w->ms_judge);
@@ -125,8 +145,37 @@ static void print_sum(struct walk *w, unsigned int bad)
 	fflush(stdout);
 }
 
-/* Return: number of runs that went wrong. */
-unsigned int sweep(struct walk *w, const char *dir)
+static bool places_left(const struct walk *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < w->place; i++)
+		if (!w->places[i].done)
+			return true;
+	return false;
+}
+
+/* Runs until no step has an allocation that has not failed. Return: number of runs that went wrong. */
+static unsigned int sweep_in_place(struct walk *w, const char *dir)
+{
+	unsigned int bad = 0, n = 0, i;
+	struct hit hit;
+
+	for (i = 0; i < MAX_PLACES; i++)
+		w->places[i] = (struct place){ .next = w->first };
+	do {
+		run_once(w, dir, &hit);
+		bad += w->failed;
+	} while (++n < MAX_RUNS && bad < MAX_WRONG && places_left(w));
+	if (n >= MAX_RUNS) {
+		fprintf(stderr, "# FAILED: %s: no end of faults\n", w->scenario->name);
+		bad++;
+	}
+	return bad;
+}
+
+/* The same with one fault in a run. */
+static unsigned int sweep_whole(struct walk *w, const char *dir)
 {
 	struct hit last = { .failed = 0 }, hit;
 	uint64_t stride = w->stride;
@@ -134,10 +183,6 @@ unsigned int sweep(struct walk *w, const char *dir)
 	bool again = false;
 	uint64_t n;
 
-	memset(where, 0, sizeof(where));
-	w->hits = 0;
-	w->runs = 0;
-	w->ms_prepare = w->ms_run = w->ms_judge = 0;
 	for (n = w->first; n < MAX_RUNS && bad < MAX_WRONG; n += stride) {
 		bool came;
 
@@ -159,6 +204,18 @@ unsigned int sweep(struct walk *w, const char *dir)
 		fprintf(stderr, "# FAILED: %s: no end of faults\n", w->scenario->name);
 		bad++;
 	}
+	return bad;
+}
+
+unsigned int sweep(struct walk *w, const char *dir)
+{
+	unsigned int bad;
+
+	memset(where, 0, sizeof(where));
+	w->hits = 0;
+	w->runs = 0;
+	w->ms_prepare = w->ms_run = w->ms_judge = 0;
+	bad = in_place(w) ? sweep_in_place(w, dir) : sweep_whole(w, dir);
 	/* a walk without a fault has tested nothing; a stride over allocations may pass them all */
 	if (!w->hits && w->fault.kind == FAULT_IO) {
 		fprintf(stderr, "# FAILED: %s: no fault came\n", w->scenario->name);

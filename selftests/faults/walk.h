@@ -25,6 +25,17 @@ enum { FILE_A, FILE_B, FILE_C, FILE_D, FILE_E, FILE_DDATA, FILE_EDATA };
 #define FIRST_TOP	FILE_D
 #define FIRST_DATA	FILE_DDATA
 
+#define MAX_PLACES	64
+
+/*
+ * The allocations of one step of a scenario: the number, counted from its start, of the one that
+ * fails next.
+ */
+struct place {
+	uint64_t next;
+	bool done;		/* it has no such number any more */
+};
+
 /* A file below a layer. The last ones are those that are written. */
 struct file {
 	char name[32];
@@ -62,6 +73,11 @@ struct walk {
 	uint64_t job_mark;	/* faults that had come when it was started */
 	uint64_t steps;
 	_Atomic unsigned long beats;	/* runs begun; for the watchdog */
+
+	/* allocations, counted for each step: see step.c */
+	bool in_place;
+	struct place places[MAX_PLACES];
+	unsigned int place;	/* of the next step */
 
 	/* the sweep */
 	uint64_t hits;		/* faults that came */
