@@ -17,6 +17,7 @@
 : "${SEED:=1}" "${OPS:=400}" "${STALL:=200}" "${TALLY:=/dev/null}" "${CHAINS:=}" "${SQUEEZE:=yes}"
 SECTORS=72216
 STRESS=()	# pids of the runs of chainstress
+FILE_PIDS=()	# pids of what uses the file system
 HELPERS=()	# pids of what runs until those have ended
 
 say() { echo "# [$SECONDS s] $*"; }
@@ -105,6 +106,78 @@ squeeze() {
 		echo 1 >/proc/sys/vm/compact_memory 2>/dev/null || true
 		sleep 1.$((RANDOM % 9))
 	done
+}
+
+# ---- a file system on a chain, with little memory ----
+
+FILES=/sys/fs/cgroup/cct-files
+
+# Writes files through the page cache, and reads them again. There is so little memory that each page has to
+# be written back soon, and that other memory of these processes is swapped out, if there is swap.
+write_files() {
+	local model=$FIXTURES/stress/model.raw i from
+
+	RANDOM=$((SEED + 2))
+	echo "$BASHPID" >$FILES/cgroup.procs
+	[ "$(wc -l </proc/swaps)" -lt 2 ] ||
+		perl -e '$x = "x" x (24 << 20); while (-e $ARGV[0]) { $x =~ tr/xy/yx/; sleep 1 }' "$T/mnt" &
+	while [ ! -e "$T/files-end" ]; do
+		i=$((RANDOM % 4))
+		from=$((RANDOM % 30))
+		dd if="$model" of="$T/mnt/$i" bs=1M skip=$from count=4 status=none
+		[ $((RANDOM % 3)) -ne 0 ] || sync "$T/mnt/$i"
+		cmp -n $((4 << 20)) -i $((from << 20)):0 "$model" "$T/mnt/$i"
+	done
+	kill %1 2>/dev/null || true
+}
+
+# Meanwhile the chain is suspended and resumed, gets its table again, and a job that is cancelled.
+manage_files() {
+	RANDOM=$((SEED + 3))
+	while [ ! -e "$T/files-end" ]; do
+		case $((RANDOM % 3)) in
+		0) dmsetup suspend cctf && dmsetup resume cctf ;;
+		1)
+			dmsetup load cctf --table "$(dmsetup table cctf)" && dmsetup suspend --nolockfs cctf &&
+				dmsetup resume cctf
+			;;
+		2) ! msg cctf stream speed 262144 || msg cctf job-cancel || true ;; # it may have ended
+		esac
+		sleep 0.$((RANDOM % 9))
+	done
+}
+
+start_files() {
+	[ -n "$CGROUP" ] || return 0
+	mkdir -p $FILES
+	echo 32M >$FILES/memory.max
+	new_chain f
+	mkfs.ext4 -q -F /dev/mapper/cctf
+	mkdir "$T/mnt"
+	mount /dev/mapper/cctf "$T/mnt"
+	write_files &
+	FILE_PIDS=($!)
+	manage_files &
+	FILE_PIDS+=($!)
+}
+
+file_pids_gone() { [ ! -e "/proc/${FILE_PIDS[0]}" ] && [ ! -e "/proc/${FILE_PIDS[1]}" ]; }
+
+finish_files() {
+	local pid
+
+	[ ${#FILE_PIDS[@]} -gt 0 ] || return 0
+	touch "$T/files-end"
+	wait_for "$STALL" file_pids_gone
+	for pid in "${FILE_PIDS[@]}"; do
+		wait "$pid" || fail "the files are wrong; SEED=$SEED"
+	done
+	umount "$T/mnt"
+	fsck.ext4 -fn /dev/mapper/cctf >fsck.out 2>&1 || fail "the file system: $(<fsck.out)"
+	remove cctf
+	cmp "$FIXTURES/stress/a.raw" f/a.raw
+	cmp "$FIXTURES/stress/b.qcow2" f/b.qcow2
+	keep check f/c.qcow2
 }
 
 # ---- the victim ----
@@ -266,7 +339,9 @@ one_round() {
 		squeeze &
 		HELPERS+=($!)
 	fi
+	start_files
 	victim
+	finish_files
 	for pid in "${STRESS[@]}"; do
 		wait "$pid" || failed=1
 	done
