@@ -183,7 +183,7 @@ stream_points() {
 		ident e.qcow2
 		if [ "$name" = d.qcow2 ] && [ "$I_JOB" = 0 ]; then
 			# the name of the base is written before the record that refers to it
-			[ "$base" != none ] && [ "$i" = 1 ] || fail "the stream is not recorded"
+			[[ $base != none && $i = 1 ]] || fail "the stream is not recorded"
 			reads two.raw "${CHAIN[@]}" e.qcow2
 			continue
 		fi
