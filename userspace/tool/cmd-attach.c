@@ -13,6 +13,7 @@
 #include "dm.h"
 #include "number.h"
 #include "options.h"
+#include "safe-text.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -231,7 +232,8 @@ static int parse(int argc, char **argv, struct args *args)
 		return cc_usage("attach", "a name and the top image are needed, or a name and --layer for each layer");
 	args->name = dm_name(argv[optind]);
 	args->top = argv[optind + 1];
-	if (!args->name[0] || strchr(args->name, '/'))
+	if (!args->name[0] || args->name[0] == '-' || strchr(args->name, '/') ||
+	    !safe_text_is(args->name))
 		return cc_usage("attach", "'%s' cannot be the name of a device", args->name);
 	if (strlen(args->name) > DM_NAME_MAX)
 		return cc_usage("attach", "'%s' is too long: the name of a device has at most %d bytes",
@@ -266,21 +268,22 @@ static bool job_begins(const char *name)
 static void note_job(const struct args *args, const struct chain *chain)
 {
 	const struct q2_ident_job *job = &chain_top(chain)->image.ident.job;
+	const char *word = shell_word(args->name);
 
 	if (args->opt.read_only || !job->type)
 		return;
 	if (table_has_feature(&args->table, "no_auto_resume"))
 		cc_note("%s: a stream was interrupted: 'cowchain job %s resume' continues it, 'cowchain job %s cancel' ends it",
-			args->name, args->name, args->name);
+			args->name, word, word);
 	else if (!job_begins(args->name))
 		cc_note("%s: an interrupted stream cannot be continued, see the kernel log: 'cowchain job %s cancel' ends it, 'cowchain job %s resume' tries again",
-			args->name, args->name, args->name);
+			args->name, word, word);
 	else if (job->paused)
 		cc_note("%s: an interrupted stream is still paused: 'cowchain job %s resume' continues it",
-			args->name, args->name);
+			args->name, word);
 	else
 		cc_note("%s: an interrupted stream continues: 'cowchain wait %s' shows its progress",
-			args->name, args->name);
+			args->name, word);
 }
 
 static int build(struct args *args, struct chain *chain)

@@ -60,7 +60,7 @@ static int start_copy(const struct copy_args *args, const struct live *live)
 	    !check_no_base(name))
 		return 0;
 	cc_note("%s is the top of %s now, but the disk is not copied yet: 'cowchain stream %s --base none' starts it",
-		args->snap.image, name, name);
+		args->snap.image, name, shell_word(name));
 	return -1;
 }
 

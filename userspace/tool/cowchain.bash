@@ -16,20 +16,25 @@ _cowchain_words() {
 	done
 }
 
+# The program leaves those out that a terminal would obey.
 _cowchain_devices() {
-	local names name
+	local names
 
-	mapfile -t names < <(cowchain list --noheadings 2>/dev/null)
-	for name in "${names[@]}"; do
-		_cowchain_words "${name%% *}"
-	done
+	mapfile -t names < <(cowchain --completion=devices 2>/dev/null)
+	_cowchain_words "${names[@]}"
 }
 
-# Readline quotes names of files itself.
+# Readline quotes names of files itself. A name with a newline comes as two words: what is elsewhere then
+# was not asked for.
 _cowchain_files() {
+	local names name
+
 	files=1
 	compopt -o filenames 2>/dev/null
-	mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
+	mapfile -t names < <(compgen "$1" -- "$cur")
+	for name in "${names[@]}"; do
+		[ "${name%"${name##*/}"}" != "${cur%"${cur##*/}"}" ] || COMPREPLY+=("$name")
+	done
 }
 
 # _cowchain_value KIND WORD...

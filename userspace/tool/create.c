@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -126,35 +127,66 @@ static void free_data_name(struct data_name *name)
 	free(name->name);
 }
 
+/* What qemu-img has to say contains names, too. */
+static void say_lines(int fd)
+{
+	FILE *f = fd < 0 || lseek(fd, 0, SEEK_SET) ? NULL : fdopen(dup(fd), "r");
+	char *line = NULL;
+	size_t room = 0;
+
+	while (f && getline(&line, &room, f) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		cc_error("%s", line);
+	}
+	free(line);
+	if (f)
+		fclose(f);
+}
+
 static void inherit(const struct new_file *file)
 {
 	if (file->path)
 		fcntl(file->fd, F_SETFD, 0);
 }
 
-/* Run qemu-img in FD_DIR. No shell is involved. */
+/* In the child, in FD_DIR. No shell is involved. */
+static void exec_qemu_img(const struct created *files, char *const argv[], int said)
+	__attribute__((noreturn));
+
+static void exec_qemu_img(const struct created *files, char *const argv[], int said)
+{
+	hold_child();
+	inherit(&files->image);
+	inherit(&files->data);
+	if (chdir(FD_DIR)) {
+		fprintf(stderr, "cowchain: " FD_DIR ": %s\n", strerror(errno));
+		_exit(126);
+	}
+	if (said >= 0)
+		dup2(said, STDERR_FILENO);
+	execvp(argv[0], argv);
+	_exit(127);
+}
+
 static int run_qemu_img(const struct created *files, char *const argv[])
 {
-	int status;
+	/* Without it, the messages go to stderr as they are. */
+	int said = memfd_create("qemu-img", MFD_CLOEXEC);
+	int status, ret;
 	pid_t pid;
 
 	fflush(NULL);
 	pid = fork();
-	if (!pid) {
-		hold_child();
-		inherit(&files->image);
-		inherit(&files->data);
-		if (chdir(FD_DIR)) {
-			fprintf(stderr, "cowchain: " FD_DIR ": %s\n", strerror(errno));
-			_exit(126);
-		}
-		execvp(argv[0], argv);
-		_exit(127);
-	}
-	if (pid < 0 || hold_wait(pid, &status)) {
+	if (!pid)
+		exec_qemu_img(files, argv, said);
+	ret = pid < 0 ? -1 : hold_wait(pid, &status);
+	if (ret)
 		cc_error("cannot run qemu-img: %s", strerror(errno));
+	say_lines(said);
+	if (said >= 0)
+		close(said);
+	if (ret)
 		return -1;
-	}
 	if (hold_interrupted())
 		return -1;
 	if (WIFEXITED(status) && !WEXITSTATUS(status))

@@ -200,7 +200,7 @@ int dm_reload(const struct dm_device *dev)
 	klog_report(klog);
 	if (suspended(dev->name))
 		cc_error("%s: the device is suspended and I/O waits: fix the cause, then 'cowchain reload %s'; 'cowchain detach --force %s' fails all I/O",
-			 dev->name, dev->name, dev->name);
+			 dev->name, shell_word(dev->name), shell_word(dev->name));
 	return ret;
 }
 
@@ -217,12 +217,14 @@ static int replace_by_error(const struct dm_device *dev)
 static void say_in_use(const struct dm_device *dev)
 {
 	char *users = users_find(dev->dev);
+	char *node = xasprintf(DEV_MAPPER "%s", dev->name);
 
 	if (users)
 		cc_error("%s: in use: %s: end that first, or give --deferred", dev->name, users);
 	else
-		cc_error("%s: in use: stop the programs that have it open ('lsof " DEV_MAPPER "%s'), or give --deferred",
-			 dev->name, dev->name);
+		cc_error("%s: in use: stop the programs that have it open ('lsof %s'), or give --deferred",
+			 dev->name, shell_word(node));
+	free(node);
 	free(users);
 }
 

@@ -6,6 +6,7 @@
 #include <libdevmapper.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "dm-task.h"
 #include "util.h"
@@ -23,6 +24,7 @@ static void dm_log(int level, const char *file, int line, int dm_errno, const ch
 
 static void dm_log(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
 {
+	char *text;
 	va_list ap;
 
 	(void)file;
@@ -30,11 +32,12 @@ static void dm_log(int level, const char *file, int line, int dm_errno, const ch
 	(void)dm_errno;
 	if (!cc_debug_on || (level & 7) > 4)
 		return;
-	fputs("cowchain: debug: libdevmapper: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
 	va_end(ap);
-	fputc('\n', stderr);
+	cc_debug("libdevmapper: %s", text ? text : "");
+	free(text);
 }
 
 struct dm_task *task_new(int type, const char *name)

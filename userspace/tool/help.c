@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dm.h"
 #include "help.h"
+#include "safe-text.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -153,10 +155,28 @@ static void list_verb(const struct verb *verb)
 	}
 }
 
-void help_completion(void)
+/* Others cannot be shown as they are, and will hardly be typed. */
+static void list_devices(void)
+{
+	char **names;
+	size_t nr, i;
+
+	if (dm_names(&names, &nr))
+		return;
+	for (i = 0; i < nr; i++)
+		if (safe_text_is(names[i]))
+			puts(names[i]);
+	dm_names_free(names, nr);
+}
+
+void help_completion(const char *what)
 {
 	const struct verb *const *verb;
 
+	if (what) {
+		list_devices();
+		return;
+	}
 	for (verb = verbs; *verb; verb++)
 		list_verb(*verb);
 }

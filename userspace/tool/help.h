@@ -23,7 +23,9 @@ void help_verb(const struct verb *verb);
  * OPTION is written as it is typed, "--base" or "-b". Its value, or the operand, is one of the
  * words or as KIND says: file, dir, device, image (a device or a file), value (unknown). An option
  * without a value has the KIND flag. Operands are numbered from 0; "+" includes all that follow.
+ *
+ * With a word in what, "--completion=devices": the names of devices, one in a line.
  */
-void help_completion(void);
+void help_completion(const char *what);
 
 #endif

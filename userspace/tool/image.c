@@ -111,13 +111,8 @@ int image_parse(const uint8_t *buf, size_t len, const char *path, uint64_t file_
 
 char *image_rebase_command(const char *path, const char *backing, const char *format)
 {
-	char *image = shell_word(path), *name = shell_word(backing);
-	char *command = xasprintf("qemu-img rebase -u -b %s -F %s -f qcow2 %s", name,
-				  format ? format : "FORMAT", image);
-
-	free(image);
-	free(name);
-	return command;
+	return xasprintf("qemu-img rebase -u -b %s -F %s -f qcow2 %s", shell_word(backing),
+			 format ? format : "FORMAT", shell_word(path));
 }
 
 void image_free(struct image *image)

@@ -2,6 +2,7 @@
 /*
  * Reads the kernel's log from /dev/kmsg.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,12 +29,12 @@ int klog_mark(void)
 }
 
 /* "prio,seq,time,flags;text\n KEY=value\n": returns the text, terminated in place. */
-static const char *record_text(char *record)
+static char *record_text(char *record)
 {
 	char *text = strchr(record, ';');
 
 	if (!text)
-		return "";
+		return record + strlen(record);
 	text++;
 	text[strcspn(text, "\n")] = '\0';
 	return text;
@@ -55,8 +56,25 @@ static const char *find_number(const char *text, size_t *len)
 	return NULL;
 }
 
-/* The kernel names devices by number. */
-static void say_files(const char *text)
+/* /dev/kmsg writes \xNN for backslashes and all bytes beyond the printable ones of ASCII. */
+static void unescape(char *text)
+{
+	char *to = text;
+	unsigned int byte;
+
+	while (*text) {
+		if (sscanf(text, "\\x%2x", &byte) == 1 && byte && isxdigit((unsigned char)text[3])) {
+			*to++ = (char)byte;
+			text += 4;
+		} else {
+			*to++ = *text++;
+		}
+	}
+	*to = '\0';
+}
+
+/* The kernel names devices by number. Append ", 7:3 is FILE" and so on. */
+static void add_files(struct strbuf *sb, const char *text)
 {
 	const char *file_of = " (";
 	char *number, *file;
@@ -67,28 +85,31 @@ static void say_files(const char *text)
 		number = xstrndup(text, len);
 		file = devno_parse(number, &dev) ? NULL : devno_file(dev);
 		if (file) {
-			fprintf(stderr, "%s%s is %s", file_of, number, file);
+			strbuf_addf(sb, "%s%s is %s", file_of, number, file);
 			file_of = ", ";
 		}
 		free(file);
 		free(number);
 	}
 	if (*file_of == ',')
-		fputc(')', stderr);
+		strbuf_add(sb, ")");
 }
 
-static int report(const char *text)
+static int report(char *text)
 {
 	/* Device-mapper adds this to every refused table. */
 	static const char noise[] = "error adding target to table";
+	struct strbuf sb = { 0 };
 
 	if (strncmp(text, "device-mapper:", 14) && !strstr(text, "cowchain"))
 		return 0;
 	if (strstr(text, noise))
 		return 0;
-	fprintf(stderr, "cowchain: kernel: %s", text);
-	say_files(text);
-	fputc('\n', stderr);
+	unescape(text);
+	strbuf_addf(&sb, "kernel: %s", text);
+	add_files(&sb, text);
+	cc_error("%s", sb.text);
+	free(sb.text);
 	return 1;
 }
 

@@ -88,7 +88,7 @@ static int check_data_owner(const struct layer *layer, const struct allow_dirs *
 		return 0;
 	dir = path_dir(data->real);
 	cc_error("%s: its data file %s belongs to another user and is not followed: if you trust the image, give --allow-dir %s",
-		 layer->file.path, data->path, dir);
+		 layer->file.path, data->path, shell_word(dir));
 	free(dir);
 	return -1;
 }

@@ -3,6 +3,7 @@
  * cowchain, the tool: finds the verb on the command line and runs it.
  */
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,11 +64,14 @@ int main(int argc, char **argv)
 		{ "debug", no_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
-		{ "completion", no_argument, NULL, OPT_COMPLETION },
+		{ "completion", optional_argument, NULL, OPT_COMPLETION },
 		{ 0 },
 	};
 	int c, ret;
 
+	/* Names are UTF-8, and their characters have widths. */
+	setlocale(LC_CTYPE, "");
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "+dhV", options, NULL)) != -1) {
 		switch (c) {
 		case 'd':
@@ -80,10 +84,10 @@ int main(int argc, char **argv)
 			puts("cowchain " VERSION);
 			return CC_OK;
 		case OPT_COMPLETION:
-			help_completion();
+			help_completion(optarg);
 			return CC_OK;
 		default:
-			return CC_USAGE;
+			return verb_refuse(NULL, c, argv);
 		}
 	}
 	argc -= optind;

@@ -3,7 +3,7 @@
  * Prints tables in columns or as JSON.
  */
 #include <inttypes.h>
-#include <json-c/json.h>
+#include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "number.h"
 #include "options.h"
 #include "output.h"
+#include "safe-text.h"
 #include "util.h"
 
 int out_option(int id, const char *value, void *data)
@@ -72,6 +73,13 @@ void out_none(struct out_table *table)
 	add_cell(table)->none = true;
 }
 
+/* The library fails for want of memory only. */
+static void need(bool done)
+{
+	if (!done)
+		out_of_memory();
+}
+
 /* The text of a cell in columns. Caller frees. */
 static char *format_cell(const struct out_cell *cell, enum out_type type,
 			 const struct out_options *opt)
@@ -82,7 +90,7 @@ static char *format_cell(const struct out_cell *cell, enum out_type type,
 		return xstrdup("-");
 	switch (type) {
 	case OUT_TEXT:
-		return xstrdup(cell->text);
+		return xsafe_text(cell->text);
 	case OUT_SIZE:
 		if (!opt->bytes)
 			return xstrdup(human_size(cell->number, buf));
@@ -95,121 +103,96 @@ static char *format_cell(const struct out_cell *cell, enum out_type type,
 	return xasprintf("%" PRIu64, cell->number);
 }
 
-/* Numbers are aligned to the right. The end of a line is not padded. */
-static void print_cell(const char *text, size_t width, enum out_type type, bool last)
+/* The text of a cell in JSON; NULL for none. Caller frees. */
+static char *json_cell(const struct out_cell *cell, enum out_type type)
 {
-	if (type != OUT_TEXT)
-		printf("%*s", (int)width, text);
-	else if (last)
-		fputs(text, stdout);
-	else
-		printf("%-*s", (int)width, text);
-	fputs(last ? "\n" : "  ", stdout);
-}
+	char *text;
 
-static void print_columns(const struct out_table *table, const struct out_options *opt)
-{
-	char **texts = xcalloc(table->nr_cells + 1, sizeof(*texts));
-	size_t *width = xcalloc(table->nr_columns, sizeof(*width));
-	size_t i, col;
-
-	for (col = 0; col < table->nr_columns && !opt->noheadings; col++)
-		width[col] = strlen(table->columns[col].heading);
-	for (i = 0; i < table->nr_cells; i++) {
-		col = i % table->nr_columns;
-		texts[i] = format_cell(&table->cells[i], table->columns[col].type, opt);
-		if (strlen(texts[i]) > width[col])
-			width[col] = strlen(texts[i]);
-	}
-	for (col = 0; col < table->nr_columns && !opt->noheadings; col++)
-		print_cell(table->columns[col].heading, width[col], table->columns[col].type,
-			   col + 1 == table->nr_columns);
-	for (i = 0; i < table->nr_cells; i++) {
-		col = i % table->nr_columns;
-		print_cell(texts[i], width[col], table->columns[col].type,
-			   col + 1 == table->nr_columns);
-		free(texts[i]);
-	}
-	free(texts);
-	free(width);
-}
-
-/* Length in bytes of the UTF-8 character at p; 0 if it is not valid. */
-static size_t utf8_length(const char *p)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint8_t first = (uint8_t)*p;
-	size_t len = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 :
-		     first >> 3 == 30 ? 4 : 0, i;
-	uint32_t c;
-
-	if (len < 2)
-		return len;
-	c = first & (0xffU >> (len + 1));
-	for (i = 1; i < len; i++) {
-		if (((uint8_t)p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | ((uint8_t)p[i] & 0x3f);
-	}
-	return c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : len;
-}
-
-/* JSON is UTF-8, but names of files need not be: U+FFFD replaces invalid bytes. */
-static struct json_object *json_text(const char *text)
-{
-	struct json_object *json;
-	struct strbuf sb = { 0 };
-	size_t len;
-
-	strbuf_add(&sb, "");
-	while (*text) {
-		len = utf8_length(text);
-		strbuf_addf(&sb, "%.*s", len ? (int)len : 3, len ? text : "\xef\xbf\xbd");
-		text += len ? len : 1;
-	}
-	json = json_object_new_string(sb.text);
-	free(sb.text);
-	return json;
-}
-
-static struct json_object *json_cell(const struct out_cell *cell, enum out_type type)
-{
 	if (cell->none)
 		return NULL;
-	if (type == OUT_TEXT)
-		return json_text(cell->text);
 	if (type == OUT_PERCENT)
-		return json_object_new_double((double)cell->number / 1000);
-	return json_object_new_uint64(cell->number);
+		return xasprintf("%.3f", (double)cell->number / 1000);
+	if (type != OUT_TEXT)
+		return xasprintf("%" PRIu64, cell->number);
+	text = xcalloc(SAFE_UTF8_ROOM(strlen(cell->text)), 1);
+	safe_utf8(text, cell->text);
+	return text;
 }
 
-static void print_json(const struct out_table *table, const char *name)
+/* Numbers are aligned to the right. */
+static void add_columns(struct libscols_table *scols, const struct out_table *table,
+			const struct out_options *opt)
 {
-	struct json_object *root = json_object_new_object();
-	struct json_object *rows = json_object_new_array();
-	struct json_object *row = NULL;
 	const struct out_column *column;
-	size_t i;
+	struct libscols_column *added;
+	bool is_text;
+
+	for (column = table->columns; column < table->columns + table->nr_columns; column++) {
+		is_text = column->type == OUT_TEXT;
+		added = scols_table_new_column(scols, opt->json ? column->key : column->heading, 0,
+					       is_text ? 0 : SCOLS_FL_RIGHT);
+		need(added);
+		scols_column_set_json_type(added, is_text ? SCOLS_JSON_STRING : SCOLS_JSON_NUMBER);
+	}
+}
+
+static void add_cells(struct libscols_table *scols, const struct out_table *table,
+		      const struct out_options *opt)
+{
+	struct libscols_line *line = NULL;
+	const struct out_cell *cell;
+	enum out_type type;
+	size_t i, col;
+	char *text;
 
 	for (i = 0; i < table->nr_cells; i++) {
-		column = &table->columns[i % table->nr_columns];
-		if (column == table->columns) {
-			row = json_object_new_object();
-			json_object_array_add(rows, row);
+		col = i % table->nr_columns;
+		cell = &table->cells[i];
+		type = table->columns[col].type;
+		if (!col) {
+			line = scols_table_new_line(scols, NULL);
+			need(line);
 		}
-		json_object_object_add(row, column->key, json_cell(&table->cells[i], column->type));
+		text = opt->json ? json_cell(cell, type) : format_cell(cell, type, opt);
+		/* On success, it takes over the text. */
+		need(!text || !scols_line_refer_data(line, col, text));
 	}
-	json_object_object_add(root, name, rows);
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_SPACED |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(root);
 }
 
+static void print_table(struct libscols_table *scols, const struct out_options *opt)
+{
+	char *text = NULL, *safe;
+
+	need(!scols_print_table_to_string(scols, &text));
+	if (opt->json) {
+		safe = xcalloc(SAFE_JSON_ROOM(strlen(text)), 1);
+		safe_json(safe, text);
+		fputs(safe, stdout);
+		free(safe);
+	} else if (*text) {
+		puts(text);
+	}
+	free(text);
+}
+
+/*
+ * The library knows how wide characters are. But it does not escape all that safe_text() does, and in
+ * JSON nothing beyond ASCII, so that is done here, and not again there.
+ */
 void out_print(const struct out_table *table, const char *name, const struct out_options *opt)
 {
-	if (opt->json)
-		print_json(table, name);
-	else
-		print_columns(table, opt);
+	struct libscols_table *scols = scols_new_table();
+
+	need(scols);
+	need(!scols_table_enable_noencoding(scols, true));
+	need(!scols_table_enable_json(scols, opt->json));
+	need(!scols_table_enable_noheadings(scols, opt->noheadings));
+	need(!scols_table_set_name(scols, name));
+	need(!scols_table_set_column_separator(scols, "  "));
+	/* As long as they are: names are not cut off to fit a terminal. */
+	need(!scols_table_set_termforce(scols, SCOLS_TERMFORCE_NEVER));
+	add_columns(scols, table, opt);
+	add_cells(scols, table, opt);
+	print_table(scols, opt);
+	scols_unref_table(scols);
 }

@@ -140,7 +140,8 @@ static void say_not_allowed(const char *image, const char *what, const struct pa
 
 	if (strcmp(dir, "/dev"))
 		cc_error("%s: its %s %s is outside of %s and is not followed: if you trust the image, give --allow-dir %s",
-			 image, what, c->real, c->own ? c->own : "any directory of its own", dir);
+			 image, what, c->real, c->own ? c->own : "any directory of its own",
+			 shell_word(dir));
 	else
 		cc_error("%s: its %s %s is a device of the host and is not followed: if that is intended, list the layers with 'cowchain attach --layer'",
 			 image, what, c->real);

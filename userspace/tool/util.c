@@ -7,20 +7,44 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "safe-text.h"
 #include "util.h"
 
+/* How many results of shell_word() remain valid. */
+#define WORDS 8
+
 bool cc_debug_on;
+
+void out_of_memory(void)
+{
+	fputs("cowchain: out of memory\n", stderr);
+	exit(CC_FAILED);
+}
+
+static char *xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+
+static char *xvasprintf(const char *fmt, va_list ap)
+{
+	char *p;
+
+	if (vasprintf(&p, fmt, ap) < 0)
+		out_of_memory();
+	return p;
+}
 
 static void say(const char *prefix, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 
+/* All of the text: what comes from outside is somewhere in it, and a message has one line. */
 static void say(const char *prefix, const char *fmt, va_list ap)
 {
+	char *text = xvasprintf(fmt, ap), *safe = xsafe_text(text);
+
 	/* Print pending output first, to keep the order if both go to one file. */
 	fflush(stdout);
-	fprintf(stderr, "cowchain: %s", prefix);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	fprintf(stderr, "cowchain: %s%s\n", prefix, safe);
+	free(safe);
+	free(text);
 }
 
 void cc_error(const char *fmt, ...)
@@ -63,14 +87,6 @@ int cc_usage(const char *verb, const char *fmt, ...)
 	return CC_USAGE;
 }
 
-static void out_of_memory(void) __attribute__((noreturn));
-
-static void out_of_memory(void)
-{
-	fputs("cowchain: out of memory\n", stderr);
-	exit(CC_FAILED);
-}
-
 void *xcalloc(size_t nr, size_t size)
 {
 	void *p = calloc(nr, size);
@@ -107,17 +123,6 @@ char *xstrndup(const char *s, size_t n)
 	return p;
 }
 
-static char *xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
-
-static char *xvasprintf(const char *fmt, va_list ap)
-{
-	char *p;
-
-	if (vasprintf(&p, fmt, ap) < 0)
-		out_of_memory();
-	return p;
-}
-
 char *xasprintf(const char *fmt, ...)
 {
 	va_list ap;
@@ -127,6 +132,14 @@ char *xasprintf(const char *fmt, ...)
 	p = xvasprintf(fmt, ap);
 	va_end(ap);
 	return p;
+}
+
+char *xsafe_text(const char *text)
+{
+	char *safe = xcalloc(SAFE_TEXT_ROOM(strlen(text)), 1);
+
+	safe_text(safe, text);
+	return safe;
 }
 
 void strbuf_add(struct strbuf *sb, const char *s)
@@ -153,17 +166,45 @@ void strbuf_addf(struct strbuf *sb, const char *fmt, ...)
 	free(s);
 }
 
-char *shell_word(const char *text)
+/* As $'...' of bash: in that, a terminal gets nothing but what it can show. */
+static void quote_bytes(struct strbuf *sb, const char *text)
+{
+	strbuf_add(sb, "$'");
+	for (; *text; text++) {
+		if (*text == '\'')
+			strbuf_add(sb, "\\'");
+		else if (*text == '\\' || *text < ' ' || *text > '~')
+			strbuf_addf(sb, "\\%03o", (unsigned char)*text);
+		else
+			strbuf_addf(sb, "%c", *text);
+	}
+	strbuf_add(sb, "'");
+}
+
+static void quote(struct strbuf *sb, const char *text)
+{
+	strbuf_add(sb, "'");
+	for (; *text; text++)
+		strbuf_addf(sb, *text == '\'' ? "'\\%c'" : "%c", *text);
+	strbuf_add(sb, "'");
+}
+
+const char *shell_word(const char *text)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 				    "%+,-./:=@_";
+	static char *words[WORDS];
+	static unsigned int next;
 	struct strbuf sb = { 0 };
 
-	if (*text && !text[strspn(text, plain)])
-		return xstrdup(text);
-	strbuf_add(&sb, "'");
-	for (; *text; text++)
-		strbuf_addf(&sb, *text == '\'' ? "'\\%c'" : "%c", *text);
-	strbuf_add(&sb, "'");
+	if (!safe_text_is(text))
+		quote_bytes(&sb, text);
+	else if (!*text || text[strspn(text, plain)])
+		quote(&sb, text);
+	else
+		strbuf_add(&sb, text);
+	next = (next + 1) % WORDS;
+	free(words[next]);
+	words[next] = sb.text;
 	return sb.text;
 }

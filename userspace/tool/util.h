@@ -21,7 +21,7 @@ extern bool cc_debug_on;
 
 /*
  * Print "cowchain: <text>\n" on stderr. The text names the file or device and, if there is one, the
- * remedy.
+ * remedy. It is made safe here, see safe-text.h. Names in commands to paste need shell_word().
  */
 void cc_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void cc_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -29,12 +29,16 @@ void cc_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* cc_error() and a line that points to the help of the verb. Returns CC_USAGE. */
 int cc_usage(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+void out_of_memory(void) __attribute__((noreturn));
 /* These never return NULL: without memory the program ends with status 1. */
 void *xcalloc(size_t nr, size_t size) __attribute__((returns_nonnull));
 void *xrealloc(void *ptr, size_t nr, size_t size) __attribute__((returns_nonnull));
 char *xstrdup(const char *s) __attribute__((returns_nonnull));
 char *xstrndup(const char *s, size_t n) __attribute__((returns_nonnull));
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
+
+/* For output other than messages: see safe-text.h. Caller frees. */
+char *xsafe_text(const char *text) __attribute__((returns_nonnull));
 
 /* A string that grows. Initialise with zeros; text is NULL until something is appended. */
 struct strbuf {
@@ -46,7 +50,10 @@ struct strbuf {
 void strbuf_add(struct strbuf *sb, const char *s);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* text as a single word for a shell, quoted if necessary. Caller frees. */
-char *shell_word(const char *text) __attribute__((returns_nonnull));
+/*
+ * text as a single word for a shell, quoted if necessary, and safe to be shown. Valid until a few more
+ * of them were made: for the arguments of a message.
+ */
+const char *shell_word(const char *text) __attribute__((returns_nonnull));
 
 #endif

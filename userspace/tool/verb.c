@@ -3,6 +3,7 @@
  * Parses the options of a verb by its own table.
  */
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ static void parser_init(struct parser *parser, const struct verb *verb)
 	struct strbuf letters = { 0 };
 	size_t nr = 0;
 
-	strbuf_add(&letters, verb->in_order ? "+" : "");
+	/* ":" tells a missing value from a wrong option. */
+	strbuf_add(&letters, verb->in_order ? "+:" : ":");
 	for (opt = verb->options; opt && *opt; opt++)
 		nr += (*opt)->also ? 2 : 1;
 	parser->names = xcalloc(nr + 1, sizeof(*parser->names));
@@ -60,20 +62,31 @@ static int option_id(const struct verb *verb, int c)
 	return -1;
 }
 
+int verb_refuse(const char *verb, int c, char *const *argv)
+{
+	/* A letter may be one of several in a word; other options are words. */
+	const char letter[] = { '-', (char)optopt, '\0' };
+	bool is_letter = optopt && optopt <= UCHAR_MAX;
+	const char *name = is_letter ? letter : argv[optind - 1];
+
+	if (c == ':')
+		return cc_usage(verb, "the option %s needs a value", name);
+	if (optopt && !is_letter)
+		return cc_usage(verb, "the option takes no value: %s", name);
+	return cc_usage(verb, "there is no option %s", name);
+}
+
 int verb_parse(const struct verb *verb, int argc, char **argv, take_option_fn take, void *args)
 {
 	struct parser parser;
 	int c, id, ret = 0;
 
 	parser_init(&parser, verb);
+	/* Its messages would not be safe, see safe-text.h. */
+	opterr = 0;
 	while (!ret && (c = getopt_long(argc, argv, parser.letters, parser.names, NULL)) != -1) {
 		id = option_id(verb, c);
-		if (id >= 0)
-			ret = take(id, optarg, args);
-		else if (verb->options)
-			ret = cc_usage(verb->name, "see the options of %s", verb->name);
-		else
-			ret = cc_usage(verb->name, "it has no options");
+		ret = id >= 0 ? take(id, optarg, args) : verb_refuse(verb->name, c, argv);
 	}
 	parser_free(&parser);
 	return ret;

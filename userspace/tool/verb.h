@@ -83,4 +83,10 @@ typedef int (*take_option_fn)(int id, const char *value, void *args);
  */
 int verb_parse(const struct verb *verb, int argc, char **argv, take_option_fn take, void *args);
 
+/*
+ * Report the option that getopt_long() has just refused by returning c. verb may be NULL. Returns
+ * CC_USAGE. getopt's own messages contain what was written, whatever that does to a terminal.
+ */
+int verb_refuse(const char *verb, int c, char *const *argv);
+
 #endif

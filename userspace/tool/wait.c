@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,10 +25,10 @@
 #define RATE_WEIGHT 0.3
 
 struct progress {
-	const char *name;
+	char *name;		/* safe to be shown, of up to four times the bytes */
 	bool tty;
 	bool shown;		/* the cursor is behind a line without newline */
-	char line[256];		/* what was printed last, and when */
+	char line[768];		/* what was printed last, and when */
 	char state[16];
 	double printed;
 	double created;		/* since when the job is "created"; 0 if it is not */
@@ -123,7 +124,7 @@ static int judge_created(const char *name, const struct target_job *job, struct 
 		return -1;
 	end_line(p);
 	cc_error("%s: the job was interrupted and does not continue by itself: 'cowchain job %s resume' continues it or reports why it cannot, 'cowchain job %s cancel' ends it",
-		 name, name, name);
+		 name, shell_word(name), shell_word(name));
 	return CC_FAILED;
 }
 
@@ -134,7 +135,8 @@ static void tell_paused(const char *name, const struct target_job *job, struct p
 
 	if (paused && !p->told_paused) {
 		end_line(p);
-		cc_note("%s: the job is paused: 'cowchain job %s resume' continues it", name, name);
+		cc_note("%s: the job is paused: 'cowchain job %s resume' continues it", name,
+			shell_word(name));
 	}
 	p->told_paused = paused;
 }
@@ -151,14 +153,14 @@ static int judge(const char *name, const struct target_status *status, struct pr
 		end_line(p);
 	if (job_stopped_by_error(job) && !strcmp(job->io_status, "nospace")) {
 		cc_error("%s: the job waits at offset %" PRIu64 ", no space is left below the top: make room, then 'cowchain job %s resume'",
-			 name, job->offset, name);
+			 name, job->offset, shell_word(name));
 		space_note_full(name);
 		return CC_FAILED;
 	}
 	if (job_stopped_by_error(job)) {
 		cc_error("%s: the job was stopped at offset %" PRIu64 " by an error (%s, %s): fix the cause, then 'cowchain job %s resume'",
 			 name, job->offset, job->io_status,
-			 job->error ? strerror(job->error) : "no errno", name);
+			 job->error ? strerror(job->error) : "no errno", shell_word(name));
 		space_note_full(name);
 		return CC_FAILED;
 	}
@@ -166,12 +168,12 @@ static int judge(const char *name, const struct target_status *status, struct pr
 		return judge_created(name, job, p);
 	if (job->error == ECANCELED) {
 		cc_error("%s: the job was cancelled at offset %" PRIu64 "; 'cowchain stream %s' continues there",
-			 name, job->offset, name);
+			 name, job->offset, shell_word(name));
 		return CC_FAILED;
 	}
 	if (job->error && !strcmp(status->mode, "ro")) {
 		cc_error("%s: the job failed at offset %" PRIu64 ": %s, and the device has become read-only: fix the cause or make room, then 'cowchain reload %s', which also continues the job",
-			 name, job->offset, strerror(job->error), name);
+			 name, job->offset, strerror(job->error), shell_word(name));
 		space_note_full(name);
 		return CC_FAILED;
 	}
@@ -236,14 +238,16 @@ static int wait_loop(const char *name, int watch, const struct wait_options *opt
 
 int wait_for_job(const char *name, const struct wait_options *opt)
 {
-	struct progress p = { .name = name, .tty = isatty(STDOUT_FILENO) };
+	struct progress p = { .tty = isatty(STDOUT_FILENO) };
 	int watch = dm_watch_open();
 	int ret;
 
 	if (watch < 0)
 		return CC_FAILED;
+	p.name = xsafe_text(name);
 	ret = wait_loop(name, watch, opt, &p);
 	end_line(&p);
+	free(p.name);
 	close(watch);
 	return ret;
 }

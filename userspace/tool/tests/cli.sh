@@ -43,8 +43,13 @@ check() {
 	result $? "$text"
 }
 
-# shell TEXT COMMAND: the same for a line of shell.
-shell() { check "$1" bash -o pipefail -c "$2"; }
+# shell TEXT COMMAND WORD...: the same for a line of shell, with $1...
+shell() {
+	local text=$1 line=$2
+
+	shift 2
+	check "$text" bash -o pipefail -c "$line" shell "$@"
+}
 
 # Usage
 expect 2 'usage: cowchain'
@@ -213,6 +218,39 @@ shell '--json is UTF-8, also of a name that is not' \
 import json, sys
 name = json.loads(sys.stdin.buffer.read().decode())[\"layers\"][1][\"file\"]
 assert name.endswith(\"/l\\ufffd\\u00e9\\ufffd\\ufffd\\ufffd.qcow2\"), ascii(name)'"
+
+# Names in images may have been written by a guest. Whatever they do to a terminal, and where they pretend
+# to be another line, nothing but what can be shown reaches the output.
+evil=$'a\e]0;x\a\n5 raw - forged\xc2\x9b31m\xe2\x80\xae\r\xff'"'\$(touch ran)"
+shown='a\x1b]0;x\x07\x0a5 raw - forged\xc2\x9b31m\xe2\x80\xae\x0d\xff'"'\$(touch ran)"
+# clean COMMAND...: its output has neither control characters but newlines, nor those of two bytes, nor others that are hidden
+# shellcheck disable=SC2317	# check calls it
+clean() {
+	"$@" >said 2>&1
+	LC_ALL=C sed 's/^/# /' said | cat -v
+	! LC_ALL=C grep -a -q -e "[$(printf '\001-\010\013-\037\177')]" -e $'\xc2[\x80-\x9f]' -e $'\xe2\x80[\x8b-\x8f\xa8-\xae]' said &&
+		iconv -f UTF-8 -t UTF-8 said >/dev/null
+}
+qemu-img create -q -f qcow2 -u -b "$evil" -F raw hostile.qcow2 1M
+check 'a hostile name in a table' clean "$cowchain" info hostile.qcow2
+shell 'is quoted there' "grep -F -q -- \"\$1\" said && [ \$(grep -c forged said) = 2 ]" "$shown"
+check 'in JSON' clean "$cowchain" info --json hostile.qcow2
+shell 'and what it is there' "{ '$cowchain' info --json hostile.qcow2 2>/dev/null; :; } | python3 -c '
+import json, os, sys
+name = json.load(sys.stdin)[\"layers\"][0][\"backing-file\"]
+want = os.fsencode(sys.argv[1]).decode(errors=\"replace\")
+assert name == want, ascii(name)' \"\$1\"" "$evil"
+cp b.qcow2 "$evil"
+check 'the name of a file' clean "$cowchain" info "$evil"
+check 'one that cannot be opened' clean "$cowchain" info "$evil.none"
+check 'what is no option' clean "$cowchain" info "--$evil"
+check 'what is no verb' clean "$cowchain" "$evil"
+check 'no name of a device' clean "$cowchain" attach "$evil" b.qcow2
+shell 'is refused' "grep -q 'cannot be the name of a device' said"
+check 'what qemu-img says' clean "$cowchain" create hostile2.qcow2 --size 8000P --backing "$evil" --format raw
+rm -f hostile2.qcow2 "$evil"
+shell 'nothing of it was run' '[ ! -e ran ]'
+
 # What attach refuses
 qemu-img create -q -f qcow2 plain.qcow2 1M
 qemu-img create -q -f qcow2 -u -b base.raw noformat.qcow2 1M 2>/dev/null ||
@@ -300,6 +338,12 @@ shell 'the recommended command adds the format and keeps the name' \
 	echo \"\$command\"; eval \"\${command/FORMAT/raw}\" && '$cowchain' info 'no format.qcow2' &&
 		qemu-img info 'no format.qcow2' | grep 'backing file: base.raw' &&
 		qemu-img info 'no format.qcow2' | grep 'backing file format: raw'"
+cp noformat.qcow2 "$evil"
+check 'a hostile name in the command to paste' clean "$cowchain" info "$evil"
+shell 'which does what it should' \
+	"command=\$(sed -n 's/.*into the header: //p' said)
+	eval \"\${command/FORMAT/raw}\" && '$cowchain' info \"\$1\" && [ ! -e ran ]" "$evil"
+rm "$evil"
 shell 'no rebase is recommended for a data file' \
 	"cp e.qcow2 'nbd.qcow2'; qemu-img create -q -f qcow2 -o data_file=d.raw nbd.qcow2 1M
 	sed -i 's/d[.]raw/nbd:d/' nbd.qcow2; '$cowchain' info nbd.qcow2 >said 2>&1

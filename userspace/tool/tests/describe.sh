@@ -29,7 +29,7 @@ same() {
 mkdir bin
 cat >bin/cowchain <<END
 #!/bin/bash
-[ "\$1" != list ] || { printf '%s\n' 'vm1     253:0' '\$(touch\${IFS}ran)  253:1' '\`touch\${IFS}ran\` 253:2'; exit; }
+[ "\$1" != --completion=devices ] || { printf '%s\n' vm1 '\$(touch\${IFS}ran)' '\`touch\${IFS}ran\`' 'two words'; exit; }
 exec '$cowchain' "\$@"
 END
 chmod +x bin/cowchain
@@ -82,9 +82,14 @@ same 'files and words' "$(lines none)" "$(complete_line base vm1 n)"
 same 'an action' "$(lines resume)" "$(complete_line job vm1 r)"
 # shellcheck disable=SC2016	# they are not to be expanded
 same 'names that are commands are quoted' \
-	"$(lines "$(printf %q '$(touch${IFS}ran)')" "$(printf %q '`touch${IFS}ran`')" vm1)" \
+	"$(lines "$(printf %q '$(touch${IFS}ran)')" "$(printf %q '`touch${IFS}ran`')" vm1 'two\ words')" \
 	"$(complete_line wait '')"
-same 'and not run' '' "$(ls ran 2>/dev/null)"
+# shellcheck disable=SC2016
+touch $'dir1/x\nfile1' 'dir1/$(touch ran)'
+# shellcheck disable=SC2016
+same 'a newline in the name of a file leads nowhere else' \
+	"$(lines 'dir1/$(touch ran)' dir1/x)" "$(complete_line create dir1/)"
+same 'and nothing is run' '' "$(ls ran 2>/dev/null)"
 
 # The man page, without its fonts.
 sed -e 's/\\f[BIRP]//g; s/\\-/-/g' "$man" >page
