@@ -87,6 +87,7 @@ int blk_io_init(struct blk_io *io, const struct blk_limits *lim, const int *file
 	io->lim = lim;
 	io->disk = DISK_FILE;
 	task_list_init(&io->waiting);
+	task_list_init(&io->backlog);
 	io->bounce_memory = aligned_alloc(PAGE_BYTES, BOUNCE_BUFFERS * BOUNCE_BYTES);
 	if (!io->bounce_memory)
 		return -ENOMEM;
@@ -144,20 +145,63 @@ void blk_io_watch(struct blk_io *io, unsigned int file, uint64_t *count, uint64_
 }
 
 /* The next part of a request that goes through its bounce buffer. */
-static struct iov_list bounce_stretch(struct blk_task *t)
+static struct iov_list bounce_piece(struct blk_task *t)
 {
-	t->bounce_iov.iov_base = t->bounce;
-	t->bounce_iov.iov_len = min_u64(t->rq.len - t->done, BOUNCE_BYTES);
+	t->one.iov_base = t->bounce;
+	t->one.iov_len = t->piece = min_u64(t->rq.len - t->done, BOUNCE_BYTES);
 	if (t->rq.op == BLK_WRITE)
-		iov_read(&t->rq.data, t->done, t->bounce, t->bounce_iov.iov_len);
-	return (struct iov_list) { &t->bounce_iov, 1 };
+		iov_read(&t->rq.data, t->done, t->bounce, t->piece);
+	return (struct iov_list) { &t->one, 1 };
 }
 
-static void submit(struct blk_io *io, struct blk_task *t)
+/*
+ * The next part of a request that is transferred in place: as many whole buffers as fit, or a part
+ * of one that does not.
+ */
+static struct iov_list direct_piece(struct blk_task *t)
+{
+	struct iov_list p = { t->left.v, 0 };
+
+	t->piece = t->rq.len - t->done;
+	if (t->rq.len - t->done <= PIECE_BYTES)
+		return t->left;
+	t->piece = 0;
+	while (p.n < t->left.n && t->piece + t->left.v[p.n].iov_len <= PIECE_BYTES)
+		t->piece += t->left.v[p.n++].iov_len;
+	if (p.n)
+		return p;
+	t->piece = PIECE_BYTES;
+	t->one = (struct iovec) { t->left.v->iov_base, PIECE_BYTES };
+	return (struct iov_list) { &t->one, 1 };
+}
+
+/*
+ * What a request counts for while the kernel has it. A flush has no size, but takes long: it counts
+ * so much that there are no more than eight.
+ */
+static uint32_t cost(const struct blk_task *t)
+{
+	if (t->rq.op == BLK_FLUSH)
+		return KERNEL_BYTES / 8;
+	return min_u64(t->rq.len - t->done, t->bounce ? BOUNCE_BYTES : PIECE_BYTES);
+}
+
+static bool has_room(const struct blk_io *io, const struct blk_task *t)
+{
+	return io->ops < KERNEL_OPS && io->bytes + cost(t) <= KERNEL_BYTES;
+}
+
+static void give_to_kernel(struct blk_io *io, struct blk_task *t)
 {
 	struct io_uring_sqe *sqe = get_sqe(io);
-	struct iov_list data = t->bounce ? bounce_stretch(t) : t->left;
 	uint64_t at = t->rq.offset + t->done;
+	struct iov_list data = { 0 };
+
+	t->cost = cost(t);
+	io->bytes += t->cost;
+	io->ops++;
+	if (t->rq.op != BLK_FLUSH)
+		data = t->bounce ? bounce_piece(t) : direct_piece(t);
 
 	if (t->rq.op == BLK_FLUSH)
 		io_uring_prep_fsync(sqe, io->disk, IORING_FSYNC_DATASYNC);
@@ -167,6 +211,14 @@ static void submit(struct blk_io *io, struct blk_task *t)
 		io_uring_prep_writev2(sqe, io->disk, data.v, data.n, at, t->through ? RWF_DSYNC : 0);
 	sqe->flags |= IOSQE_FIXED_FILE;
 	io_uring_sqe_set_data(sqe, t);
+}
+
+static void submit(struct blk_io *io, struct blk_task *t)
+{
+	if (io->backlog.first || !has_room(io, t))
+		task_list_add(&io->backlog, t);
+	else
+		give_to_kernel(io, t);
 }
 
 void blk_io_start(struct blk_io *io, struct blk_task *t)
@@ -183,13 +235,12 @@ void blk_io_start(struct blk_io *io, struct blk_task *t)
 	submit(io, t);
 }
 
-struct blk_task *blk_io_next_waiting(struct blk_io *io)
+void blk_io_continue(struct blk_io *io)
 {
-	struct blk_task *t = io->nbounce ? task_list_take(&io->waiting) : NULL;
-
-	if (t)
-		t->bounce = io->bounce_pool[--io->nbounce];
-	return t;
+	while (io->backlog.first && has_room(io, io->backlog.first))
+		give_to_kernel(io, task_list_take(&io->backlog));
+	while (io->waiting.first && io->nbounce)
+		blk_io_start(io, task_list_take(&io->waiting));
 }
 
 static bool finish(struct blk_io *io, struct blk_task *t, int error)
@@ -201,19 +252,44 @@ static bool finish(struct blk_io *io, struct blk_task *t, int error)
 	return true;
 }
 
+/* Something of the request is left to do. */
+static bool next_piece(struct blk_io *io, struct blk_task *t)
+{
+	if (io->cancelled)
+		return finish(io, t, ECANCELED);
+	submit(io, t);
+	return false;
+}
+
+void blk_io_cancel(struct blk_io *io)
+{
+	io->cancelled = true;
+}
+
+struct blk_task *blk_io_take_cancelled(struct blk_io *io)
+{
+	struct blk_task *t = task_list_take(&io->backlog);
+
+	if (!t)
+		t = task_list_take(&io->waiting);
+	if (t)
+		finish(io, t, ECANCELED);
+	return t;
+}
+
 bool blk_io_step(struct blk_io *io, struct blk_task *t, int res)
 {
-	if (res == -EINTR || res == -EAGAIN) {
-		submit(io, t);
-		return false;
-	}
+	io->bytes -= t->cost;
+	io->ops--;
+	if (res == -EINTR || res == -EAGAIN)
+		return next_piece(io, t);
 	if (res < 0 || t->rq.op == BLK_FLUSH)
 		return finish(io, t, res < 0 ? -res : 0);
 	/*
-	 * A short transfer, or one that ends within a block: the file was truncated, or the disk is
-	 * faulty.
+	 * Nothing transferred, or a part that ends within a block: the file was truncated, or the
+	 * disk is faulty.
 	 */
-	if (!res || res & (io->lim->block_size - 1))
+	if (!res || ((uint32_t)res < t->piece && res & (io->lim->block_size - 1)))
 		return finish(io, t, EIO);
 
 	if (!t->bounce)
@@ -223,10 +299,5 @@ bool blk_io_step(struct blk_io *io, struct blk_task *t, int res)
 	t->done += res;
 	if (t->done >= t->rq.len)
 		return finish(io, t, 0);
-	/*
-	 * Large requests complete in parts: the kernel takes at most 2 GiB at a time, a bounce
-	 * buffer less.
-	 */
-	submit(io, t);
-	return false;
+	return next_piece(io, t);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Reads, writes and flushes, by io_uring. Used by the disk thread alone.
+ *
+ * The kernel cannot take back what a device has accepted. So that the launcher can end, the kernel
+ * is given little at a time: large requests in pieces, and further ones wait here.
  */
 #ifndef VMM_BLK_IO_H
 #define VMM_BLK_IO_H
@@ -14,6 +17,11 @@
 #define BOUNCE_BYTES		(256 * 1024)
 #define BOUNCE_BUFFERS		16
 
+/* The most of one request, and of all, that is with the kernel. */
+#define PIECE_BYTES		(2 * 1024 * 1024)
+#define KERNEL_BYTES		(32 * 1024 * 1024)
+#define KERNEL_OPS		256
+
 struct blk_io {
 	struct io_uring ring;
 	const struct blk_limits *lim;
@@ -22,6 +30,10 @@ struct blk_io {
 	unsigned int nbounce;		/* how many of them are free */
 	uint8_t *bounce_memory;
 	struct task_list waiting;	/* for a bounce buffer */
+	uint64_t bytes;			/* with the kernel */
+	unsigned int ops;
+	struct task_list backlog;	/* for room within these limits, first come, first served */
+	bool cancelled;			/* nothing more is given to the kernel */
 };
 
 /*
@@ -45,7 +57,16 @@ void blk_io_start(struct blk_io *io, struct blk_task *t);
  */
 bool blk_io_step(struct blk_io *io, struct blk_task *t, int res);
 
-/* A task that waited for a bounce buffer and has one now, to be started; or NULL. */
-struct blk_task *blk_io_next_waiting(struct blk_io *io);
+/* Give the kernel what waited for a bounce buffer, or for room, and can go on now. */
+void blk_io_continue(struct blk_io *io);
+
+/*
+ * The disk comes to its end: give the kernel nothing more. Requests that are with it end at their
+ * next step, at the latest, with ECANCELED if something of them was left to do.
+ */
+void blk_io_cancel(struct blk_io *io);
+
+/* After blk_io_cancel(): the next of the tasks that the kernel has not been given, or NULL. */
+struct blk_task *blk_io_take_cancelled(struct blk_io *io);
 
 #endif

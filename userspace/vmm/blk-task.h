@@ -25,8 +25,10 @@ struct blk_task {
 	/* blk-io: */
 	uint64_t done;			/* bytes of rq.len that are done */
 	struct iov_list left;		/* what remains of rq.data when it is used in place */
+	uint32_t cost;			/* while the kernel has it, see blk-io.c */
+	uint32_t piece;			/* bytes that the kernel has */
 	uint8_t *bounce;
-	struct iovec bounce_iov;
+	struct iovec one;		/* for the bounce buffer, or for a part of a buffer */
 };
 
 struct task_list {

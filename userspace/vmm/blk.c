@@ -8,6 +8,9 @@
  *                           |
  *                           +--rule broken--> broken --reset, nothing in flight--> stopped
  *
+ * "Quit" ends it in each of these states. The guest may have queued the work of hours: only what
+ * the kernel has is waited for, which is little (blk-io.h, blk-slow.c).
+ *
  * While the device is running only this thread uses its queues, so the data path takes no lock.
  */
 #include <errno.h>
@@ -214,7 +217,7 @@ static void process_queue(struct blk_device *dev, struct blk_queue *q)
 {
 	bool more;
 
-	if (!q->live)
+	if (!q->live || dev->io.cancelled)
 		return;
 	do {
 		vq_kicks_off(&q->vq);
@@ -345,12 +348,15 @@ static void handle_completion(struct blk_device *dev, uint64_t data, int res, st
 	watch(dev, file);
 }
 
-static void start_waiting(struct blk_device *dev)
+static void cancel_all(struct blk_device *dev)
 {
 	struct blk_task *t;
 
-	while ((t = blk_io_next_waiting(&dev->io)))
-		blk_io_start(&dev->io, t);
+	blk_io_cancel(&dev->io);
+	blk_slow_cancel(&dev->slow);
+	while ((t = blk_io_take_cancelled(&dev->io)))
+		complete(t, VIRTIO_BLK_S_IOERR);
+	collect_slow(dev);
 }
 
 static void turn_once(struct blk_device *dev, bool *resetting)
@@ -359,12 +365,14 @@ static void turn_once(struct blk_device *dev, bool *resetting)
 	struct io_uring_cqe *cqe;
 	unsigned int head, n = 0;
 
+	if (atomic_load(&dev->quit) && !dev->io.cancelled)
+		cancel_all(dev);
 	io_uring_for_each_cqe(&dev->io.ring, head, cqe) {
 		handle_completion(dev, cqe->user_data, cqe->res, &turn);
 		n++;
 	}
 	io_uring_cq_advance(&dev->io.ring, n);
-	start_waiting(dev);
+	blk_io_continue(&dev->io);
 
 	if (turn.state) {
 		*resetting = is_resetting(dev);
@@ -410,7 +418,7 @@ static void *blk_thread(void *arg)
 	sandbox_enter(SANDBOX_DISK);
 	for (unsigned int i = FILE_CTL; i < FILE_KICK + dev->vdev.nqueues; i++)
 		watch(dev, i);
-	while (!atomic_load(&dev->quit) || dev->in_flight) {
+	while (!dev->io.cancelled || dev->in_flight) {
 		err = io_uring_submit_and_wait(&dev->io.ring, 1);
 		if (err < 0 && err != -EINTR && err != -EAGAIN && err != -EBUSY) {
 			say_errno(-err, "the io_uring failed");
@@ -459,7 +467,8 @@ int blk_init(struct blk_device *dev, const struct guest_mem *mem, unsigned int n
 	if (!err && dev->ctl_fd < 0)
 		err = -errno;
 	if (!err)
-		err = blk_slow_init(&dev->slow, dev->fd, dev->is_blockdev);
+		err = blk_slow_init(&dev->slow, dev->fd, dev->is_blockdev,
+				    dev->lim.discard_granularity);
 	if (err)
 		return say_errno(-err, "cannot set up a disk");
 
@@ -482,15 +491,20 @@ int blk_start(struct blk_device *dev)
 	return err ? say_errno(-err, "cannot start a disk's thread") : 0;
 }
 
-void blk_stop(struct blk_device *dev)
+void blk_quit(struct blk_device *dev)
 {
-	if (dev->thread_started) {
-		atomic_store(&dev->quit, true);
-		event_signal(dev->ctl_fd);
-		pthread_join(dev->thread, NULL);
-		dev->thread_started = false;
-	}
-	blk_slow_stop(&dev->slow);
+	atomic_store(&dev->quit, true);
+	event_signal(dev->ctl_fd);
+}
+
+bool blk_stop(struct blk_device *dev, const struct timespec *until)
+{
+	if (dev->thread_started &&
+	    pthread_clockjoin_np(dev->thread, NULL, CLOCK_MONOTONIC, until))
+		return false;
+	dev->thread_started = false;
+	if (!blk_slow_stop(&dev->slow, until))
+		return false;
 	if (!dev->lim.readonly && fdatasync(dev->fd))
 		say_errno(errno, "a disk cannot be flushed");
 	blk_io_destroy(&dev->io);
@@ -500,4 +514,5 @@ void blk_stop(struct blk_device *dev)
 	}
 	close(dev->ctl_fd);
 	close(dev->fd);
+	return true;
 }

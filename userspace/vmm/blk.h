@@ -25,6 +25,7 @@
 #define BLK_QUEUE_SIZE		VQ_MAX_SIZE
 
 struct blk_device;
+struct timespec;
 
 struct blk_queue {
 	struct blk_device *dev;
@@ -63,7 +64,16 @@ struct blk_device {
 int blk_init(struct blk_device *dev, const struct guest_mem *mem, unsigned int nqueues);
 int blk_start(struct blk_device *dev);
 
-/* Wait for the requests in flight, make the data durable, end the threads. */
-void blk_stop(struct blk_device *dev);
+/*
+ * Tell the threads to end: what the kernel has is finished, everything else is answered with an
+ * error. Returns at once, so that several disks end together.
+ */
+void blk_quit(struct blk_device *dev);
+
+/*
+ * Then wait for the threads, and make the data durable. Returns false if the disk has not answered
+ * at `until` (CLOCK_MONOTONIC): threads still use `dev`, and the process can only exit.
+ */
+bool blk_stop(struct blk_device *dev, const struct timespec *until);
 
 #endif

@@ -32,6 +32,9 @@
 #include "virtio-pci.h"
 #include "vm.h"
 
+/* How long a disk may take to finish what the kernel has of it. */
+#define STOP_MS		10000
+
 #define CMDLINE_BASE	"console=ttyS0 panic=-1"
 
 struct machine {
@@ -195,6 +198,22 @@ static const char *describe(int end)
 	}
 }
 
+/*
+ * A disk that does not answer, such as one on an NFS server that is down, must not keep the guest
+ * from ending. The kernel completes or drops what it has when the process is gone.
+ */
+static void stop_disks(struct machine *m)
+{
+	struct timespec until = in_ms(STOP_MS);
+
+	for (unsigned int i = 0; i < m->ndisks; i++)
+		blk_quit(&m->blk[i]);
+	for (unsigned int i = 0; i < m->ndisks; i++)
+		if (!blk_stop(&m->blk[i], &until))
+			say("%s has not finished its last requests in %u seconds: not waiting for it",
+			    m->opt.disk[i].path, STOP_MS / 1000);
+}
+
 int main(int argc, char **argv)
 {
 	struct machine *m = calloc(1, sizeof(*m));
@@ -212,8 +231,7 @@ int main(int argc, char **argv)
 		run(m);
 
 	vcpu_stop_all(&m->vm);
-	for (unsigned int i = 0; i < m->ndisks; i++)
-		blk_stop(&m->blk[i]);
+	stop_disks(m);
 	term_restore();
 	end = atomic_load(&m->vm.end);
 	text = describe(end);

@@ -63,6 +63,20 @@ int say_errno(int err, const char *fmt, ...)
 	return -err;
 }
 
+struct timespec in_ms(unsigned int ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_nsec -= 1000000000L;
+		t.tv_sec++;
+	}
+	return t;
+}
+
 void event_signal(int fd)
 {
 	uint64_t one = 1;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "macros.h"
 
@@ -38,6 +39,9 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same, followed by strerror(err). Returns -err, for `return say_errno(...)`. */
 int say_errno(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The time on CLOCK_MONOTONIC in `ms` milliseconds. */
+struct timespec in_ms(unsigned int ms);
 
 /* Eventfds that are non-blocking. Failures need no handling. */
 void event_signal(int fd);

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "boot.h"
 #include "cpuid.h"
@@ -200,19 +199,6 @@ int vcpu_start_all(struct vm *vm)
 	return 0;
 }
 
-static struct timespec in_50_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_nsec += 50 * 1000 * 1000;
-	if (t.tv_nsec >= 1000 * 1000 * 1000) {
-		t.tv_nsec -= 1000 * 1000 * 1000;
-		t.tv_sec++;
-	}
-	return t;
-}
-
 /*
  * Signal all remaining threads, give them a moment, and return whether any is left. Signal all of
  * them, because one may wait for a lock, which a signal does not interrupt, while another one holds
@@ -226,7 +212,7 @@ static bool kick_all(struct vm *vm)
 	for (unsigned int i = 0; i < vm->ncpus; i++)
 		if (vm->vcpu[i].started)
 			pthread_kill(vm->vcpu[i].thread, KICK_SIGNAL);
-	until = in_50_ms();
+	until = in_ms(50);
 	for (unsigned int i = 0; i < vm->ncpus; i++) {
 		struct vcpu *vcpu = &vm->vcpu[i];
 

@@ -37,10 +37,21 @@
 int __real_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n);
 int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n);
 
+/* A gate before the ring, for the thread of a disk that has taken so many requests. */
+static pthread_mutex_t ring_gate = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic int at_ring;
+static const struct blk_device *gated;
+#define GATED_REQUESTS	20
+
 int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n)
 {
 	int ret;
 
+	if (gated && gated->in_flight == GATED_REQUESTS) {
+		atomic_fetch_add(&at_ring, 1);
+		pthread_mutex_lock(&ring_gate);
+		pthread_mutex_unlock(&ring_gate);
+	}
 	if (!getenv("TEST_UNDER_VALGRIND"))
 		return __real_io_uring_submit_and_wait(ring, n);
 	ret = io_uring_submit(ring);
@@ -54,6 +65,7 @@ int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n)
 /* A gate before fallocate(), which discards on a file: keeps a discard in flight. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int at_gate;
+static _Atomic off_t gate_len;		/* of the last one there */
 
 int __real_fallocate64(int fd, int mode, off_t off, off_t len);
 int __wrap_fallocate64(int fd, int mode, off_t off, off_t len);
@@ -62,12 +74,19 @@ int __wrap_fallocate64(int fd, int mode, off_t off, off_t len)
 {
 	int ret;
 
+	atomic_store(&gate_len, len);
 	atomic_fetch_add(&at_gate, 1);
 	pthread_mutex_lock(&gate);
 	ret = __real_fallocate64(fd, mode, off, len);
 	pthread_mutex_unlock(&gate);
 	return ret;
 }
+
+#define WAIT_UNTIL(condition) \
+	for (int waited = 0; !(condition); waited++) { \
+		assert_true(waited < TIMEOUT_MS); \
+		usleep(1000); \
+	}
 
 struct fixture {
 	struct driver d;
@@ -154,11 +173,23 @@ static int teardown_files(void **state)
 	return 0;
 }
 
+/* Returns false if it takes longer than `ms`. */
+static bool stop_within(struct fixture *f, unsigned int ms)
+{
+	struct timespec until = in_ms(ms);
+
+	blk_quit(&f->blk);
+	return blk_stop(&f->blk, &until);
+}
+
+static void stop_device(struct fixture *f)
+{
+	assert_true(stop_within(f, TIMEOUT_MS));
+}
+
 static int teardown(void **state)
 {
-	struct fixture *f = *state;
-
-	blk_stop(&f->blk);
+	stop_device(*state);
 	return teardown_files(state);
 }
 
@@ -424,9 +455,171 @@ static bool hold_discard(struct fixture *f)
 	atomic_store(&at_gate, 0);
 	offer(&f->d, 3 * 19);
 	event_signal(f->blk.vdev.queue[0].kick_fd);
-	while (!atomic_load(&at_gate))
-		usleep(1000);
+	WAIT_UNTIL(atomic_load(&at_gate));
 	return true;
+}
+
+/* What the guest has queued for the other thread is not worked off at the end. */
+static void stops_with_much_to_zero(void **state)
+{
+	struct fixture *f = *state;
+	struct virtio_blk_discard_write_zeroes *range = at(&f->d, DATA(0));
+
+	if (!f->blk.lim.max_write_zeroes)
+		skip();
+	for (unsigned int i = 0; i < BLK_MAX_RANGES; i++)
+		range[i] = (struct virtio_blk_discard_write_zeroes) { 0, DISK_BYTES / 512, 0 };
+	pthread_mutex_lock(&gate);
+	atomic_store(&at_gate, 0);
+	for (unsigned int i = 0; i < RING / 3; i++) {
+		fill(f, i, VIRTIO_BLK_T_WRITE_ZEROES, 0, DATA(0), BLK_MAX_RANGES * sizeof(*range));
+		offer(&f->d, 3 * i);
+	}
+	kick(f);
+	WAIT_UNTIL(atomic_load(&at_gate));
+	blk_quit(&f->blk);
+	WAIT_UNTIL(used_count(&f->d) >= RING / 3 - 1);
+	pthread_mutex_unlock(&gate);
+	WAIT_UNTIL(used_count(&f->d) >= RING / 3);
+	assert_int_equal(atomic_load(&at_gate), 1);
+	for (unsigned int i = 0; i < RING / 3; i++)
+		assert_int_equal(answer(f, i), VIRTIO_BLK_S_IOERR);
+}
+
+/* A range of this length is not one system call, which nothing could interrupt. */
+static void stops_within_a_range(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(ftruncate(f->fd, 1UL << 30), 0);
+	assert_int_equal(start_device(f, false), 0);
+	bring_up(f, f->blk.vdev.offered);
+	if (f->blk.lim.max_write_zeroes) {
+		pthread_mutex_lock(&gate);
+		atomic_store(&at_gate, 0);
+		*(struct virtio_blk_discard_write_zeroes *)at(&f->d, DATA(0)) =
+			(struct virtio_blk_discard_write_zeroes) { 2, (1 << 21) - 2, 1 };
+		fill(f, 0, VIRTIO_BLK_T_WRITE_ZEROES, 0, DATA(0), 16);
+		offer(&f->d, 0);
+		kick(f);
+		WAIT_UNTIL(atomic_load(&at_gate));
+		blk_quit(&f->blk);
+		WAIT_UNTIL(atomic_load(&f->blk.slow.cancelled));
+		pthread_mutex_unlock(&gate);
+		stop_device(f);
+		assert_int_equal(atomic_load(&at_gate), 1);
+		assert_true(atomic_load(&gate_len) <= 64 << 20);
+	} else {
+		stop_device(f);
+	}
+}
+
+/*
+ * Fill the ring with `n` reads of 1 MiB of memory, over and over, which together are far more than
+ * the kernel is given. Their buffers are in indirect tables. Returns the length of each.
+ */
+static uint64_t offer_long_reads(struct fixture *f, unsigned int n, uint64_t gpa)
+{
+	const uint32_t len = 1 << 20;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct vring_desc *t = at(&f->d, TABLE_GPA + 4096 + i * RING * sizeof(*t));
+
+		fill(f, i, VIRTIO_BLK_T_IN, 0, gpa, len - 4096);
+		t[0] = f->d.desc[3 * i];
+		t[0].next = 1;
+		for (unsigned int k = 1; k < RING - 1; k++)
+			t[k] = (struct vring_desc) { gpa, len - 4096, NEXT | WRITE, k + 1 };
+		t[RING - 1] = f->d.desc[3 * i + 2];
+		set_desc(&f->d, 3 * i, TABLE_GPA + 4096 + i * RING * sizeof(*t), RING * sizeof(*t),
+			 VRING_DESC_F_INDIRECT, 0);
+		offer(&f->d, 3 * i);
+	}
+	return (RING - 2) * (len - 4096UL);
+}
+
+/* After blk_quit(). */
+static void expect_little_was_read(struct fixture *f, unsigned int n, uint64_t len)
+{
+	const struct blk_queue *q = &f->blk.queue[0];
+	uint64_t sum = 0;
+
+	WAIT_UNTIL(used_count(&f->d) >= n);
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(answer(f, i), VIRTIO_BLK_S_IOERR);
+	for (unsigned int i = 0; i < BLK_QUEUE_SIZE; i++)
+		if (q->tasks[i].rq.len == len)
+			sum += q->tasks[i].done;
+	assert_true(sum <= KERNEL_BYTES);
+}
+
+/* Requests of any length are given to the kernel in pieces, and no more of them after the end. */
+static void stop_long_reads(struct fixture *f, uint64_t gpa)
+{
+	const unsigned int n = GATED_REQUESTS;
+	uint64_t len;
+
+	assert_int_equal(ftruncate(f->fd, 1UL << 30), 0);
+	assert_int_equal(start_device(f, false), 0);
+	bring_up(f, f->blk.vdev.offered);
+	len = offer_long_reads(f, n, gpa);
+	pthread_mutex_lock(&ring_gate);
+	atomic_store(&at_ring, 0);
+	gated = &f->blk;
+	kick(f);
+	WAIT_UNTIL(atomic_load(&at_ring));
+	gated = NULL;
+	blk_quit(&f->blk);
+	pthread_mutex_unlock(&ring_gate);
+	expect_little_was_read(f, n, len);
+	stop_device(f);
+}
+
+static void stops_with_long_reads(void **state)
+{
+	stop_long_reads(*state, DATA_GPA);
+}
+
+static void stops_with_long_misaligned_reads(void **state)
+{
+	stop_long_reads(*state, DATA_GPA + 1);
+}
+
+/* But they are carried out completely if nobody asks for the end. */
+static void long_requests(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t len = (RING - 2) * ((1UL << 20) - 4096);
+	uint8_t *at_end;
+
+	assert_int_equal(ftruncate(f->fd, 1UL << 30), 0);
+	assert_int_equal(start_device(f, false), 0);
+	bring_up(f, f->blk.vdev.offered);
+	for (unsigned int odd = 0; odd < 2; odd++) {
+		at_end = at(&f->d, DATA_GPA + odd);
+		assert_int_equal(pwrite(f->fd, "the last", 8, len - 8), 8);
+		memset(at_end, 0xee, (1 << 20) - 4096);
+		assert_int_equal(offer_long_reads(f, 3, DATA_GPA + odd), len);
+		kick(f);
+		wait_used(f, 3);
+		for (unsigned int i = 0; i < 3; i++)
+			assert_int_equal(answer(f, i), VIRTIO_BLK_S_OK);
+		assert_memory_equal(at_end + (1 << 20) - 4096 - 8, "the last", 8);
+	}
+	assert_int_equal(f->blk.io.bytes, 0);
+	assert_int_equal(f->blk.io.ops, 0);
+	stop_device(f);
+}
+
+/* A disk that does not answer is not waited for without an end. */
+static void stops_without_an_answer(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!hold_discard(f))
+		skip();
+	assert_false(stop_within(f, 100));
+	pthread_mutex_unlock(&gate);
 }
 
 static void reset_waits(void **state)
@@ -440,8 +633,7 @@ static void reset_waits(void **state)
 	assert_int_not_equal(read_status(f), 0);
 	assert_int_equal(used_count(&f->d), 0);
 	pthread_mutex_unlock(&gate);
-	for (int i = 0; read_status(f) && i < TIMEOUT_MS; i++)
-		usleep(1000);
+	WAIT_UNTIL(!read_status(f));
 	assert_int_equal(read_status(f), 0);
 	assert_int_equal(f->blk.in_flight, 0);
 }
@@ -456,7 +648,7 @@ static void offered_before_the_start(void **state)
 	bring_up(f, f->blk.vdev.offered);
 	wait_used(f, 1);
 	assert_int_equal(answer(f, 0), VIRTIO_BLK_S_OK);
-	blk_stop(&f->blk);
+	stop_device(f);
 }
 
 static void expect_needs_reset(struct fixture *f)
@@ -486,8 +678,7 @@ static void broken_rule_and_recovery(void **state)
 	assert_int_equal(used_count(&f->d), used);
 
 	write_status(f, 0);
-	for (int i = 0; read_status(f) && i < TIMEOUT_MS; i++)
-		usleep(1000);
+	WAIT_UNTIL(!read_status(f));
 	assert_int_equal(read_status(f), 0);
 	memset(f->d.avail, 0, 4096);
 	memset(f->d.used, 0, 4096);
@@ -509,8 +700,7 @@ static void broken_with_one_in_flight(void **state)
 	usleep(100000);
 	assert_int_equal(used_count(&f->d), 0);
 	write_status(f, 0);
-	for (int i = 0; read_status(f) && i < TIMEOUT_MS; i++)
-		usleep(1000);
+	WAIT_UNTIL(!read_status(f));
 	assert_int_equal(f->blk.in_flight, 0);
 }
 
@@ -530,8 +720,7 @@ static void ring_outside_memory(void **state)
 	uint16_t size = f->d.size;
 
 	write_status(f, 0);
-	for (int i = 0; read_status(f) && i < TIMEOUT_MS; i++)
-		usleep(1000);
+	WAIT_UNTIL(!read_status(f));
 	f->d.size = 3;
 	bring_up(f, f->blk.vdev.offered);
 	f->d.size = size;
@@ -544,8 +733,7 @@ static void features_need_version_1(void **state)
 	struct fixture *f = *state;
 
 	write_status(f, 0);
-	for (int i = 0; read_status(f) && i < TIMEOUT_MS; i++)
-		usleep(1000);
+	WAIT_UNTIL(!read_status(f));
 	f->blk.vdev.accepted = FEATURE(VIRTIO_BLK_F_FLUSH);
 	write_status(f, VIRTIO_CONFIG_S_FEATURES_OK);
 	assert_int_equal(read_status(f), 0);
@@ -590,7 +778,7 @@ static void readonly_disk(void **state)
 	bring_up(f, f->blk.vdev.offered);
 	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, DATA(0), 512), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 512), VIRTIO_BLK_S_OK);
-	blk_stop(&f->blk);
+	stop_device(f);
 }
 
 static void file_gets_shorter(void **state)
@@ -618,19 +806,20 @@ static void locks_and_refusals(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define F(name) cmocka_unit_test_setup_teardown(name, setup_files, teardown_files)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(writes_and_reads), T(answers_what_it_does_not_do), T(misaligned_buffers),
 		T(many_misaligned), T(discards_and_zeroes), T(whole_ring), T(reset_in_flight),
-		T(reset_waits), T(broken_with_one_in_flight), T(broken_rule_and_recovery),
-		cmocka_unit_test_setup_teardown(offered_before_the_start, setup_files,
-						teardown_files),
-		 T(request_without_answer), T(ring_outside_memory),
+		T(reset_waits), T(stops_with_much_to_zero), T(stops_without_an_answer),
+		F(stops_within_a_range), F(stops_with_long_reads),
+		F(stops_with_long_misaligned_reads), F(long_requests),
+		T(broken_with_one_in_flight), T(broken_rule_and_recovery),
+		F(offered_before_the_start), T(request_without_answer), T(ring_outside_memory),
 		T(features_need_version_1), T(write_through_by_configuration), T(configuration),
-		cmocka_unit_test_setup_teardown(readonly_disk, setup_files, teardown_files),
-		T(file_gets_shorter), T(locks_and_refusals),
+		F(readonly_disk), T(file_gets_shorter), T(locks_and_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
