@@ -57,7 +57,7 @@ static int load(const char *name, uint64_t sectors, const char *target, const ch
 	return ret;
 }
 
-static int suspend_noflush(const char *name)
+static int suspend_noflush(const void *name)
 {
 	struct dm_task *task = task_new(DM_DEVICE_SUSPEND, name);
 	int ret = NO_TASK;
@@ -66,6 +66,21 @@ static int suspend_noflush(const char *name)
 		ret = task_run(task);
 	task_end(task);
 	return ret;
+}
+
+/* It waits for I/O that was submitted before, perhaps for ever. */
+static int suspend(const char *name)
+{
+	return hold_run(suspend_noflush, name);
+}
+
+/* An inactive table that was left behind would become active with the next suspend and resume. */
+static void clear(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_CLEAR, name);
+
+	task_run(task);
+	task_end(task);
 }
 
 static int resume(const char *name)
@@ -164,14 +179,21 @@ int dm_create(const char *name, uint64_t sectors, const char *params, bool read_
 	return ret;
 }
 
-/* Replace the table. I/O that was submitted before completes first, without a flush. */
-static int replace(const struct dm_device *dev, const char *target, const char *params)
+/*
+ * Load the same table again. I/O that was submitted before completes first, without a flush. The table
+ * is loaded before the suspend, since that takes memory: I/O that would free some must not wait.
+ */
+static int replace(const struct dm_device *dev)
 {
-	int ret = load(dev->name, dev->sectors, target, params, dev->read_only);
+	int ret = load(dev->name, dev->sectors, TARGET_NAME, dev->params, dev->read_only);
 
 	if (!ret)
-		ret = suspend_noflush(dev->name);
-	return ret ? ret : resume(dev->name);
+		ret = suspend(dev->name);
+	if (!ret)
+		ret = resume(dev->name);
+	if (ret)
+		clear(dev->name);
+	return ret;
 }
 
 static bool suspended(const char *name)
@@ -184,32 +206,52 @@ static bool suspended(const char *name)
 	return is;
 }
 
+static void say_not_replaced(const struct dm_device *dev, int err, int klog)
+{
+	cc_error("%s: cannot load the chain again: %s", dev->name, strerror(-err));
+	klog_report(klog);
+	if (suspended(dev->name))
+		cc_error("%s: the device is suspended and I/O waits: fix the cause, then 'cowchain reload %s'; 'cowchain detach --force %s' fails all I/O",
+			 dev->name, shell_word(dev->name), shell_word(dev->name));
+}
+
 int dm_reload(const struct dm_device *dev)
 {
 	int klog = klog_mark(), ret;
 
 	/* A signal between suspend and resume would leave the device suspended. */
 	hold_begin();
-	ret = replace(dev, TARGET_NAME, dev->params);
-	hold_end();
-	if (!ret) {
+	ret = replace(dev);
+	if (!ret)
 		klog_drop(klog);
-		return 0;
-	}
-	cc_error("%s: cannot load the chain again: %s", dev->name, strerror(-ret));
-	klog_report(klog);
-	if (suspended(dev->name))
-		cc_error("%s: the device is suspended and I/O waits: fix the cause, then 'cowchain reload %s'; 'cowchain detach --force %s' fails all I/O",
-			 dev->name, shell_word(dev->name), shell_word(dev->name));
+	else
+		say_not_replaced(dev, ret, klog);
+	hold_end();
 	return ret;
 }
 
-/* Fail all I/O of the remaining users from now on, and release the layers. */
+/*
+ * Fail all I/O of the remaining users from now on, and release the layers. The suspend first, which may
+ * wait for as long as a layer does not answer: if it is killed, nothing is left of it, and in particular
+ * no table that fails everything and becomes active some day.
+ */
 static int replace_by_error(const struct dm_device *dev)
 {
-	int ret = replace(dev, "error", "");
+	int ret = suspend(dev->name);
+	bool stopped = !ret && !dev->suspended;
 
-	if (ret)
+	if (!ret)
+		ret = load(dev->name, dev->sectors, "error", "", dev->read_only);
+	if (!ret)
+		ret = resume(dev->name);
+	if (!ret)
+		return 0;
+	clear(dev->name);
+	if (stopped)
+		resume(dev->name);
+	if (ret == -EINTR)
+		cc_error("%s: interrupted: the device is as it was", dev->name);
+	else
 		cc_error("%s: cannot replace its table: %s", dev->name, strerror(-ret));
 	return ret;
 }
@@ -245,7 +287,7 @@ static void note_leaving(const struct dm_device *dev)
 	dm_close(&now);
 }
 
-int dm_remove(const struct dm_device *dev, unsigned int flags)
+static int change_and_remove(const struct dm_device *dev, unsigned int flags)
 {
 	bool deferred = flags & DM_REMOVE_DEFERRED;
 	int ret;
@@ -263,5 +305,15 @@ int dm_remove(const struct dm_device *dev, unsigned int flags)
 		cc_error("%s: cannot remove it: %s%s", dev->name, strerror(-ret), dm_remedy(ret));
 	else if (deferred)
 		note_leaving(dev);
+	return ret;
+}
+
+int dm_remove(const struct dm_device *dev, unsigned int flags)
+{
+	int ret;
+
+	hold_begin();
+	ret = change_and_remove(dev, flags);
+	hold_end();
 	return ret;
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blocks the signals that end the program, and passes them on to a child.
+ * Blocks the signals that end or stop the program, and passes the former on to a child.
  */
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "hold.h"
 #include "macros.h"
@@ -11,6 +15,9 @@
 static sigset_t before;		/* the mask outside all holds */
 static sigset_t ending;		/* signals that would end the program */
 static unsigned int depth;
+
+/* Those of a terminal. In a stopped program, a suspended device would stay so. */
+static const int stopping[] = { SIGTSTP, SIGTTIN, SIGTTOU };
 
 /* Leave signals alone that are ignored, as by nohup, or were blocked already. */
 static bool would_end(int sig)
@@ -35,6 +42,8 @@ void hold_begin(void)
 		if (would_end(signals[i]))
 			sigaddset(&ending, signals[i]);
 	held = ending;
+	for (i = 0; i < ARRAY_SIZE(stopping); i++)
+		sigaddset(&held, stopping[i]);
 	/* A closed pipe behind stderr must not end the program half way, either. */
 	sigaddset(&held, SIGPIPE);
 	/* For hold_wait(). If SIGCHLD were ignored, children would leave no status. */
@@ -64,8 +73,14 @@ bool hold_interrupted(void)
 
 void hold_child(void)
 {
+	sigset_t mask = before;
+	size_t i;
+
+	/* A stopped child would keep the program in hold_wait(), which its shell does not take for stopped. */
+	for (i = 0; i < ARRAY_SIZE(stopping); i++)
+		sigaddset(&mask, stopping[i]);
 	if (depth)
-		sigprocmask(SIG_SETMASK, &before, NULL);
+		sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
 int hold_wait(pid_t pid, int *status)
@@ -90,4 +105,26 @@ int hold_wait(pid_t pid, int *status)
 	if (caught)
 		raise(caught);
 	return 0;
+}
+
+static int run_child(int (*call)(const void *arg), const void *arg, pid_t parent)
+{
+	hold_child();
+	/* If nobody waits any more, a wait in the kernel is to end, too, and undo what it has begun. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return getppid() == parent ? call(arg) : -EINTR;
+}
+
+int hold_run(int (*call)(const void *arg), const void *arg)
+{
+	pid_t parent = getpid(), pid;
+	int status;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		_exit(-run_child(call, arg, parent));
+	if (pid < 0 || hold_wait(pid, &status))
+		return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Delays signals that would end the program until an operation is done or undone.
+ * Delays signals that would end or stop the program until an operation is done or undone.
  */
 #ifndef COWCHAIN_HOLD_H
 #define COWCHAIN_HOLD_H
@@ -14,12 +14,18 @@ void hold_end(void);
 /* Is such a signal pending? Then the operation should be undone. */
 bool hold_interrupted(void);
 
-/* In a child before exec(): restore the signal mask. */
+/* In a child: let signals end it; those that would stop it remain blocked. */
 void hold_child(void);
 /*
  * waitpid() within a hold. Signals that arrive meanwhile are passed on to the child, and one that
  * ends the child counts as if sent to this program. Returns 0, or -1 with errno.
  */
 int hold_wait(pid_t pid, int *status);
+/*
+ * Within a hold, make a call that may wait in the kernel for long, and that undoes what it has begun if
+ * a signal ends the wait: then it is as if it had not been made. Returns what the call returns, 0 or a
+ * negative errno; -EINTR after such a signal.
+ */
+int hold_run(int (*call)(const void *arg), const void *arg);
 
 #endif

@@ -1,0 +1,171 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Signals at each step of the verbs of the tool that suspend devices or load tables: nothing is half done.
+# Seconds: 40
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=selftests/lib/tool.sh
+. "$HERE/lib/tool.sh"
+
+# Is the device complete: active, and with no other table?
+complete() {
+	local info
+
+	info=$(dmsetup info cct 2>/dev/null) || return 0
+	matches "$info" 'State: +ACTIVE' "after $1, the state"
+	matches "$info" 'Tables present: +LIVE[[:space:]]' "after $1, the tables"
+}
+
+# signalled SIGNAL STEP VERB ARGUMENT...: runs the tool, which gets the signal before its call STEP of
+# device-mapper. Sets RC. Fails if there is no such call.
+signalled() {
+	local number pid
+
+	number=$(kill -l "$1")
+	rm -f sent
+	# A group of its own, whose parent is in another one: else a stop would be ignored.
+	set -m
+	LD_PRELOAD=$COWCHAIN_BIN/dm-signal.so DM_SIGNAL=$number DM_SIGNAL_STEP=$2 DM_SIGNAL_SENT=$T/sent \
+		cowchain "${@:3}" >said 2>&1 &
+	pid=$!
+	set +m
+	RC=0
+	wait_for 60 over_or_stopped "$pid"
+	if [ -e sent ] && stopped "$pid"; then
+		complete "$1 $2 of $3"
+		kill -CONT -- "-$pid"
+	fi
+	wait "$pid" || RC=$?
+	complete "$1 $2 of $3"
+	[ -e sent ]
+}
+
+# state PID: sets STATE to its letter in ps(1); Z if the process has ended
+state() {
+	STATE=Z
+	{ read -r STATE <"/proc/$1/stat"; } 2>/dev/null || return 0
+	STATE=${STATE##*) }
+	STATE=${STATE%% *}
+}
+stopped() { state "$1" && [ "$STATE" = T ]; }
+ended() { state "$1" && [ "$STATE" = Z ]; }
+over_or_stopped() { state "$1" && [[ $STATE = [TZ] ]]; }
+
+# each_step SIGNAL VERB ARGUMENT...: has "again" called before each
+each_step() {
+	local step
+
+	for ((step = 1; step < 100; step++)); do
+		again
+		signalled "$1" "$step" "${@:2}" || break
+		case $1:$RC in
+		TSTP:0 | TERM:143) ;;
+		*) fail "$1 before call $step of $2: status $RC: $(<said)" ;;
+		esac
+	done
+	note "$2: $((step - 1)) calls"
+	[ "$step" -gt 3 ] || fail "the signals did not come: $(<said)"
+	[ $RC = 0 ] || fail "without a signal: status $RC: $(<said)"
+}
+
+is_attached() { dmsetup info cct >/dev/null 2>&1; }
+
+it "reload" reload
+reload() {
+	local signal
+
+	again() { :; }
+	attached
+	for signal in TERM TSTP; do
+		each_step $signal reload cct
+		io verify random:10:1
+	done
+	io verify
+	detached
+}
+
+it "attach" attach_steps
+attach_steps() {
+	local signal
+
+	need cowchain
+	use abcd
+	DEV=/dev/mapper/cct
+	again() { ! is_attached || cowchain detach cct; }
+	for signal in TERM TSTP; do
+		each_step $signal attach cct d.qcow2
+	done
+	io verify
+	detached
+}
+
+it "detach, as it is and by force" detach_steps
+detach_steps() {
+	local signal
+
+	need cowchain
+	use abcd
+	DEV=/dev/mapper/cct
+	again() { is_attached || cowchain attach cct d.qcow2; }
+	for signal in TERM TSTP; do
+		each_step $signal detach cct
+		each_step $signal detach cct --force
+	done
+	again
+	io verify
+	detached
+}
+
+# The chain of "attached" with a base that changes.
+over_changing_base() {
+	need cowchain
+	need_target delay
+	use abcd
+	# shellcheck disable=SC2034	# for io
+	DEV=/dev/mapper/cct
+	attach ro:a.raw
+	over a.raw "0 $SECTORS linear @ 0"
+	cowchain attach cct --layer "raw:${LOOP[a.raw]}" --layer qcow2:b.qcow2 --layer qcow2:c.qcow2 \
+		--layer qcow2:d.qcow2
+}
+
+in_suspend() { cat /proc/[0-9]*/stack 2>/dev/null | grep -q '\<dm_wait_for_'; }
+
+# Where I/O hangs, so does the suspend. Whoever gives up must not leave a table behind that some day takes
+# the place of the chain.
+it "detach --force and reload that are ended while they wait for I/O that hangs" hanging
+hanging() {
+	local signal verb reader pid rc
+
+	over_changing_base
+	for verb in "detach --force" reload; do
+		for signal in TERM KILL; do
+			change a.raw "0 $SECTORS delay @ 0 100000"
+			cowio -m "$T/model.raw" "$DEV" verify &
+			reader=$!
+			# shellcheck disable=SC2086	# two words
+			env --default-signal cowchain $verb cct >said 2>&1 &
+			pid=$!
+			wait_for 60 in_suspend
+			kill -s $signal "$pid"
+			wait_for 60 ended "$pid"
+			rc=0
+			wait "$pid" || rc=$?
+			eq "$rc" $((128 + $(kill -l $signal))) "$verb: exit status: $(<said)"
+			# The kernel undoes the suspend of a process that was killed a moment later.
+			wait_for 60 no_suspend
+			[ "$verb $signal" = "reload KILL" ] || complete "$signal of $verb"
+			change a.raw "0 $SECTORS linear @ 0"
+			wait $reader || fail "the read went wrong"
+			dmsetup suspend cct
+			dmsetup resume cct
+			matches "$(dmsetup table cct)" 'cowchain' "the table after $signal of $verb"
+			io verify random:10:1
+		done
+	done
+	io verify
+	cowchain detach cct
+}
+no_suspend() { ! in_suspend; }
+
+run_cases
