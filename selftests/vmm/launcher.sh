@@ -14,6 +14,8 @@ boots_and_writes() {
 		echo "guest: limits $(cat $q/logical_block_size) $(cat $q/write_cache)"
 		echo "guest: serial $(cat /sys/block/vda/serial)"
 		echo "guest: size $(cat /sys/block/vda/size)"
+		echo "guest: nested $(grep -c -w -E 'vmx|svm' /proc/cpuinfo)"
+		echo "guest: counters $(grep -c -w -E 'perfctr_core|arch_perfmon' /proc/cpuinfo)"
 		dd if=/dev/urandom of=/data bs=1M count=8 2>/dev/null
 		dd if=/data of=/dev/vda bs=1M seek=3 conv=fsync 2>/dev/null
 		echo 3 >/proc/sys/vm/drop_caches
@@ -24,6 +26,8 @@ boots_and_writes() {
 	said 'limits 512 write back'
 	said 'serial first'
 	said 'size 131072'
+	said 'nested 0'
+	said 'counters 0'
 	said same
 	said "sum $(dd if="$T/disk" bs=1M skip=3 count=8 2>/dev/null | sha256sum)"
 }

@@ -76,6 +76,20 @@ static int create_memory(struct vm *vm, uint64_t bytes)
 	return err;
 }
 
+/*
+ * No performance counters, see cpuid.c; KVM emulates AMD's first ones whatever CPUID says. Before
+ * 5.18 it has no such switch.
+ */
+static void disable_pmu(struct vm *vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_PMU_CAPABILITY,
+		.args = { KVM_PMU_CAP_DISABLE },
+	};
+
+	ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
 static int create_irqchip(struct vm *vm)
 {
 	uint64_t identity = KVM_IDENTITY_MAP_ADDR;
@@ -113,6 +127,7 @@ int vm_create(struct vm *vm, uint64_t mem_bytes, unsigned int ncpus)
 	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return say_errno(errno, "cannot create a virtual machine");
+	disable_pmu(vm);
 	err = create_irqchip(vm);
 	if (err)
 		return err;
