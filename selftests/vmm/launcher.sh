@@ -89,15 +89,16 @@ ends_timeout() {
 	GUEST_TIMEOUT=3 launch timeout
 }
 
-# Each thread has a filter and no capabilities, and no thread runs as root.
+# Each thread has a filter and no capabilities, and runs as a user that no other launcher has.
 check_sandbox() {
-	local status n=0
+	local status n=0 uid=$((1879048192 + $1))
 
 	for status in /proc/"$1"/task/*/status; do
 		n=$((n + 1))
 		grep -q '^Seccomp:[[:space:]]2' "$status" || fail "no filter: $(<"$status")"
 		grep -q '^CapEff:[[:space:]]0*$' "$status" || fail "capabilities: $(<"$status")"
-		grep -q '^Uid:[[:space:]]65534[[:space:]]65534' "$status" || fail "uid: $(<"$status")"
+		grep -q "^Uid:[[:space:]]$uid[[:space:]]$uid" "$status" || fail "uid: $(<"$status")"
+		grep -q '^CapBnd:[[:space:]]0*$' "$status" || fail "capabilities: $(<"$status")"
 		grep -q '^NoNewPrivs:[[:space:]]1' "$status" || fail "new privileges"
 	done
 	# main, a processor, two of the disk; not all kernels list the workers of io_uring

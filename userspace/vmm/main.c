@@ -24,6 +24,7 @@
 #include "options.h"
 #include "pci.h"
 #include "power.h"
+#include "privileges.h"
 #include "sandbox.h"
 #include "term.h"
 #include "uart.h"
@@ -144,7 +145,11 @@ static int build(struct machine *m)
 
 static int start(struct machine *m)
 {
-	int err = sandbox_drop_privileges(m->opt.sandbox);
+	int err = 0;
+
+	sandbox_init(m->opt.sandbox);
+	if (m->opt.sandbox)
+		err = privileges_drop(&m->opt.user);
 
 	for (unsigned int i = 0; i < m->ndisks && !err; i++)
 		err = blk_start(&m->blk[i]);

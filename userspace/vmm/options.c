@@ -34,6 +34,7 @@ static const char help[] =
 "  --console stdio|file:FILE\n"
 "                      where the guest's serial console is (default: stdio)\n"
 "  --timeout SECONDS   end the guest after that time\n"
+"  --user USER[:GROUP] become that user, if root starts this (default: a user of its own)\n"
 "  --no-sandbox        keep privileges and system calls, for debugging\n"
 "  --help, --version\n"
 "\n"
@@ -43,7 +44,7 @@ static const char help[] =
 
 enum {
 	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DISK, OPT_CONSOLE,
-	OPT_TIMEOUT, OPT_NO_SANDBOX, OPT_HELP, OPT_VERSION,
+	OPT_TIMEOUT, OPT_USER, OPT_NO_SANDBOX, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -55,6 +56,7 @@ static const struct option long_options[] = {
 	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "user", required_argument, NULL, OPT_USER },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -123,6 +125,14 @@ static void set_console(struct options *o, const char *arg)
 	}
 }
 
+static void set_user(struct options *o, const char *arg)
+{
+	if (privileges_parse(&o->user, arg)) {
+		say("--user takes USER[:GROUP], names or numbers, and not root; '%s' is none", arg);
+		wrong_usage();
+	}
+}
+
 static void parse_option(struct options *o, int opt)
 {
 	switch (opt) {
@@ -149,6 +159,9 @@ static void parse_option(struct options *o, int opt)
 		break;
 	case OPT_TIMEOUT:
 		o->timeout = parse_number("timeout", optarg, 1, 365 * 24 * 3600);
+		break;
+	case OPT_USER:
+		set_user(o, optarg);
 		break;
 	case OPT_NO_SANDBOX:
 		o->sandbox = false;

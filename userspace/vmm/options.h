@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "privileges.h"
 #include "vm.h"
 
 struct disk_option {
@@ -25,6 +26,7 @@ struct options {
 	unsigned int ncpus;
 	unsigned int timeout;		/* seconds, 0: none */
 	bool sandbox;
+	struct privileges user;
 	unsigned int ndisks;
 	struct disk_option disk[VM_MAX_DISKS];
 };

@@ -16,12 +16,8 @@ enum sandbox_role {
 	SANDBOX_DISK_SLOW,	/* discards and zeroing, which io_uring cannot do */
 };
 
-/*
- * To be called once, before any thread starts. Root becomes nobody without capabilities; other
- * users keep their uid. If `enabled` is false, this and sandbox_enter() do nothing. Returns 0, or
- * -errno after a message.
- */
-int sandbox_drop_privileges(bool enabled);
+/* To be called once, before any thread starts. If `enabled` is false, sandbox_enter() does nothing. */
+void sandbox_init(bool enabled);
 
 /* To be called on the thread itself, right before its loop. Ends the launcher on failure. */
 void sandbox_enter(enum sandbox_role role);

@@ -29,7 +29,7 @@ for i in 1 2 3 4 5 6 7 8 9; do
 	disks+=(--disk "d$i")
 done
 
-echo 1..12
+echo 1..15
 expect 0 '^Usage: cowchain-vm' 'help' --help
 expect 0 '^cowchain-vm ' 'version' --version
 expect 2 'kernel is needed' 'no kernel'
@@ -40,6 +40,9 @@ expect 2 'from 1 to 16' 'no processors' --kernel k --cpus 0
 expect 2 'from 1 to 16' 'not a number' --kernel k --cpus 2x
 expect 2 'from 1 to' 'negative' --kernel k --timeout -3
 expect 2 'stdio or file' 'no such console' --kernel k --console vga
+expect 2 "'nosuchuser' is none" 'no such user' --kernel k --user nosuchuser
+expect 2 "'0' is none" 'root as the user' --kernel k --user 0
+expect 2 "'1:4294967295' is none" 'no group at all' --kernel k --user 1:4294967295
 expect 2 'at most 8' 'too many disks' --kernel k "${disks[@]}"
 expect 1 'cannot open /nonexistent/log' 'a console file that cannot be' \
 	--kernel k --console file:/nonexistent/log

@@ -20,6 +20,7 @@
 #include "fake-irq.h"
 #include "input.h"
 #include "sandbox.h"
+#include "under-tools.h"
 #include "vm.h"
 
 #define STOPPED		99
@@ -162,16 +163,6 @@ static void reads_in_the_foreground_only(void **state)
 	in_a_session(type_at_a_background_job);
 }
 
-/* valgrind and the address sanitizer need more system calls than the launcher. */
-static bool can_sandbox(void)
-{
-#ifdef __SANITIZE_ADDRESS__
-	return false;
-#else
-	return !getenv("TEST_UNDER_VALGRIND");
-#endif
-}
-
 static void raw_and_restored(void)
 {
 	hear(to_job);
@@ -179,7 +170,7 @@ static void raw_and_restored(void)
 	CHECK(term_is_raw());
 	tell(to_shell);
 	hear(to_job);
-	CHECK(!sandbox_drop_privileges(can_sandbox()));
+	sandbox_init(can_sandbox());
 	sandbox_enter(SANDBOX_MAIN);
 	term_restore();
 	CHECK(!term_is_raw());
