@@ -71,6 +71,11 @@ int vq_init(struct virtqueue *vq, const struct guest_mem *mem, const struct vq_c
 	vq->size = cfg->size;
 	vq->indirect = indirect;
 	vq->event_idx = event_idx;
+	/*
+	 * "The driver MUST NOT create a chain longer than the queue size", but Linux does: a driver
+	 * that has made its ring smaller still sends seg_max segments, in an indirect table.
+	 */
+	vq->max_chain = indirect ? VQ_MAX_SIZE : vq->size;
 
 	if (!is_power_of_two(n) || n > VQ_MAX_SIZE)
 		return broken(vq, "queue size is not a power of two in range");
@@ -103,8 +108,7 @@ static int add_segment(struct virtqueue *vq, struct vq_chain *c, const struct vr
 	unsigned int n = c->out.n + c->in.n;
 	void *p;
 
-	/* "The driver MUST NOT create a chain longer than the queue size", also when indirect. */
-	if (n >= vq->size)
+	if (n >= vq->max_chain)
 		return broken(vq, "descriptor chain loops or is too long");
 	p = mem_range(vq->mem, d->addr, d->len);
 	if (!p)
@@ -125,7 +129,7 @@ static int add_segment(struct virtqueue *vq, struct vq_chain *c, const struct vr
 
 /*
  * Follow a chain from entry `i` of a table of `n`. Each step adds a segment or ends, and
- * add_segment() accepts at most vq->size of them, so a loop in the chain ends as well.
+ * add_segment() accepts at most vq->max_chain, so a loop in the chain ends as well.
  */
 static int walk(struct virtqueue *vq, struct vq_chain *c, const uint8_t *table,
 		uint32_t n, uint32_t i, bool in_indirect)
@@ -143,7 +147,7 @@ static int walk(struct virtqueue *vq, struct vq_chain *c, const uint8_t *table,
 				return broken(vq, "indirect descriptor where none may be");
 			if (d.flags & VRING_DESC_F_NEXT)
 				return broken(vq, "indirect descriptor with a successor");
-			if (!d.len || d.len % sizeof(d) || d.len / sizeof(d) > vq->size)
+			if (!d.len || d.len % sizeof(d) || d.len / sizeof(d) > vq->max_chain)
 				return broken(vq, "indirect table has a bad length");
 			table = mem_range(vq->mem, d.addr, d.len);
 			if (!table)

@@ -33,6 +33,7 @@ struct virtqueue {
 	const uint16_t *avail;		/* flags, idx, ring[size], used_event */
 	uint8_t *used;			/* flags, idx, { id, len }[size], avail_event */
 	uint16_t size;
+	uint16_t max_chain;		/* segments of one */
 	bool indirect;			/* VIRTIO_RING_F_INDIRECT_DESC was negotiated */
 	bool event_idx;			/* VIRTIO_RING_F_EVENT_IDX was negotiated */
 

@@ -148,7 +148,7 @@ static void drive(struct guest_mem *mem, const struct input *in, const struct vq
 		check((r < 0) == (vq.broken != NULL));
 		if (r <= 0)
 			break;
-		check(chain.out.n + chain.in.n <= vq.size && chain.head < vq.size);
+		check(chain.out.n + chain.in.n <= vq.max_chain && chain.head < vq.size);
 		check(vq.in_flight && vq.in_flight <= vq.size);
 		check_list(mem, &chain.out);
 		check_list(mem, &chain.in);
