@@ -161,37 +161,51 @@ static int lock_file(int fd, const char *path, bool readonly)
 	return -EBUSY;
 }
 
+static int open_direct(const char *path, int flags, bool *direct)
+{
+	int fd = open(path, flags | O_DIRECT);
+
+	*direct = fd >= 0 || errno != EINVAL;
+	/* No O_DIRECT, as on tmpfs: use the page cache. */
+	if (!*direct)
+		fd = open(path, flags);
+	return fd < 0 ? -errno : fd;
+}
+
 /*
  * Block devices are opened exclusively, so that a guest cannot write to a device that is mounted
  * here. For readers there is no O_EXCL, which would admit only one of them. For files see
  * lock_file().
+ *
+ * The name is resolved once: between two times, the owner of its directory could put a device in
+ * the place of a file, which would then be opened without O_EXCL.
  */
 static int open_disk(const char *path, bool readonly, bool *direct)
 {
 	int flags = O_CLOEXEC | (readonly ? O_RDONLY : O_RDWR);
+	char self[32];
 	struct stat st;
-	int fd;
+	int handle, fd;
 
-	*direct = true;
-	if (stat(path, &st))
+	handle = open(path, O_PATH | O_CLOEXEC);
+	if (handle < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return -ENOTBLK;
-	if (S_ISBLK(st.st_mode) && !readonly)
-		flags |= O_EXCL;
-	fd = open(path, flags | O_DIRECT);
-	if (fd < 0 && errno == EINVAL) {
-		/* No O_DIRECT, as on tmpfs: use the page cache. */
-		*direct = false;
-		fd = open(path, flags);
-	}
-	return fd < 0 ? -errno : fd;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", handle);
+	if (fstat(handle, &st))
+		fd = -errno;
+	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		fd = -ENOTBLK;
+	else
+		fd = open_direct(self, S_ISBLK(st.st_mode) && !readonly ? flags | O_EXCL : flags,
+				 direct);
+	close(handle);
+	return fd;
 }
 
 int blk_open(struct blk_device *dev, const char *path, bool readonly, const char *serial)
 {
 	struct stat st;
-	bool direct;
+	bool direct = true;
 	int err;
 
 	memset(dev, 0, sizeof(*dev));

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "blk-limits.h"
@@ -128,6 +130,64 @@ static void one_after_the_other(void **state)
 	close(a.fd);
 }
 
+/* A block device in the place of the file, before the call of open() with this number. */
+static struct {
+	char node[72];
+	int calls_left;			/* 0: not active */
+	bool unclaimed;			/* it was opened for writing without O_EXCL */
+} exchange;
+
+int __real_open64(const char *name, int flags, ...);
+int __wrap_open64(const char *name, int flags, ...);
+
+int __wrap_open64(const char *name, int flags, ...)
+{
+	struct stat st;
+
+	if (exchange.calls_left && !--exchange.calls_left)
+		assert_int_equal(rename(exchange.node, path), 0);
+	if (!stat(name, &st) && S_ISBLK(st.st_mode) && !(flags & (O_EXCL | O_PATH)))
+		exchange.unclaimed = true;
+	return __real_open64(name, flags, 0600);
+}
+
+/* What open() is with FORTIFY_SOURCE. */
+int __wrap___open64_2(const char *name, int flags);
+
+int __wrap___open64_2(const char *name, int flags)
+{
+	return __wrap_open64(name, flags);
+}
+
+/* Which of the two is opened does not matter, but a device must be claimed. */
+static void file_becomes_a_device(void **state)
+{
+	const char *text;
+	struct blk_device dev;
+	bool opened;
+
+	(void)state;
+	snprintf(exchange.node, sizeof(exchange.node), "%s.node", path);
+	for (int at = 1; at <= 3; at++) {
+		if (mknod(exchange.node, S_IFBLK | 0600, makedev(250, 1)))
+			skip();
+		exchange.calls_left = at;
+		quiet_begin();
+		opened = open_disk(&dev, false);
+		text = quiet_end();
+		if (opened)
+			close(dev.fd);
+		else
+			assert_non_null(strstr(text, "No such device"));
+		exchange.calls_left = 0;
+		unlink(exchange.node);
+		unlink(path);
+		write_file(path, "", 0);
+		assert_int_equal(truncate(path, DISK_BYTES), 0);
+		assert_false(exchange.unclaimed);
+	}
+}
+
 static int setup(void **state)
 {
 	int fd, err;
@@ -152,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_after_the_other), cmocka_unit_test(reader_meets_writer),
 		cmocka_unit_test(writer_meets_writer), cmocka_unit_test(reader_meets_reader),
+		cmocka_unit_test(file_becomes_a_device),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
