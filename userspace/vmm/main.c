@@ -6,7 +6,6 @@
  * each with its own system call filter. The main thread handles terminal, signals and timeout.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "blk-limits.h"
 #include "blk.h"
 #include "boot.h"
+#include "console.h"
 #include "input.h"
 #include "options.h"
 #include "pci.h"
@@ -51,16 +51,6 @@ struct machine {
 	int signal_fd;
 	int timer_fd;				/* -1: no timeout */
 };
-
-static int open_console(const struct options *o)
-{
-	int fd;
-
-	if (!o->console_file)
-		return STDOUT_FILENO;
-	fd = open(o->console_file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
-	return fd < 0 ? say_errno(errno, "cannot open %s", o->console_file) : fd;
-}
 
 static int add_disks(struct machine *m)
 {
@@ -124,13 +114,15 @@ static int build(struct machine *m)
 {
 	int console, err;
 
-	console = open_console(&m->opt);
+	console = m->opt.console_file ? console_open(m->opt.console_file) : STDOUT_FILENO;
 	if (console < 0)
 		return console;
 	err = vm_create(&m->vm, m->opt.memory, m->opt.ncpus);
 	if (err)
 		return err;
 	uart_init(&m->uart, &m->vm, console);
+	if (m->opt.console_file)
+		uart_limit(&m->uart, m->opt.console_max);
 	uart_attach(&m->uart);
 	input_init(&m->input, &m->uart, !m->opt.console_file);
 	power_attach(&m->power, &m->vm, &m->uart);
@@ -147,7 +139,7 @@ static int start(struct machine *m)
 {
 	int err = 0;
 
-	sandbox_init(m->opt.sandbox);
+	sandbox_init(m->opt.sandbox, m->opt.console_file ? m->uart.out_fd : -1);
 	if (m->opt.sandbox)
 		err = privileges_drop(&m->opt.user);
 
@@ -238,6 +230,7 @@ int main(int argc, char **argv)
 	vcpu_stop_all(&m->vm);
 	stop_disks(m);
 	term_restore();
+	say_left_out();
 	end = atomic_load(&m->vm.end);
 	text = describe(end);
 	if (text)

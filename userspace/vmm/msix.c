@@ -42,7 +42,8 @@ static void bind(struct msix *m, unsigned int i, bool on)
 	if (!err)
 		err = irq_bind(m->irq, m->gsi_base + i, v->fd, on);
 	if (err)
-		say_errno(-err, "cannot %s interrupt vector %u", on ? "bind" : "unbind", i);
+		say_guest("cannot %s interrupt vector %u: %s", on ? "bind" : "unbind", i,
+			  strerror(-err));
 	else
 		v->bound = on;
 }

@@ -18,6 +18,8 @@
 #endif
 
 #define DEFAULT_MEMORY_MIB	512
+#define DEFAULT_CONSOLE_MIB	64
+#define MAX_CONSOLE_MIB		(1024 * 1024)
 #define MAX_MEMORY_MIB		(1024 * 1024)
 
 static const char help[] =
@@ -33,6 +35,7 @@ static const char help[] =
 "                      a disk, up to 8 times; the guest sees vda, vdb, ...\n"
 "  --console stdio|file:FILE\n"
 "                      where the guest's serial console is (default: stdio)\n"
+"  --console-max MIB   size at which FILE starts over, 0 for no limit (default: 64)\n"
 "  --timeout SECONDS   end the guest after that time\n"
 "  --user USER[:GROUP] become that user, if root starts this (default: a user of its own)\n"
 "  --no-sandbox        keep privileges and system calls, for debugging\n"
@@ -44,7 +47,7 @@ static const char help[] =
 
 enum {
 	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DISK, OPT_CONSOLE,
-	OPT_TIMEOUT, OPT_USER, OPT_NO_SANDBOX, OPT_HELP, OPT_VERSION,
+	OPT_CONSOLE_MAX, OPT_TIMEOUT, OPT_USER, OPT_NO_SANDBOX, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -55,6 +58,7 @@ static const struct option long_options[] = {
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
+	{ "console-max", required_argument, NULL, OPT_CONSOLE_MAX },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
@@ -157,6 +161,9 @@ static void parse_option(struct options *o, int opt)
 	case OPT_CONSOLE:
 		set_console(o, optarg);
 		break;
+	case OPT_CONSOLE_MAX:
+		o->console_max = parse_number("console-max", optarg, 0, MAX_CONSOLE_MIB) << 20;
+		break;
 	case OPT_TIMEOUT:
 		o->timeout = parse_number("timeout", optarg, 1, 365 * 24 * 3600);
 		break;
@@ -185,6 +192,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		.memory = (uint64_t)DEFAULT_MEMORY_MIB << 20,
 		.ncpus = 1,
 		.append = "",
+		.console_max = (uint64_t)DEFAULT_CONSOLE_MIB << 20,
 		.sandbox = true,
 	};
 	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1)

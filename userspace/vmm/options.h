@@ -22,6 +22,7 @@ struct options {
 	const char *initrd;
 	const char *append;
 	const char *console_file;	/* NULL: stdin and stdout */
+	uint64_t console_max;		/* bytes of that file, 0: no limit */
 	uint64_t memory;		/* bytes */
 	unsigned int ncpus;
 	unsigned int timeout;		/* seconds, 0: none */

@@ -18,6 +18,7 @@
 
 /* Set before any thread exists. */
 static bool sandbox_enabled;
+static int console;
 
 /* What libc needs, a message, and any thread to end. */
 static const int common_calls[] = {
@@ -106,6 +107,9 @@ static int load_filter(enum sandbox_role role)
 		err = allow_calls(ctx, roles[role].calls, roles[role].ncalls);
 	if (!err)
 		err = allow_memory(ctx);
+	if (!err && role == SANDBOX_VCPU && console >= 0)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ftruncate), 2,
+				       SCMP_A0_32(SCMP_CMP_EQ, console), SCMP_A1_64(SCMP_CMP_EQ, 0));
 	if (!err && role == SANDBOX_MAIN)
 		err = allow_own_tgkill(ctx);
 	/* For that handler: tcsetattr() restores the terminal. */
@@ -158,11 +162,12 @@ static void on_sigsys(int sig, siginfo_t *info, void *ctx)
 	_exit(END_ERROR);
 }
 
-void sandbox_init(bool enabled)
+void sandbox_init(bool enabled, int console_fd)
 {
 	struct sigaction sa = { .sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO };
 
 	sandbox_enabled = enabled;
+	console = console_fd;
 	if (enabled)
 		sigaction(SIGSYS, &sa, NULL);
 }

@@ -16,8 +16,11 @@ enum sandbox_role {
 	SANDBOX_DISK_SLOW,	/* discards and zeroing, which io_uring cannot do */
 };
 
-/* To be called once, before any thread starts. If `enabled` is false, sandbox_enter() does nothing. */
-void sandbox_init(bool enabled);
+/*
+ * To be called once, before any thread starts. If `enabled` is false, sandbox_enter() does nothing.
+ * The processors may truncate the file `console_fd`; -1: none.
+ */
+void sandbox_init(bool enabled, int console_fd);
 
 /* To be called on the thread itself, right before its loop. Ends the launcher on failure. */
 void sandbox_enter(enum sandbox_role role);

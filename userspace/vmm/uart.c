@@ -43,6 +43,24 @@ void uart_init(struct uart *u, struct vm *vm, int out_fd)
 	pthread_mutex_init(&u->out_lock, NULL);
 }
 
+void uart_limit(struct uart *u, uint64_t max)
+{
+	u->out_max = max;
+}
+
+/*
+ * A guest can print as much as it likes, but must not fill the disk of the host. The last of it is
+ * what one wants to read. This fails for what has no size, which is then not limited either.
+ */
+static void start_over(struct uart *u)
+{
+	static const char text[] = "[cowchain-vm: what came before exceeded --console-max]\r\n";
+
+	u->out_bytes = 0;
+	if (!ftruncate(u->out_fd, 0) && write(u->out_fd, text, sizeof(text) - 1) > 0)
+		u->out_bytes = sizeof(text) - 1;
+}
+
 /*
  * A guest without a driver for the panic device still prints the reason of a reset on the console.
  * This is a hint, not a security boundary: the guest can fake any end anyway.
@@ -74,6 +92,9 @@ static void output(struct uart *u, uint8_t c)
 {
 	pthread_mutex_lock(&u->out_lock);
 	watch_for_panic(u, c);
+	if (u->out_max && u->out_bytes >= u->out_max && !vm_ending(u->vm))
+		start_over(u);
+	u->out_bytes++;
 	while (!vm_ending(u->vm) && write(u->out_fd, &c, 1) < 0) {
 		struct pollfd p = { .fd = u->out_fd, .events = POLLOUT };
 

@@ -25,11 +25,16 @@ struct uart {
 
 	pthread_mutex_t out_lock;	/* protects what follows; taken by vCPUs only, may block */
 	int out_fd;
+	uint64_t out_max;		/* of a file; 0: no limit */
+	uint64_t out_bytes;		/* in the file */
 	unsigned int panic_matched;	/* characters of the panic message matched so far */
 	_Atomic unsigned int panic_age;	/* bytes written since the message; 0: never seen */
 };
 
 void uart_init(struct uart *u, struct vm *vm, int out_fd);
+
+/* When the file of the output has `max` bytes, it is truncated and starts over. 0: no limit. */
+void uart_limit(struct uart *u, uint64_t max);
 
 /* Connect it as COM1 of the guest. */
 void uart_attach(struct uart *u);

@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "rate.h"
 #include "util.h"
 
 /* How long to wait for stderr to become writable. */
@@ -51,6 +53,40 @@ void say(const char *fmt, ...)
 	va_start(ap, fmt);
 	say_prefixed(fmt, ap, NULL);
 	va_end(ap);
+}
+
+static pthread_mutex_t guest_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct rate guest_rate;
+
+/* The lock is not held while the line is written, which may take a second. */
+void say_guest(const char *fmt, ...)
+{
+	unsigned int left_out = 0;
+	bool permitted;
+	va_list ap;
+
+	pthread_mutex_lock(&guest_lock);
+	permitted = rate_permits(&guest_rate, in_ms(0).tv_sec, &left_out);
+	pthread_mutex_unlock(&guest_lock);
+	if (!permitted)
+		return;
+	if (left_out)
+		say("%u more messages that the guest caused were left out", left_out);
+	va_start(ap, fmt);
+	say_prefixed(fmt, ap, NULL);
+	va_end(ap);
+}
+
+void say_left_out(void)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&guest_lock);
+	n = guest_rate.refused;
+	guest_rate.refused = 0;
+	pthread_mutex_unlock(&guest_lock);
+	if (n)
+		say("%u more messages that the guest caused were left out", n);
 }
 
 int say_errno(int err, const char *fmt, ...)

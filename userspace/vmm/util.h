@@ -37,7 +37,16 @@ static inline bool is_power_of_two(uint64_t x)
 /* Print a line on stderr, after the name of the program. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, followed by strerror(err). Returns -err, for `return say_errno(...)`. */
+/*
+ * The same for what a guest can cause as often as it likes: with a limit, and a count of the lines
+ * that were left out.
+ */
+void say_guest(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* At the end: how many lines were left out since the last one. */
+void say_left_out(void);
+
+/* The same as say(), followed by strerror(err). Returns -err, for `return say_errno(...)`. */
 int say_errno(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The time on CLOCK_MONOTONIC in `ms` milliseconds. */

@@ -270,7 +270,7 @@ static void set_notifications(struct virtio_pci *vp, uint32_t base, bool on)
 		 * Without it the write ends up in access_registers(), which is slower but correct.
 		 */
 		if (err && on)
-			say_errno(-err, "cannot set a notification at %#x", base);
+			say_guest("cannot set a notification at %#x: %s", base, strerror(-err));
 	}
 }
 

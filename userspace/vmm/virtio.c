@@ -93,7 +93,7 @@ void virtio_needs_reset(struct virtio_device *dev, const char *rule)
 {
 	int fd;
 
-	say("the guest's virtio driver broke a rule: %s; the device needs a reset", rule);
+	say_guest("the guest's virtio driver broke a rule: %s; the device needs a reset", rule);
 	pthread_mutex_lock(&dev->lock);
 	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	atomic_fetch_or(&dev->isr, VIRTIO_PCI_ISR_CONFIG);

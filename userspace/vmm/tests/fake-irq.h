@@ -3,6 +3,7 @@
 #ifndef VMM_TESTS_FAKE_IRQ_H
 #define VMM_TESTS_FAKE_IRQ_H
 
+#include <errno.h>
 #include <string.h>
 
 #include "irq.h"
@@ -16,6 +17,7 @@ static struct {
 	uint64_t kick_addr[32];
 	int kick_fd[32];
 	unsigned int nkicks;
+	bool refuses;			/* as KVM, if another device is at that address */
 } fake;
 
 int irq_init(struct irq_router *r, int vm_fd)
@@ -52,6 +54,8 @@ void irq_line(struct irq_router *r, unsigned int gsi, bool level)
 int irq_ioeventfd(struct irq_router *r, uint64_t addr, int fd, bool add)
 {
 	(void)r;
+	if (fake.refuses)
+		return -EEXIST;
 	for (unsigned int i = 0; i < fake.nkicks; i++) {
 		if (fake.kick_addr[i] != addr || fake.kick_fd[i] != fd)
 			continue;

@@ -18,6 +18,7 @@
 #include "blk-limits.h"
 #include "blk.h"
 #include "driver.h"
+#include "rate.h"
 #include "util.h"
 
 #define NEXT		VRING_DESC_F_NEXT
@@ -687,6 +688,32 @@ static void broken_rule_and_recovery(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 512), VIRTIO_BLK_S_OK);
 }
 
+/* A guest that breaks the rules again and again cannot fill the log of the host. */
+static void broken_again_and_again(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int lines = 0;
+	const char *text;
+
+	quiet_begin();
+	for (int i = 0; i < 100; i++) {
+		fill(f, 0, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+		f->d.desc[0].flags = 0;
+		offer(&f->d, 0);
+		expect_needs_reset(f);
+		write_status(f, 0);
+		WAIT_UNTIL(!read_status(f));
+		memset(f->d.avail, 0, 4096);
+		memset(f->d.used, 0, 4096);
+		f->d.seen = f->d.kicked = 0;
+		bring_up(f, f->blk.vdev.offered);
+	}
+	text = quiet_end();
+	for (const char *p = text; (p = strchr(p, '\n')); p++)
+		lines++;
+	assert_true(lines <= RATE_TIMES);
+}
+
 /* Requests in flight when the rule was broken complete, but the ring is not touched any more. */
 static void broken_with_one_in_flight(void **state)
 {
@@ -817,7 +844,7 @@ int main(void)
 		F(stops_within_a_range), F(stops_with_long_reads),
 		F(stops_with_long_misaligned_reads), F(long_requests),
 		T(broken_with_one_in_flight), T(broken_rule_and_recovery),
-		F(offered_before_the_start), T(request_without_answer), T(ring_outside_memory),
+		T(broken_again_and_again), F(offered_before_the_start), T(request_without_answer), T(ring_outside_memory),
 		T(features_need_version_1), T(write_through_by_configuration), T(configuration),
 		F(readonly_disk), T(file_gets_shorter), T(locks_and_refusals),
 	};

@@ -6,14 +6,18 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "console.h"
 #include "fake-irq.h"
 #include "options.h"
 #include "platform.h"
 #include "power.h"
+#include "rate.h"
 #include "term.h"
 #include "uart.h"
 #include "util.h"
@@ -348,6 +352,107 @@ static void messages_do_not_block(void **state)
 	close(err);
 }
 
+static unsigned int count_lines(const char *text)
+{
+	unsigned int n = 0;
+
+	while ((text = strchr(text, '\n'))) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+static void limits_the_guests_messages(void **state)
+{
+	const char *text;
+
+	(void)state;
+	quiet_begin();
+	for (int i = 0; i < 100; i++)
+		say_guest("message %d", i);
+	say_left_out();
+	say_left_out();
+	text = quiet_end();
+	assert_int_equal(count_lines(text), RATE_TIMES + 1);
+	assert_non_null(strstr(text, "90 more messages that the guest caused were left out"));
+}
+
+static void limits_by_time(void **state)
+{
+	struct rate r = { 0 };
+	unsigned int refused;
+
+	(void)state;
+	for (int interval = 0; interval < 3; interval++) {
+		const time_t start = 1000 + interval * RATE_SECONDS;
+
+		for (int i = 0; i < RATE_TIMES; i++) {
+			assert_true(rate_permits(&r, start + i, &refused));
+			assert_int_equal(refused, interval && !i ? 5 : 0);
+		}
+		for (int i = 0; i < 5; i++)
+			assert_false(rate_permits(&r, start + RATE_SECONDS - 1, &refused));
+	}
+}
+
+#define LOG_MAX	4096
+
+/* The file has the last of what the guest has printed, and a limited size. */
+static void file_starts_over(void **state)
+{
+	static char got[2 * LOG_MAX], line[32];
+	off_t size;
+	int fd;
+
+	(void)state;
+	fd = open("console", O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
+	assert_true(fd >= 0);
+	uart.out_fd = fd;
+	uart_limit(&uart, LOG_MAX);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(line, sizeof(line), "line %d\n", i);
+		print(line);
+		size = lseek(fd, 0, SEEK_END);
+		assert_true(size <= LOG_MAX);
+	}
+	assert_int_equal(pread(fd, got, sizeof(got), 0), size);
+	assert_non_null(strstr(got, "exceeded --console-max]\r\n"));
+	assert_string_equal(got + size - strlen(line), line);
+
+	uart_limit(&uart, 0);
+	for (int i = 0; i < 1000; i++)
+		print(line);
+	assert_true(lseek(fd, 0, SEEK_END) > LOG_MAX);
+	close(fd);
+}
+
+static void console_file_is_no_link(void **state)
+{
+	struct stat st;
+	int fd;
+
+	(void)state;
+	write_file("precious", "data", 4);
+	assert_int_equal(symlink("precious", "link"), 0);
+	quiet_begin();
+	assert_int_equal(console_open("link"), -ELOOP);
+	assert_non_null(strstr(quiet_end(), "is a symbolic link"));
+	assert_int_equal(stat("precious", &st), 0);
+	assert_int_equal(st.st_size, 4);
+
+	fd = console_open("new");
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	close(fd);
+	fd = console_open("precious");
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	close(fd);
+}
+
 static void expect_filtered(const char *in, const char *want, bool want_quit)
 {
 	struct term_escape e = { false };
@@ -423,8 +528,10 @@ int main(void)
 		T(prints), T(transmit_interrupts), T(receives), T(registers), T(powers_off),
 		T(reboots), T(reports_panic), T(panic_on_the_console), T(panic_long_ago),
 		T(nobody_there), T(stops_who_waits_for_the_console), T(stops_string_output),
-		T(messages_do_not_block), cmocka_unit_test(escapes), cmocka_unit_test(disks),
+		T(messages_do_not_block), T(limits_the_guests_messages), T(limits_by_time),
+		T(file_starts_over), T(console_file_is_no_link),
+		cmocka_unit_test(escapes), cmocka_unit_test(disks),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -170,7 +170,7 @@ static void raw_and_restored(void)
 	CHECK(term_is_raw());
 	tell(to_shell);
 	hear(to_job);
-	sandbox_init(can_sandbox());
+	sandbox_init(can_sandbox(), -1);
 	sandbox_enter(SANDBOX_MAIN);
 	term_restore();
 	CHECK(!term_is_raw());

@@ -12,6 +12,7 @@
 #include "fake-irq.h"
 #include "pci.h"
 #include "platform.h"
+#include "rate.h"
 #include "util.h"
 #include "virtio-pci.h"
 #include "vm.h"
@@ -217,6 +218,26 @@ static void notifications_follow_the_bar(void **state)
 		assert_true(fake.kick_addr[i] >= base + 0xb000);
 	cfg_write(SLOT, PCI_COMMAND, 0, 2);
 	assert_int_equal(fake.nkicks, 0);
+}
+
+/* A guest that moves its BARs to and fro cannot fill the log of the host. */
+static void few_messages(void **state)
+{
+	uint32_t base = bar(0);
+	const char *text;
+	unsigned int lines = 0;
+
+	(void)state;
+	enable();
+	fake.refuses = true;
+	quiet_begin();
+	for (int i = 0; i < 1000; i++)
+		cfg_write(SLOT, PCI_BASE_ADDRESS_0, base + i % 2 * 0x8000, 4);
+	text = quiet_end();
+	assert_non_null(strstr(text, "cannot set a notification"));
+	while ((text = strchr(text, '\n')) && *text++)
+		lines++;
+	assert_true(lines <= RATE_TIMES);
 }
 
 /* Follow the list as a driver does: each structure is inside its BAR, MSI-X comes last. */
@@ -461,7 +482,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(finds_devices), T(identity_is_constant), T(bars_have_sizes),
-		T(decodes_only_when_enabled), T(notifications_follow_the_bar), T(capabilities),
+		T(decodes_only_when_enabled), T(notifications_follow_the_bar), T(few_messages),
+		T(capabilities),
 		T(negotiates), T(queues), T(resets), T(vectors), T(other_structures),
 		T(random_accesses),
 	};

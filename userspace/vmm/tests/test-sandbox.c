@@ -179,11 +179,12 @@ static void a_given_user_or_failure(void **state)
 }
 
 static enum sandbox_role role;
+static int console = -1;
 
 static void enter(void)
 {
 	quiet_begin();		/* the message about a forbidden call */
-	sandbox_init(true);
+	sandbox_init(true, console);
 	sandbox_enter(role);
 }
 
@@ -263,6 +264,18 @@ static void forbidden_to_all(void **state)
 	}
 }
 
+/* A processor lets the file of the console start over, and truncates nothing else. */
+static void truncates_the_console_only(void **state)
+{
+	(void)state;
+	console = 77;
+	expect_allowed(SANDBOX_VCPU, SYS_ftruncate, 77, 0, 0);
+	expect_forbidden(SANDBOX_VCPU, SYS_ftruncate, 77, 1, 0);
+	expect_forbidden(SANDBOX_VCPU, SYS_ftruncate, 76, 0, 0);
+	expect_forbidden(SANDBOX_DISK, SYS_ftruncate, 77, 0, 0);
+	console = -1;
+}
+
 /* Each role has what it needs, and not what another one needs. */
 static void roles_differ(void **state)
 {
@@ -286,7 +299,7 @@ int main(void)
 		cmocka_unit_test(capabilities_go_whatever_setuid_says),
 		cmocka_unit_test(no_other_user_exists), cmocka_unit_test(a_given_user_or_failure),
 		cmocka_unit_test(signals_only_itself), cmocka_unit_test(forbidden_to_all),
-		cmocka_unit_test(roles_differ),
+		cmocka_unit_test(roles_differ), cmocka_unit_test(truncates_the_console_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
