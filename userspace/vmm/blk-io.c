@@ -36,14 +36,14 @@ static int ring_register(const struct io_uring *ring, unsigned int op, void *arg
 
 /*
  * Operations of io_uring bypass seccomp, so the ring itself is restricted: four operations, on
- * registered files only, and no further registrations.
+ * registered files only. Nothing can be registered, and only the files be given back.
  */
 static int restrict_ring(struct io_uring *ring)
 {
 	static const unsigned int ops[] = {
 		IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_READ, IORING_OP_FSYNC,
 	};
-	struct io_uring_restriction r[ARRAY_SIZE(ops) + 2] = { 0 };
+	struct io_uring_restriction r[ARRAY_SIZE(ops) + 3] = { 0 };
 	unsigned int n = 0;
 
 	for (; n < ARRAY_SIZE(ops); n++) {
@@ -54,6 +54,8 @@ static int restrict_ring(struct io_uring *ring)
 	r[n++].sqe_flags = IOSQE_FIXED_FILE;
 	r[n].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
 	r[n++].sqe_flags = IOSQE_FIXED_FILE;
+	r[n].opcode = IORING_RESTRICTION_REGISTER_OP;
+	r[n++].register_op = IORING_UNREGISTER_FILES;
 	return ring_register(ring, IORING_REGISTER_RESTRICTIONS, r, n);
 }
 
@@ -114,6 +116,14 @@ int blk_io_init(struct blk_io *io, const struct blk_limits *lim, const int *file
 int blk_io_enable(struct blk_io *io)
 {
 	return ring_register(&io->ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+void blk_io_release_files(struct blk_io *io)
+{
+	int err = ring_register(&io->ring, IORING_UNREGISTER_FILES, NULL, 0);
+
+	if (err)
+		say_errno(-err, "the io_uring keeps its files");
 }
 
 void blk_io_destroy(struct blk_io *io)

@@ -45,6 +45,13 @@ int blk_io_init(struct blk_io *io, const struct blk_limits *lim, const int *file
 int blk_io_enable(struct blk_io *io);
 void blk_io_destroy(struct blk_io *io);
 
+/*
+ * Have the ring let go of its files; nothing may be in flight. The kernel frees a ring some time
+ * after its last user is gone, and would keep the disk open until then. On the thread that uses the
+ * ring.
+ */
+void blk_io_release_files(struct blk_io *io);
+
 /* Read an eventfd, entry `file`; the completion carries `tag`, which must be odd. */
 void blk_io_watch(struct blk_io *io, unsigned int file, uint64_t *count, uint64_t tag);
 

@@ -312,6 +312,7 @@ static void watch(struct blk_device *dev, unsigned int file)
 	else
 		count = &dev->queue[file - FILE_KICK].kicks;
 	blk_io_watch(&dev->io, file, count, TAG(file));
+	dev->watches++;
 }
 
 static void collect_slow(struct blk_device *dev)
@@ -345,7 +346,9 @@ static void handle_completion(struct blk_device *dev, uint64_t data, int res, st
 		collect_slow(dev);
 	else
 		turn->kicked |= 1U << (file - FILE_KICK);
-	watch(dev, file);
+	dev->watches--;
+	if (!dev->io.cancelled || file == FILE_SLOW)
+		watch(dev, file);
 }
 
 static void cancel_all(struct blk_device *dev)
@@ -403,6 +406,38 @@ static void let_the_guest_finish(void)
 		pthread_setschedparam(pthread_self(), SCHED_BATCH, &p);
 }
 
+static void wait_for_ring(struct blk_device *dev)
+{
+	int err = io_uring_submit_and_wait(&dev->io.ring, 1);
+
+	if (err < 0 && err != -EINTR && err != -EAGAIN && err != -EBUSY) {
+		say_errno(-err, "the io_uring failed");
+		term_fatal();
+	}
+}
+
+/*
+ * Whoever waits for the launcher's end wants to use the disk then, to mount it for example. The ring
+ * cannot let go of its files while it reads from one of them, so let it read something.
+ */
+static void release_files(struct blk_device *dev)
+{
+	struct io_uring_cqe *cqe;
+
+	event_signal(dev->ctl_fd);
+	event_signal(dev->slow.done_fd);
+	for (unsigned int i = 0; i < dev->vdev.nqueues; i++)
+		event_signal(dev->vdev.queue[i].kick_fd);
+	while (dev->watches) {
+		wait_for_ring(dev);
+		while (!io_uring_peek_cqe(&dev->io.ring, &cqe)) {
+			io_uring_cqe_seen(&dev->io.ring, cqe);
+			dev->watches--;
+		}
+	}
+	blk_io_release_files(&dev->io);
+}
+
 static void *blk_thread(void *arg)
 {
 	struct blk_device *dev = arg;
@@ -419,13 +454,10 @@ static void *blk_thread(void *arg)
 	for (unsigned int i = FILE_CTL; i < FILE_KICK + dev->vdev.nqueues; i++)
 		watch(dev, i);
 	while (!dev->io.cancelled || dev->in_flight) {
-		err = io_uring_submit_and_wait(&dev->io.ring, 1);
-		if (err < 0 && err != -EINTR && err != -EAGAIN && err != -EBUSY) {
-			say_errno(-err, "the io_uring failed");
-			term_fatal();
-		}
+		wait_for_ring(dev);
 		turn_once(dev, &resetting);
 	}
+	release_files(dev);
 	return NULL;
 }
 

@@ -57,6 +57,7 @@ struct blk_device {
 	bool broken;			/* the driver has broken a rule since the start */
 	bool can_flush;			/* FLUSH was negotiated */
 	unsigned int in_flight;
+	unsigned int watches;		/* eventfds that the ring is reading */
 	uint64_t ctl_count, slow_count;
 };
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <linux/fs.h>
+#include <linux/io_uring.h>
 #include <linux/kvm.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -110,6 +111,10 @@ static int load_filter(enum sandbox_role role)
 	if (!err && role == SANDBOX_VCPU && console >= 0)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ftruncate), 2,
 				       SCMP_A0_32(SCMP_CMP_EQ, console), SCMP_A1_64(SCMP_CMP_EQ, 0));
+	/* The ring lets go of the disk at the end. */
+	if (!err && role == SANDBOX_DISK)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(io_uring_register), 1,
+				       SCMP_A1_32(SCMP_CMP_EQ, IORING_UNREGISTER_FILES));
 	if (!err && role == SANDBOX_MAIN)
 		err = allow_own_tgkill(ctx);
 	/* For that handler: tcsetattr() restores the terminal. */

@@ -652,6 +652,22 @@ static void offered_before_the_start(void **state)
 	stop_device(f);
 }
 
+/* The kernel frees a ring later, but the disk can be used by others as soon as it has stopped. */
+static void free_when_stopped(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(start_device(f, false), 0);
+		memset(f->d.avail, 0, 4096);
+		memset(f->d.used, 0, 4096);
+		f->d.seen = f->d.kicked = 0;
+		bring_up(f, f->blk.vdev.offered);
+		assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 512), VIRTIO_BLK_S_OK);
+		stop_device(f);
+	}
+}
+
 static void expect_needs_reset(struct fixture *f)
 {
 	kick(f);
@@ -844,7 +860,8 @@ int main(void)
 		F(stops_within_a_range), F(stops_with_long_reads),
 		F(stops_with_long_misaligned_reads), F(long_requests),
 		T(broken_with_one_in_flight), T(broken_rule_and_recovery),
-		T(broken_again_and_again), F(offered_before_the_start), T(request_without_answer), T(ring_outside_memory),
+		T(broken_again_and_again), F(offered_before_the_start),
+		F(free_when_stopped), T(request_without_answer), T(ring_outside_memory),
 		T(features_need_version_1), T(write_through_by_configuration), T(configuration),
 		F(readonly_disk), T(file_gets_shorter), T(locks_and_refusals),
 	};

@@ -220,7 +220,7 @@ static void notifications_follow_the_bar(void **state)
 	assert_int_equal(fake.nkicks, 0);
 }
 
-/* A guest that moves its BARs to and fro cannot fill the log of the host. */
+/* A guest that moves its BARs again and again cannot fill the log of the host. */
 static void few_messages(void **state)
 {
 	uint32_t base = bar(0);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/io_uring.h>
 #include <linux/kvm.h>
 #include <sched.h>
 #include <signal.h>
@@ -285,6 +286,9 @@ static void roles_differ(void **state)
 	expect_forbidden(SANDBOX_DISK, SYS_ioctl, -1, KVM_IRQFD, 0);
 	expect_forbidden(SANDBOX_VCPU, SYS_io_uring_enter, -1, 0, 0);
 	expect_allowed(SANDBOX_DISK, SYS_io_uring_enter, -1, 0, 0);
+	expect_allowed(SANDBOX_DISK, SYS_io_uring_register, -1, IORING_UNREGISTER_FILES, 0);
+	expect_forbidden(SANDBOX_DISK, SYS_io_uring_register, -1, IORING_REGISTER_FILES, 0);
+	expect_forbidden(SANDBOX_VCPU, SYS_io_uring_register, -1, IORING_UNREGISTER_FILES, 0);
 	expect_forbidden(SANDBOX_VCPU, SYS_fallocate, -1, 0, 0);
 	expect_allowed(SANDBOX_DISK_SLOW, SYS_fallocate, -1, 0, 0);
 	expect_forbidden(SANDBOX_VCPU, SYS_read, -1, 0, 0);
