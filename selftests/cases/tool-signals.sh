@@ -25,7 +25,7 @@ signalled() {
 	rm -f sent
 	# A group of its own, whose parent is in another one: else a stop would be ignored.
 	set -m
-	LD_PRELOAD=$COWCHAIN_BIN/dm-signal.so DM_SIGNAL=$number DM_SIGNAL_STEP=$2 DM_SIGNAL_SENT=$T/sent \
+	LD_PRELOAD=$COWCHAIN_BIN/dm-step.so DM_STEP_SIGNAL=$number DM_STEP=$2 DM_STEP_DONE=$T/sent \
 		cowchain "${@:3}" >said 2>&1 &
 	pid=$!
 	set +m
@@ -65,7 +65,7 @@ each_step() {
 	done
 	note "$2: $((step - 1)) calls"
 	[ "$step" -gt 3 ] || fail "the signals did not come: $(<said)"
-	[ $RC = 0 ] || fail "without a signal: status $RC: $(<said)"
+	[ "$RC" = 0 ] || fail "without a signal: status $RC: $(<said)"
 }
 
 is_attached() { dmsetup info cct >/dev/null 2>&1; }

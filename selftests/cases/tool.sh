@@ -268,6 +268,71 @@ no_table() {
 	dmsetup remove cct
 }
 
+# each_time DO VERB ARGUMENT...: runs the tool as often as it calls device-mapper, with DO right before
+# the first call, the second one and so on, and "again" before each run
+each_time() {
+	local step out
+
+	for ((step = 1; step < 100; step++)); do
+		again
+		rm -f done
+		out=$(LD_PRELOAD=$COWCHAIN_BIN/dm-step.so DM_STEP=$step DM_STEP_DO=$1 DM_STEP_DONE=$T/done \
+			cowchain "${@:2}" 2>&1) || fail "$1 before call $step of $2: $out"
+		[ -e done ] || break
+		[[ $out != *cowchain:* ]] || fail "$1 before call $step of $2: $out"
+		[[ $2 != list && $2 != status || $out = *cct-stays* ]] || fail "$1 before call $step: $out"
+	done
+	[ "$step" -gt 3 ] || fail "$2: $((step - 1)) calls only: $out"
+}
+
+it "what vanishes or is cut off while all are shown is no failure" vanishing
+vanishing() {
+	need cowchain
+	cowchain create one.qcow2 --size 16M
+	cp --sparse=always one.qcow2 other.qcow2
+	cowchain attach cct-stays other.qcow2
+	again() {
+		! dmsetup info cct >/dev/null 2>&1 || dmsetup remove cct
+		cowchain attach cct one.qcow2 2>/dev/null
+	}
+	each_time 'dmsetup remove cct' list
+	each_time 'cowchain detach --force cct; dmsetup create cct --notable' status
+	again
+	# what is named has to be there
+	tool_fails 1 'cct-none' status cct cct-none
+	cowchain detach cct
+	cowchain detach cct-stays
+}
+
+# Tables of dm-crypt contain keys.
+it "no tables are read but those of chains" tables
+tables() {
+	local log=$T/log
+
+	attached
+	attach a.raw
+	dmsetup create cct-lv --readonly --table "0 $SECTORS linear ${LOOP[a.raw]} 0"
+	export LD_PRELOAD=$COWCHAIN_BIN/dm-step.so DM_STEP_LOG=$log
+	cowchain list
+	cowchain status
+	cowchain --completion=devices
+	tool_fails 1 'of type linear' status cct-lv
+	tool_fails 1 'of type linear' detach cct-lv
+	tool_fails 1 'exists' attach cct-lv d.qcow2
+	cowchain info /dev/mapper/cct-lv --format raw
+	# space below a layer is asked for
+	cowchain create other.qcow2 --backing /dev/mapper/cct-lv --format raw
+	cowchain attach cct-other other.qcow2 --allow-dir /dev/mapper
+	cowchain stream cct-other --wait --quiet
+	cowchain detach cct-other
+	unset LD_PRELOAD
+	grep -q '^table cct$' log || fail "nothing was logged"
+	! grep '^table cct-lv' log || fail "a foreign table was read"
+	dmsetup remove cct-lv
+	detach a.raw
+	detached
+}
+
 it "names with letters beyond ASCII, with blanks and newlines" letters
 letters() {
 	local dir

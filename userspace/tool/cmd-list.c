@@ -44,52 +44,41 @@ static void add_removal(struct out_table *out, const struct dm_device *dev)
 	out_text(out, dev->leaving ? "pending" : NULL);
 }
 
-/* Add a row for a device without a chain; returns false if it has one. */
-static bool add_broken_list(struct out_table *out, const char *name)
+static void add_broken_list(struct out_table *out, const struct dm_device *dev)
 {
-	struct dm_device dev;
-	bool broken;
-
-	if (dm_find(name, &dev))
-		return false;
-	broken = !dm_is_chain(&dev);
-	if (broken) {
-		add_device(out, &dev);
-		out_text(out, show_no_chain(&dev));
-		out_none(out);
-		out_number(out, (uint64_t)dev.open_count);
-		out_none(out);
-		out_none(out);
-		add_removal(out, &dev);
-	}
-	dm_close(&dev);
-	return broken;
+	add_device(out, dev);
+	out_text(out, show_no_chain(dev));
+	out_none(out);
+	out_number(out, (uint64_t)dev->open_count);
+	out_none(out);
+	out_none(out);
+	add_removal(out, dev);
 }
 
-static int add_list(struct out_table *out, const char *name)
+static int add_list(struct out_table *out, const struct dm_device *dev,
+		    const struct target_status *st)
 {
-	struct target_status st;
-	struct live live;
+	const struct table_layer *top;
+	struct table table;
 	char *text;
 
-	if (add_broken_list(out, name))
+	if (!dm_is_chain(dev)) {
+		add_broken_list(out, dev);
 		return 0;
-	if (live_open(&live, name))
-		return -1;
-	if (dm_status(name, &st)) {
-		live_close(&live);
-		return -1;
 	}
-	add_device(out, &live.dev);
-	out_text(out, live.dev.suspended ? "suspended" : st.mode);
-	out_number(out, live.table.nr_layers);
-	out_number(out, (uint64_t)live.dev.open_count);
-	out_text(out, st.job.present ? st.job.state : NULL);
-	text = live_file(&live, live_top(&live));
-	out_text(out, text ? text : live.table.layers[live_top(&live)].dev);
+	if (live_parse(dev, &table))
+		return -1;
+	top = &table.layers[table.nr_layers - 1];
+	add_device(out, dev);
+	out_text(out, dev->suspended ? "suspended" : st->mode);
+	out_number(out, table.nr_layers);
+	out_number(out, (uint64_t)dev->open_count);
+	out_text(out, st->job.present ? st->job.state : NULL);
+	text = live_layer_file(top);
+	out_text(out, text ? text : top->dev);
 	free(text);
-	add_removal(out, &live.dev);
-	live_close(&live);
+	add_removal(out, dev);
+	table_free(&table);
 	return 0;
 }
 

@@ -39,36 +39,43 @@ static void add_broken_status(struct out_table *out, const struct dm_device *dev
 		out_none(out);
 }
 
-static int add_status(struct out_table *out, const char *name)
+static int add_status(struct out_table *out, const struct dm_device *dev,
+		      const struct target_status *st)
+{
+	if (!dm_is_chain(dev)) {
+		add_broken_status(out, dev);
+		return 0;
+	}
+	out_text(out, dev->name);
+	out_text(out, st->mode);
+	out_number(out, st->nr_layers);
+	if (st->counted)
+		out_number(out, st->allocated * st->subcluster);
+	else
+		out_none(out);
+	out_number(out, st->total * st->subcluster);
+	if (st->counted)
+		out_number(out, show_share(st->allocated, st->total));
+	else
+		out_none(out);
+	show_add_job(out, &st->job);
+	return 0;
+}
+
+/* A device that the user has named has to exist. */
+static int add_named(struct out_table *out, const char *name)
 {
 	struct target_status st;
 	struct dm_device dev;
-	bool broken;
+	int ret;
 
 	if (dm_open_ours(name, &dev))
 		return -1;
-	broken = !dm_is_chain(&dev);
-	if (broken)
-		add_broken_status(out, &dev);
+	ret = dm_is_chain(&dev) ? dm_status(name, &st) : 0;
+	if (!ret)
+		ret = add_status(out, &dev, &st);
 	dm_close(&dev);
-	if (broken)
-		return 0;
-	if (dm_status(name, &st))
-		return -1;
-	out_text(out, name);
-	out_text(out, st.mode);
-	out_number(out, st.nr_layers);
-	if (st.counted)
-		out_number(out, st.allocated * st.subcluster);
-	else
-		out_none(out);
-	out_number(out, st.total * st.subcluster);
-	if (st.counted)
-		out_number(out, show_share(st.allocated, st.total));
-	else
-		out_none(out);
-	show_add_job(out, &st.job);
-	return 0;
+	return ret;
 }
 
 static int run(int argc, char **argv)
@@ -83,7 +90,7 @@ static int run(int argc, char **argv)
 	if (optind == argc)
 		ret = show_add_all(&out, add_status);
 	for (; optind < argc; optind++)
-		if (add_status(&out, dm_name(argv[optind])))
+		if (add_named(&out, dm_name(argv[optind])))
 			ret = CC_FAILED;
 	show_print(&out, "status", &opt, ret);
 	return ret;

@@ -33,8 +33,8 @@ static char *target_params(int what, dev_t dev, const char *want, uint64_t *sect
 static int pool_room(dev_t pool, struct dm_thin *thin)
 {
 	uint64_t sectors, used, total, block;
-	char *table = target_params(DM_DEVICE_TABLE, pool, "thin-pool", &sectors);
 	char *status = target_params(DM_DEVICE_STATUS, pool, "thin-pool", &sectors);
+	char *table = status ? target_params(DM_DEVICE_TABLE, pool, "thin-pool", &sectors) : NULL;
 	int ret = -ENODEV;
 
 	if (table && status && sscanf(table, "%*s %*s %" SCNu64, &block) == 1 &&
@@ -52,8 +52,9 @@ static int pool_room(dev_t pool, struct dm_thin *thin)
 int dm_thin_room(dev_t dev, struct dm_thin *thin)
 {
 	uint64_t sectors, mapped;
-	char *table = target_params(DM_DEVICE_TABLE, dev, "thin", &sectors);
+	/* First what has no secrets, whatever the device is. */
 	char *status = target_params(DM_DEVICE_STATUS, dev, "thin", &sectors);
+	char *table = status ? target_params(DM_DEVICE_TABLE, dev, "thin", &sectors) : NULL;
 	unsigned int maj, min;
 	int ret = -ENODEV;
 

@@ -19,40 +19,106 @@ const char *dm_name(const char *arg)
 	return strncmp(arg, DEV_MAPPER, len) ? arg : arg + len;
 }
 
-/* Fill in what the table says. */
-static void take_table(struct dm_task *task, struct dm_device *dev)
+/* *params gets those of the first target, as long as the task lives. */
+static void take_target(struct dm_task *task, struct dm_device *dev, char **params)
 {
-	char *type = NULL, *params = NULL;
+	char *type = NULL;
 	uint64_t start = 0;
 
-	dm_get_next_target(task, NULL, &start, &dev->sectors, &type, &params);
+	*params = NULL;
+	dm_get_next_target(task, NULL, &start, &dev->sectors, &type, params);
+	free(dev->target);
 	dev->target = xstrdup(type ? type : "");
-	dev->params = xstrdup(params ? params : "");
+}
+
+static void take_info(struct dm_task *task, const struct dm_info *info, const char *name,
+		      struct dm_device *dev)
+{
+	dev->name = xstrdup(name);
+	dev->uuid = xstrdup(dm_task_get_uuid(task) ?: "");
+	dev->dev = makedev(info->major, info->minor);
+	dev->open_count = info->open_count;
+	dev->read_only = info->read_only;
+	dev->suspended = info->suspended;
+	dev->leaving = info->deferred_remove;
+}
+
+/* Run a task that is about a single device. It may be gone: -ENXIO. */
+static int run_on_device(struct dm_task *task, struct dm_info *info)
+{
+	int ret = task_run(task);
+
+	memset(info, 0, sizeof(*info));
+	if (!ret && (!dm_task_get_info(task, info) || !info->exists))
+		ret = -ENXIO;
+	return ret;
+}
+
+/* Without noflush, a target may commit its metadata for a mere status. */
+static struct dm_task *status_task(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_STATUS, name);
+
+	if (!task || dm_task_no_flush(task))
+		return task;
+	task_end(task);
+	return NULL;
+}
+
+/* -EAGAIN: it is no chain any more. Should it be a device with a key by now, that is wiped. */
+static int read_table(struct dm_device *dev)
+{
+	struct dm_task *task = task_new(DM_DEVICE_TABLE, dev->name);
+	struct dm_info info;
+	char *params;
+	int ret = task && dm_task_secure_data(task) ? run_on_device(task, &info) : NO_TASK;
+
+	if (!ret) {
+		take_target(task, dev, &params);
+		if (dm_is_chain(dev) && params && makedev(info.major, info.minor) == dev->dev)
+			dev->params = xstrdup(params);
+		else
+			ret = -EAGAIN;
+	}
+	task_end(task);
+	return ret;
+}
+
+/* Which target it has is found out by its status: tables of others, as of dm-crypt, have keys in them. */
+static int look_once(const char *name, struct dm_device *dev)
+{
+	struct dm_task *task = status_task(name);
+	struct dm_info info;
+	char *params;
+	int ret;
+
+	memset(dev, 0, sizeof(*dev));
+	ret = run_on_device(task, &info);
+	if (!ret) {
+		take_info(task, &info, name, dev);
+		take_target(task, dev, &params);
+	}
+	task_end(task);
+	if (!ret && dm_is_chain(dev))
+		ret = read_table(dev);
+	else if (!ret)
+		dev->params = xstrdup("");
+	if (ret)
+		dm_close(dev);
+	return ret;
 }
 
 int dm_find(const char *name, struct dm_device *dev)
 {
-	struct dm_task *task = task_new(DM_DEVICE_TABLE, name);
-	struct dm_info info;
 	int ret;
 
 	memset(dev, 0, sizeof(*dev));
-	memset(&info, 0, sizeof(info));
 	/* For a longer name the library just makes no task. */
-	ret = strlen(name) > DM_NAME_MAX ? -ENAMETOOLONG : task_run(task);
-	if (!ret && (!dm_task_get_info(task, &info) || !info.exists))
-		ret = -ENXIO;
-	if (!ret) {
-		dev->name = xstrdup(name);
-		dev->uuid = xstrdup(dm_task_get_uuid(task) ?: "");
-		dev->dev = makedev(info.major, info.minor);
-		dev->open_count = info.open_count;
-		dev->read_only = info.read_only;
-		dev->suspended = info.suspended;
-		dev->leaving = info.deferred_remove;
-		take_table(task, dev);
-	}
-	task_end(task);
+	if (strlen(name) > DM_NAME_MAX)
+		return -ENAMETOOLONG;
+	do
+		ret = look_once(name, dev);
+	while (ret == -EAGAIN);
 	return ret;
 }
 
@@ -178,34 +244,83 @@ void dm_names_free(char **names, size_t nr)
 	free(names);
 }
 
-int dm_status(const char *name, struct target_status *status)
+/* -EPROTO, with the text that cannot be parsed in *text, which the caller frees. */
+static int read_status(const char *name, struct target_status *status, char **text)
 {
-	struct dm_task *task = task_new(DM_DEVICE_STATUS, name);
+	struct dm_task *task = status_task(name);
 	char *type = NULL, *params = NULL;
 	uint64_t start = 0, len = 0;
 	struct dm_info info;
-	int ret;
+	int ret = run_on_device(task, &info);
 
-	memset(&info, 0, sizeof(info));
-	/* Without noflush the target would commit its metadata for a mere status. */
-	if (task && !dm_task_no_flush(task))
-		ret = NO_TASK;
-	else
-		ret = task_run(task);
-	if (!ret && (!dm_task_get_info(task, &info) || !info.exists))
-		ret = -ENXIO;
-	if (ret) {
-		cc_error("%s: %s", name, ret == -ENXIO ? "the device is gone" : strerror(-ret));
-	} else {
+	*text = NULL;
+	if (!ret) {
 		dm_get_next_target(task, NULL, &start, &len, &type, &params);
-		if (!type || strcmp(type, TARGET_NAME) || !params || status_parse(params, status)) {
-			cc_error("%s: cannot parse its status '%s': are tool and module of the same version?",
-				 name, params ? params : "");
+		if (!type || strcmp(type, TARGET_NAME) || !params || status_parse(params, status))
 			ret = -EPROTO;
-		}
+		if (ret)
+			*text = xstrdup(params ? params : "");
 	}
 	task_end(task);
 	return ret;
+}
+
+static void say_no_status(const char *name, int err, const char *text)
+{
+	if (err == -EPROTO)
+		cc_error("%s: cannot parse its status '%s': are tool and module of the same version?",
+			 name, text);
+	else
+		cc_error("%s: %s", name, err == -ENXIO ? "the device is gone" : strerror(-err));
+}
+
+int dm_status(const char *name, struct target_status *status)
+{
+	char *text;
+	int ret = read_status(name, status, &text);
+
+	if (ret)
+		say_no_status(name, ret, text);
+	free(text);
+	return ret;
+}
+
+/* -EAGAIN: it was changed between two looks. */
+static int look_at(const char *name, struct dm_device *dev, struct target_status *status)
+{
+	char *text = NULL;
+	struct dm_device now;
+	int ret = dm_find(name, dev);
+
+	if (ret && ret != -ENXIO)
+		cc_error("%s: %s%s", name, strerror(-ret), dm_remedy(ret));
+	if (ret || !dm_is_chain(dev))
+		return ret;
+	ret = read_status(name, status, &text);
+	if (ret == -EPROTO && !dm_find(name, &now)) {
+		if (!dm_is_chain(&now))
+			ret = -EAGAIN;
+		dm_close(&now);
+	}
+	if (ret && ret != -ENXIO && ret != -EAGAIN)
+		say_no_status(name, ret, text);
+	if (ret)
+		dm_close(dev);
+	free(text);
+	return ret;
+}
+
+int dm_look(const char *name, struct dm_device *dev, struct target_status *status)
+{
+	int ret;
+
+	do
+		ret = look_at(name, dev, status);
+	while (ret == -EAGAIN);
+	if (ret || dm_is_chain(dev) || dm_is_ours(dev))
+		return ret;
+	dm_close(dev);
+	return -ENXIO;
 }
 
 static int send_message(struct dm_task *task, const char *const *words)

@@ -28,7 +28,7 @@ struct dm_device {
 	bool leaving;		/* is removed when its last user closes it */
 	uint64_t sectors;
 	char *target;		/* type of its first target; "" without a live table */
-	char *params;		/* parameters of that target */
+	char *params;		/* its parameters, if it is a chain; else "" */
 };
 
 /* Maximum length of a name in bytes. */
@@ -37,7 +37,10 @@ struct dm_device {
 /* The name in "NAME" or "/dev/mapper/NAME". Points into arg. */
 const char *dm_name(const char *arg);
 
-/* Look a device up by name; -ENXIO, without a message, if there is none (or no device-mapper). */
+/*
+ * Look a device up by name. Only the table of a chain is read, since those of other targets may contain
+ * secrets. -ENXIO, without a message, if there is none (or no device-mapper).
+ */
 int dm_find(const char *name, struct dm_device *dev);
 /* The same, but with a message if it does not exist or is no cowchain device. */
 int dm_open(const char *name, struct dm_device *dev);
@@ -59,6 +62,11 @@ int dm_names(char ***names, size_t *nr);
 void dm_names_free(char **names, size_t nr);
 
 int dm_status(const char *name, struct target_status *status);
+/*
+ * Look at a device that dm_names() has found, and at its status if it shows a chain. -ENXIO, without a
+ * message, if it is gone, or another one has taken its name.
+ */
+int dm_look(const char *name, struct dm_device *dev, struct target_status *status);
 
 /* Send a message. words ends with NULL; they are quoted here. */
 int dm_message(const char *name, const char *const *words);

@@ -16,12 +16,19 @@
 #include "turn.h"
 #include "util.h"
 
-static int parse_table(struct live *live)
+int live_parse(const struct dm_device *dev, struct table *table)
 {
-	if (!table_parse(live->dev.params, &live->table))
+	if (!table_parse(dev->params, table))
 		return 0;
 	cc_error("%s: cannot parse its table '%s': are tool and module of the same version?",
-		 live->dev.name, live->dev.params);
+		 dev->name, dev->params);
+	return -1;
+}
+
+static int parse_table(struct live *live)
+{
+	if (!live_parse(&live->dev, &live->table))
+		return 0;
 	live_close(live);
 	return -1;
 }
@@ -77,13 +84,16 @@ int live_check_top(const struct live *live)
 	return -1;
 }
 
-char *live_file(const struct live *live, unsigned int layer)
+char *live_layer_file(const struct table_layer *layer)
 {
 	dev_t dev;
 
-	if (devno_parse(live->table.layers[layer].dev, &dev))
-		return NULL;
-	return devno_file(dev);
+	return devno_parse(layer->dev, &dev) ? NULL : devno_file(dev);
+}
+
+char *live_file(const struct live *live, unsigned int layer)
+{
+	return live_layer_file(&live->table.layers[layer]);
 }
 
 char *live_lasting_file(const struct live *live, unsigned int layer)

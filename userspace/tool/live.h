@@ -28,10 +28,14 @@ static inline unsigned int live_top(const struct live *live)
 	return live->table.nr_layers - 1;
 }
 
+/* Parse the table of a chain. Returns 0, or -1 after a message. */
+int live_parse(const struct dm_device *dev, struct table *table);
+
 /*
  * The file of the layer, or its block device, for messages and tables; NULL if unknown. Caller
  * frees.
  */
+char *live_layer_file(const struct table_layer *layer);
 char *live_file(const struct live *live, unsigned int layer);
 /*
  * A lasting name, for a header; NULL for a loop device whose file has none, see loop_file(). Caller

@@ -2,6 +2,7 @@
 /*
  * Builds and prints the tables of devices and jobs.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,19 @@ void show_print(struct out_table *out, const char *name, const struct out_option
 	out_free(out);
 }
 
+static int add_one(struct out_table *out, add_fn add, const char *name)
+{
+	struct target_status st;
+	struct dm_device dev;
+	int ret = dm_look(name, &dev, &st);
+
+	if (ret)
+		return ret == -ENXIO ? 0 : ret;
+	ret = add(out, &dev, &st);
+	dm_close(&dev);
+	return ret;
+}
+
 int show_add_all(struct out_table *out, add_fn add)
 {
 	char **names;
@@ -90,7 +104,7 @@ int show_add_all(struct out_table *out, add_fn add)
 	if (dm_names(&names, &nr))
 		return CC_FAILED;
 	for (i = 0; i < nr; i++)
-		if (add(out, names[i]))
+		if (add_one(out, add, names[i]))
 			ret = CC_FAILED;
 	dm_names_free(names, nr);
 	return ret;

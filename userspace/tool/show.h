@@ -33,11 +33,12 @@ void show_add_job(struct out_table *out, const struct target_job *job);
  */
 const char *show_no_chain(const struct dm_device *dev);
 
-/* Add a row for the device. Returns 0, or -1 after a message. */
-typedef int (*add_fn)(struct out_table *out, const char *name);
+/* Add a row for the device; status is that of a chain. Returns 0, or -1 after a message. */
+typedef int (*add_fn)(struct out_table *out, const struct dm_device *dev,
+		      const struct target_status *status);
 /*
- * Add a row for each device; a failure of one, which may just have been removed, does not keep the
- * others from being shown. Returns an exit status.
+ * Add a row for each device; a failure of one does not keep the others from being shown, and one that
+ * is removed meanwhile is none. Returns an exit status.
  */
 int show_add_all(struct out_table *out, add_fn add);
 /* Print the table and free it. ret: the exit status so far. */
