@@ -61,7 +61,25 @@ many_disks() {
 it "reports how the guest ended: reboot" ends_reboot
 ends_reboot() {
 	guest_part <<<'reboot -f'
-	launch reboot
+	launch reboot --no-reboot
+}
+
+it "a reboot boots the guest again, on the same disk and console" boots_again
+boots_again() {
+	echo 1 >"$T/disk"
+	truncate -s 1M "$T/disk"
+	guest_part <<-'EOF'
+		n=$(head -n 1 /dev/vda)
+		echo "guest: boot $n"
+		echo $((n + 1)) | dd of=/dev/vda conv=notrunc,fsync 2>/dev/null
+		[ "$n" = 3 ] || reboot -f
+	EOF
+	launch poweroff --disk "$T/disk" --cpus 2
+	said 'boot 1'
+	said 'boot 2'
+	said 'boot 3'
+	eq "$(grep -c 'the guest rebooted' "$T/console")" 2 "reboots"
+	eq "$(head -n 1 "$T/disk")" 4 "the disk"
 }
 
 it "reports how the guest ended: panic, by the panic device" ends_panic
@@ -89,20 +107,22 @@ ends_timeout() {
 	GUEST_TIMEOUT=3 launch timeout
 }
 
-# Each thread has a filter and no capabilities, and runs as a user that no other launcher has.
+# Neither the launcher nor the process of its guest has capabilities, and the two are a user that no other
+# launcher is. In the guest's process, each thread has a filter.
 check_sandbox() {
-	local status n=0 uid=$((1879048192 + $1))
+	local status n=0 guest uid=$((1879048192 + $1))
 
-	for status in /proc/"$1"/task/*/status; do
+	guest=$(pgrep -P "$1") || fail "no process of the guest"
+	for status in "/proc/$1/status" /proc/"$guest"/task/*/status; do
 		n=$((n + 1))
-		grep -q '^Seccomp:[[:space:]]2' "$status" || fail "no filter: $(<"$status")"
+		[ "$n" = 1 ] || grep -q '^Seccomp:[[:space:]]2' "$status" || fail "no filter: $(<"$status")"
 		grep -q '^CapEff:[[:space:]]0*$' "$status" || fail "capabilities: $(<"$status")"
-		grep -q "^Uid:[[:space:]]$uid[[:space:]]$uid" "$status" || fail "uid: $(<"$status")"
+		grep -q "^Uid:[[:space:]]${uid}[[:space:]]$uid" "$status" || fail "uid: $(<"$status")"
 		grep -q '^CapBnd:[[:space:]]0*$' "$status" || fail "capabilities: $(<"$status")"
 		grep -q '^NoNewPrivs:[[:space:]]1' "$status" || fail "new privileges"
 	done
-	# main, a processor, two of the disk; not all kernels list the workers of io_uring
-	[ $n -ge 4 ] || fail "only $n threads"
+	# the launcher; main, a processor, two of the disk; not all kernels list the workers of io_uring
+	[ $n -ge 5 ] || fail "only $n threads"
 }
 
 it "console input, sandbox, SIGTERM" console_and_signals
@@ -113,6 +133,8 @@ console_and_signals() {
 		read -r line
 		echo "guest: got <$line>"
 		dd if=/dev/vda of=/dev/null bs=4k iflag=direct 2>/dev/null && echo "guest: read"
+		rmmod button
+		echo "guest: no button"
 		read -r line
 	EOF
 	launch_bg --disk "$T/disk"
@@ -121,6 +143,43 @@ console_and_signals() {
 	wait_said 'got <a line of text that is longer .* sixty-four characters>'
 	wait_said read
 	check_sandbox "$PID"
+	wait_said 'no button'
+	kill -TERM "$PID"
+	finish stopped
+	grep -q 'does not listen to the power button' "$T/console" || fail "not ended at once"
+}
+
+it "SIGTERM presses the power button, on which the guest can power off" power_button
+power_button() {
+	guest_part <<-'EOF'
+		echo "guest: ready"
+		head -c 24 /dev/input/event0 >/dev/null && echo "guest: button"
+	EOF
+	launch_bg
+	wait_said ready
+	sleep 1		# the guest opens the device
+	kill -TERM "$PID"
+	finish poweroff
+	said button
+}
+
+it "a guest that ignores the power button is ended after the grace, or by the second signal" ignores_button
+ignores_button() {
+	guest_part <<-'EOF'
+		echo "guest: ready"
+		while :; do head -c 24 /dev/input/event0 >/dev/null && echo "guest: button"; done
+	EOF
+	launch_bg --grace 1
+	wait_said ready
+	kill -TERM "$PID"
+	finish stopped
+	grep -q 'has not powered off in 1 seconds' "$T/console" || fail "not after the grace"
+	rm "$T/in"
+	launch_bg
+	wait_said ready
+	sleep 1
+	kill -TERM "$PID"
+	wait_said button
 	kill -TERM "$PID"
 	finish stopped
 }

@@ -74,7 +74,6 @@ struct fadt {
 
 #define FADT_WBINVD		(1U << 0)
 #define FADT_PROC_C1		(1U << 2)
-#define FADT_NO_POWER_BUTTON	(1U << 4)
 #define FADT_NO_SLEEP_BUTTON	(1U << 5)
 #define FADT_RESET_REG		(1U << 10)
 #define BOOT_ARCH_NO_VGA	(1U << 2)
@@ -187,8 +186,8 @@ static uint64_t put_fadt(struct writer *w, uint64_t dsdt, uint64_t facs)
 		.c2_latency = 0xfff,		/* no C2, no C3 */
 		.c3_latency = 0xfff,
 		.boot_arch = BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_RTC,
-		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_POWER_BUTTON |
-			 FADT_NO_SLEEP_BUTTON | FADT_RESET_REG,
+		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLEEP_BUTTON |
+			 FADT_RESET_REG,
 		.reset = port(RESET_PORT, 1),
 		.reset_value = RESET_VALUE,
 		.minor = 4,

@@ -76,33 +76,34 @@ static void write_e820(struct boot_params *bp, const struct guest_mem *mem)
 }
 
 /* Read [off, off + len) of a file into the memory of the guest. */
-static int read_into(const struct vm *vm, int fd, const char *path, uint64_t off, uint64_t addr,
+static int read_into(const struct vm *vm, const struct boot_file *f, uint64_t off, uint64_t addr,
 		     uint64_t len)
 {
 	char *to = mem_range(&vm->mem, addr, len);
 	ssize_t n;
 
 	if (!to)
-		return say_errno(ENOMEM, "%s does not fit into the guest's memory", path);
-	n = pread_full(fd, to, len, off);
+		return say_errno(ENOMEM, "%s does not fit into the guest's memory", f->path);
+	n = pread_full(f->fd, to, len, off);
 	if (n < 0 || (uint64_t)n < len)
-		return say_errno(n < 0 ? -n : EIO, "cannot read %s", path);
+		return say_errno(n < 0 ? -n : EIO, "cannot read %s", f->path);
 	return 0;
 }
 
-static int open_file(const char *path, uint64_t *size)
+int boot_open(struct boot_file *f, const char *path)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
+	f->path = path;
+	f->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (f->fd < 0)
 		return say_errno(errno, "cannot open %s", path);
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		close(fd);
+	if (fstat(f->fd, &st) || !S_ISREG(st.st_mode)) {
+		close(f->fd);
 		return say_errno(EINVAL, "%s is not a regular file", path);
 	}
-	*size = st.st_size;
-	return fd;
+	f->size = st.st_size;
+	return 0;
 }
 
 static int check_header(const struct setup_header *h, const char *path)
@@ -114,75 +115,59 @@ static int check_header(const struct setup_header *h, const char *path)
 	return 0;
 }
 
-static int load_kernel(const struct vm *vm, struct boot_params *bp, const char *path,
-		       uint64_t *entry, uint64_t *kernel_end)
+/*
+ * The length of the header is the operand of its jump instruction, at 0x201, which counts from
+ * 0x202. What a shorter header does not have is zero.
+ */
+static int read_header(struct setup_header *h, const struct boot_file *f)
 {
-	struct setup_header *h = &bp->hdr;
-	uint64_t size, setup, addr;
 	uint8_t jump;
-	int fd, err;
 
-	fd = open_file(path, &size);
-	if (fd < 0)
-		return fd;
-	err = -ENOEXEC;
-	/*
-	 * The length of the header is the operand of its jump instruction, at 0x201, which counts
-	 * from 0x202.
-	 */
-	if (pread(fd, h, sizeof(*h), HDR_OFFSET) != sizeof(*h) || pread(fd, &jump, 1, 0x201) != 1) {
-		say("%s is too short for a kernel", path);
-		goto out;
-	}
-	err = check_header(h, path);
-	if (err)
-		goto out;
+	if (pread(f->fd, h, sizeof(*h), HDR_OFFSET) != sizeof(*h) ||
+	    pread(f->fd, &jump, 1, 0x201) != 1)
+		return say_errno(ENOEXEC, "%s is too short for a kernel", f->path);
 	if (0x202 + jump < HDR_OFFSET + (int)sizeof(*h))
 		memset((char *)h + (0x202 + jump - HDR_OFFSET), 0,
 		       HDR_OFFSET + sizeof(*h) - (0x202 + jump));
+	return check_header(h, f->path);
+}
 
+static int load_kernel(const struct vm *vm, struct boot_params *bp, const struct boot_file *f,
+		       uint64_t *entry, uint64_t *kernel_end)
+{
+	struct setup_header *h = &bp->hdr;
+	uint64_t setup, addr;
+	int err;
+
+	err = read_header(h, f);
+	if (err)
+		return err;
 	setup = ((h->setup_sects ?: 4) + 1) * 512ULL;
 	addr = h->pref_address;
-	err = -ENOEXEC;
-	if (setup >= size || addr < EXTMEM_START) {
-		say("%s has an impossible header", path);
-		goto out;
-	}
+	if (setup >= f->size || addr < EXTMEM_START)
+		return say_errno(ENOEXEC, "%s has an impossible header", f->path);
 	*kernel_end = addr + h->init_size;
-	if (!mem_range(&vm->mem, addr, h->init_size)) {
-		err = say_errno(ENOMEM, "%s needs %lu MiB of memory at %lu MiB", path,
-				(unsigned long)(h->init_size >> 20), (unsigned long)(addr >> 20));
-		goto out;
-	}
-	err = read_into(vm, fd, path, setup, addr, size - setup);
+	if (!mem_range(&vm->mem, addr, h->init_size))
+		return say_errno(ENOMEM, "%s needs %lu MiB of memory at %lu MiB", f->path,
+				 (unsigned long)(h->init_size >> 20), (unsigned long)(addr >> 20));
 	h->code32_start = addr;
 	*entry = addr + ENTRY_64;
-out:
-	close(fd);
-	return err;
+	return read_into(vm, f, setup, addr, f->size - setup);
 }
 
 /* As high as the kernel allows, to leave the memory below it free. */
-static int load_initrd(const struct vm *vm, struct boot_params *bp, const char *path,
+static int load_initrd(const struct vm *vm, struct boot_params *bp, const struct boot_file *f,
 		       uint64_t kernel_end)
 {
 	uint64_t top = min_u64(vm->mem.region[0].size, (uint64_t)bp->hdr.initrd_addr_max + 1);
-	uint64_t size, addr;
-	int fd, err;
+	uint64_t addr = ALIGN_DOWN(top - f->size, PAGE_BYTES);
 
-	fd = open_file(path, &size);
-	if (fd < 0)
-		return fd;
-	addr = ALIGN_DOWN(top - size, PAGE_BYTES);
-	if (!size || size > top || addr < kernel_end) {
-		err = say_errno(ENOMEM, "%s is empty or does not fit into the guest's memory", path);
-	} else {
-		err = read_into(vm, fd, path, 0, addr, size);
-		bp->hdr.ramdisk_image = addr;
-		bp->hdr.ramdisk_size = size;
-	}
-	close(fd);
-	return err;
+	if (!f->size || f->size > top || addr < kernel_end)
+		return say_errno(ENOMEM, "%s is empty or does not fit into the guest's memory",
+				 f->path);
+	bp->hdr.ramdisk_image = addr;
+	bp->hdr.ramdisk_size = f->size;
+	return read_into(vm, f, 0, addr, f->size);
 }
 
 static int write_cmdline(const struct vm *vm, struct boot_params *bp, const char *cmdline)
@@ -197,11 +182,11 @@ static int write_cmdline(const struct vm *vm, struct boot_params *bp, const char
 	return 0;
 }
 
-int boot_load(struct vm *vm, const char *kernel, const char *initrd, const char *cmdline,
-	      uint64_t rsdp, uint64_t *entry)
+int boot_load(struct vm *vm, const struct boot_file *kernel, const struct boot_file *initrd,
+	      const char *cmdline, uint64_t rsdp, uint64_t *entry)
 {
 	struct boot_params *bp = mem_range(&vm->mem, BOOT_PARAMS_ADDR, sizeof(*bp));
-	uint64_t kernel_end;
+	uint64_t kernel_end = 0;
 	int err;
 
 	if (!bp || vm->mem.region[0].size <= EXTMEM_START)

@@ -9,12 +9,22 @@
 
 struct vm;
 
+/* A file that is read at each boot, long after it was opened. */
+struct boot_file {
+	const char *path;
+	int fd;
+	uint64_t size;
+};
+
+/* Returns 0, or -errno after a message. */
+int boot_open(struct boot_file *f, const char *path);
+
 /*
- * Load kernel, initrd and command line. *entry gets the address at which vCPU 0 starts. Returns 0,
+ * Load kernel, initrd (or NULL) and command line. *entry gets the address at which vCPU 0 starts. Returns 0,
  * or -errno after a message.
  */
-int boot_load(struct vm *vm, const char *kernel, const char *initrd, const char *cmdline,
-	      uint64_t rsdp, uint64_t *entry);
+int boot_load(struct vm *vm, const struct boot_file *kernel, const struct boot_file *initrd,
+	      const char *cmdline, uint64_t rsdp, uint64_t *entry);
 
 /* For the boot processor, see the memory map in boot.c. */
 #define BOOT_PARAMS_ADDR	0x7000UL

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a guest cannot detect: the PCI bus and its windows, the console, the panic device, and how
- * to power off. platform.h has the same addresses.
+ * to power off. The power button is a fixed one, which needs no object here. platform.h has the same addresses.
  */
 DefinitionBlock ("dsdt.aml", "DSDT", 2, "COWCHN", "COWCHAIN", 1)
 {

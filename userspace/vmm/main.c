@@ -2,17 +2,14 @@
 /*
  * cowchain-vm, the launcher: builds the machine, runs it, and reports how it ended.
  *
- * Everything is opened and allocated first. Then privileges are dropped, then the threads start,
- * each with its own system call filter. The main thread handles terminal, signals and timeout.
+ * Everything is opened first, then privileges are dropped. A process for each boot of the guest
+ * builds the machine, and starts the threads, each with its own system call filter. The main thread
+ * of that process handles the terminal, and does what the supervisor tells.
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "acpi.h"
@@ -26,6 +23,7 @@
 #include "power.h"
 #include "privileges.h"
 #include "sandbox.h"
+#include "supervisor.h"
 #include "term.h"
 #include "uart.h"
 #include "util.h"
@@ -40,26 +38,44 @@
 
 struct machine {
 	struct options opt;
-	struct vm vm;
+	/* Opened once, for all boots: */
+	int console_fd;
+	struct boot_file kernel, initrd;
+	struct blk_device blk[VM_MAX_DISKS];
+	struct vm vm;				/* at first only /dev/kvm */
+	/* Made at each boot: */
 	struct uart uart;
 	struct input input;
 	struct power power;
 	struct pci_bus pci;
-	unsigned int ndisks;			/* how many are set up */
-	struct blk_device blk[VM_MAX_DISKS];
 	struct virtio_pci blk_pci[VM_MAX_DISKS];
-	int signal_fd;
-	int timer_fd;				/* -1: no timeout */
+	unsigned int ndisks;			/* how many are set up */
+	int control;				/* what the supervisor tells */
 };
+
+/* Everything that has a name. The processes of the guest use only this. */
+static int open_all(struct machine *m)
+{
+	const struct options *o = &m->opt;
+	int err = 0;
+
+	m->console_fd = o->console_file ? console_open(o->console_file) : STDOUT_FILENO;
+	if (m->console_fd < 0)
+		return m->console_fd;
+	for (unsigned int i = 0; i < o->ndisks && !err; i++)
+		err = blk_open(&m->blk[i], o->disk[i].path, o->disk[i].readonly, o->disk[i].serial);
+	if (!err)
+		err = boot_open(&m->kernel, o->kernel);
+	if (!err && o->initrd)
+		err = boot_open(&m->initrd, o->initrd);
+	return err ? err : vm_open(&m->vm);
+}
 
 static int add_disks(struct machine *m)
 {
 	for (unsigned int i = 0; i < m->opt.ndisks; i++) {
-		const struct disk_option *d = &m->opt.disk[i];
-		int err = blk_open(&m->blk[i], d->path, d->readonly, d->serial);
+		int err = blk_init(&m->blk[i], &m->vm.mem, m->opt.ncpus);
 
-		if (!err)
-			err = blk_init(&m->blk[i], &m->vm.mem, m->opt.ncpus);
 		if (!err)
 			err = virtio_pci_attach(&m->blk_pci[i], &m->blk[i].vdev, &m->pci,
 						&m->vm.irq,
@@ -79,48 +95,19 @@ static int load(struct machine *m)
 
 	if (asprintf(&cmdline, CMDLINE_BASE "%s%s", *m->opt.append ? " " : "", m->opt.append) < 0)
 		return -ENOMEM;
-	err = boot_load(&m->vm, m->opt.kernel, m->opt.initrd, cmdline, acpi_write_tables(&m->vm),
-			&entry);
+	err = boot_load(&m->vm, &m->kernel, m->opt.initrd ? &m->initrd : NULL, cmdline,
+			acpi_write_tables(&m->vm), &entry);
 	free(cmdline);
 	return err ? err : vcpu_create_all(&m->vm, entry);
 }
 
-/* Signals are read from a descriptor. All threads inherit the mask. */
-static int set_up_events(struct machine *m)
-{
-	struct itimerspec when = { .it_value.tv_sec = m->opt.timeout };
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	m->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (m->signal_fd < 0)
-		return say_errno(errno, "signalfd");
-
-	m->timer_fd = -1;
-	if (!m->opt.timeout)
-		return 0;
-	m->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (m->timer_fd < 0 || timerfd_settime(m->timer_fd, 0, &when, NULL))
-		return say_errno(errno, "timerfd");
-	return 0;
-}
-
 static int build(struct machine *m)
 {
-	int console, err;
+	int err = vm_create(&m->vm, m->opt.memory, m->opt.ncpus);
 
-	console = m->opt.console_file ? console_open(m->opt.console_file) : STDOUT_FILENO;
-	if (console < 0)
-		return console;
-	err = vm_create(&m->vm, m->opt.memory, m->opt.ncpus);
 	if (err)
 		return err;
-	uart_init(&m->uart, &m->vm, console);
+	uart_init(&m->uart, &m->vm, m->console_fd);
 	if (m->opt.console_file)
 		uart_limit(&m->uart, m->opt.console_max);
 	uart_attach(&m->uart);
@@ -128,20 +115,12 @@ static int build(struct machine *m)
 	power_attach(&m->power, &m->vm, &m->uart);
 	pci_init(&m->pci, &m->vm.pio, &m->vm.mmio);
 	err = add_disks(m);
-	if (!err)
-		err = load(m);
-	if (!err)
-		err = set_up_events(m);
-	return err;
+	return err ? err : load(m);
 }
 
 static int start(struct machine *m)
 {
 	int err = 0;
-
-	sandbox_init(m->opt.sandbox, m->opt.console_file ? m->uart.out_fd : -1);
-	if (m->opt.sandbox)
-		err = privileges_drop(&m->opt.user);
 
 	for (unsigned int i = 0; i < m->ndisks && !err; i++)
 		err = blk_start(&m->blk[i]);
@@ -154,27 +133,94 @@ static int start(struct machine *m)
 	return err;
 }
 
+static void press_button(struct machine *m)
+{
+	if (power_button(&m->power))
+		return;
+	say("the guest does not listen to the power button: ending it");
+	vm_end(&m->vm, END_STOPPED);
+}
+
+static void obey(struct machine *m, char what)
+{
+	switch (what) {
+	case TELL_BUTTON:
+		press_button(m);
+		break;
+	case TELL_STOP:
+		vm_end(&m->vm, END_STOPPED);
+		break;
+	case TELL_TIMEOUT:
+		vm_end(&m->vm, END_TIMEOUT);
+		break;
+	}
+}
+
+/* Without a supervisor nobody could end the guest any more. */
+static void listen_to_supervisor(struct machine *m)
+{
+	char what;
+	ssize_t n = read(m->control, &what, 1);
+
+	if (!n)
+		vm_end(&m->vm, END_STOPPED);
+	else if (n > 0)
+		obey(m, what);
+}
+
 /* Run until vm_end() is called. */
 static void run(struct machine *m)
 {
 	struct pollfd p[] = {
 		{ .fd = m->vm.end_fd, .events = POLLIN },
-		{ .fd = m->signal_fd, .events = POLLIN },
-		{ .fd = m->timer_fd, .events = POLLIN },
+		{ .fd = m->control, .events = POLLIN },
 		{ .events = POLLIN },
 	};
 
 	while (!vm_ending(&m->vm)) {
-		p[3].fd = input_fd(&m->input);
+		p[2].fd = input_fd(&m->input);
 		if (poll(p, ARRAY_SIZE(p), input_wait_ms(&m->input)) < 0)
 			continue;
 		if (p[1].revents)
-			vm_end(&m->vm, END_STOPPED);
-		if (p[2].revents)
-			vm_end(&m->vm, END_TIMEOUT);
-		if (!input_turn(&m->input, p[3].revents))
+			listen_to_supervisor(m);
+		if (!input_turn(&m->input, p[2].revents))
 			vm_end(&m->vm, END_STOPPED);
 	}
+}
+
+/*
+ * A disk that does not answer, such as one on an NFS server that is down, must not keep the guest
+ * from ending. The kernel completes or drops what it has when the process is gone.
+ */
+static void stop_disks(struct machine *m)
+{
+	struct timespec until = in_ms(STOP_MS);
+
+	for (unsigned int i = 0; i < m->ndisks; i++)
+		blk_quit(&m->blk[i]);
+	for (unsigned int i = 0; i < m->ndisks; i++)
+		if (!blk_stop(&m->blk[i], &until))
+			say("%s has not finished its last requests in %u seconds: not waiting for it",
+			    m->opt.disk[i].path, STOP_MS / 1000);
+}
+
+/* The process of a guest, from its boot to its end. */
+static int run_guest(void *arg, int control)
+{
+	struct machine *m = arg;
+
+	m->control = control;
+	if (build(m))
+		return END_ERROR;
+	if (start(m))
+		vm_end(&m->vm, END_ERROR);
+	else
+		run(m);
+	vcpu_stop_all(&m->vm);
+	stop_disks(m);
+	term_restore();
+	say_left_out();
+	return atomic_load(&m->vm.end);
 }
 
 static const char *describe(int end)
@@ -195,43 +241,19 @@ static const char *describe(int end)
 	}
 }
 
-/*
- * A disk that does not answer, such as one on an NFS server that is down, must not keep the guest
- * from ending. The kernel completes or drops what it has when the process is gone.
- */
-static void stop_disks(struct machine *m)
-{
-	struct timespec until = in_ms(STOP_MS);
-
-	for (unsigned int i = 0; i < m->ndisks; i++)
-		blk_quit(&m->blk[i]);
-	for (unsigned int i = 0; i < m->ndisks; i++)
-		if (!blk_stop(&m->blk[i], &until))
-			say("%s has not finished its last requests in %u seconds: not waiting for it",
-			    m->opt.disk[i].path, STOP_MS / 1000);
-}
-
 int main(int argc, char **argv)
 {
 	struct machine *m = calloc(1, sizeof(*m));
 	const char *text;
-	int end = END_ERROR;
+	int end;
 
 	if (!m)
 		return END_ERROR;
 	options_parse(&m->opt, argc, argv);
-	if (build(m))
+	if (open_all(m) || (m->opt.sandbox && privileges_drop(&m->opt.user)))
 		return END_ERROR;
-	if (start(m))
-		vm_end(&m->vm, END_ERROR);
-	else
-		run(m);
-
-	vcpu_stop_all(&m->vm);
-	stop_disks(m);
-	term_restore();
-	say_left_out();
-	end = atomic_load(&m->vm.end);
+	sandbox_init(m->opt.sandbox, m->opt.console_file ? m->console_fd : -1);
+	end = supervise(&m->opt.supervisor, run_guest, m);
 	text = describe(end);
 	if (text)
 		say("%s", text);

@@ -18,6 +18,8 @@
 #endif
 
 #define DEFAULT_MEMORY_MIB	512
+#define DEFAULT_GRACE		60	/* systemd waits for 90 seconds */
+#define MAX_SECONDS		(365 * 24 * 3600)
 #define DEFAULT_CONSOLE_MIB	64
 #define MAX_CONSOLE_MIB		(1024 * 1024)
 #define MAX_MEMORY_MIB		(1024 * 1024)
@@ -37,17 +39,21 @@ static const char help[] =
 "                      where the guest's serial console is (default: stdio)\n"
 "  --console-max MIB   size at which FILE starts over, 0 for no limit (default: 64)\n"
 "  --timeout SECONDS   end the guest after that time\n"
+"  --grace SECONDS     after SIGTERM, time for the guest to power off (default: 60)\n"
+"  --no-reboot         end when the guest reboots\n"
 "  --user USER[:GROUP] become that user, if root starts this (default: a user of its own)\n"
 "  --no-sandbox        keep privileges and system calls, for debugging\n"
 "  --help, --version\n"
 "\n"
 "Ctrl-A x ends the guest, Ctrl-A Ctrl-A sends one Ctrl-A.\n"
+"SIGTERM presses the guest's power button, a second one ends it.\n"
 "Exit status: 0 guest powered off, 3 rebooted, 4 panicked, 5 crashed, 6 stopped from\n"
 "outside, 124 timeout; 1 the launcher failed, 2 wrong usage.\n";
 
 enum {
 	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DISK, OPT_CONSOLE,
-	OPT_CONSOLE_MAX, OPT_TIMEOUT, OPT_USER, OPT_NO_SANDBOX, OPT_HELP, OPT_VERSION,
+	OPT_CONSOLE_MAX, OPT_TIMEOUT, OPT_GRACE, OPT_NO_REBOOT,
+	OPT_USER, OPT_NO_SANDBOX, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -60,6 +66,8 @@ static const struct option long_options[] = {
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "console-max", required_argument, NULL, OPT_CONSOLE_MAX },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "grace", required_argument, NULL, OPT_GRACE },
+	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -165,7 +173,13 @@ static void parse_option(struct options *o, int opt)
 		o->console_max = parse_number("console-max", optarg, 0, MAX_CONSOLE_MIB) << 20;
 		break;
 	case OPT_TIMEOUT:
-		o->timeout = parse_number("timeout", optarg, 1, 365 * 24 * 3600);
+		o->supervisor.timeout = parse_number("timeout", optarg, 1, MAX_SECONDS);
+		break;
+	case OPT_GRACE:
+		o->supervisor.grace = parse_number("grace", optarg, 0, MAX_SECONDS);
+		break;
+	case OPT_NO_REBOOT:
+		o->supervisor.reboot = false;
 		break;
 	case OPT_USER:
 		set_user(o, optarg);
@@ -194,6 +208,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		.append = "",
 		.console_max = (uint64_t)DEFAULT_CONSOLE_MIB << 20,
 		.sandbox = true,
+		.supervisor = { .grace = DEFAULT_GRACE, .reboot = true },
 	};
 	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		parse_option(o, opt);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "privileges.h"
+#include "supervisor.h"
 #include "vm.h"
 
 struct disk_option {
@@ -25,7 +26,7 @@ struct options {
 	uint64_t console_max;		/* bytes of that file, 0: no limit */
 	uint64_t memory;		/* bytes */
 	unsigned int ncpus;
-	unsigned int timeout;		/* seconds, 0: none */
+	struct supervisor supervisor;
 	bool sandbox;
 	struct privileges user;
 	unsigned int ndisks;

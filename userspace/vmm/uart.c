@@ -45,7 +45,11 @@ void uart_init(struct uart *u, struct vm *vm, int out_fd)
 
 void uart_limit(struct uart *u, uint64_t max)
 {
+	off_t size = lseek(u->out_fd, 0, SEEK_END);
+
 	u->out_max = max;
+	/* Another boot may have printed there. */
+	u->out_bytes = size > 0 ? size : 0;
 }
 
 /*

@@ -17,7 +17,8 @@
 #include "vcpu.h"
 #include "vm.h"
 
-#define KICK_SIGNAL	SIGUSR1
+/* SIGUSR1 is one of the supervisor's, and blocked here. */
+#define KICK_SIGNAL	SIGUSR2
 
 #define CR0_PE		(1U << 0)
 #define CR0_MP		(1U << 1)

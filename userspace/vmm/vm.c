@@ -108,22 +108,24 @@ static int create_irqchip(struct vm *vm)
 	return 0;
 }
 
+int vm_open(struct vm *vm)
+{
+	memset(vm, 0, sizeof(*vm));
+	atomic_init(&vm->end, END_NONE);
+	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0)
+		return say_errno(errno, "cannot open /dev/kvm");
+	return check_kvm(vm);
+}
+
 int vm_create(struct vm *vm, uint64_t mem_bytes, unsigned int ncpus)
 {
 	int err;
 
-	memset(vm, 0, sizeof(*vm));
-	atomic_init(&vm->end, END_NONE);
 	vm->ncpus = ncpus;
 	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (vm->end_fd < 0)
 		return say_errno(errno, "eventfd");
-	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (vm->kvm_fd < 0)
-		return say_errno(errno, "cannot open /dev/kvm");
-	err = check_kvm(vm);
-	if (err)
-		return err;
 	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return say_errno(errno, "cannot create a virtual machine");

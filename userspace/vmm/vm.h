@@ -29,7 +29,7 @@ enum vm_end {
 	END_POWEROFF = 0,
 	END_ERROR = 1,		/* the launcher could not start or continue */
 	END_USAGE = 2,
-	END_REBOOT = 3,
+	END_REBOOT = 3,		/* and is not to be booted again */
 	END_PANIC = 4,
 	END_CRASH = 5,		/* triple fault, or KVM cannot continue */
 	END_STOPPED = 6,	/* SIGINT, SIGTERM, SIGHUP or the escape key */
@@ -51,8 +51,11 @@ struct vm {
 	int end_fd;		/* eventfd, signalled when `end` is set */
 };
 
+/* Open KVM; VMs can be created afterwards without any rights. Returns 0, or -errno after a message. */
+int vm_open(struct vm *vm);
+
 /*
- * Open KVM and create the VM, its memory and its interrupt controllers. Returns 0, or -errno after
+ * Create the VM, its memory and its interrupt controllers. Returns 0, or -errno after
  * a message.
  */
 int vm_create(struct vm *vm, uint64_t mem_bytes, unsigned int ncpus);

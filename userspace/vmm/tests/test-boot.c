@@ -83,12 +83,17 @@ static int teardown(void **state)
 
 static int load(const char *cmdline)
 {
+	struct boot_file k, i;
 	uint64_t entry = 0;
 	int err;
 
 	if (!*kernel)
 		make_file(kernel, image, sizeof(image));
-	err = boot_load(&vm, kernel, *initrd ? initrd : NULL, cmdline, 0xe0000, &entry);
+	err = boot_open(&k, kernel);
+	if (!err && *initrd)
+		err = boot_open(&i, initrd);
+	if (!err)
+		err = boot_load(&vm, &k, *initrd ? &i : NULL, cmdline, 0xe0000, &entry);
 	if (!err)
 		assert_int_equal(entry, PREFERRED + 0x200);
 	return err;

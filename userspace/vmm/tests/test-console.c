@@ -174,6 +174,38 @@ static void powers_off(void **state)
 	assert_int_equal(vm.end, END_POWEROFF);
 }
 
+static uint16_t inw(uint16_t port)
+{
+	uint16_t v;
+
+	bus_access(&vm.pio, port, &v, 2, false);
+	return v;
+}
+
+static void power_button_interrupts(void **state)
+{
+	(void)state;
+	/* without a driver */
+	assert_false(power_button(&power));
+	assert_int_equal(inw(PM1_EVT_PORT), 0);
+	outw(PM1_EVT_PORT + 2, 0x100);
+	assert_false(fake.line[SCI_IRQ]);
+	assert_true(power_button(&power));
+	assert_true(fake.line[SCI_IRQ]);
+	assert_int_equal(inw(PM1_EVT_PORT), 0x100);
+	/* other bits clear nothing */
+	outw(PM1_EVT_PORT, 0x21);
+	assert_true(fake.line[SCI_IRQ]);
+	outw(PM1_EVT_PORT, 0x100);
+	assert_false(fake.line[SCI_IRQ]);
+	assert_int_equal(inw(PM1_EVT_PORT), 0);
+	/* disabled while it is pending */
+	assert_true(power_button(&power));
+	outw(PM1_EVT_PORT + 2, 0);
+	assert_false(fake.line[SCI_IRQ]);
+	assert_false(vm_ending(&vm));
+}
+
 static void reboots(void **state)
 {
 	(void)state;
@@ -526,7 +558,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(prints), T(transmit_interrupts), T(receives), T(registers), T(powers_off),
-		T(reboots), T(reports_panic), T(panic_on_the_console), T(panic_long_ago),
+		T(power_button_interrupts), T(reboots), T(reports_panic), T(panic_on_the_console), T(panic_long_ago),
 		T(nobody_there), T(stops_who_waits_for_the_console), T(stops_string_output),
 		T(messages_do_not_block), T(limits_the_guests_messages), T(limits_by_time),
 		T(file_starts_over), T(console_file_is_no_link),

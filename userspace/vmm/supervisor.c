@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Runs the process of a guest, and translates signals and times into what that process is told.
+ *
+ * Nothing that a guest does reaches this process: the two share no memory, and all that comes back
+ * is an exit status.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+#include "util.h"
+#include "vm.h"
+
+struct state {
+	const struct supervisor *opt;
+	sigset_t signals;
+	int64_t timeout_at, grace_at;	/* in ms on CLOCK_MONOTONIC; 0: none */
+	bool stopping;			/* the power button was pressed, or more */
+	pid_t guest;
+	int control;			/* the end for writing */
+};
+
+static int64_t now(void)
+{
+	struct timespec t = in_ms(0);
+
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* A guest that has just ended does not read it, which does not matter. */
+static void tell(const struct state *s, char what)
+{
+	if (write(s->control, &what, 1) < 0)
+		return;
+}
+
+static void stop_now(struct state *s)
+{
+	s->grace_at = 0;
+	tell(s, TELL_STOP);
+}
+
+/* The first time the guest is asked to shut down, the second time it is not asked. */
+static void stop(struct state *s)
+{
+	if (s->stopping || !s->opt->grace) {
+		stop_now(s);
+	} else {
+		tell(s, TELL_BUTTON);
+		s->grace_at = now() + s->opt->grace * 1000LL;
+	}
+	s->stopping = true;
+}
+
+static void on_signal(struct state *s, int sig)
+{
+	switch (sig) {
+	case SIGINT:
+	case SIGTERM:
+	case SIGHUP:
+		stop(s);
+		break;
+	case SIGCONT:
+		tell(s, TELL_CONTINUE);
+		break;
+	case SIGUSR1:
+		tell(s, TELL_SIZES);
+		break;
+	}
+}
+
+static void check_times(struct state *s)
+{
+	if (s->timeout_at && now() >= s->timeout_at) {
+		s->timeout_at = 0;
+		s->stopping = true;
+		tell(s, TELL_TIMEOUT);
+	}
+	if (s->grace_at && now() >= s->grace_at) {
+		say("the guest has not powered off in %u seconds: ending it", s->opt->grace);
+		stop_now(s);
+	}
+}
+
+/* Until the next of the two times; long if there is none. */
+static struct timespec time_left(const struct state *s)
+{
+	int64_t left = 3600 * 1000;
+
+	if (s->timeout_at && s->timeout_at - now() < left)
+		left = s->timeout_at - now();
+	if (s->grace_at && s->grace_at - now() < left)
+		left = s->grace_at - now();
+	if (left < 0)
+		left = 0;
+	return (struct timespec) { left / 1000, left % 1000 * 1000000 };
+}
+
+/* The exit status of the guest's process; -1 while it runs. */
+static int ended(const struct state *s)
+{
+	int status;
+
+	if (waitpid(s->guest, &status, WNOHANG) != s->guest)
+		return -1;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	say("the process of the guest was killed by signal %d (%s)", WTERMSIG(status),
+	    strsignal(WTERMSIG(status)));
+	return END_ERROR;
+}
+
+static int wait_for_guest(struct state *s)
+{
+	int end;
+
+	while ((end = ended(s)) < 0) {
+		struct timespec left = time_left(s);
+
+		on_signal(s, sigtimedwait(&s->signals, NULL, &left));
+		check_times(s);
+	}
+	return end;
+}
+
+/* Returns only in the process that supervises. */
+static int start_guest(struct state *s, int (*guest)(void *arg, int control), void *arg)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK))
+		return say_errno(errno, "pipe");
+	s->guest = fork();
+	if (!s->guest) {
+		close(p[1]);
+		exit(guest(arg, p[0]));
+	}
+	close(p[0]);
+	s->control = p[1];
+	return s->guest < 0 ? say_errno(errno, "cannot start a process for the guest") : 0;
+}
+
+/* The guest's process restores the terminal itself, unless it is killed. */
+static int run_once(struct state *s, int (*guest)(void *arg, int control), void *arg)
+{
+	struct termios t;
+	bool terminal = tcgetpgrp(STDIN_FILENO) == getpgrp() && !tcgetattr(STDIN_FILENO, &t);
+	int end = END_ERROR;
+
+	if (!start_guest(s, guest, arg))
+		end = wait_for_guest(s);
+	if (terminal && end == END_ERROR && tcgetpgrp(STDIN_FILENO) == getpgrp())
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &t);
+	close(s->control);
+	return end;
+}
+
+int supervise(const struct supervisor *opt, int (*guest)(void *arg, int control), void *arg)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGCONT, SIGUSR1, SIGCHLD };
+	struct state s = { .opt = opt, .control = -1 };
+	int end;
+
+	sigemptyset(&s.signals);
+	for (unsigned int i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&s.signals, signals[i]);
+	sigprocmask(SIG_BLOCK, &s.signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (opt->timeout)
+		s.timeout_at = now() + opt->timeout * 1000LL;
+	while ((end = run_once(&s, guest, arg)) == END_REBOOT && opt->reboot && !s.stopping)
+		say_guest("the guest rebooted");
+	/* It was asked to power off; what it would have done next does not matter. */
+	return end == END_REBOOT && s.stopping ? END_STOPPED : end;
+}

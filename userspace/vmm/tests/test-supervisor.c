@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The process that runs the guest's process: what it tells that one, and how it ends. */
+#include "test.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+#include "util.h"
+#include "vm.h"
+
+#define TIMEOUT_MS	20000
+
+/* Shared with the guests' processes. */
+static struct {
+	int boots;
+	char told[16];
+} *shared;
+
+static int setup(void **state)
+{
+	(void)state;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	return shared == MAP_FAILED;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return munmap(shared, sizeof(*shared));
+}
+
+/* How a guest is run in these tests: never for long. */
+static int run(const struct supervisor *s, int (*guest)(void *arg, int control))
+{
+	int end;
+
+	fflush(NULL);		/* the guest's process must not print what is buffered */
+	quiet_begin();
+	end = supervise(s, guest, NULL);
+	return end;
+}
+
+/* What it is told next; 0 at the end of file. */
+static char listen_to(int control)
+{
+	struct pollfd p = { .fd = control, .events = POLLIN };
+	char c = 0;
+
+	if (poll(&p, 1, TIMEOUT_MS) != 1 || read(control, &c, 1) < 0)
+		_exit(99);
+	shared->told[strlen(shared->told)] = c;
+	return c;
+}
+
+static int powers_off(void *arg, int control)
+{
+	(void)arg;
+	(void)control;
+	return END_POWEROFF;
+}
+
+static int panics(void *arg, int control)
+{
+	(void)arg;
+	(void)control;
+	return END_PANIC;
+}
+
+static void passes_on_the_end(void **state)
+{
+	static const struct supervisor s = { .grace = 60, .reboot = true };
+
+	(void)state;
+	assert_int_equal(run(&s, powers_off), END_POWEROFF);
+	quiet_end();
+	assert_int_equal(run(&s, panics), END_PANIC);
+	quiet_end();
+}
+
+static int reboots_twice(void *arg, int control)
+{
+	(void)arg;
+	(void)control;
+	return ++shared->boots < 3 ? END_REBOOT : END_POWEROFF;
+}
+
+static void boots_again(void **state)
+{
+	struct supervisor s = { .reboot = true };
+
+	(void)state;
+	assert_int_equal(run(&s, reboots_twice), END_POWEROFF);
+	assert_int_equal(shared->boots, 3);
+	assert_non_null(strstr(quiet_end(), "the guest rebooted"));
+	shared->boots = 0;
+	s.reboot = false;
+	assert_int_equal(run(&s, reboots_twice), END_REBOOT);
+	assert_int_equal(shared->boots, 1);
+	quiet_end();
+}
+
+static int shuts_down_when_asked(void *arg, int control)
+{
+	(void)arg;
+	kill(getppid(), SIGTERM);
+	return listen_to(control) == TELL_BUTTON ? END_POWEROFF : END_ERROR;
+}
+
+static void asks_first(void **state)
+{
+	static const struct supervisor s = { .grace = 60 };
+
+	(void)state;
+	assert_int_equal(run(&s, shuts_down_when_asked), END_POWEROFF);
+	assert_string_equal(shared->told, "b");
+	quiet_end();
+}
+
+/* The same signal again means that the user does not want to wait. */
+static int ignores_the_button(void *arg, int control)
+{
+	(void)arg;
+	kill(getppid(), SIGTERM);
+	listen_to(control);
+	kill(getppid(), SIGINT);
+	return listen_to(control) == TELL_STOP ? END_STOPPED : END_ERROR;
+}
+
+static void the_second_signal_does_not_ask(void **state)
+{
+	static const struct supervisor s = { .grace = 60 };
+
+	(void)state;
+	assert_int_equal(run(&s, ignores_the_button), END_STOPPED);
+	assert_string_equal(shared->told, "bs");
+	quiet_end();
+}
+
+static int waits_for_the_end(void *arg, int control)
+{
+	char c;
+
+	(void)arg;
+	kill(getppid(), SIGHUP);
+	while ((c = listen_to(control)) == TELL_BUTTON)
+		;
+	return c == TELL_STOP ? END_STOPPED : c == TELL_TIMEOUT ? END_TIMEOUT : END_ERROR;
+}
+
+static void the_grace_ends(void **state)
+{
+	static const struct supervisor s = { .grace = 1 };
+
+	(void)state;
+	assert_int_equal(run(&s, waits_for_the_end), END_STOPPED);
+	assert_string_equal(shared->told, "bs");
+	assert_non_null(strstr(quiet_end(), "has not powered off in 1 seconds"));
+}
+
+static void no_grace(void **state)
+{
+	static const struct supervisor s = { .grace = 0 };
+
+	(void)state;
+	assert_int_equal(run(&s, waits_for_the_end), END_STOPPED);
+	assert_string_equal(shared->told, "s");
+	quiet_end();
+}
+
+static void the_timeout_ends_all(void **state)
+{
+	static const struct supervisor s = { .timeout = 1, .grace = 60 };
+
+	(void)state;
+	assert_int_equal(run(&s, waits_for_the_end), END_TIMEOUT);
+	assert_string_equal(shared->told, "bt");
+	quiet_end();
+}
+
+/* Somebody who asks it to power off does not want it to boot. */
+static int reboots_when_asked(void *arg, int control)
+{
+	(void)arg;
+	shared->boots++;
+	kill(getppid(), SIGTERM);
+	listen_to(control);
+	return END_REBOOT;
+}
+
+static void no_boot_after_the_button(void **state)
+{
+	static const struct supervisor s = { .grace = 60, .reboot = true };
+
+	(void)state;
+	assert_int_equal(run(&s, reboots_when_asked), END_STOPPED);
+	assert_int_equal(shared->boots, 1);
+	quiet_end();
+}
+
+static int gets_other_signals(void *arg, int control)
+{
+	(void)arg;
+	kill(getppid(), SIGCONT);
+	listen_to(control);
+	kill(getppid(), SIGUSR1);
+	listen_to(control);
+	return END_POWEROFF;
+}
+
+static void translates_signals(void **state)
+{
+	static const struct supervisor s = { .grace = 60 };
+
+	(void)state;
+	assert_int_equal(run(&s, gets_other_signals), END_POWEROFF);
+	assert_string_equal(shared->told, "cz");
+	quiet_end();
+}
+
+static int is_killed(void *arg, int control)
+{
+	(void)arg;
+	(void)control;
+	kill(getpid(), SIGKILL);
+	return END_POWEROFF;
+}
+
+static void a_killed_guest_is_an_error(void **state)
+{
+	static const struct supervisor s = { .reboot = true };
+
+	(void)state;
+	assert_int_equal(run(&s, is_killed), END_ERROR);
+	assert_non_null(strstr(quiet_end(), "killed by signal 9"));
+}
+
+static int outlives_its_supervisor(void *arg, int control)
+{
+	(void)arg;
+	kill(getppid(), SIGKILL);
+	if (!listen_to(control))
+		shared->boots = 1;
+	return END_STOPPED;
+}
+
+/* The guest's process then has to end by itself, and to flush its disks. */
+static void end_of_file_without_a_supervisor(void **state)
+{
+	static const struct supervisor s = { .reboot = true };
+	pid_t pid;
+
+	(void)state;
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		_exit(supervise(&s, outlives_its_supervisor, NULL));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	for (int i = 0; !*(volatile int *)&shared->boots; i++) {
+		assert_true(i < TIMEOUT_MS);
+		usleep(1000);
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(passes_on_the_end), T(boots_again), T(asks_first),
+		T(the_second_signal_does_not_ask), T(the_grace_ends), T(no_grace),
+		T(the_timeout_ends_all), T(no_boot_after_the_button), T(translates_signals),
+		T(a_killed_guest_is_an_error), T(end_of_file_without_a_supervisor),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
