@@ -37,10 +37,9 @@ detached() {
 qemu_img() {
 	local real
 
-	PATH=${PATH#"$T/bin:"}
 	real=$(command -v qemu-img) || skip "needs qemu-img"
 	mkdir -p bin
 	printf '#!/bin/sh\n%s\nexec %s "$@"\n' "$1" "$real" >bin/qemu-img
 	chmod +x bin/qemu-img
-	PATH=$T/bin:$PATH
+	export COWCHAIN_QEMU_IMG=$T/bin/qemu-img
 }

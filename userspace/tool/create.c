@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/close_range.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,8 @@
 
 /* In the child, the names of its descriptors. */
 #define FD_DIR "/proc/self/fd"
+
+#define SAFE_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static int say_same(const struct new_file *file, const char *other)
 {
@@ -155,7 +158,11 @@ static void exec_qemu_img(const struct created *files, char *const argv[], int s
 
 static void exec_qemu_img(const struct created *files, char *const argv[], int said)
 {
+	const char *program = getenv("COWCHAIN_QEMU_IMG");
+
 	hold_child();
+	/* Also what libraries, or the caller, have left open. */
+	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	inherit(&files->image);
 	inherit(&files->data);
 	if (chdir(FD_DIR)) {
@@ -164,7 +171,9 @@ static void exec_qemu_img(const struct created *files, char *const argv[], int s
 	}
 	if (said >= 0)
 		dup2(said, STDERR_FILENO);
-	execvp(argv[0], argv);
+	/* Not that of the caller, which may lead to what others have made. */
+	setenv("PATH", SAFE_PATH, 1);
+	execvp(program ? program : argv[0], argv);
 	_exit(127);
 }
 

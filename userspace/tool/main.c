@@ -6,6 +6,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "help.h"
 #include "util.h"
@@ -69,6 +70,11 @@ int main(int argc, char **argv)
 	};
 	int c, ret;
 
+	/* Whoever may run it as root is root: it opens, makes and overwrites what the user names. */
+	if (getauxval(AT_SECURE)) {
+		cc_error("is not made to be setuid, nor to have capabilities: run it as root");
+		return CC_FAILED;
+	}
 	/* Names are UTF-8, and their characters have widths. */
 	setlocale(LC_CTYPE, "");
 	opterr = 0;

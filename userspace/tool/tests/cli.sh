@@ -124,22 +124,31 @@ expect 1 'No such file' create missing/f.qcow2 --size 1M
 check 'nothing is left of a failed create' test ! -e f.qcow2
 shell 'a failed qemu-img leaves nothing' \
 	"mkdir bin; printf '#!/bin/sh\nexit 1\n' >bin/qemu-img; chmod +x bin/qemu-img
-	! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw &&
+	! COWCHAIN_QEMU_IMG=\$PWD/bin/qemu-img '$cowchain' create f.qcow2 --size 1M --data-file f.raw &&
 		[ ! -e f.qcow2 ] && [ ! -e f.raw ]"
 # a real one removes a file that it cannot fill
 shell 'nor does one that removes the image itself, and nothing is said about that' \
 	"printf '#!/bin/sh\nrm -f $dir/f.qcow2\nexit 1\n' >bin/qemu-img
-	! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M 2>said; cat said
+	! COWCHAIN_QEMU_IMG=\$PWD/bin/qemu-img '$cowchain' create f.qcow2 --size 1M 2>said; cat said
 	grep 'qemu-img create failed' said && ! grep 'cannot remove' said && [ ! -e f.qcow2 ]"
+shell 'qemu-img is none that PATH leads to, and gets no descriptors but its own' \
+	"printf '#!/bin/sh\ntouch ran\n' >bin/qemu-img; exec 9<base.raw
+	PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M && [ ! -e ran ] && rm f.qcow2
+	printf '#!/bin/sh\nls -l /proc/self/fd >%s\nexit 1\n' $dir/fds >bin/qemu-img
+	COWCHAIN_QEMU_IMG=\$PWD/bin/qemu-img '$cowchain' create f.qcow2 --size 1M --data-file f.raw; cat fds
+	! grep base.raw fds && grep f.qcow2 fds && grep f.raw fds; status=\$?; rm -f f.*; exit \$status"
 shell 'a disk that is too large leaves nothing, either' \
 	"! '$cowchain' create f.qcow2 --size 8000P 2>said; cat said
 	grep 'qemu-img create failed' said && ! grep 'cannot remove' said && [ ! -e f.qcow2 ]"
+shell 'it is not made to be setuid' \
+	"cp '$cowchain' suid; chown 65534 suid && chmod u+s suid && ! ./suid --version >said 2>&1 && cat said &&
+		grep 'run it as root' said; status=\$?; rm suid; [ \$(id -u) != 0 ] || exit \$status"
 # Whoever owns the directory exchanges what is being made. $1 is put in place of f.qcow2 or f.raw.
 exchanged() {
 	printf '#!/bin/sh\nmv %s %s.moved; %s\nexec /usr/bin/env PATH=%s qemu-img "$@"\n' "$dir/$1" "$dir/$1" \
 		"$2" "$PATH" >bin/qemu-img
 	shell "a new file that is exchanged: $1, $2" \
-		"! PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M --data-file f.raw 2>said; cat said
+		"! COWCHAIN_QEMU_IMG=\$PWD/bin/qemu-img '$cowchain' create f.qcow2 --size 1M --data-file f.raw 2>said; cat said
 		grep '$1: was replaced' said && cmp victim victim.was && ls $1 && ls | grep '^f[.]'"
 	rm -f f.*
 }
@@ -158,7 +167,7 @@ shell 'a link that leads nowhere is not followed' \
 interrupted() {
 	printf '#!/bin/sh\n%s\n' "$3" >bin/qemu-img
 	shell "create that is interrupted by $1 leaves nothing" \
-		"PATH=\$PWD/bin:\$PATH env --default-signal '$cowchain' create f.qcow2 --size 1M --data-file f.raw
+		"COWCHAIN_QEMU_IMG=\$PWD/bin/qemu-img env --default-signal '$cowchain' create f.qcow2 --size 1M --data-file f.raw
 		status=\$?; echo exit status \$status
 		[ \$status = $2 ] && [ ! -e f.qcow2 ] && [ ! -e f.raw ]"
 }
@@ -174,7 +183,7 @@ rm bin/qemu-img
 shell 'an ignored signal does not interrupt' \
 	"printf '#!/bin/sh\nkill -HUP \$PPID; exec /usr/bin/env PATH=%s qemu-img \"\$@\"\n' \"\$PATH\" >bin/qemu-img
 	chmod +x bin/qemu-img; trap '' HUP
-	PATH=\$PWD/bin:\$PATH '$cowchain' create f.qcow2 --size 1M && qemu-img check -q f.qcow2 && rm f.qcow2"
+	COWCHAIN_QEMU_IMG=\$PWD/bin/qemu-img '$cowchain' create f.qcow2 --size 1M && qemu-img check -q f.qcow2 && rm f.qcow2"
 rm bin/qemu-img
 shell 'a name next to the image is stored relative' \
 	'qemu-img info --output=json b.qcow2 | grep "\"backing-filename\": \"base.raw\""'
