@@ -170,13 +170,19 @@ static int look_below(struct args *args)
 	};
 	struct chain chain;
 	unsigned int i;
-	int ret;
+	int ret, incomplete;
 
 	if (!args->req.overwrite || args->req.backing_kind == KIND_RAW)
 		return 0;
 	ret = allow_dirs_add(&opt.allow, "/");
 	if (!ret) {
-		ret = chain_follow(&chain, args->backing, KIND_QCOW2, &opt);
+		/* What is far away, or missing, is none of the files that could be overwritten. */
+		cc_mute(true);
+		incomplete = chain_follow(&chain, args->backing, KIND_QCOW2, &opt);
+		cc_mute(false);
+		if (incomplete)
+			cc_note("%s: not all layers below it can be found: check that %s is none of them",
+				args->backing, args->req.path);
 		for (i = 0; i < chain.nr; i++) {
 			add_below(&args->req, chain.layers[i].file.path);
 			add_below(&args->req, chain.layers[i].data.path);

@@ -14,6 +14,7 @@
 #define WORDS 8
 
 bool cc_debug_on;
+static bool muted;
 
 void out_of_memory(void)
 {
@@ -51,6 +52,8 @@ void cc_error(const char *fmt, ...)
 {
 	va_list ap;
 
+	if (muted && !cc_debug_on)
+		return;
 	va_start(ap, fmt);
 	say("", fmt, ap);
 	va_end(ap);
@@ -63,6 +66,11 @@ void cc_note(const char *fmt, ...)
 	va_start(ap, fmt);
 	say("note: ", fmt, ap);
 	va_end(ap);
+}
+
+void cc_mute(bool mute)
+{
+	muted = mute;
 }
 
 void cc_debug(const char *fmt, ...)

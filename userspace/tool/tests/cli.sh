@@ -360,6 +360,10 @@ shell 'no rebase is recommended for a data file' \
 mkdir far
 qemu-img create -q -f qcow2 -o data_file="$dir/base.raw" far/data.qcow2 1M
 expect 0 '' create g.qcow2 --backing far/data.qcow2 --format qcow2
+# What is far away cannot be overwritten.
+expect 0 'not all layers below it can be found' create g.qcow2 --backing json.qcow2 --format qcow2 --force
+shell 'and nothing is said against it' \
+	"! '$cowchain' create g.qcow2 --backing json.qcow2 --format qcow2 --force 2>&1 | grep 'never followed'"
 
 echo "1..$n"
 exit "$failed"
