@@ -30,6 +30,17 @@ snapshot() {
 	io verify
 }
 
+# The guest is promised that what it flushes lasts: so must the names of the files.
+it "a new top is on disk, with its name, before it is used" lasting
+lasting() {
+	attached
+	mkdir new
+	LD_PRELOAD=$COWCHAIN_BIN/dm-step.so DM_STEP_LOG=$T/log cowchain snapshot cct new/e.qcow2 --data-file new/e.data
+	grep -E '^(fsync|message)' log
+	matches "$(grep -E '^(fsync|message)' log | xargs)" \
+		"fsync $T/new/e.qcow2 fsync $T/new fsync $T/new/e.data fsync $T/new message cct" "what was done"
+}
+
 it "create, copy and info" copy
 copy() {
 	local out

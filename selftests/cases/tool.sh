@@ -275,10 +275,10 @@ each_time() {
 
 	for ((step = 1; step < 100; step++)); do
 		again
-		rm -f done
-		out=$(LD_PRELOAD=$COWCHAIN_BIN/dm-step.so DM_STEP=$step DM_STEP_DO=$1 DM_STEP_DONE=$T/done \
+		rm -f reached
+		out=$(LD_PRELOAD=$COWCHAIN_BIN/dm-step.so DM_STEP=$step DM_STEP_DO=$1 DM_STEP_DONE=$T/reached \
 			cowchain "${@:2}" 2>&1) || fail "$1 before call $step of $2: $out"
-		[ -e done ] || break
+		[ -e reached ] || break
 		[[ $out != *cowchain:* ]] || fail "$1 before call $step of $2: $out"
 		[[ $2 != list && $2 != status || $out = *cct-stays* ]] || fail "$1 before call $step: $out"
 	done

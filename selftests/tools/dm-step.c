@@ -7,7 +7,8 @@
  *	DM_STEP_DO	is a command of a shell that is run
  *	DM_STEP_DONE	is the name of a file that exists then
  *
- * DM_STEP_LOG is the name of a file that gets a line for each call: its name and that of the device.
+ * DM_STEP_LOG is the name of a file that gets a line for each call: its name and that of the device. So it
+ * does for each fsync(), with the name of the file.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -72,15 +73,30 @@ static const char *name_of(unsigned long request, const struct dm_ioctl *arg)
 	}
 }
 
-static void log_call(unsigned long request, const struct dm_ioctl *arg)
+static void log_call(const char *call, const char *what)
 {
 	const char *path = getenv("DM_STEP_LOG");
 	FILE *f = path ? fopen(path, "a") : NULL;
 
 	if (!f)
 		return;
-	fprintf(f, "%s %s\n", name_of(request, arg), arg->name);
+	fprintf(f, "%s %s\n", call, what);
 	fclose(f);
+}
+
+int fsync(int fd)
+{
+	static int (*real)(int fd);
+	char link[32], path[4096];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, sizeof(path) - 1);
+	path[len < 0 ? 0 : len] = '\0';
+	log_call("fsync", path);
+	if (!real)
+		real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+	return real(fd);
 }
 
 int ioctl(int fd, unsigned long request, ...)
@@ -96,7 +112,7 @@ int ioctl(int fd, unsigned long request, ...)
 		real = (int (*)(int, unsigned long, void *))dlsym(RTLD_NEXT, "ioctl");
 	if (_IOC_TYPE(request) == DM_IOCTL && request != DM_VERSION) {
 		do_step();
-		log_call(request, arg);
+		log_call(name_of(request, arg), ((struct dm_ioctl *)arg)->name);
 	}
 	return real(fd, request, arg);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "fs.h"
 #include "loop.h"
 #include "new-file.h"
@@ -46,12 +47,8 @@ static int say_in_use(const struct new_file *file, dev_t dev)
 /* Open what was found, which is neither a FIFO nor anything else that acts when it is opened. */
 static int reopen(struct new_file *file, int found, const struct stat *st)
 {
-	char *path = xasprintf("/proc/self/fd/%d", found);
-
 	/* Of a block device, O_EXCL refuses one that is mounted or part of another device. */
-	file->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
-			(S_ISBLK(st->st_mode) ? O_EXCL : 0));
-	free(path);
+	file->fd = file_reopen(found, O_RDWR | O_NONBLOCK | (S_ISBLK(st->st_mode) ? O_EXCL : 0));
 	if (file->fd >= 0)
 		return S_ISBLK(st->st_mode) ? 0 : loop_check_unused(st, file->path);
 	return errno == EBUSY ? say_in_use(file, st->st_rdev) : fail_errno(file, "");
@@ -60,11 +57,11 @@ static int reopen(struct new_file *file, int found, const struct stat *st)
 /* --force does not extend to mounted devices or to layers of a chain. */
 static int open_existing(struct new_file *file)
 {
-	int found = openat(file->dir, path_base(file->path), O_PATH | O_CLOEXEC);
 	struct stat st;
+	int found = file_find(file->dir, path_base(file->path), &st);
 	int ret = -1;
 
-	if (found < 0 || fstat(found, &st))
+	if (found < 0)
 		fail_errno(file, "");
 	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		cc_error("%s: neither a regular file nor a block device", file->path);
@@ -174,6 +171,19 @@ int new_file_reserve(const struct new_file *file)
 	if (S_ISBLK(st.st_mode) || !st.st_size || !fallocate(file->fd, 0, 0, st.st_size))
 		return 0;
 	return fail_errno(file, "cannot reserve its space: ");
+}
+
+int new_file_sync(const struct new_file *file)
+{
+	int dir, ret;
+
+	if (!file->path || !file->made)
+		return 0;
+	dir = file_reopen(file->dir, O_RDONLY | O_DIRECTORY);
+	ret = dir < 0 || fsync(file->fd) || fsync(dir) ? fail_errno(file, "cannot make it last: ") : 0;
+	if (dir >= 0)
+		close(dir);
+	return ret;
 }
 
 void new_file_give(const struct new_file *file, const struct stat *st)

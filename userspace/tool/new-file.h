@@ -35,6 +35,11 @@ bool new_file_is(const struct new_file *file, const struct stat *st);
  * contents or length. Returns 0, or -1 after a message.
  */
 int new_file_reserve(const struct new_file *file);
+/*
+ * Of a file that was made: after a crash of the host it is there, under its name. Returns 0, or -1 after a
+ * message.
+ */
+int new_file_sync(const struct new_file *file);
 /* Give a file that was made the owner, group and permissions of another one; a note if that fails. */
 void new_file_give(const struct new_file *file, const struct stat *st);
 /* Does its name still lead to it? Returns 0, or -1 after a message. */

@@ -291,6 +291,9 @@ int snapshot_take(const struct snapshot *snap, const struct live *live)
 		goto out;
 	if (!open_new(snap, live, top, &made, &layer)) {
 		ret = snap->check_space ? space_check_copy(live, &layer) : 0;
+		/* From then on, flushes of the guest are promises about these files. */
+		if (!ret)
+			ret = new_file_sync(&made.image) || new_file_sync(&made.data) ? -1 : 0;
 		if (!ret)
 			ret = send_snapshot(snap, live, &layer);
 		layer_close(&layer);

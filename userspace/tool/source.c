@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "devno.h"
+#include "file.h"
 #include "lock.h"
 #include "loop.h"
 #include "path.h"
@@ -39,24 +40,26 @@ static char *fd_path(int fd)
 
 /*
  * Check before opening: a name from a header may lead to a FIFO, which blocks, or to a character
- * device, which may act when opened. source_open() checks again after opening.
+ * device, which may act when opened.
  */
 static int open_checked(const char *path, unsigned int flags)
 {
 	struct stat st;
-	int fd, mode;
+	int found = file_find(AT_FDCWD, path, &st), fd = -1, mode;
 
-	if (stat(path, &st))
+	if (found < 0)
 		return fail_errno(path);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
 		cc_error("%s: neither a regular file nor a block device", path);
-		return -1;
+	} else {
+		mode = (flags & SOURCE_WRITABLE) && S_ISREG(st.st_mode) ? O_RDWR : O_RDONLY;
+		/* The kernel writes to the device without its page cache, so do not read from that. */
+		fd = file_reopen(found, mode | O_NONBLOCK | (S_ISBLK(st.st_mode) ? O_DIRECT : 0));
+		if (fd < 0)
+			fail_errno(path);
 	}
-	mode = (flags & SOURCE_WRITABLE) && S_ISREG(st.st_mode) ? O_RDWR : O_RDONLY;
-	mode |= O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	/* The kernel writes to the device without its page cache, so do not read from that. */
-	fd = open(path, mode | (S_ISBLK(st.st_mode) ? O_DIRECT : 0));
-	return fd < 0 ? fail_errno(path) : fd;
+	close(found);
+	return fd;
 }
 
 /*
@@ -92,8 +95,7 @@ static int grow(int fd, uint64_t from, uint64_t to)
 static int pad_file(const struct source *src)
 {
 	/* src->fd may be read-only. */
-	char *path = xasprintf("/proc/self/fd/%d", src->fd);
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = file_reopen(src->fd, O_WRONLY);
 	struct stat st;
 	int ret = -1;
 
@@ -108,7 +110,6 @@ static int pad_file(const struct source *src)
 	}
 	if (fd >= 0)
 		close(fd);
-	free(path);
 	return ret;
 }
 
