@@ -101,7 +101,7 @@ char *devno_kernel_node(const char *name)
 
 char *devno_file(dev_t dev)
 {
-	char *file = loop_file(dev);
+	char *file = loop_shown_file(dev);
 
 	return file ? file : devno_node(dev);
 }

@@ -15,9 +15,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "fs.h"
 #include "loop-own.h"
 #include "loop.h"
+#include "mounts.h"
 #include "util.h"
 
 #define LOOP_CONTROL "/dev/loop-control"
@@ -80,7 +82,9 @@ static bool shows_whole_file(const struct loop_info64 *info)
 
 /*
  * Can the device show the file, to judge by the name in sysfs? An open device does not vanish when
- * its user closes it, so devices of other files are not opened.
+ * its user closes it, so devices of other files are not opened. Nor are files of others looked at that
+ * are where nobody may answer: neither by name nor through LOOP_GET_STATUS64, which asks their file
+ * system, too.
  */
 static bool may_show_file(const char *name, const struct stat *st)
 {
@@ -90,7 +94,7 @@ static bool may_show_file(const char *name, const struct stat *st)
 	struct stat own;
 
 	/* The name may belong to another mount namespace. */
-	if (path)
+	if (path && !mounts_may_hang(path, st->st_dev))
 		may = stat(path, &own) || (own.st_dev == st->st_dev && own.st_ino == st->st_ino);
 	free(path);
 	free(attribute);
@@ -107,7 +111,7 @@ static bool excludes(const char *name, const struct stat *st, bool writable)
 	char *ro_attribute = xasprintf("/sys/block/%s/ro", name);
 	char *path = read_attribute(attribute), *ro = read_attribute(ro_attribute);
 	struct stat own;
-	bool same = path && !stat(path, &own) && own.st_dev == st->st_dev &&
+	bool same = path && !mounts_may_hang(path, st->st_dev) && !stat(path, &own) && own.st_dev == st->st_dev &&
 		    own.st_ino == st->st_ino;
 
 	same = same && (writable || (ro && !strcmp(ro, "0")));
@@ -185,13 +189,11 @@ static int find_or_refuse(const struct stat *st, const char *path, bool writable
  */
 static bool refuses_direct_io(int file)
 {
-	char *path = xasprintf("/proc/self/fd/%d", file);
-	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK);
+	int fd = file_reopen(file, O_RDONLY | O_DIRECT | O_NONBLOCK);
 	bool refuses = fd < 0 && errno == EINVAL;
 
 	if (fd >= 0)
 		close(fd);
-	free(path);
 	return refuses;
 }
 
@@ -377,6 +379,19 @@ char *loop_file(dev_t dev)
 	return NULL;
 }
 
+char *loop_shown_file(dev_t dev)
+{
+	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/backing_file", major(dev),
+				    minor(dev));
+	char *path = read_attribute(attribute);
+
+	free(attribute);
+	if (path && mounts_may_hang(path, 0))
+		return path;
+	free(path);
+	return loop_file(dev);
+}
+
 int loop_check_unused(const struct stat *st, const char *path)
 {
 	dev_t dev;
@@ -435,18 +450,18 @@ int loop_open_file(dev_t dev, char **path)
 	char *name = kernel_name(dev);
 	struct loop_info64 info;
 	struct stat st;
-	int loop = -1, fd = -1;
+	int loop = -1, found = -1, fd = -1;
 
 	*path = name ? loop_file(dev) : NULL;
 	if (*path)
 		loop = open_status(name, &info);
 	if (loop >= 0)
-		fd = open(*path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	/* The name may lead to another file by now. */
-	if (fd >= 0 && (fstat(fd, &st) || !shows_file(&info, &st) || !shows_whole_file(&info))) {
-		close(fd);
-		fd = -1;
-	}
+		found = file_find(AT_FDCWD, *path, &st);
+	/* The name may lead to another file by now, or to what is none. */
+	if (found >= 0 && shows_file(&info, &st) && shows_whole_file(&info))
+		fd = file_reopen(found, O_RDONLY | O_NONBLOCK);
+	if (found >= 0)
+		close(found);
 	if (loop >= 0)
 		close(loop);
 	free(name);

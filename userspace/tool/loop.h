@@ -12,7 +12,8 @@
 /*
  * Make a loop device of the file open as fd, with direct I/O, 512-byte sectors and autoclear: it
  * vanishes with its last user, so the returned descriptor must stay open until the chain is loaded.
- * A read-only loop device that already shows the whole file is shared. path is for messages.
+ * If writable is false, one that already shows the whole file is shared, also a writable one: then the
+ * kernel sees one device, and refuses what does not go together. path is for messages.
  *
  * Return: a descriptor of the loop device, with its number in *dev, or -1 after a message.
  */
@@ -26,6 +27,9 @@ bool loop_is(dev_t dev);
  * namespace. Caller frees.
  */
 char *loop_file(dev_t dev);
+
+/* The same, to be shown only: where the file system may not answer, the kernel's name is not checked. */
+char *loop_shown_file(dev_t dev);
 
 /* Returns 0, or -1 after a message if a loop device shows the file. */
 int loop_check_unused(const struct stat *st, const char *path);
