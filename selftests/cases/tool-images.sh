@@ -201,6 +201,35 @@ existing() {
 	keep compare e.qcow2 model.raw
 }
 
+# A device is always there, so that --force would be a habit: it is needed only where something is.
+it "a block device with contents is not overwritten, an empty one is" contents
+contents() {
+	local dev
+
+	need cowchain
+	truncate -s 32M disk.img
+	dev=$(mkloop "$T/disk.img")
+	cowchain create "$dev" --size 16M
+	tool_fails 1 "$dev: contains a qcow2 image.*--force" create "$dev" --size 16M
+	cowchain create "$dev" --size 16M --force
+	# a name that somebody has given it
+	head -c 32M /dev/zero >"$dev"
+	mkfs.ext4 -q -L $'a\e[2J' "$dev"
+	tool_fails 1 "contains ext4 with the label 'a.x1b.2J'.*--force" create "$dev" --size 16M
+	tool_fails 1 "contains ext4" create top.qcow2 --size 16M --data-file "$dev"
+	[ ! -e top.qcow2 ] || fail "an image was left behind"
+	head -c 32M /dev/zero >"$dev"
+	printf '\x55\xaa' | dd of="$dev" bs=1 seek=510 conv=notrunc status=none
+	printf '\x83' | dd of="$dev" bs=1 seek=450 conv=notrunc status=none
+	printf '\x01\0\0\0\x10' | dd of="$dev" bs=1 seek=454 conv=notrunc status=none
+	tool_fails 1 "contains (a partition table|data)" create "$dev" --size 16M
+	head -c 32M /dev/zero >"$dev"
+	echo data | dd of="$dev" bs=1 seek=1000000 conv=notrunc status=none
+	tool_fails 1 "contains data of an unknown kind.*--force" create "$dev" --size 16M
+	head -c 32M /dev/zero >"$dev"
+	cowchain create top.qcow2 --size 16M --data-file "$dev"
+}
+
 # create does not touch what is in use, and names block devices as the user does.
 it "create and block devices" create_block
 create_block() {

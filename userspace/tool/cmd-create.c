@@ -57,7 +57,7 @@ static const struct opt opt_size = {
 static const struct opt opt_force = {
 	.id = OPT_FORCE,
 	.name = "force",
-	.help = "overwrite what exists; needed for block devices",
+	.help = "overwrite what exists, also the contents of a block device",
 };
 
 static const struct opt *const options[] = {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "contents.h"
 #include "file.h"
 #include "fs.h"
 #include "loop.h"
@@ -54,8 +55,24 @@ static int reopen(struct new_file *file, int found, const struct stat *st)
 	return errno == EBUSY ? say_in_use(file, st->st_rdev) : fail_errno(file, "");
 }
 
+/* A device is always there: what counts is whether anything is on it. */
+static int check_contents(const struct new_file *file, unsigned int flags)
+{
+	char *found;
+
+	if (flags & NEW_FILE_OVERWRITE)
+		return 0;
+	found = contents_find(file->fd);
+	if (!found)
+		return 0;
+	cc_error("%s: contains %s: take another device%s", file->path, found,
+		 flags & NEW_FILE_CAN_OVERWRITE ? ", or --force to overwrite it" : "");
+	free(found);
+	return -1;
+}
+
 /* --force does not extend to mounted devices or to layers of a chain. */
-static int open_existing(struct new_file *file)
+static int open_existing(struct new_file *file, unsigned int flags)
 {
 	struct stat st;
 	int found = file_find(file->dir, path_base(file->path), &st);
@@ -65,11 +82,22 @@ static int open_existing(struct new_file *file)
 		fail_errno(file, "");
 	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		cc_error("%s: neither a regular file nor a block device", file->path);
+	else if (S_ISREG(st.st_mode) && !(flags & NEW_FILE_OVERWRITE))
+		cc_error("%s: was replaced while it was being opened", file->path);
 	else
 		ret = reopen(file, found, &st);
+	if (!ret && S_ISBLK(st.st_mode))
+		ret = check_contents(file, flags);
 	if (found >= 0)
 		close(found);
 	return ret;
+}
+
+static bool is_device(const struct new_file *file)
+{
+	struct stat st;
+
+	return !fstatat(file->dir, path_base(file->path), &st, 0) && S_ISBLK(st.st_mode);
 }
 
 static int open_or_make(struct new_file *file, unsigned int flags)
@@ -79,11 +107,11 @@ static int open_or_make(struct new_file *file, unsigned int flags)
 	file->made = file->fd >= 0;
 	if (file->made)
 		return 0;
-	if (errno == EEXIST && flags & NEW_FILE_OVERWRITE)
-		return open_existing(file);
 	if (errno != EEXIST)
 		return fail_errno(file, "");
-	cc_error("%s: %s: take another name%s", file->path, strerror(errno),
+	if (flags & NEW_FILE_OVERWRITE || is_device(file))
+		return open_existing(file, flags);
+	cc_error("%s: %s: take another name%s", file->path, strerror(EEXIST),
 		 flags & NEW_FILE_CAN_OVERWRITE ? ", or --force to overwrite it" : "");
 	return -1;
 }

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is on a block device.
+ */
+#ifndef COWCHAIN_CONTENTS_H
+#define COWCHAIN_CONTENTS_H
+
+/*
+ * What the block device that is open for reading contains, as words for a message: "ext4 with the
+ * label 'x'", or data of an unknown kind. NULL if it seems to be empty. Caller frees.
+ */
+char *contents_find(int fd);
+
+#endif
