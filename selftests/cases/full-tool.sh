@@ -30,7 +30,7 @@ tool_stream() {
 	cowchain stream cct --base none --force
 	wait_state cct paused
 	eq "$S_IO" nospace io-status
-	tool_fails 1 'make room.*small/d.qcow2 has [0-9.]+[BKM] free' wait cct --quiet
+	tool_fails 5 'make room.*small/d.qcow2 has [0-9.]+[BKM] free' wait cct --quiet
 	make_room
 	cowchain job cct resume
 	cowchain wait cct --quiet

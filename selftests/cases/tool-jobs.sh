@@ -58,6 +58,7 @@ job() {
 	eq "$S_LAYERS" 4 layers
 	tool_fails 1 . job cct cancel
 	tool_fails 1 . wait no-such-device
+	tool_fails 4 'was cancelled' wait cct
 	detached
 	keep compare d.qcow2 model.raw
 }
@@ -101,17 +102,17 @@ interrupted_stays() {
 	wait_state cct paused
 	again
 	matches "$OUT" 'paused.*job cct resume' "output of attach"
-	tool_fails 1 'paused.*job cct resume' wait cct --quiet --timeout 2
+	tool_fails 124 'paused.*job cct resume' wait cct --quiet --timeout 2
 	cowchain job cct resume
 	wait_state cct running
 	again --no-auto-resume
-	tool_fails 1 'job cct resume' wait cct --quiet
+	tool_fails 5 'job cct resume' wait cct --quiet
 	# without its base
 	cowchain detach cct
 	wait_for 30 no_loops
 	OUT=$(cowchain attach cct --ignore-identity --layer "raw:$T/model.raw" --layer "qcow2:$T/d.qcow2" 2>&1)
 	matches "$OUT" 'cannot be continued.*job cct cancel' "output of attach"
-	tool_fails 1 'job cct cancel' wait cct --quiet
+	tool_fails 5 'job cct cancel' wait cct --quiet
 	cowchain job cct cancel
 	detached
 }

@@ -13,8 +13,16 @@
 
 #define SECTOR_SIZE 512
 
-/* Exit status of the program. */
-enum { CC_OK = 0, CC_FAILED = 1, CC_USAGE = 2 };
+/* Exit status of the program; the last four are those of a wait for a job. */
+enum {
+	CC_OK = 0,
+	CC_FAILED = 1,
+	CC_USAGE = 2,
+	CC_JOB_FAILED = 3,
+	CC_JOB_CANCELLED = 4,
+	CC_JOB_STOPPED = 5,	/* does not go on by itself */
+	CC_TIMEOUT = 124,	/* as of timeout(1) */
+};
 
 /* Set by --debug. */
 extern bool cc_debug_on;

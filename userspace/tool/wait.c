@@ -125,7 +125,7 @@ static int judge_created(const char *name, const struct target_job *job, struct 
 	end_line(p);
 	cc_error("%s: the job was interrupted and does not continue by itself: 'cowchain job %s resume' continues it or reports why it cannot, 'cowchain job %s cancel' ends it",
 		 name, shell_word(name), shell_word(name));
-	return CC_FAILED;
+	return CC_JOB_STOPPED;
 }
 
 /* Say that the job is paused, but keep waiting: it may be resumed from elsewhere. */
@@ -155,33 +155,33 @@ static int judge(const char *name, const struct target_status *status, struct pr
 		cc_error("%s: the job waits at offset %" PRIu64 ", no space is left below the top: make room, then 'cowchain job %s resume'",
 			 name, job->offset, shell_word(name));
 		space_note_full(name);
-		return CC_FAILED;
+		return CC_JOB_STOPPED;
 	}
 	if (job_stopped_by_error(job)) {
 		cc_error("%s: the job was stopped at offset %" PRIu64 " by an error (%s, %s): fix the cause, then 'cowchain job %s resume'",
 			 name, job->offset, job->io_status,
 			 job->error ? strerror(job->error) : "no errno", shell_word(name));
 		space_note_full(name);
-		return CC_FAILED;
+		return CC_JOB_STOPPED;
 	}
 	if (!job_concluded(job))
 		return judge_created(name, job, p);
 	if (job->error == ECANCELED) {
 		cc_error("%s: the job was cancelled at offset %" PRIu64 "; 'cowchain stream %s' continues there",
 			 name, job->offset, shell_word(name));
-		return CC_FAILED;
+		return CC_JOB_CANCELLED;
 	}
 	if (job->error && !strcmp(status->mode, "ro")) {
 		cc_error("%s: the job failed at offset %" PRIu64 ": %s, and the device has become read-only: fix the cause or make room, then 'cowchain reload %s', which also continues the job",
 			 name, job->offset, strerror(job->error), shell_word(name));
 		space_note_full(name);
-		return CC_FAILED;
+		return CC_JOB_FAILED;
 	}
 	if (job->error || strcmp(job->io_status, "ok")) {
 		cc_error("%s: the job failed at offset %" PRIu64 ": %s (io-status %s); the chain is as it was",
 			 name, job->offset, strerror(job->error ? job->error : EIO), job->io_status);
 		space_note_full(name);
-		return CC_FAILED;
+		return CC_JOB_FAILED;
 	}
 	return CC_OK;
 }
@@ -228,7 +228,7 @@ static int wait_loop(const char *name, int watch, const struct wait_options *opt
 			end_line(p);
 			cc_error("%s: the job is still %s after %u s; it continues", name,
 				 status.job.state, opt->timeout);
-			return CC_FAILED;
+			return CC_TIMEOUT;
 		}
 		ret = dm_watch_wait(watch, next_timeout(opt, deadline, p));
 		if (ret < 0 && ret != -EINTR)
