@@ -54,8 +54,8 @@ tool_copy() {
 	cowchain attach cct d.qcow2
 	DEV=/dev/mapper/cct
 	fill 2048
-	tool_fails 1 'new.qcow2 has [0-9.]+M free.*--force' copy cct small/new.qcow2
-	tool_fails 1 'new.data has [0-9.]+M free.*--force' copy cct new.qcow2 --data-file small/new.data
+	tool_fails 1 'new.qcow2 has [0-9.]+M free.*--force' copy cct small/new.qcow2 --pivot
+	tool_fails 1 'new.data has [0-9.]+M free.*--force' copy cct new.qcow2 --pivot --data-file small/new.data
 	for f in new.qcow2 small/new.qcow2 small/new.data; do
 		[ ! -e "$f" ] || fail "$f was left behind"
 	done
@@ -65,7 +65,7 @@ tool_copy() {
 	status cct
 	eq "$S_LAYERS" 4 layers
 	make_room
-	cowchain copy cct small/new.qcow2 --wait --quiet
+	cowchain copy cct small/new.qcow2 --pivot --wait --quiet
 	status cct
 	eq "$S_LAYERS" 1 layers
 	io verify
@@ -171,7 +171,7 @@ thin_refused() {
 	dev=$(dmsetup info -c --noheadings -o major,minor --separator : cct-thin0)
 	cowchain create new.qcow2 --backing d.qcow2 -F qcow2 --data-file /dev/mapper/cct-thin0 --force
 	tool_fails 1 "layer $dev cannot do nowait I/O.*$dev is /dev/mapper/cct-thin0\\)" \
-		copy cct new.qcow2 --data-file /dev/mapper/cct-thin0
+		copy cct new.qcow2 --pivot --data-file /dev/mapper/cct-thin0
 	cowchain detach cct
 }
 

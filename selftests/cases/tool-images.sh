@@ -48,7 +48,7 @@ copy() {
 	attached
 	io random:20:1
 	chmod 600 d.qcow2
-	cowchain copy cct "$T/new.qcow2" --data-file "$T/new.data" --wait --quiet
+	cowchain copy cct "$T/new.qcow2" --pivot --data-file "$T/new.data" --wait --quiet
 	eq "$(stat -c %a new.qcow2 new.data | xargs)" "600 600" "modes"
 	status cct
 	eq "$S_LAYERS" 1 layers

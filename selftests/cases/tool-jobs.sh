@@ -124,7 +124,7 @@ copy_base() {
 	attached
 	while :; do dmsetup message cct 0 base 0 || true; done >/dev/null 2>&1 &
 	pid=$!
-	out=$(cowchain copy cct "$T/new.qcow2" --wait --quiet 2>&1) || rc=$?
+	out=$(cowchain copy cct "$T/new.qcow2" --pivot --wait --quiet 2>&1) || rc=$?
 	kill $pid
 	wait $pid || true
 	status cct

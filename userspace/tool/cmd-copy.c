@@ -10,24 +10,38 @@
 #include "util.h"
 #include "verbs.h"
 
-static const char *const usage[] = { "NAME NEW [--data-file FILE] [--speed BYTES] [--wait] ...", NULL };
+static const char *const usage[] = { "NAME NEW --pivot [--data-file FILE] [--speed BYTES] [--wait] ...", NULL };
 
-static const struct opt *const options[] = { SNAPSHOT_OPTIONS, JOB_OPTIONS, NULL };
+enum { OPT_PIVOT = OPT_OWN };
+
+static const struct opt opt_pivot = {
+	.id = OPT_PIVOT,
+	.name = "pivot",
+	.help = "needed: from the first moment on, the device lives on NEW, and\n"
+		"there is no way back but another copy",
+};
+
+static const struct opt *const options[] = { &opt_pivot, SNAPSHOT_OPTIONS, JOB_OPTIONS, NULL };
 
 static const char *const examples[] = {
-	"cowchain copy vm /new/vm.qcow2 --data-file /new/vm.raw --speed 50M --wait",
+	"cowchain copy vm /new/vm.qcow2 --pivot --data-file /new/vm.raw --speed 50M --wait",
 	NULL,
 };
 
 struct copy_args {
 	struct snapshot snap;
 	struct job_args job;
+	bool pivot;
 };
 
 static int take_option(int id, const char *value, void *data)
 {
 	struct copy_args *args = data;
 
+	if (id == OPT_PIVOT) {
+		args->pivot = true;
+		return 0;
+	}
 	if (is_job_option(id))
 		return job_args_option("copy", id, value, &args->job);
 	return snapshot_option("copy", id, value, &args->snap);
@@ -102,6 +116,9 @@ static int run(int argc, char **argv)
 		ret = job_args_check("copy", &args.job);
 	if (!ret)
 		ret = snapshot_take_operands("copy", argc, argv, &args.snap);
+	if (!ret && !args.pivot)
+		ret = cc_usage("copy", "this moves the disk: from now on, %s would live on %s. Give --pivot if that is intended. For a backup, take a snapshot, and copy the old top, which does not change any more",
+			       args.snap.name, args.snap.image);
 	if (!ret)
 		ret = copy(&args);
 	snapshot_free(&args.snap);
@@ -111,7 +128,7 @@ static int run(int argc, char **argv)
 const struct verb cmd_copy = {
 	.name = "copy",
 	.usage = usage,
-	.summary = "move the live disk to NEW: snapshot, then stream without a base",
+	.summary = "move the live disk to NEW, where it stays: snapshot, then stream",
 	.operands = snapshot_operands,
 	.options = options,
 	.examples = examples,

@@ -83,6 +83,9 @@ expect 2 'raw:FILE or qcow2:FILE' attach --layer vmdk:base.raw x
 expect 2 'raw:FILE or qcow2:FILE' attach --layer raw:base.raw,data=x x
 expect 2 'give one' stream x --speed 1 --bandwidth 1
 expect 2 '--bytes' stream x --bytes
+expect 2 'moves the disk' copy x new.qcow2 --wait
+expect 2 'copy the old top' copy x new.qcow2
+expect 1 'x' copy x new.qcow2 --pivot
 expect 2 '--speed' stream x --speed fast
 expect 0 '--force' help stream
 expect 0 '--force' help copy
