@@ -16,7 +16,7 @@
 #include "verbs.h"
 
 static const char *const usage[] = {
-	"NEW [--backing FILE --format raw|qcow2] [--size SIZE] ...",
+	"NEW [--backing FILE --backing-format raw|qcow2] [--size SIZE] ...",
 	NULL,
 };
 
@@ -38,8 +38,8 @@ static const struct opt opt_backing = {
 
 static const struct opt opt_format_below = {
 	.id = OPT_FORMAT,
-	.name = "format",
-	.also = "backing-format",
+	.name = "backing-format",
+	.also = "format",
 	.letter = 'F',
 	.value = "FORMAT",
 	.words = FORMAT_WORDS,
@@ -65,7 +65,7 @@ static const struct opt *const options[] = {
 };
 
 static const char *const examples[] = {
-	"cowchain create vm.qcow2 --backing base.raw --format raw",
+	"cowchain create vm.qcow2 --backing base.raw --backing-format raw",
 	"cowchain create vm.qcow2 --size 20G --data-file vm.raw",
 	NULL,
 };
@@ -123,8 +123,8 @@ static int parse(int argc, char **argv, struct args *args)
 	if (!args->backing && !args->size)
 		return cc_usage("create", "--size is needed without --backing");
 	if (!args->backing != !args->format)
-		return cc_usage("create", "--backing and --format go together: a format is never guessed");
-	return args->format ? take_kind("create", "format", args->format, &args->req.backing_kind) : 0;
+		return cc_usage("create", "--backing and --backing-format go together: a format is never guessed");
+	return args->format ? take_kind("create", "backing-format", args->format, &args->req.backing_kind) : 0;
 }
 
 /* Check that the backing file has the given format, and get its size for the new disk. */

@@ -30,7 +30,7 @@ static const struct opt opt_deferred = {
 static const struct opt opt_force = {
 	.id = OPT_FORCE,
 	.name = "force",
-	.letter = 'f',
+	.old_letter = 'f',
 	.help = "fail all I/O of its users; what was not flushed is lost",
 };
 

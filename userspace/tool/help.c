@@ -68,6 +68,8 @@ static int left_width(const struct verb *verb)
 			width = len;
 	}
 	for (opt = verb->options; opt && *opt; opt++) {
+		if ((*opt)->old)
+			continue;
 		words = option_words(*opt);
 		len = strlen(words);
 		if (len > width && len <= LEFT_MAX)
@@ -100,6 +102,8 @@ void help_verb(const struct verb *verb)
 		if (operand->help)
 			print_entry(operand->name, width, operand->help, NULL);
 	for (opt = verb->options; opt && *opt; opt++) {
+		if ((*opt)->old)
+			continue;
 		words = option_words(*opt);
 		print_entry(words, width, (*opt)->help, (*opt)->also);
 		free(words);
@@ -143,6 +147,8 @@ static void list_verb(const struct verb *verb)
 	for (opt = verb->options; opt && *opt; opt++) {
 		const char letter[] = { (*opt)->letter, '\0' };
 
+		if ((*opt)->old)
+			continue;
 		list_option(verb, *opt, "--", (*opt)->name);
 		if ((*opt)->also)
 			list_option(verb, *opt, "--", (*opt)->also);

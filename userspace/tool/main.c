@@ -14,8 +14,40 @@
 
 enum { OPT_COMPLETION = 256 };
 
+/* What is done by another verb or program, or not at all. */
+static const char *instead_of(const char *name)
+{
+	static const char *const hints[][2] = {
+		{ "backup", "take a snapshot, and copy the old top, which does not change any more" },
+		{ "blockcopy", "'cowchain copy' moves a disk" },
+		{ "blockpull", "'cowchain stream' does that" },
+		{ "commit", "data is copied upwards only, by 'cowchain stream'" },
+		{ "convert", "'cowchain copy' moves a live disk; qemu-img converts images" },
+		{ "mount", "'cowchain attach' makes a block device, which can be mounted" },
+		{ "remove", "'cowchain detach' removes a device; images are files" },
+		{ "rename", "'dmsetup rename' does that" },
+		{ "resize", "the size of a disk is fixed: make a larger image, and copy the contents" },
+		{ "show", "see 'cowchain list', 'status' and 'info'" },
+		{ "start", "'cowchain attach' does that" },
+		{ "stop", "'cowchain detach' does that" },
+	};
+	size_t i;
+
+	/* As virsh calls them, too. */
+	if (!strcmp(name, "blockcommit") || !strcmp(name, "blockresize"))
+		name += strlen("block");
+	for (i = 0; i < ARRAY_SIZE(hints); i++)
+		if (!strcmp(name, hints[i][0]))
+			return hints[i][1];
+	return NULL;
+}
+
 static int no_verb(const char *name)
 {
+	const char *hint = instead_of(name);
+
+	if (hint)
+		return cc_usage(NULL, "there is no verb '%s': %s", name, hint);
 	return cc_usage(NULL, "there is no verb '%s'", name);
 }
 

@@ -83,6 +83,7 @@ const struct opt opt_bandwidth = {
 const struct opt opt_bandwidth_bytes = {
 	.id = OPT_BANDWIDTH_BYTES,
 	.name = "bytes",
+	.old = true,
 	.help = "--bandwidth is in bytes",
 };
 
@@ -139,7 +140,7 @@ const struct opt opt_noheadings = {
 const struct opt opt_bytes = {
 	.id = OPT_BYTES,
 	.name = "bytes",
-	.letter = 'b',
+	.old_letter = 'b',
 	.help = "sizes in bytes",
 };
 

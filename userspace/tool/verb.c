@@ -23,6 +23,12 @@ static void add_name(struct option *entry, const struct opt *opt, const char *na
 	entry->val = opt->id;
 }
 
+static void add_letter(struct strbuf *letters, const struct opt *opt, char letter)
+{
+	if (letter)
+		strbuf_addf(letters, "%c%s", letter, opt->value ? ":" : "");
+}
+
 static void parser_init(struct parser *parser, const struct verb *verb)
 {
 	const struct opt *const *opt;
@@ -39,8 +45,8 @@ static void parser_init(struct parser *parser, const struct verb *verb)
 		add_name(&parser->names[nr++], *opt, (*opt)->name);
 		if ((*opt)->also)
 			add_name(&parser->names[nr++], *opt, (*opt)->also);
-		if ((*opt)->letter)
-			strbuf_addf(&letters, "%c%s", (*opt)->letter, (*opt)->value ? ":" : "");
+		add_letter(&letters, *opt, (*opt)->letter);
+		add_letter(&letters, *opt, (*opt)->old_letter);
 	}
 	parser->letters = letters.text;
 }
@@ -57,7 +63,7 @@ static int option_id(const struct verb *verb, int c)
 	const struct opt *const *opt;
 
 	for (opt = verb->options; opt && *opt; opt++)
-		if (c == (*opt)->id || ((*opt)->letter && c == (*opt)->letter))
+		if (c == (*opt)->id || (c && (c == (*opt)->letter || c == (*opt)->old_letter)))
 			return (*opt)->id;
 	return -1;
 }

@@ -23,6 +23,8 @@ enum complete {
  * @name: the name after two dashes.
  * @also: another such name, or NULL.
  * @letter: the letter after one dash, or 0.
+ * @old_letter: one that is still understood, but not shown, since it means something else in other verbs.
+ * @old: so is the whole option.
  * @value: a word in capitals for its value; NULL if it has none.
  * @complete: what completes the value.
  * @words: possible values, separated by blanks, or NULL.
@@ -33,6 +35,8 @@ struct opt {
 	const char *name;
 	const char *also;
 	char letter;
+	char old_letter;
+	bool old;
 	const char *value;
 	enum complete complete;
 	const char *words;

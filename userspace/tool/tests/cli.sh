@@ -66,7 +66,7 @@ for verb in create attach detach reload snapshot base stream copy wait job info;
 	expect 2 "cowchain help $verb" "$verb"
 done
 expect 2 'takes no names' list x
-expect 2 '--format' create x --backing base.raw
+expect 2 '--backing-format' create x --backing base.raw
 expect 2 '--size' create x
 expect 2 'multiple' create x --size 100
 expect 2 'cluster-size' create x --size 1M --cluster-size 64K
@@ -83,9 +83,21 @@ expect 2 'raw:FILE or qcow2:FILE' attach --layer vmdk:base.raw x
 expect 2 'raw:FILE or qcow2:FILE' attach --layer raw:base.raw,data=x x
 expect 2 'give one' stream x --speed 1 --bandwidth 1
 expect 2 '--bytes' stream x --bytes
+# Old spellings: an option means one thing, but what once worked does.
+expect 2 'a device and the new image' copy -q
+expect 1 'x' detach -f x
+expect 1 'x' stream x -b 0
 expect 2 'moves the disk' copy x new.qcow2 --wait
 expect 2 'copy the old top' copy x new.qcow2
 expect 1 'x' copy x new.qcow2 --pivot
+expect 2 'upwards only' commit vm
+expect 2 'upwards only' blockcommit vm
+expect 2 'old top' backup vm
+expect 2 'dmsetup rename' help rename
+shell 'one letter means one option, whatever the verb' \
+	"'$cowchain' --completion | sed -n 's/^verb //p' | while read -r verb; do '$cowchain' help \"\$verb\"; done |
+		sed -n 's/^  \\(-[a-zA-Z]\\), --\\([a-z-]*\\).*/\\1 \\2/p' | sort -u | awk '{ print \$1 }' | uniq -d >letters
+	cat letters; [ ! -s letters ]"
 expect 2 '--speed' stream x --speed fast
 expect 0 '--force' help stream
 expect 0 '--force' help copy
