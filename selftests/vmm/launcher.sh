@@ -305,6 +305,39 @@ disk_errors() {
 	detach disk
 }
 
+it "a full disk pauses the guest until there is room" full_disk
+full_disk() {
+	mkdir "$T/small"
+	mount -t tmpfs -o size=4m small "$T/small"
+	truncate -s 32M "$T/small/disk"
+	guest_part <<-'EOF'
+		dd if=/dev/urandom of=/data bs=1M count=8 2>/dev/null
+		dd if=/data of=/dev/vda bs=1M oflag=direct && echo "guest: written"
+		dd if=/dev/vda bs=1M count=8 iflag=direct 2>/dev/null | cmp - /data && echo "guest: same"
+	EOF
+	launch_bg --disk "$T/small/disk" --cpus 2
+	wait_line 'No space left on device: the guest is paused'
+	mount -o remount,size=32m "$T/small"
+	kill -CONT "$PID"
+	finish poweroff
+	umount "$T/small"
+	said written
+	said same
+}
+
+it "werror=report: a full disk is an error in the guest" full_disk_reported
+full_disk_reported() {
+	mkdir "$T/small"
+	mount -t tmpfs -o size=4m small "$T/small"
+	truncate -s 32M "$T/small/disk"
+	guest_part <<-'EOF'
+		dd if=/dev/zero of=/dev/vda bs=1M count=8 oflag=direct || echo "guest: write error"
+	EOF
+	launch poweroff --disk "$T/small/disk,werror=report"
+	umount "$T/small"
+	said 'write error'
+}
+
 reload_flaky() {
 	dmsetup suspend cct-flaky
 	dmsetup load cct-flaky --table "$1"

@@ -92,18 +92,26 @@ said() {
 	}
 }
 
-# wait_said REGEX [SECONDS]
-wait_said() {
+# wait_line REGEX [SECONDS]: waits until the guest or the launcher has printed that
+wait_line() {
 	local i
 
 	for ((i = 0; i < ${2:-60} * 5; i++)); do
-		if grep -q -a -E -- "guest: $1" "$T/console"; then
+		if grep -q -a -E -- "$1" "$T/console"; then
 			return
 		fi
 		kill -0 "$PID" 2>/dev/null || break
 		sleep 0.2
 	done
-	said "$1"
+	grep -q -a -E -- "$1" "$T/console" || {
+		tail -n 40 "$T/console" | tr -d '\r'
+		fail "/$1/ was not printed"
+	}
+}
+
+# wait_said REGEX [SECONDS]
+wait_said() {
+	wait_line "guest: $1" "${2:-60}"
 }
 
 # tell TEXT... : types a line on the console of the guest

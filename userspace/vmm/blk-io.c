@@ -235,13 +235,18 @@ void blk_io_start(struct blk_io *io, struct blk_task *t)
 {
 	t->done = 0;
 	t->left = t->rq.data;
-	if (t->rq.op != BLK_FLUSH && !t->bounce && !iov_aligned(&t->rq.data, io->lim->memory_align)) {
-		if (!io->nbounce) {
-			task_list_add(&io->waiting, t);
-			return;
-		}
-		t->bounce = io->bounce_pool[--io->nbounce];
+	t->bounced = t->rq.op != BLK_FLUSH && !iov_aligned(&t->rq.data, io->lim->memory_align);
+	blk_io_retry(io, t);
+}
+
+void blk_io_retry(struct blk_io *io, struct blk_task *t)
+{
+	if (t->bounced && !io->nbounce) {
+		task_list_add(&io->waiting, t);
+		return;
 	}
+	if (t->bounced)
+		t->bounce = io->bounce_pool[--io->nbounce];
 	submit(io, t);
 }
 
@@ -250,7 +255,7 @@ void blk_io_continue(struct blk_io *io)
 	while (io->backlog.first && has_room(io, io->backlog.first))
 		give_to_kernel(io, task_list_take(&io->backlog));
 	while (io->waiting.first && io->nbounce)
-		blk_io_start(io, task_list_take(&io->waiting));
+		blk_io_retry(io, task_list_take(&io->waiting));
 }
 
 static bool finish(struct blk_io *io, struct blk_task *t, int error)

@@ -58,6 +58,9 @@ void blk_io_watch(struct blk_io *io, unsigned int file, uint64_t *count, uint64_
 /* Start a read, write or flush. */
 void blk_io_start(struct blk_io *io, struct blk_task *t);
 
+/* Go on with one that has failed, from where it has failed. */
+void blk_io_retry(struct blk_io *io, struct blk_task *t);
+
 /*
  * To be called for a completion of `t`. Returns true if the task is finished, with the result in
  * t->error.

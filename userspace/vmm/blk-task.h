@@ -27,6 +27,7 @@ struct blk_task {
 	struct iov_list left;		/* what remains of rq.data when it is used in place */
 	uint32_t cost;			/* while the kernel has it, see blk-io.c */
 	uint32_t piece;			/* bytes that the kernel has */
+	bool bounced;			/* it goes through a bounce buffer: this one, if it has one */
 	uint8_t *bounce;
 	struct iovec one;		/* for the bounce buffer, or for a part of a buffer */
 };

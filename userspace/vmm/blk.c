@@ -315,12 +315,57 @@ static void watch(struct blk_device *dev, unsigned int file)
 	dev->watches++;
 }
 
+/*
+ * Without room a write can be repeated when there is some, and the guest never knows. A flush must
+ * not be repeated after any other error, nor in the page cache: what it should have made durable
+ * may have been dropped, and the repetition would succeed.
+ */
+static bool is_to_wait(const struct blk_device *dev, const struct blk_task *t)
+{
+	enum blk_on_error what = t->rq.op == BLK_READ ? dev->rerror : dev->werror;
+	bool full = t->error == ENOSPC || t->error == EDQUOT;
+
+	if (!t->error || t->error == EOPNOTSUPP || dev->io.cancelled)
+		return false;
+	if (t->rq.op == BLK_FLUSH && (!full || dev->lim.memory_align == 1))
+		return false;
+	return what == BLK_STOP || (what == BLK_ENOSPC && full);
+}
+
+static void finish_task(struct blk_device *dev, struct blk_task *t)
+{
+	if (!is_to_wait(dev, t)) {
+		complete(t, answer_for(t->error));
+		return;
+	}
+	task_list_add(&dev->parked, t);
+	atomic_store(&dev->stopped_by, t->error);
+	event_signal(dev->pause_fd);
+}
+
+static void retry_parked(struct blk_device *dev, bool resetting)
+{
+	struct blk_task *t, *next = dev->parked.first;
+
+	task_list_init(&dev->parked);
+	while ((t = next)) {
+		next = t->next;
+		/* The driver has given it up. */
+		if (resetting)
+			complete(t, VIRTIO_BLK_S_IOERR);
+		else if (t->rq.op == BLK_DISCARD || t->rq.op == BLK_WRITE_ZEROES)
+			blk_slow_submit(&dev->slow, t);
+		else
+			blk_io_retry(&dev->io, t);
+	}
+}
+
 static void collect_slow(struct blk_device *dev)
 {
 	struct blk_task *t;
 
 	while ((t = blk_slow_collect(&dev->slow)))
-		complete(t, answer_for(t->error));
+		finish_task(dev, t);
 }
 
 /* Findings of one iteration of the loop. */
@@ -337,7 +382,7 @@ static void handle_completion(struct blk_device *dev, uint64_t data, int res, st
 	if (!IS_TAG(data)) {
 		t = (struct blk_task *)(uintptr_t)data;
 		if (blk_io_step(&dev->io, t, res))
-			complete(t, answer_for(t->error));
+			finish_task(dev, t);
 		return;
 	}
 	if (file == FILE_CTL)
@@ -359,6 +404,8 @@ static void cancel_all(struct blk_device *dev)
 	blk_slow_cancel(&dev->slow);
 	while ((t = blk_io_take_cancelled(&dev->io)))
 		complete(t, VIRTIO_BLK_S_IOERR);
+	while ((t = task_list_take(&dev->parked)))
+		complete(t, VIRTIO_BLK_S_IOERR);
 	collect_slow(dev);
 }
 
@@ -379,6 +426,8 @@ static void turn_once(struct blk_device *dev, bool *resetting)
 
 	if (turn.state) {
 		*resetting = is_resetting(dev);
+		if (atomic_exchange(&dev->retry, false))
+			retry_parked(dev, *resetting);
 		look_at_state(dev);
 	}
 	for (unsigned int i = 0; dev->running && !*resetting && turn.kicked >> i; i++)
@@ -492,6 +541,7 @@ int blk_init(struct blk_device *dev, const struct guest_mem *mem, unsigned int n
 	vdev->config_len = CONFIG_LEN;
 	vdev->offered = make_features(&dev->lim, nqueues);
 	atomic_init(&dev->writeback, true);
+	task_list_init(&dev->parked);
 	err = virtio_init(vdev, nqueues);
 	for (unsigned int i = 0; i < nqueues && !err; i++)
 		err = init_queue(dev, i);
@@ -521,6 +571,17 @@ int blk_start(struct blk_device *dev)
 		dev->thread_started = !err;
 	}
 	return err ? say_errno(-err, "cannot start a disk's thread") : 0;
+}
+
+int blk_stopped(struct blk_device *dev)
+{
+	return atomic_exchange(&dev->stopped_by, 0);
+}
+
+void blk_retry(struct blk_device *dev)
+{
+	atomic_store(&dev->retry, true);
+	event_signal(dev->ctl_fd);
 }
 
 void blk_quit(struct blk_device *dev)

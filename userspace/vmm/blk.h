@@ -27,6 +27,13 @@
 struct blk_device;
 struct timespec;
 
+/* What becomes of a request that has failed: the guest gets the error, or is paused. */
+enum blk_on_error {
+	BLK_REPORT,
+	BLK_ENOSPC,			/* paused if there is no room, otherwise it gets the error */
+	BLK_STOP,
+};
+
 struct blk_queue {
 	struct blk_device *dev;
 	unsigned int index;
@@ -44,8 +51,14 @@ struct blk_device {
 	bool is_blockdev;
 	_Atomic bool writeback;		/* in the configuration; false: writes are durable */
 
-	int ctl_fd;			/* wakes the thread for the two below, or a start */
+	/* Set before the start: */
+	enum blk_on_error rerror, werror;
+	int pause_fd;			/* signalled when a request waits for blk_retry() */
+
+	int ctl_fd;			/* wakes the thread for a start, or what follows */
 	_Atomic bool quit;
+	_Atomic bool retry;
+	_Atomic int stopped_by;		/* errno of the last request that waits; 0: reported */
 
 	/* Used by the thread of the disk only: */
 	pthread_t thread;
@@ -56,6 +69,7 @@ struct blk_device {
 	bool running;			/* between start and reset by the driver */
 	bool broken;			/* the driver has broken a rule since the start */
 	bool can_flush;			/* FLUSH was negotiated */
+	struct task_list parked;	/* failed, and to be tried again; they are in flight */
 	unsigned int in_flight;
 	unsigned int watches;		/* eventfds that the ring is reading */
 	uint64_t ctl_count, slow_count;
@@ -64,6 +78,12 @@ struct blk_device {
 /* Make a virtio device of an opened disk. Returns 0, or -errno after a message. */
 int blk_init(struct blk_device *dev, const struct guest_mem *mem, unsigned int nqueues);
 int blk_start(struct blk_device *dev);
+
+/* The error for which the guest is to be paused, if there is a new one; 0 if not. */
+int blk_stopped(struct blk_device *dev);
+
+/* Try the requests again for which it was. */
+void blk_retry(struct blk_device *dev);
 
 /*
  * Tell the threads to end: what the kernel has is finished, everything else is answered with an

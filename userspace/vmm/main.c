@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "acpi.h"
@@ -51,6 +53,8 @@ struct machine {
 	struct virtio_pci blk_pci[VM_MAX_DISKS];
 	unsigned int ndisks;			/* how many are set up */
 	int control;				/* what the supervisor tells */
+	pid_t supervisor;
+	int pause_fd;				/* eventfd of all disks */
 };
 
 /* Everything that has a name. The processes of the guest use only this. */
@@ -62,8 +66,13 @@ static int open_all(struct machine *m)
 	m->console_fd = o->console_file ? console_open(o->console_file) : STDOUT_FILENO;
 	if (m->console_fd < 0)
 		return m->console_fd;
-	for (unsigned int i = 0; i < o->ndisks && !err; i++)
-		err = blk_open(&m->blk[i], o->disk[i].path, o->disk[i].readonly, o->disk[i].serial);
+	for (unsigned int i = 0; i < o->ndisks && !err; i++) {
+		const struct disk_option *d = &o->disk[i];
+
+		err = blk_open(&m->blk[i], d->path, d->readonly, d->serial);
+		m->blk[i].rerror = d->rerror;
+		m->blk[i].werror = d->werror;
+	}
 	if (!err)
 		err = boot_open(&m->kernel, o->kernel);
 	if (!err && o->initrd)
@@ -74,8 +83,10 @@ static int open_all(struct machine *m)
 static int add_disks(struct machine *m)
 {
 	for (unsigned int i = 0; i < m->opt.ndisks; i++) {
-		int err = blk_init(&m->blk[i], &m->vm.mem, m->opt.ncpus);
+		int err;
 
+		m->blk[i].pause_fd = m->pause_fd;
+		err = blk_init(&m->blk[i], &m->vm.mem, m->opt.ncpus);
 		if (!err)
 			err = virtio_pci_attach(&m->blk_pci[i], &m->blk[i].vdev, &m->pci,
 						&m->vm.irq,
@@ -114,6 +125,9 @@ static int build(struct machine *m)
 	input_init(&m->input, &m->uart, !m->opt.console_file);
 	power_attach(&m->power, &m->vm, &m->uart);
 	pci_init(&m->pci, &m->vm.pio, &m->vm.mmio);
+	m->pause_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->pause_fd < 0)
+		return say_errno(errno, "eventfd");
 	err = add_disks(m);
 	return err ? err : load(m);
 }
@@ -133,8 +147,34 @@ static int start(struct machine *m)
 	return err;
 }
 
+/* A disk has a request that has to wait for the user. */
+static void pause_guest(struct machine *m)
+{
+	event_clear(m->pause_fd);
+	for (unsigned int i = 0; i < m->ndisks; i++) {
+		int err = blk_stopped(&m->blk[i]);
+
+		if (err)
+			say_guest("%s: %s: the guest is paused; remedy that, then send SIGCONT to %d",
+				  m->opt.disk[i].path, strerror(err), m->supervisor);
+	}
+	vcpu_pause_all(&m->vm);
+}
+
+static void continue_guest(struct machine *m)
+{
+	if (!atomic_load(&m->vm.paused))
+		return;
+	say_guest("the guest continues");
+	for (unsigned int i = 0; i < m->ndisks; i++)
+		blk_retry(&m->blk[i]);
+	vcpu_resume_all(&m->vm);
+}
+
+/* A guest that is paused could not react. Perhaps there is room by now. */
 static void press_button(struct machine *m)
 {
+	continue_guest(m);
 	if (power_button(&m->power))
 		return;
 	say("the guest does not listen to the power button: ending it");
@@ -152,6 +192,9 @@ static void obey(struct machine *m, char what)
 		break;
 	case TELL_TIMEOUT:
 		vm_end(&m->vm, END_TIMEOUT);
+		break;
+	case TELL_CONTINUE:
+		continue_guest(m);
 		break;
 	}
 }
@@ -174,16 +217,19 @@ static void run(struct machine *m)
 	struct pollfd p[] = {
 		{ .fd = m->vm.end_fd, .events = POLLIN },
 		{ .fd = m->control, .events = POLLIN },
+		{ .fd = m->pause_fd, .events = POLLIN },
 		{ .events = POLLIN },
 	};
 
 	while (!vm_ending(&m->vm)) {
-		p[2].fd = input_fd(&m->input);
+		p[3].fd = input_fd(&m->input);
 		if (poll(p, ARRAY_SIZE(p), input_wait_ms(&m->input)) < 0)
 			continue;
 		if (p[1].revents)
 			listen_to_supervisor(m);
-		if (!input_turn(&m->input, p[2].revents))
+		if (p[2].revents)
+			pause_guest(m);
+		if (!input_turn(&m->input, p[3].revents))
 			vm_end(&m->vm, END_STOPPED);
 	}
 }
@@ -210,6 +256,7 @@ static int run_guest(void *arg, int control)
 	struct machine *m = arg;
 
 	m->control = control;
+	m->supervisor = getppid();
 	if (build(m))
 		return END_ERROR;
 	if (start(m))

@@ -33,8 +33,10 @@ static const char help[] =
 "  --append STRING     added to the command line, which is \"console=ttyS0 panic=-1\"\n"
 "  --memory MIB        memory of the guest (default: 512)\n"
 "  --cpus N            processors of the guest, 1 to 16 (default: 1)\n"
-"  --disk PATH[,readonly][,serial=S]\n"
-"                      a disk, up to 8 times; the guest sees vda, vdb, ...\n"
+"  --disk PATH[,readonly][,serial=S][,rerror=E][,werror=E]\n"
+"                      a disk, up to 8 times; the guest sees vda, vdb, ...; when a read\n"
+"                      or write fails: report it, or stop (pause) the guest, or stop it if\n"
+"                      there is no space: enospc (default: rerror=report, werror=enospc)\n"
 "  --console stdio|file:FILE\n"
 "                      where the guest's serial console is (default: stdio)\n"
 "  --console-max MIB   size at which FILE starts over, 0 for no limit (default: 64)\n"
@@ -46,6 +48,7 @@ static const char help[] =
 "  --help, --version\n"
 "\n"
 "Ctrl-A x ends the guest, Ctrl-A Ctrl-A sends one Ctrl-A.\n"
+"SIGCONT continues a paused guest.\n"
 "SIGTERM presses the guest's power button, a second one ends it.\n"
 "Exit status: 0 guest powered off, 3 rebooted, 4 panicked, 5 crashed, 6 stopped from\n"
 "outside, 124 timeout; 1 the launcher failed, 2 wrong usage.\n";
@@ -93,23 +96,43 @@ static unsigned long parse_number(const char *name, const char *arg, unsigned lo
 	return val;
 }
 
+static int parse_on_error(enum blk_on_error *e, const char *word)
+{
+	static const char *const words[] = {
+		[BLK_REPORT] = "report", [BLK_ENOSPC] = "enospc", [BLK_STOP] = "stop",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!strcmp(word, words[i])) {
+			*e = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 /* Parse from the end, since a path may contain commas. */
 int parse_disk(struct disk_option *d, char *arg)
 {
 	char *comma;
+	int err = 0;
 
-	memset(d, 0, sizeof(*d));
+	*d = (struct disk_option) { .rerror = BLK_REPORT, .werror = BLK_ENOSPC };
 	while ((comma = strrchr(arg, ','))) {
 		if (!strcmp(comma + 1, "readonly"))
 			d->readonly = true;
 		else if (!strncmp(comma + 1, "serial=", 7))
 			d->serial = comma + 8;
+		else if (!strncmp(comma + 1, "rerror=", 7))
+			err |= parse_on_error(&d->rerror, comma + 8);
+		else if (!strncmp(comma + 1, "werror=", 7))
+			err |= parse_on_error(&d->werror, comma + 8);
 		else
 			break;
 		*comma = '\0';
 	}
 	d->path = arg;
-	if (!*arg || (d->serial && (!*d->serial || strlen(d->serial) > BLK_ID_BYTES)))
+	if (err || !*arg || (d->serial && (!*d->serial || strlen(d->serial) > BLK_ID_BYTES)))
 		return -EINVAL;
 	return 0;
 }
@@ -121,7 +144,7 @@ static void add_disk(struct options *o, char *arg)
 		wrong_usage();
 	}
 	if (parse_disk(&o->disk[o->ndisks++], arg)) {
-		say("--disk takes PATH[,readonly][,serial=S], S of 1 to %u characters",
+		say("--disk takes PATH[,readonly][,serial=S][,rerror=E][,werror=E], S of 1 to %u characters, E of report, enospc, stop",
 		    BLK_ID_BYTES);
 		wrong_usage();
 	}

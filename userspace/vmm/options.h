@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "blk.h"
 #include "privileges.h"
 #include "supervisor.h"
 #include "vm.h"
@@ -16,6 +17,7 @@ struct disk_option {
 	char *path;
 	const char *serial;		/* or NULL */
 	bool readonly;
+	enum blk_on_error rerror, werror;
 };
 
 struct options {
@@ -39,7 +41,7 @@ struct options {
  */
 void options_parse(struct options *o, int argc, char **argv);
 
-/* Parse PATH[,readonly][,serial=S] in place. Returns 0 or -EINVAL. */
+/* Parse PATH[,readonly][,serial=S][,rerror=E][,werror=E] in place. Returns 0 or -EINVAL. */
 int parse_disk(struct disk_option *d, char *arg);
 
 #endif

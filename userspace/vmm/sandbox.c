@@ -30,7 +30,7 @@ static const int common_calls[] = {
 };
 
 static const int main_calls[] = {
-	SCMP_SYS(read), SCMP_SYS(close), SCMP_SYS(fdatasync), SCMP_SYS(fstat), SCMP_SYS(lseek),
+	SCMP_SYS(read), SCMP_SYS(close), SCMP_SYS(fdatasync), SCMP_SYS(lseek),
 };
 
 static const int disk_calls[] = { SCMP_SYS(io_uring_enter) };
@@ -38,7 +38,7 @@ static const int disk_calls[] = { SCMP_SYS(io_uring_enter) };
 static const int slow_calls[] = { SCMP_SYS(fallocate), SCMP_SYS(fdatasync) };
 
 static const unsigned long vcpu_ioctls[] = {
-	KVM_RUN, KVM_SET_GSI_ROUTING, KVM_IRQFD, KVM_IOEVENTFD, KVM_IRQ_LINE,
+	KVM_RUN, KVM_SET_GSI_ROUTING, KVM_IRQFD, KVM_IOEVENTFD, KVM_IRQ_LINE, KVM_KVMCLOCK_CTRL,
 };
 static const unsigned long main_ioctls[] = { KVM_IRQ_LINE };
 static const unsigned long slow_ioctls[] = { BLKDISCARD, BLKZEROOUT };

@@ -163,6 +163,22 @@ static void handle_exit(struct vcpu *vcpu)
 	}
 }
 
+/* The guest need not conclude from the time that has passed that a processor hangs. */
+static void wait_while_paused(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	if (!atomic_load(&vm->paused))
+		return;
+	pthread_mutex_lock(&vm->pause_lock);
+	vm->nwaiting++;
+	while (atomic_load(&vm->paused) && !vm_ending(vm))
+		pthread_cond_wait(&vm->pause_cond, &vm->pause_lock);
+	vm->nwaiting--;
+	pthread_mutex_unlock(&vm->pause_lock);
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -170,6 +186,7 @@ static void *vcpu_thread(void *arg)
 
 	sandbox_enter(SANDBOX_VCPU);
 	while (!vm_ending(vm)) {
+		wait_while_paused(vcpu);
 		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
 			handle_exit(vcpu);
 		} else if (errno != EINTR && errno != EAGAIN) {
@@ -200,6 +217,45 @@ int vcpu_start_all(struct vm *vm)
 	return 0;
 }
 
+static void set_immediate_exit(struct vm *vm, uint8_t val)
+{
+	for (unsigned int i = 0; i < vm->ncpus; i++)
+		if (vm->vcpu[i].started)
+			__atomic_store_n(&vm->vcpu[i].run->immediate_exit, val, __ATOMIC_SEQ_CST);
+}
+
+static void kick_started(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->ncpus; i++)
+		if (vm->vcpu[i].started)
+			pthread_kill(vm->vcpu[i].thread, KICK_SIGNAL);
+}
+
+/*
+ * As at the end: immediate_exit closes the window between the check and KVM_RUN, and one signal is
+ * enough, because whatever other system call it hits is followed by the check.
+ */
+void vcpu_pause_all(struct vm *vm)
+{
+	atomic_store(&vm->paused, true);
+	set_immediate_exit(vm, 1);
+	kick_started(vm);
+}
+
+static void wake_paused(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->pause_lock);
+	pthread_cond_broadcast(&vm->pause_cond);
+	pthread_mutex_unlock(&vm->pause_lock);
+}
+
+void vcpu_resume_all(struct vm *vm)
+{
+	set_immediate_exit(vm, 0);
+	atomic_store(&vm->paused, false);
+	wake_paused(vm);
+}
+
 /*
  * Signal all remaining threads, give them a moment, and return whether any is left. Signal all of
  * them, because one may wait for a lock, which a signal does not interrupt, while another one holds
@@ -210,9 +266,7 @@ static bool kick_all(struct vm *vm)
 	struct timespec until;
 	bool left = false;
 
-	for (unsigned int i = 0; i < vm->ncpus; i++)
-		if (vm->vcpu[i].started)
-			pthread_kill(vm->vcpu[i].thread, KICK_SIGNAL);
+	kick_started(vm);
 	until = in_ms(50);
 	for (unsigned int i = 0; i < vm->ncpus; i++) {
 		struct vcpu *vcpu = &vm->vcpu[i];
@@ -232,9 +286,8 @@ static bool kick_all(struct vm *vm)
  */
 void vcpu_stop_all(struct vm *vm)
 {
-	for (unsigned int i = 0; i < vm->ncpus; i++)
-		if (vm->vcpu[i].started)
-			__atomic_store_n(&vm->vcpu[i].run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	set_immediate_exit(vm, 1);
+	wake_paused(vm);
 	while (kick_all(vm))
 		;
 }

@@ -26,6 +26,13 @@ struct vcpu {
 /* entry: the address at which the boot processor starts. Returns 0, or -errno after a message. */
 int vcpu_create_all(struct vm *vm, uint64_t entry);
 int vcpu_start_all(struct vm *vm);
+/*
+ * Pause the guest: no processor runs until vcpu_resume_all(), or the end. Its disks go on. By the
+ * main thread, as the next one.
+ */
+void vcpu_pause_all(struct vm *vm);
+void vcpu_resume_all(struct vm *vm);
+
 void vcpu_stop_all(struct vm *vm);
 
 #endif

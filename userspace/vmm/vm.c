@@ -123,6 +123,8 @@ int vm_create(struct vm *vm, uint64_t mem_bytes, unsigned int ncpus)
 	int err;
 
 	vm->ncpus = ncpus;
+	pthread_mutex_init(&vm->pause_lock, NULL);
+	pthread_cond_init(&vm->pause_cond, NULL);
 	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (vm->end_fd < 0)
 		return say_errno(errno, "eventfd");

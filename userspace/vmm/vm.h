@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bus.h"
@@ -47,6 +48,10 @@ struct vm {
 	struct bus mmio;
 	struct irq_router irq;
 	struct vcpu *vcpu;
+	pthread_mutex_t pause_lock;	/* of the next two */
+	pthread_cond_t pause_cond;
+	unsigned int nwaiting;		/* processors that are paused */
+	_Atomic bool paused;
 	_Atomic int end;	/* enum vm_end; END_NONE while the guest runs */
 	int end_fd;		/* eventfd, signalled when `end` is set */
 };

@@ -67,6 +67,7 @@ int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n)
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int at_gate;
 static _Atomic off_t gate_len;		/* of the last one there */
+static _Atomic int gate_error;		/* what the calls return, if it is not 0 */
 
 int __real_fallocate64(int fd, int mode, off_t off, off_t len);
 int __wrap_fallocate64(int fd, int mode, off_t off, off_t len);
@@ -78,7 +79,8 @@ int __wrap_fallocate64(int fd, int mode, off_t off, off_t len)
 	atomic_store(&gate_len, len);
 	atomic_fetch_add(&at_gate, 1);
 	pthread_mutex_lock(&gate);
-	ret = __real_fallocate64(fd, mode, off, len);
+	errno = atomic_load(&gate_error);
+	ret = errno ? -1 : __real_fallocate64(fd, mode, off, len);
 	pthread_mutex_unlock(&gate);
 	return ret;
 }
@@ -92,7 +94,7 @@ int __wrap_fallocate64(int fd, int mode, off_t off, off_t len)
 struct fixture {
 	struct driver d;
 	struct blk_device blk;
-	int call, config_call;
+	int call, config_call, pause;
 	char path[64];
 	int fd;				/* the same file, apart from the device */
 };
@@ -132,8 +134,10 @@ static void bring_up(struct fixture *f, uint64_t features)
 
 static int start_device(struct fixture *f, bool readonly)
 {
-	return blk_open(&f->blk, f->path, readonly, "unit-test") ||
-	       blk_init(&f->blk, &f->d.mem, 1) || blk_start(&f->blk);
+	if (blk_open(&f->blk, f->path, readonly, "unit-test"))
+		return -1;
+	f->blk.pause_fd = f->pause;
+	return blk_init(&f->blk, &f->d.mem, 1) || blk_start(&f->blk);
 }
 
 static int setup_files(void **state)
@@ -146,6 +150,7 @@ static int setup_files(void **state)
 	f->fd = mkstemp(f->path);
 	f->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->config_call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	f->pause = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return f->fd < 0 || ftruncate(f->fd, DISK_BYTES);
 }
 
@@ -168,6 +173,7 @@ static int teardown_files(void **state)
 	close(f->fd);
 	close(f->call);
 	close(f->config_call);
+	close(f->pause);
 	unlink(f->path);
 	driver_free(&f->d);
 	free(f);
@@ -836,6 +842,115 @@ static void file_gets_shorter(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, DATA(0), 4096), VIRTIO_BLK_S_OK);
 }
 
+static void offer_read(struct fixture *f, uint64_t gpa, uint32_t len)
+{
+	fill(f, 0, VIRTIO_BLK_T_IN, DISK_BYTES / 512 - len / 512, gpa, len);
+	offer(&f->d, 0);
+	kick(f);
+}
+
+/* A request that has failed waits, and goes on from where it has failed. */
+static void stop_read(struct fixture *f, uint64_t gpa, uint32_t len)
+{
+	uint8_t *want = malloc(len);
+
+	pattern(want, len, 3);
+	assert_int_equal(pwrite(f->fd, want, len, DISK_BYTES - len), len);
+	f->blk.rerror = BLK_STOP;
+	assert_int_equal(ftruncate(f->fd, DISK_BYTES - len / 2), 0);
+	offer_read(f, gpa, len);
+	wait_event(f->pause);
+	assert_int_equal(blk_stopped(&f->blk), EIO);
+	assert_int_equal(blk_stopped(&f->blk), 0);
+	assert_int_equal(used_count(&f->d), 0);
+	/* nothing has changed yet */
+	blk_retry(&f->blk);
+	wait_event(f->pause);
+	assert_int_equal(blk_stopped(&f->blk), EIO);
+	assert_int_equal(used_count(&f->d), 0);
+
+	assert_int_equal(ftruncate(f->fd, DISK_BYTES), 0);
+	memset(want + len / 2, 0, len / 2);
+	blk_retry(&f->blk);
+	wait_used(f, 1);
+	assert_int_equal(answer(f, 0), VIRTIO_BLK_S_OK);
+	assert_memory_equal(at(&f->d, gpa), want, len);
+	assert_int_equal(f->blk.io.nbounce, BOUNCE_BUFFERS);
+	free(want);
+}
+
+static void stops_at_an_error(void **state)
+{
+	stop_read(*state, DATA_GPA, 512 * 1024);
+}
+
+static void stops_at_an_error_misaligned(void **state)
+{
+	stop_read(*state, DATA_GPA + 1, BOUNCE_BYTES * 3);
+}
+
+/* At the end it does not wait any more, nor does it at a reset. */
+static void stopped_for_good(void **state)
+{
+	struct fixture *f = *state;
+
+	f->blk.rerror = BLK_STOP;
+	assert_int_equal(ftruncate(f->fd, DISK_BYTES / 2), 0);
+	offer_read(f, DATA_GPA, 4096);
+	wait_event(f->pause);
+	write_status(f, 0);
+	blk_retry(&f->blk);
+	WAIT_UNTIL(!read_status(f));
+	assert_int_equal(f->blk.in_flight, 0);
+
+	memset(f->d.avail, 0, 4096);
+	memset(f->d.used, 0, 4096);
+	f->d.seen = f->d.kicked = 0;
+	bring_up(f, f->blk.vdev.offered);
+	offer_read(f, DATA_GPA, 4096);
+	wait_event(f->pause);
+	blk_quit(&f->blk);
+	WAIT_UNTIL(used_count(&f->d) == 1);
+	assert_int_equal(answer(f, 0), VIRTIO_BLK_S_IOERR);
+}
+
+static void offer_zeroing(struct fixture *f)
+{
+	*(struct virtio_blk_discard_write_zeroes *)at(&f->d, DATA(0)) =
+		(struct virtio_blk_discard_write_zeroes) { 0, 8, 0 };
+	fill(f, 0, VIRTIO_BLK_T_WRITE_ZEROES, 0, DATA(0), 16);
+	offer(&f->d, 0);
+	kick(f);
+}
+
+/* By default a write waits for room, but nothing else. */
+static void stops_without_room(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!f->blk.lim.max_write_zeroes)
+		skip();
+	f->blk.werror = BLK_ENOSPC;
+	atomic_store(&gate_error, EIO);
+	offer_zeroing(f);
+	wait_used(f, 1);
+	assert_int_equal(answer(f, 0), VIRTIO_BLK_S_IOERR);
+	atomic_store(&gate_error, ENOSPC);
+	offer_zeroing(f);
+	wait_event(f->pause);
+	assert_int_equal(blk_stopped(&f->blk), ENOSPC);
+	atomic_store(&gate_error, 0);
+	blk_retry(&f->blk);
+	wait_used(f, 1);
+	assert_int_equal(answer(f, 0), VIRTIO_BLK_S_OK);
+	f->blk.werror = BLK_REPORT;
+	atomic_store(&gate_error, ENOSPC);
+	offer_zeroing(f);
+	wait_used(f, 1);
+	atomic_store(&gate_error, 0);
+	assert_int_equal(answer(f, 0), VIRTIO_BLK_S_IOERR);
+}
+
 static void locks_and_refusals(void **state)
 {
 	struct fixture *f = *state;
@@ -863,7 +978,9 @@ int main(void)
 		T(broken_again_and_again), F(offered_before_the_start),
 		F(free_when_stopped), T(request_without_answer), T(ring_outside_memory),
 		T(features_need_version_1), T(write_through_by_configuration), T(configuration),
-		F(readonly_disk), T(file_gets_shorter), T(locks_and_refusals),
+		F(readonly_disk), T(file_gets_shorter), T(stops_at_an_error),
+		T(stops_at_an_error_misaligned), T(stopped_for_good), T(stops_without_room),
+		T(locks_and_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,6 +267,9 @@ static void nobody_there(void **state)
 #define FAKE_FD		1000		/* of processor 0; not an open file */
 #define DATA_OFFSET	4096
 
+static bool silent;			/* they do nothing at all */
+static _Atomic unsigned int runs;
+
 static unsigned int io_count;		/* bytes printed by a fake instruction */
 static _Atomic unsigned int printing;	/* processors that returned with output */
 
@@ -290,9 +293,24 @@ int __wrap_ioctl(int fd, unsigned long request, void *arg)
 	unsigned int id = fd - FAKE_FD;
 	struct kvm_run *run;
 
+	if (request == KVM_KVMCLOCK_CTRL)
+		return 0;
 	if (request != KVM_RUN)
 		return __real_ioctl(fd, request, arg);
 	run = vm.vcpu[id].run;
+	if (silent) {
+		/* The first one is in a loop without exits. */
+		do {
+			usleep(100);
+		} while (!id && !__atomic_load_n(&run->immediate_exit, __ATOMIC_SEQ_CST));
+		if (__atomic_load_n(&run->immediate_exit, __ATOMIC_SEQ_CST)) {
+			errno = EINTR;
+			return -1;
+		}
+		run->exit_reason = KVM_EXIT_INTR;
+		atomic_fetch_add(&runs, 1);
+		return 0;
+	}
 	while (id != vm.ncpus - 1 && !console_taken())
 		usleep(1000);
 	if (__atomic_load_n(&run->immediate_exit, __ATOMIC_SEQ_CST)) {
@@ -309,6 +327,21 @@ int __wrap_ioctl(int fd, unsigned long request, void *arg)
 	return 0;
 }
 
+static void make_cpus(unsigned int ncpus, unsigned int count)
+{
+	struct vcpu *vcpu = calloc(ncpus, sizeof(*vcpu));
+
+	vm.ncpus = ncpus;
+	vm.vcpu = vcpu;
+	for (unsigned int i = 0; i < ncpus; i++) {
+		vcpu[i].vm = &vm;
+		vcpu[i].id = i;
+		vcpu[i].fd = FAKE_FD + i;
+		vcpu[i].run = calloc(1, DATA_OFFSET + count);
+	}
+	assert_int_equal(vcpu_start_all(&vm), 0);
+}
+
 /* A full, blocking pipe without a reader. */
 static void block_the_console(void)
 {
@@ -321,20 +354,10 @@ static void block_the_console(void)
 
 static void start_printing(unsigned int ncpus, unsigned int count)
 {
-	struct vcpu *vcpu = calloc(ncpus, sizeof(*vcpu));
-
 	block_the_console();
 	io_count = count;
 	atomic_store(&printing, 0);
-	vm.ncpus = ncpus;
-	vm.vcpu = vcpu;
-	for (unsigned int i = 0; i < ncpus; i++) {
-		vcpu[i].vm = &vm;
-		vcpu[i].id = i;
-		vcpu[i].fd = FAKE_FD + i;
-		vcpu[i].run = calloc(1, DATA_OFFSET + count);
-	}
-	assert_int_equal(vcpu_start_all(&vm), 0);
+	make_cpus(ncpus, count);
 	while (atomic_load(&printing) < ncpus)
 		usleep(1000);
 	usleep(100 * 1000);	/* the console is reached shortly after */
@@ -350,6 +373,63 @@ static void stop_printing(void)
 	for (unsigned int i = 0; i < vm.ncpus; i++)
 		free(vm.vcpu[i].run);
 	free(vm.vcpu);
+}
+
+static unsigned int waiting_cpus(void)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&vm.pause_lock);
+	n = vm.nwaiting;
+	pthread_mutex_unlock(&vm.pause_lock);
+	return n;
+}
+
+static void expect_running(void)
+{
+	unsigned int before = atomic_load(&runs);
+
+	alarm(20);
+	while (atomic_load(&runs) < before + 100)
+		usleep(1000);
+	alarm(0);
+}
+
+static void expect_paused(void)
+{
+	unsigned int before;
+
+	vcpu_pause_all(&vm);
+	alarm(20);
+	while (waiting_cpus() < vm.ncpus)
+		usleep(1000);
+	alarm(0);
+	before = atomic_load(&runs);
+	usleep(20 * 1000);
+	assert_int_equal(atomic_load(&runs), before);
+}
+
+/* Paused, continued, paused again and then ended, and also ended right after they were paused. */
+static void pauses(void **state)
+{
+	(void)state;
+	silent = true;
+	make_cpus(3, 0);
+	expect_running();
+	for (int i = 0; i < 20; i++) {
+		expect_paused();
+		vcpu_resume_all(&vm);
+		expect_running();
+	}
+	expect_paused();
+	stop_printing();
+
+	atomic_store(&vm.paused, false);
+	atomic_store(&vm.end, END_NONE);
+	make_cpus(3, 0);
+	vcpu_pause_all(&vm);
+	stop_printing();
+	silent = false;
 }
 
 /* One is in write(), the others wait for it: all have to end, whichever comes first. */
@@ -523,6 +603,8 @@ static void expect_disk(const char *arg, const char *path, const char *serial, b
 	assert_int_equal(parse_disk(&d, copy), 0);
 	assert_string_equal(d.path, path);
 	assert_int_equal(d.readonly, readonly);
+	assert_int_equal(d.werror, BLK_ENOSPC);
+	assert_int_equal(d.rerror, BLK_REPORT);
 	if (serial)
 		assert_string_equal(d.serial, serial);
 	else
@@ -533,8 +615,10 @@ static void expect_disk(const char *arg, const char *path, const char *serial, b
 static void disks(void **state)
 {
 	static const char *const bad[] = {
-		"", ",readonly", "x,serial=", "x,serial=123456789012345678901",
+		"", ",readonly", "x,serial=", "x,serial=123456789012345678901", "x,werror=",
+		"x,werror=ignore", "x,rerror=st,readonly",
 	};
+	char errors[] = "a,werror=stop,rerror=enospc,readonly";
 	struct disk_option d;
 
 	(void)state;
@@ -544,6 +628,9 @@ static void disks(void **state)
 	expect_disk("a,readonly,serial=S1", "a", "S1", true);
 	expect_disk("a,b.img", "a,b.img", NULL, false);
 	expect_disk("a,readonly,b", "a,readonly,b", NULL, false);
+	assert_int_equal(parse_disk(&d, errors), 0);
+	assert_int_equal(d.werror, BLK_STOP);
+	assert_int_equal(d.rerror, BLK_ENOSPC);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		char *copy = strdup(bad[i]);
 
@@ -560,7 +647,7 @@ int main(void)
 		T(prints), T(transmit_interrupts), T(receives), T(registers), T(powers_off),
 		T(power_button_interrupts), T(reboots), T(reports_panic), T(panic_on_the_console), T(panic_long_ago),
 		T(nobody_there), T(stops_who_waits_for_the_console), T(stops_string_output),
-		T(messages_do_not_block), T(limits_the_guests_messages), T(limits_by_time),
+		T(pauses), T(messages_do_not_block), T(limits_the_guests_messages), T(limits_by_time),
 		T(file_starts_over), T(console_file_is_no_link),
 		cmocka_unit_test(escapes), cmocka_unit_test(disks),
 	};
