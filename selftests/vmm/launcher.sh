@@ -338,6 +338,22 @@ full_disk_reported() {
 	said 'write error'
 }
 
+it "a disk that has become larger is larger in the guest" grows
+grows() {
+	truncate -s 16M "$T/disk"
+	guest_part <<-'EOF'
+		echo "guest: size $(cat /sys/block/vda/size)"
+		until [ "$(cat /sys/block/vda/size)" = 65536 ]; do sleep 0.2; done
+		dd if=/dev/vda of=/dev/null bs=512 skip=65535 count=1 2>/dev/null && echo "guest: read"
+	EOF
+	launch_bg --disk "$T/disk"
+	wait_said 'size 32768'
+	truncate -s 32M "$T/disk"
+	kill -USR1 "$PID"
+	finish poweroff
+	said read
+}
+
 reload_flaky() {
 	dmsetup suspend cct-flaky
 	dmsetup load cct-flaky --table "$1"

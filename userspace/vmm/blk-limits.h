@@ -6,6 +6,7 @@
 #define VMM_BLK_LIMITS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct blk_device;
 
@@ -14,5 +15,8 @@ struct blk_device;
  * after a message.
  */
 int blk_open(struct blk_device *dev, const char *path, bool readonly, const char *serial);
+
+/* The size of an open disk, in bytes. Returns 0 or -errno. */
+int blk_read_size(const struct blk_device *dev, uint64_t *bytes);
 
 #endif

@@ -18,9 +18,11 @@ static void answer_now(struct blk_request *rq, uint8_t answer)
 /* Does [offset, offset + len) consist of whole blocks of the device? Safe against overflow. */
 static bool range_ok(const struct blk_limits *lim, uint64_t offset, uint64_t len)
 {
+	uint64_t capacity = blk_capacity(lim);
+
 	if ((offset | len) & (lim->block_size - 1))
 		return false;
-	return offset <= lim->capacity && len <= lim->capacity - offset;
+	return offset <= capacity && len <= capacity - offset;
 }
 
 /*

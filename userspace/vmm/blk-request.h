@@ -17,7 +17,7 @@
 
 /* The capabilities of a disk. In bytes unless the name says otherwise; 0: not supported. */
 struct blk_limits {
-	uint64_t capacity;		/* multiple of block_size */
+	uint64_t capacity;		/* multiple of block_size; may change: blk_capacity() */
 	uint32_t block_size;		/* smallest unit of I/O, for offsets and lengths */
 	uint32_t memory_align;		/* alignment of buffers for O_DIRECT; 1 without it */
 	uint32_t physical_block_size;
@@ -30,6 +30,11 @@ struct blk_limits {
 	bool readonly;
 	char id[BLK_ID_BYTES];		/* padded with zeros, not terminated */
 };
+
+static inline uint64_t blk_capacity(const struct blk_limits *lim)
+{
+	return __atomic_load_n(&lim->capacity, __ATOMIC_RELAXED);
+}
 
 enum blk_op {
 	BLK_ANSWER,			/* only `answer` is to be written */

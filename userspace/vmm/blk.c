@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "blk-io.h"
+#include "blk-limits.h"
 #include "blk-slow.h"
 #include "blk-task.h"
 #include "blk.h"
@@ -55,7 +56,7 @@ static struct virtio_blk_config make_config(const struct blk_device *dev)
 	while (lim->block_size << exp < lim->physical_block_size)
 		exp++;
 	return (struct virtio_blk_config) {
-		.capacity = lim->capacity >> SECTOR_BITS,
+		.capacity = blk_capacity(lim) >> SECTOR_BITS,
 		.seg_max = BLK_QUEUE_SIZE - 2,	/* header and answer are segments, too */
 		.blk_size = lim->block_size,
 		.physical_block_exp = exp,
@@ -582,6 +583,22 @@ void blk_retry(struct blk_device *dev)
 {
 	atomic_store(&dev->retry, true);
 	event_signal(dev->ctl_fd);
+}
+
+int blk_update_size(struct blk_device *dev)
+{
+	uint64_t bytes;
+	int err = blk_read_size(dev, &bytes);
+
+	if (err)
+		return err;
+	bytes = ALIGN_DOWN(bytes, (uint64_t)dev->lim.block_size);
+	if (bytes == blk_capacity(&dev->lim))
+		return 0;
+	__atomic_store_n(&dev->lim.capacity, bytes, __ATOMIC_RELAXED);
+	if (dev->thread_started)
+		virtio_config_changed(&dev->vdev);
+	return 1;
 }
 
 void blk_quit(struct blk_device *dev)

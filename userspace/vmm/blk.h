@@ -86,6 +86,12 @@ int blk_stopped(struct blk_device *dev);
 void blk_retry(struct blk_device *dev);
 
 /*
+ * Look at the size of the disk, and tell the driver if it has changed. Returns whether it has, or
+ * -errno. By the main thread, or before the start.
+ */
+int blk_update_size(struct blk_device *dev);
+
+/*
  * Tell the threads to end: what the kernel has is finished, everything else is answered with an
  * error. Returns at once, so that several disks end together.
  */

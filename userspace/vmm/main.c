@@ -85,6 +85,8 @@ static int add_disks(struct machine *m)
 	for (unsigned int i = 0; i < m->opt.ndisks; i++) {
 		int err;
 
+		/* It may have changed before a reboot. */
+		blk_update_size(&m->blk[i]);
 		m->blk[i].pause_fd = m->pause_fd;
 		err = blk_init(&m->blk[i], &m->vm.mem, m->opt.ncpus);
 		if (!err)
@@ -171,6 +173,20 @@ static void continue_guest(struct machine *m)
 	vcpu_resume_all(&m->vm);
 }
 
+static void update_sizes(struct machine *m)
+{
+	for (unsigned int i = 0; i < m->ndisks; i++) {
+		const char *path = m->opt.disk[i].path;
+		int changed = blk_update_size(&m->blk[i]);
+
+		if (changed < 0)
+			say_errno(-changed, "cannot find out the size of %s", path);
+		else if (changed)
+			say("%s: its size is %lu sectors now", path,
+			    (unsigned long)(blk_capacity(&m->blk[i].lim) >> SECTOR_BITS));
+	}
+}
+
 /* A guest that is paused could not react. Perhaps there is room by now. */
 static void press_button(struct machine *m)
 {
@@ -195,6 +211,9 @@ static void obey(struct machine *m, char what)
 		break;
 	case TELL_CONTINUE:
 		continue_guest(m);
+		break;
+	case TELL_SIZES:
+		update_sizes(m);
 		break;
 	}
 }

@@ -48,7 +48,7 @@ static const char help[] =
 "  --help, --version\n"
 "\n"
 "Ctrl-A x ends the guest, Ctrl-A Ctrl-A sends one Ctrl-A.\n"
-"SIGCONT continues a paused guest.\n"
+"SIGCONT continues a paused guest, SIGUSR1 tells it new sizes of its disks.\n"
 "SIGTERM presses the guest's power button, a second one ends it.\n"
 "Exit status: 0 guest powered off, 3 rebooted, 4 panicked, 5 crashed, 6 stopped from\n"
 "outside, 124 timeout; 1 the launcher failed, 2 wrong usage.\n";

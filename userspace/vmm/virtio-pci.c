@@ -57,8 +57,7 @@ static void read_common(struct virtio_pci *vp, uint32_t off, void *data, unsigne
 		.msix_config = dev->config_vector,
 		.num_queues = dev->nqueues,
 		.device_status = virtio_status(dev),
-		/* The configuration never changes by itself. */
-		.config_generation = 0,
+		.config_generation = dev->config_generation,
 		.queue_select = vp->queue_select,
 	};
 

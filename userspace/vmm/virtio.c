@@ -89,17 +89,30 @@ void virtio_write_status(struct virtio_device *dev, uint8_t status)
 	}
 }
 
+/* Lock held. */
+static void notify_config(struct virtio_device *dev)
+{
+	int fd = atomic_load(&dev->config_call_fd);
+
+	atomic_fetch_or(&dev->isr, VIRTIO_PCI_ISR_CONFIG);
+	if (fd >= 0)
+		event_signal(fd);
+}
+
+void virtio_config_changed(struct virtio_device *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	dev->config_generation++;
+	notify_config(dev);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 void virtio_needs_reset(struct virtio_device *dev, const char *rule)
 {
-	int fd;
-
 	say_guest("the guest's virtio driver broke a rule: %s; the device needs a reset", rule);
 	pthread_mutex_lock(&dev->lock);
 	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	atomic_fetch_or(&dev->isr, VIRTIO_PCI_ISR_CONFIG);
-	fd = atomic_load(&dev->config_call_fd);
-	if (fd >= 0)
-		event_signal(fd);
+	notify_config(dev);
 	pthread_mutex_unlock(&dev->lock);
 }
 

@@ -59,6 +59,7 @@ struct virtio_device {
 	unsigned int nqueues;
 	struct virtio_queue queue[VIRTIO_MAX_QUEUES];
 	uint16_t config_vector;
+	uint8_t config_generation;	/* counts changes that the driver has not made */
 	_Atomic int config_call_fd;
 	_Atomic uint8_t isr;
 };
@@ -76,6 +77,9 @@ static inline bool virtio_has(const struct virtio_device *dev, unsigned int bit)
 
 /* On the thread of the device: the driver broke a rule. Informs the user and the driver. */
 void virtio_needs_reset(struct virtio_device *dev, const char *rule);
+
+/* The device's configuration has changed: tell the driver. By any thread, without the lock. */
+void virtio_config_changed(struct virtio_device *dev);
 
 /* On the thread of the device: nothing is in flight any more. */
 void virtio_reset_done(struct virtio_device *dev);

@@ -951,6 +951,31 @@ static void stops_without_room(void **state)
 	assert_int_equal(answer(f, 0), VIRTIO_BLK_S_IOERR);
 }
 
+static void size_changes(void **state)
+{
+	struct fixture *f = *state;
+	struct virtio_blk_config c;
+
+	assert_int_equal(blk_update_size(&f->blk), 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, DISK_BYTES / 512, DATA(0), 512),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(ftruncate(f->fd, 2 * DISK_BYTES + 100), 0);
+	assert_int_equal(blk_update_size(&f->blk), 1);
+	wait_event(f->config_call);
+	assert_true(atomic_load(&f->blk.vdev.isr) & 2);
+	assert_int_equal(f->blk.vdev.config_generation, 1);
+	f->blk.vdev.ops->config_read(&f->blk.vdev, 0, &c, sizeof(c.capacity));
+	assert_int_equal(c.capacity, 2 * DISK_BYTES / 512);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, DISK_BYTES / 512, DATA(0), 512),
+			 VIRTIO_BLK_S_OK);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 2 * DISK_BYTES / 512, DATA(0), 512),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(ftruncate(f->fd, DISK_BYTES), 0);
+	assert_int_equal(blk_update_size(&f->blk), 1);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, DISK_BYTES / 512, DATA(0), 512),
+			 VIRTIO_BLK_S_IOERR);
+}
+
 static void locks_and_refusals(void **state)
 {
 	struct fixture *f = *state;
@@ -980,7 +1005,7 @@ int main(void)
 		T(features_need_version_1), T(write_through_by_configuration), T(configuration),
 		F(readonly_disk), T(file_gets_shorter), T(stops_at_an_error),
 		T(stops_at_an_error_misaligned), T(stopped_for_good), T(stops_without_room),
-		T(locks_and_refusals),
+		T(size_changes), T(locks_and_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
