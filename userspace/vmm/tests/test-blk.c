@@ -976,6 +976,42 @@ static void size_changes(void **state)
 			 VIRTIO_BLK_S_IOERR);
 }
 
+static int ring_result(struct io_uring *ring)
+{
+	struct io_uring_cqe *cqe;
+	int res;
+
+	assert_int_equal(io_uring_submit(ring), 1);
+	assert_int_equal(io_uring_wait_cqe(ring, &cqe), 0);
+	res = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return res;
+}
+
+/* What somebody could do with the ring who has taken over the thread of a disk. */
+static void ring_is_restricted(void **state)
+{
+	struct fixture *f = *state;
+	static struct blk_limits lim;
+	static struct blk_io io;
+	struct io_uring *ring = &io.ring;
+	char buf[512];
+
+	assert_int_equal(blk_io_init(&io, &lim, &f->fd, 1), 0);
+	assert_int_equal(blk_io_enable(&io), 0);
+	io_uring_prep_read(io_uring_get_sqe(ring), f->fd, buf, sizeof(buf), 0);
+	assert_int_equal(ring_result(ring), -EACCES);
+	io_uring_prep_openat(io_uring_get_sqe(ring), AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+	assert_int_equal(ring_result(ring), -EACCES);
+	io_uring_prep_nop(io_uring_get_sqe(ring));
+	assert_int_equal(ring_result(ring), -EACCES);
+	assert_int_equal(io_uring_register_files_update(ring, 0, &f->call, 1), -EACCES);
+	assert_int_equal(io_uring_register_buffers(ring, &(struct iovec) { buf, 512 }, 1), -EACCES);
+	blk_io_release_files(&io);
+	assert_int_equal(io_uring_register_files(ring, &f->fd, 1), -EACCES);
+	blk_io_destroy(&io);
+}
+
 static void locks_and_refusals(void **state)
 {
 	struct fixture *f = *state;
@@ -1005,7 +1041,7 @@ int main(void)
 		T(features_need_version_1), T(write_through_by_configuration), T(configuration),
 		F(readonly_disk), T(file_gets_shorter), T(stops_at_an_error),
 		T(stops_at_an_error_misaligned), T(stopped_for_good), T(stops_without_room),
-		T(size_changes), T(locks_and_refusals),
+		T(size_changes), F(ring_is_restricted), T(locks_and_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
