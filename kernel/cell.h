@@ -5,29 +5,29 @@
 #ifndef COWCHAIN_CELL_H
 #define COWCHAIN_CELL_H
 
+#include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
-#include <linux/wait.h>
 
 struct cowchain;
 
 /**
  * struct cc_cell - one lock for the clusters that hash to it.
  * @holders: > 0 shared, -1 exclusive.
- * @excl_waiting: new shared holders queue up behind them.
  * @failures: of writes by holders.
+ * @waiters: in the order of their arrival; nobody passes them.
  */
 struct cc_cell {
-	spinlock_t lock;		/* the counts; irq-safe */
+	spinlock_t lock;		/* all that follows; irq-safe */
 	int holders;
-	unsigned int excl_waiting;
 	unsigned int failures;
-	wait_queue_head_t wait;
+	struct list_head waiters;
 };
 
 /* Clusters are absolute, first to last inclusive, in one block. */
 struct cc_cell *cc_cells_create(void);
 bool cc_cells_try_shared(struct cowchain *cc, u64 first, u64 last);	/* any */
+void cc_cells_lock_shared(struct cowchain *cc, u64 first, u64 last);	/* process */
 void cc_cells_unlock_shared(struct cowchain *cc, u64 first, u64 last);	/* any */
 void cc_cells_lock_excl(struct cowchain *cc, u64 first, u64 last);	/* process */
 void cc_cells_unlock_excl(struct cowchain *cc, u64 first, u64 last);	/* any */

@@ -220,11 +220,51 @@ static int cc_finish_edges(struct cc_write *w)
 	return r;
 }
 
+/* Does the write leave a part of its first or last subcluster open that is not allocated? */
+static bool cc_edges_open(const struct cc_write *w)
+{
+	u32 mask = (1U << w->sub_shift) - 1;
+
+	if ((w->rel & mask) && cc_block_state(w->b, w->rel >> w->sub_shift) != CC_DATA)
+		return true;
+	/* Also set at the end of the image: see cc_zero_slack(). */
+	return (w->end & mask) && cc_block_state(w->b, (w->end - 1) >> w->sub_shift) != CC_DATA;
+}
+
+/*
+ * Fill what the write leaves open and keep its cells shared. A write that leaves nothing open
+ * shares them from the start: it waits for a fill, a copy or a discard that is in flight, but not
+ * for other writes, nor they for it.
+ *
+ * Return: 0 with the cells held, or -errno without.
+ */
+static int cc_fill_and_share(struct cc_write *w)
+{
+	int r;
+
+	if (!cc_edges_open(w)) {
+		cc_cells_lock_shared(w->cc, w->first, w->last);
+		/* A discard may have been there before. */
+		if (likely(!cc_edges_open(w)))
+			return 0;
+		cc_cells_unlock_shared(w->cc, w->first, w->last);
+	}
+	r = cc_fill_and_lock(w);
+	if (r)
+		return r;
+	r = cc_finish_edges(w);
+	if (r)
+		cc_write_unlock(w, r);
+	else
+		cc_cells_downgrade(w->cc, w->first, w->last);
+	return r;
+}
+
 /*
  * A write that covers part of an unallocated subcluster, or whose cell was busy, or whose block was
  * not loaded:
  *
- * 1. Fill the rest of the subclusters at both ends.
+ * 1. Fill the rest of the subclusters at both ends, if they are not allocated.
  * 2. Take the cell exclusively: no copy, fill or discard is in flight there.
  * 3. Keep the cell shared and submit the guest's own data. Another partial write to the subcluster
  *    waits for the cell until the bit is set.
@@ -240,15 +280,14 @@ int cc_write_deferred(struct cc_io *io)
 		cc_write_end(bio, r);
 		return 0;
 	}
-	r = cc_fill_and_lock(&w);
+	r = cc_fill_and_share(&w);
 	if (r == -ESTALE)
 		return cc_write_again(&w);
-	if (r)
-		goto unpin;
-	r = cc_finish_edges(&w);
-	if (r)
-		goto unlock;
-	cc_cells_downgrade(w.cc, w.first, w.last);
+	if (r) {
+		cc_block_unpin(w.b);
+		cc_write_end(bio, r);
+		return 0;
+	}
 	io->block = w.b;
 	io->first = w.rel >> w.sub_shift;
 	io->end = ((w.end - 1) >> w.sub_shift) + 1;
@@ -259,12 +298,5 @@ int cc_write_deferred(struct cc_io *io)
 	}
 	cc_remap_top(w.b, bio, w.rel);
 	dm_submit_bio_remap(bio, NULL);
-	return 0;
-
-unlock:
-	cc_write_unlock(&w, r);
-unpin:
-	cc_block_unpin(w.b);
-	cc_write_end(bio, r);
 	return 0;
 }
