@@ -17,6 +17,7 @@
  * @host: otherwise the data sector of each cluster.
  * @bad: clusters whose entry is wrong, NULL if none; I/O to them fails.
  * @index: number of the block.
+ * @held: subclusters that writes wait for, first << 16 | end, or 0; see hold.h.
  * @referenced: used since the clock came by.
  * @clock: in cc_top.clock, as long as the block can be looked up.
  * @rcu: frees the block after that.
@@ -40,6 +41,7 @@ struct cc_block {
 	sector_t *host;
 	unsigned long *bad;
 	u32 index;
+	u32 held;
 	bool referenced;
 	union {
 		struct list_head clock;
@@ -98,7 +100,8 @@ bool cc_block_bad(const struct cc_block *b, u32 first, u32 end);
  * One 64-bit store per cluster, so that no entry is ever both allocated and zero. Marks the block
  * dirty and starts the timer of the sync.
  *
- * Context: any. The block is pinned and, for CC_ZERO, its cells are held exclusively.
+ * Context: any. The block is pinned and, for CC_ZERO, the cells are taken exclusively or the range
+ * is held.
  */
 void cc_block_set(struct cc_block *b, u32 first, u32 end, enum cc_state state);
 

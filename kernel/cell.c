@@ -12,8 +12,8 @@
  *
  * A range never crosses a block of the top map (256 clusters), and blocks begin at multiples of
  * 256, so a range never wraps in the array: taking its cells in ascending order is taking them in
- * one global order, which excludes deadlocks. Holders never wait for other cells, for a worker or
- * for a view.
+ * one global order, which excludes deadlocks. Holders never wait for other cells, for a held range
+ * (see hold.c), for a worker or for a view.
  */
 #include <linux/completion.h>
 #include <linux/slab.h>

@@ -17,6 +17,7 @@
 #include "below.h"
 #include "cell.h"
 #include "copy.h"
+#include "hold.h"
 #include "io.h"
 #include "top.h"
 
@@ -200,19 +201,17 @@ static void cc_copy_work(struct work_struct *work)
 	struct cc_copy *c = container_of(work, struct cc_copy, work);
 	struct cc_job *job = c->job;
 	struct cc_block *b = c->b;
-	u64 base = (u64)b->index * CC_BLOCK_CLUSTERS;
-	u64 first = base + c->first / QCOW2_SUBCLUSTERS;
-	u64 last = base + (c->end - 1) / QCOW2_SUBCLUSTERS;
 	int r;
 
 	/* The place of a bad cluster is unknown, so it must not be written. */
 	r = cc_block_bad(b, c->first, c->end) ? -EIO : cc_copy_in(c);
 	if (!r && cc_job_begin_write(job)) {
-		cc_cells_lock_excl(job->cc, first, last);
+		cc_subs_lock_excl(job->cc, b, c->first, c->end);
 		r = cc_copy_subs(c);
 		if (r)
-			cc_cells_fail(job->cc, first, last);
-		cc_cells_unlock_excl(job->cc, first, last);
+			cc_cells_fail(job->cc, cc_sub_cluster(b, c->first),
+				      cc_sub_cluster(b, c->end - 1));
+		cc_subs_unlock_excl(job->cc, b, c->first, c->end);
 		cc_job_end_write(job);
 	}
 	cc_copy_refund(c);

@@ -6,14 +6,13 @@
 #include "cell.h"
 #include "discard.h"
 #include "fill.h"
+#include "hold.h"
 #include "io.h"
 #include "top.h"
 #include "writer.h"
 
-typedef int (*cc_extent_fn)(struct cc_write *w, sector_t sector, u32 len);
-
-/* Issue @fn for each contiguous piece of [rel, end) on the data device. */
-static int cc_do_extents(struct cc_write *w, u32 rel, u32 end, cc_extent_fn fn)
+/* Zero [rel, end) on the data device. */
+static int cc_write_zeros(struct cc_write *w, u32 rel, u32 end)
 {
 	int r = 0;
 
@@ -21,28 +20,10 @@ static int cc_do_extents(struct cc_write *w, u32 rel, u32 end, cc_extent_fn fn)
 		u32 len = end - rel;
 		sector_t sector = cc_block_sector(w->b, rel, &len);
 
-		r = fn(w, sector, len);
+		r = cc_zero_device(w->cc, cc_data_bdev(w->b->top->layer), sector, len, w->unmap);
 		rel += len;
 	}
 	return r;
-}
-
-static int cc_pass_discard(struct cc_write *w, sector_t sector, u32 len)
-{
-	/* Only a hint, so errors are ignored: the guest reads zeros in any case. */
-	blkdev_issue_discard(cc_data_bdev(w->b->top->layer), sector, len, GFP_NOIO);
-	return 0;
-}
-
-static int cc_pass_zeroes(struct cc_write *w, sector_t sector, u32 len)
-{
-	return cc_zero_device(w->cc, cc_data_bdev(w->b->top->layer), sector, len, w->unmap);
-}
-
-/* Zero [from, to), a part of an allocated subcluster. */
-static int cc_write_zeros(struct cc_write *w, u32 from, u32 to)
-{
-	return cc_do_extents(w, from, to, cc_pass_zeroes);
 }
 
 /* ---------------------------------------------------- parts of subclusters */
@@ -68,6 +49,24 @@ static int cc_zero_part(struct cc_write *w, u32 from, u32 to)
 	return r;
 }
 
+/* The same with [from, to) of @w, after its rest has been filled. */
+static int cc_zero_edge(const struct cc_write *w, u32 from, u32 to)
+{
+	struct cc_write edge = *w;
+	int r;
+
+	edge.rel = from;
+	edge.end = to;
+	edge.first = cc_sub_cluster(w->b, from >> w->sub_shift);
+	edge.last = edge.first;
+	r = cc_fill_and_lock(&edge);
+	if (r)
+		return r;
+	r = cc_zero_part(&edge, from, to);
+	cc_write_unlock(&edge, r);
+	return r;
+}
+
 /* Zero the edges of a write-zeroes that cover their subcluster only in part. */
 static int cc_zero_edges(struct cc_write *w)
 {
@@ -76,13 +75,13 @@ static int cc_zero_edges(struct cc_write *w)
 	int r = 0;
 
 	if (head || w->end < sub_end) {
-		r = cc_zero_part(w, w->rel, min(w->end, sub_end));
+		r = cc_zero_edge(w, w->rel, min(w->end, sub_end));
 		w->rel = min(w->end, sub_end);
 	}
 	if (!r && w->rel < w->end && w->end < cc_sub_end(w, w->end - 1)) {
 		u32 from = ((w->end - 1) >> w->sub_shift) << w->sub_shift;
 
-		r = cc_zero_part(w, from, w->end);
+		r = cc_zero_edge(w, from, w->end);
 		w->end = from;
 	}
 	return r;
@@ -100,6 +99,37 @@ static void cc_trim_edges(struct cc_write *w)
 
 /* ------------------------------------------------------- whole subclusters */
 
+/*
+ * An external data file is always zeroed, so that it is the guest's disk when everything has been
+ * streamed into it. The data first, then the bits: a sync flushes the data device before it writes
+ * bits, so bits that say zeros never survive a crash without the zeros, and there are none if
+ * zeroing fails. Until the bits are set, a read may return old data or zeros, both of which are
+ * correct for an operation in flight.
+ */
+static int cc_zero_data(struct cc_write *w, u32 first, u32 last)
+{
+	u32 rel = first << w->sub_shift;
+	int r = cc_write_zeros(w, rel, min(last << w->sub_shift, w->limit));
+
+	if (r)
+		cc_cells_fail(w->cc, cc_sub_cluster(w->b, first), cc_sub_cluster(w->b, last - 1));
+	else if (cc_block_run(w->b, first, last, CC_ZERO) < last - first)
+		cc_block_set(w->b, first, last, CC_ZERO);
+	return r;
+}
+
+/* Only a hint, so errors are ignored: the guest reads zeros in any case. */
+static void cc_pass_discard(struct cc_write *w, u32 rel, u32 end)
+{
+	while (rel < end) {
+		u32 len = end - rel;
+		sector_t sector = cc_block_sector(w->b, rel, &len);
+
+		blkdev_issue_discard(cc_data_bdev(w->b->top->layer), sector, len, GFP_NOIO);
+		rel += len;
+	}
+}
+
 static bool cc_any_data(struct cc_write *w, u32 first, u32 last)
 {
 	while (first < last) {
@@ -113,37 +143,53 @@ static bool cc_any_data(struct cc_write *w, u32 first, u32 last)
 }
 
 /*
- * Set zero bits for whole subclusters. The space is given back only when these are durable: until
- * then a crash brings back the old bits, and the data under them must still be there. Zeroing the
- * data of an external data file need not wait, since old data and zeros are both correct for a
- * write-zeroes in flight. It is always done, so that the data file is the guest's disk when
- * everything has been streamed into it.
+ * In a single file zero bits are enough. A discard gives the space back, but only when the bits are
+ * durable: until then a crash brings back the old ones, and the data under them must still be there.
  */
-static int cc_zero_whole(struct cc_write *w, bool discard)
+static int cc_hide_data(struct cc_write *w, u32 first, u32 last, bool discard)
 {
-	u32 first = w->rel >> w->sub_shift;
-	u32 last = (w->end + (1U << w->sub_shift) - 1) >> w->sub_shift;
 	struct cc_layer *layer = w->b->top->layer;
 	bool data = cc_any_data(w, first, last);
 	int r = 0;
 
 	if (cc_block_run(w->b, first, last, CC_ZERO) < last - first)
 		cc_block_set(w->b, first, last, CC_ZERO);
-	if (layer->data)
-		return cc_do_extents(w, w->rel, w->end, cc_pass_zeroes);
 	if (discard && data && !w->cc->no_discard_passdown &&
 	    bdev_max_discard_sectors(cc_data_bdev(layer))) {
 		r = cc_writer_sync(layer->writer);
 		if (!r)
-			cc_do_extents(w, w->rel, w->end, cc_pass_discard);
+			cc_pass_discard(w, w->rel, w->end);
 	}
 	return r;
 }
 
+/* Subclusters of an external data file that are zeroed while writes to them wait. */
+#define CC_ZERO_SUBS	(CC_HOLD_CLUSTERS * QCOW2_SUBCLUSTERS)
+
 /*
- * The cells are held exclusively to the end: a later write to these subclusters must not reach the
- * device before the discard does.
+ * The range is held to the end: a later write to these subclusters must not reach the device before
+ * the zeros or the discard do. Writes to others go on.
  */
+static int cc_zero_whole(struct cc_write *w, bool discard)
+{
+	u32 first = cc_first_sub(w), last = cc_end_sub(w), next;
+	bool external = w->b->top->layer->data;
+	int r = 0;
+
+	for (; first < last && !r; first = next) {
+		next = last;
+		if (external)
+			next = min(last, round_down(first, CC_ZERO_SUBS) + CC_ZERO_SUBS);
+		cc_hold_begin(w->cc, w->b, first, next);
+		if (external)
+			r = cc_zero_data(w, first, next);
+		else
+			r = cc_hide_data(w, first, next, discard);
+		cc_hold_end(w->b);
+	}
+	return r;
+}
+
 int cc_discard_deferred(struct cc_io *io)
 {
 	bool discard = bio_op(io->bio) == REQ_OP_DISCARD;
@@ -156,20 +202,13 @@ int cc_discard_deferred(struct cc_io *io)
 		return 0;
 	}
 	if (discard)
-		cc_cells_lock_excl(w.cc, w.first, w.last);
+		cc_trim_edges(&w);
 	else
-		r = cc_fill_and_lock(&w);
+		r = cc_zero_edges(&w);
 	if (r == -ESTALE)
 		return cc_write_again(&w);
-	if (!r) {
-		if (discard)
-			cc_trim_edges(&w);
-		else
-			r = cc_zero_edges(&w);
-		if (!r && w.rel < w.end)
-			r = cc_zero_whole(&w, discard);
-		cc_write_unlock(&w, r);
-	}
+	if (!r && w.rel < w.end)
+		r = cc_zero_whole(&w, discard);
 	cc_block_unpin(w.b);
 	/* The block may be evicted now; the view keeps the top and its writer. */
 	if (!r && fua)

@@ -14,6 +14,7 @@
 #include "below.h"
 #include "cell.h"
 #include "fill.h"
+#include "hold.h"
 #include "top.h"
 
 void cc_write_end(struct bio *bio, int error)
@@ -92,15 +93,16 @@ int cc_write_again(struct cc_write *w)
 /* Write what was read below, unless the subcluster has been written meanwhile. */
 static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *page)
 {
-	u64 cluster = cc_write_pos(w, rel) >> w->view->top->cluster_shift;
+	u32 sub = rel >> w->sub_shift;
+	u64 cluster = cc_sub_cluster(w->b, sub);
 	int r = 0;
 
-	cc_cells_lock_excl(w->cc, cluster, cluster);
-	if (cc_block_state(w->b, rel >> w->sub_shift) == CC_NONE)
+	cc_subs_lock_excl(w->cc, w->b, sub, sub + 1);
+	if (cc_block_state(w->b, sub) == CC_NONE)
 		r = cc_write_top(w->cc, w->b, rel, sectors, &page, 0);
 	if (r)
 		cc_cells_fail(w->cc, cluster, cluster);
-	cc_cells_unlock_excl(w->cc, cluster, cluster);
+	cc_subs_unlock_excl(w->cc, w->b, sub, sub + 1);
 	return r;
 }
 
@@ -168,7 +170,7 @@ int cc_fill_and_lock(struct cc_write *w)
 		r = cc_fill_edges(w);
 		if (r)
 			return r;
-		cc_cells_lock_excl(w->cc, w->first, w->last);
+		cc_subs_lock_excl(w->cc, w->b, cc_first_sub(w), cc_end_sub(w));
 		if (likely(failures == cc_cells_failures(w->cc, w->first, w->last)))
 			return 0;
 		cc_cells_unlock_excl(w->cc, w->first, w->last);
@@ -243,7 +245,7 @@ static int cc_fill_and_share(struct cc_write *w)
 	int r;
 
 	if (!cc_edges_open(w)) {
-		cc_cells_lock_shared(w->cc, w->first, w->last);
+		cc_subs_lock_shared(w->cc, w->b, cc_first_sub(w), cc_end_sub(w));
 		/* A discard may have been there before. */
 		if (likely(!cc_edges_open(w)))
 			return 0;

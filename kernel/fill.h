@@ -25,6 +25,17 @@ struct cc_write {
 	bool unmap;
 };
 
+/* The subclusters of the range. */
+static inline u32 cc_first_sub(const struct cc_write *w)
+{
+	return w->rel >> w->sub_shift;
+}
+
+static inline u32 cc_end_sub(const struct cc_write *w)
+{
+	return ((w->end - 1) >> w->sub_shift) + 1;
+}
+
 /* First sector behind the subcluster of @rel; the image's end at the latest. */
 static inline u32 cc_sub_end(const struct cc_write *w, u32 rel)
 {
@@ -40,7 +51,7 @@ int cc_write_deferred(struct cc_io *io);
 int cc_write_begin(struct cc_io *io, struct cc_write *w);
 
 /**
- * cc_fill_and_lock() - fill the edges of the range, then take its cells.
+ * cc_fill_and_lock() - fill the edges of the range, then take its cells when nothing of it is held.
  *
  * Context: process. Return: 0 with the cells held exclusively, or -errno without: after -ESTALE
  * call cc_write_again().

@@ -4,6 +4,7 @@
  */
 #include "cell.h"
 #include "defer.h"
+#include "hold.h"
 #include "top.h"
 #include "write.h"
 #include "writer.h"
@@ -95,7 +96,7 @@ static bool cc_write_whole(struct cc_io *io, struct cc_block *b, struct bio *bio
 	u64 first = cc_sub_cluster(b, s->first), last = cc_sub_cluster(b, s->last - 1);
 	u32 subs = s->last;
 
-	if (!cc_cells_try_shared(cc, first, last))
+	if (!cc_subs_try_shared(cc, b, s->first, s->last))
 		return false;
 	if (!cc_span_trim(b->top, b, s) || !cc_block_pin(b)) {
 		cc_cells_unlock_shared(cc, first, last);

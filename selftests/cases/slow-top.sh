@@ -38,6 +38,9 @@ start() {
 	PIDS+=($!)
 }
 
+# slow_writes FILE: writes and flushes end only when its device is changed again
+slow_writes() { change "$1" "0 $(sectors "$1") delay @ 0 0 @ 0 100000"; }
+
 # all_end: waits for what start has started
 all_end() {
 	local pid
@@ -70,6 +73,92 @@ convoy() {
 	all_end
 	io verify
 	retire cct d.qcow2
+}
+
+it "zeroing an external data file delays writes to these subclusters only" held
+held() {
+	external
+	io write:1M:256k:1 flush
+	slow_writes d.data
+	start zero:1M:64k
+	wait_for 60 reached d.data 1
+	cowio "$DEV" write:1040k:4k:2 &
+	PIDS+=($!)
+	wait_for 60 waiting 2
+	# in the same cluster, and in another one
+	start write:1088k:4k:3
+	start write:1200k:4k:3
+	wait_for 60 reached d.data 3
+	waiting 4 || fail "a write in the range did not wait"
+	! reached d.data 4 || fail "a write in the range was sent before the zeros were there"
+	repair d.data
+	all_end
+	io write:1040k:4k:2 verify
+	retire cct d.qcow2
+}
+
+it "write zeroes of a part shows nothing else of the data file" part_zero
+# The part before, the part behind, and the zeros are written one after the other, over old garbage.
+part_zero() {
+	local step
+
+	use ext
+	tr '\0' X </dev/zero | dd of=d.data bs=64k count=1 iflag=fullblock conv=notrunc status=none
+	external_loops
+	slow_writes d.data
+	cowio "$DEV" zero:512:512 &
+	PIDS+=($!)
+	for step in before behind zeros; do
+		wait_for 60 reached d.data 1
+		io read:0:4k
+		kill -0 "${PIDS[0]}" || fail "it has ended without the step: $step"
+		[ $step = zeros ] || slow_writes d.data
+	done
+	repair d.data
+	all_end
+	io zero:512:512 verify
+	retire cct d.qcow2
+}
+
+# alone: an external data file without layers below, all of it written, so that it is the raw disk
+alone() {
+	use spare ext.qcow2
+	qcow2poke ext.qcow2 backing - -- ext 0x44415441 d.data
+	truncate -s $((SECTORS * 512)) d.data
+	attach ext.qcow2 d.data
+	watched d.data
+	mkchain cct ext.qcow2,d.data
+	cowio "$DEV" write:0:16M:1 flush
+}
+
+# is_raw_disk: the data file is what the device reads like
+is_raw_disk() { cowio -m d.data "$DEV" verify || fail "the data file is not the disk"; }
+
+it "the data file is the raw disk, also if it cannot be zeroed" zero_fails
+zero_fails() {
+	need_target flakey
+	alone
+	change d.data "0 $(sectors d.data) flakey @ 0 0 1000 1 error_writes"
+	cowio "$DEV" EIO!zero:64k:64k EIO!discard:1M:128k EIO!zero:2M:512
+	repair d.data
+	is_raw_disk
+	cowio "$DEV" zero:64k:64k discard:1M:128k zero:2M:512 flush zeros:1M:128k zeros:64k:64k
+	is_raw_disk
+	remove cct
+	keep check ext.qcow2
+}
+
+it "the data file is the raw disk, also if its device knows no discards" no_discards
+no_discards() {
+	local loop
+
+	alone
+	loop=${UNDER[d.data]##*/}
+	echo 0 >"/sys/block/$loop/queue/discard_max_bytes"
+	cowio "$DEV" discard:1M:1M zero:4M:100k discard:-64k:64k flush
+	is_raw_disk
+	remove cct
+	keep check ext.qcow2
 }
 
 run_cases

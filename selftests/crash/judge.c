@@ -179,6 +179,35 @@ static bool check_run(struct replay *r, const struct found *f, uint32_t c, uint3
 	return true;
 }
 
+/*
+ * An external data file has to be the guest's disk wherever its top says data or zeros, so that it
+ * is a raw disk when everything has been streamed into it. A stream that leaves a base only sets
+ * zero bits.
+ */
+static bool is_raw(const struct replay *r, unsigned int top)
+{
+	return r->top[top].data && (model_message(&r->model, "stream") < 0 || !*r->final);
+}
+
+static bool check_raw(struct replay *r, unsigned int top, uint64_t bitmap, unsigned int sub,
+		      uint32_t from, uint32_t to)
+{
+	const struct slice *data = r->top[top].data;
+	uint32_t g;
+
+	if (!((bitmap | bitmap >> 32) >> sub & 1))
+		return true;
+	for (g = from; g < to; g++) {
+		uint32_t value = r->value[data->start + g];
+		const char *bad = model_check(&r->model, g, value);
+
+		if (bad)
+			return complain(r, "%s: sector %u has %s (%#x), the last durable write is %u",
+					data->file, g, bad, value, r->model.floor[g]);
+	}
+	return true;
+}
+
 /* Compares what the guest would read with top @top with what it has written. */
 static bool check_contents(struct replay *r, unsigned int top)
 {
@@ -199,10 +228,13 @@ static bool check_contents(struct replay *r, unsigned int top)
 		for (sub = 0; sub < 32 && !r->no_model; sub++) {
 			struct found f = lookup(r, top, bitmap, sub);
 			uint32_t g = (c * 32 + sub) * per_sub;
+			uint32_t end = g + per_sub < sectors ? g + per_sub : sectors;
 
 			if (g >= sectors)
 				break;
-			if (!check_run(r, &f, c, g, g + per_sub < sectors ? g + per_sub : sectors))
+			if (!check_run(r, &f, c, g, end))
+				return false;
+			if (is_raw(r, top) && !check_raw(r, top, bitmap[top], sub, g, end))
 				return false;
 		}
 	}
