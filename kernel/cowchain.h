@@ -90,6 +90,7 @@ enum cc_mode { CC_RW, CC_RO };
  * @page_pool: for fills, see cc_fill().
  * @words_pool: for a sync, see writer.c.
  * @header_page: for writing a header.
+ * @nr_discards: see throttle.h; those that are too many wait in @discard_wait.
  * @mode: only ever gets worse; another table begins with CC_RW.
  */
 struct cowchain {
@@ -132,6 +133,8 @@ struct cowchain {
 	mempool_t words_pool;			/* S */
 	struct page *header_page;		/* C */
 	struct cc_cell *cells;			/* I; each has its lock */
+	atomic_t nr_discards;			/* S */
+	wait_queue_head_t discard_wait;		/* S */
 
 	spinlock_t lock;			/* innermost, irq-safe */
 	bool paused;				/* W */

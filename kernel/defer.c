@@ -3,7 +3,13 @@
  * Bios that have to wait: for a worker, or for the end of a snapshot.
  */
 #include "defer.h"
+#include "throttle.h"
 #include "top.h"
+
+static bool cc_op_discards(struct bio *bio)
+{
+	return bio_op(bio) == REQ_OP_DISCARD || bio_op(bio) == REQ_OP_WRITE_ZEROES;
+}
 
 /* Is this a part of a subcluster? Its rest may have to be read from a slow layer. */
 static bool cc_zeroes_part(struct cc_io *io)
@@ -52,16 +58,23 @@ static bool cc_may_wait(struct bio *bio)
 	return !(bio->bi_opf & REQ_NOWAIT);
 }
 
-/*
- * Sectors of @bio that one worker may handle. The edges of a write-zeroes, which cover their
- * subclusters only in part, become bios of their own: see cc_queue_io().
- */
-static u32 cc_defer_sectors(struct cc_io *io, struct bio *bio, u32 boundary)
+/* Sectors of @bio up to @boundary. */
+static u32 cc_defer_sectors(struct bio *bio, u32 boundary)
 {
 	u32 left = boundary - (bio->bi_iter.bi_sector & (boundary - 1));
+
+	return min(left, bio_sectors(bio));
+}
+
+/*
+ * The edges of a write-zeroes, which cover their subclusters only in part, become bios of their
+ * own: see cc_defer_discard().
+ */
+static u32 cc_discard_sectors(struct cc_io *io, struct bio *bio)
+{
+	u32 left = cc_defer_sectors(bio, CC_DISCARD_SECTORS);
 	u32 sub, head;
 
-	left = min(left, bio_sectors(bio));
 	if (bio_op(bio) != REQ_OP_WRITE_ZEROES)
 		return left;
 	sub = 1U << io->view->top->sub_shift;
@@ -74,7 +87,7 @@ static u32 cc_defer_sectors(struct cc_io *io, struct bio *bio, u32 boundary)
 /* Each bio has a work item of its own, so that a slow layer delays no other bio. */
 int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary)
 {
-	u32 left = cc_defer_sectors(io, bio, boundary);
+	u32 left = cc_defer_sectors(bio, boundary);
 
 	if (!cc_may_wait(bio)) {
 		bio_wouldblock_error(bio);
@@ -87,24 +100,49 @@ int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary)
 	return DM_MAPIO_SUBMITTED;
 }
 
-/* ----------------------------------------------- a snapshot is being taken */
-
-static u32 cc_defer_boundary(struct bio *bio)
+/* Once for each bio, also if it is paused before. */
+void cc_throttle_bio(struct cc_io *io, struct bio *bio)
 {
-	switch (bio_op(bio)) {
-	case REQ_OP_DISCARD:
-	case REQ_OP_WRITE_ZEROES:
-		return CC_DISCARD_SECTORS;
-	default:
-		return CC_DEFER_SECTORS;
-	}
+	if (!cc_op_discards(bio) || (bio->bi_opf & REQ_NOWAIT) || (io->flags & CC_IO_THROTTLED))
+		return;
+	cc_throttle_wait(io->cc);
+	cc_throttle_get(io->cc);
+	io->flags |= CC_IO_THROTTLED;
 }
+
+int cc_defer_discard(struct cc_io *io, struct bio *bio)
+{
+	u32 left = cc_discard_sectors(io, bio);
+
+	/* Nobody polls for it; see cc_may_wait(). */
+	if (bio->bi_opf & REQ_NOWAIT) {
+		bio_wouldblock_error(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
+	if (bio_sectors(bio) > left)
+		dm_accept_partial_bio(bio, left);
+	io->bio = bio;
+	/*
+	 * Without a view: the snapshot that waits for it may have paused what is counted. A view
+	 * that comes until the bio is served may have larger subclusters; then the worker finds
+	 * edges, and fills them.
+	 */
+	if (!cc_zeroes_part(io)) {
+		cc_view_put(io->view, true);
+		io->view = NULL;
+		cc_throttle_bio(io, bio);
+	}
+	cc_queue_io(io);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/* ----------------------------------------------- a snapshot is being taken */
 
 bool cc_pause_bio(struct cc_io *io, struct bio *bio)
 {
 	struct cowchain *cc = io->cc;
-	u32 boundary = cc_defer_boundary(bio);
-	u32 left = boundary - (bio->bi_iter.bi_sector & (boundary - 1));
+	u32 left = cc_defer_sectors(bio, cc_op_discards(bio) ? CC_DISCARD_SECTORS :
+							       CC_DEFER_SECTORS);
 	unsigned long flags;
 
 	spin_lock_irqsave(&cc->lock, flags);

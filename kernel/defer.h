@@ -22,6 +22,23 @@
 int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary);
 
 /**
+ * cc_defer_discard() - the same for a discard or a write-zeroes, cut so that it lies in one block.
+ *
+ * Gives the view back, since the bio may wait for long behind others: a snapshot need not wait for
+ * it, and the worker gets the view of that time. Waits itself if too many are queued; see
+ * throttle.h.
+ *
+ * Context: process, inside of cc_map(). Return: DM_MAPIO_SUBMITTED.
+ */
+int cc_defer_discard(struct cc_io *io, struct bio *bio);
+
+/*
+ * If the bio is a discard or a write-zeroes, wait until not too many are queued, and count it; see
+ * throttle.h. Context: any; process for these; inside of cc_map(), with no view held.
+ */
+void cc_throttle_bio(struct cc_io *io, struct bio *bio);
+
+/**
  * cc_pause_bio() - queue a bio up until a snapshot has been taken.
  *
  * Context: any. Return: false if the snapshot is over: look again.

@@ -15,6 +15,7 @@
 #include "fill.h"
 #include "map.h"
 #include "read.h"
+#include "throttle.h"
 #include "write.h"
 #include "writer.h"
 
@@ -52,10 +53,16 @@ static int cc_map_view(struct cc_io *io, struct bio *bio)
 	case REQ_OP_WRITE_ZEROES:
 		if (!io->view->top || READ_ONCE(io->cc->mode) != CC_RW)
 			return DM_MAPIO_KILL;
-		return cc_defer(io, bio, CC_DISCARD_SECTORS);
+		return cc_defer_discard(io, bio);
 	default:
 		return DM_MAPIO_KILL;
 	}
+}
+
+static bool cc_map_paused(struct cc_io *io, struct bio *bio)
+{
+	cc_throttle_bio(io, bio);
+	return cc_pause_bio(io, bio);
 }
 
 int cc_map(struct dm_target *ti, struct bio *bio)
@@ -69,13 +76,15 @@ int cc_map(struct dm_target *ti, struct bio *bio)
 	bio->bi_iter.bi_sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
 	do {
 		io->view = cc_view_get(io->cc, cc_io_writes(bio));
-		if (unlikely(!io->view) && cc_pause_bio(io, bio))
+		if (unlikely(!io->view) && cc_map_paused(io, bio))
 			return DM_MAPIO_SUBMITTED;
 	} while (unlikely(!io->view));
 
 	r = cc_map_view(io, bio);
 	/* dm does not call end_io for a killed bio. */
 	if (unlikely(r == DM_MAPIO_KILL)) {
+		if (io->flags & CC_IO_THROTTLED)
+			cc_throttle_put(io->cc);
 		cc_view_put(io->view, cc_io_writes(bio));
 		io->view = NULL;
 	}
@@ -105,16 +114,21 @@ static int cc_io_run(struct cc_io *io)
 void cc_io_work(struct work_struct *work)
 {
 	struct cc_io *io = container_of(work, struct cc_io, work);
+	struct cowchain *cc = io->cc;
 	struct bio *bio = io->bio;
+	bool throttled = io->flags & CC_IO_THROTTLED;
 
 	do {
 		/* It holds no view while it is queued. */
 		while (!io->view) {
-			io->view = cc_view_get(io->cc, cc_io_writes(bio));
+			io->view = cc_view_get(cc, cc_io_writes(bio));
 			if (!io->view && cc_pause_bio(io, bio))
 				return;
 		}
 	} while (cc_io_run(io) == -ESTALE);
+	/* The bio has ended, but not the workqueue, and so not the target. */
+	if (throttled)
+		cc_throttle_put(cc);
 }
 
 int cc_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)

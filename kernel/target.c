@@ -17,6 +17,7 @@
 #include "scan.h"
 #include "status.h"
 #include "table.h"
+#include "throttle.h"
 #include "writer.h"
 
 /* ------------------------------------------------------ construct, destroy */
@@ -77,13 +78,14 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	spin_lock_init(&cc->lock);
 	bio_list_init(&cc->paused_bios);
 	init_waitqueue_head(&cc->wait);
+	cc_throttle_init(cc);
 	cc->io_work = cc_io_work;
 	cc_scan_init(cc);
 	INIT_WORK(&cc->continue_work, cc_continue_work);
 	cc->cells = cc_cells_create();
 	/* Items of cc->wq may sleep on a slow layer, so many of them may run at a time. */
 	cc->wq = alloc_workqueue("cowchain", WQ_UNBOUND | WQ_MEM_RECLAIM, 256);
-	/* Two of them hold at most half of the cells, which writes need, too. */
+	/* Others must not wait behind them. */
 	cc->discard_wq = alloc_workqueue("cowchain_discard", WQ_UNBOUND | WQ_MEM_RECLAIM, 2);
 	cc->sync_wq = alloc_ordered_workqueue("cowchain_sync", WQ_MEM_RECLAIM);
 	if (!cc->cells || !cc->wq || !cc->discard_wq || !cc->sync_wq)
