@@ -51,7 +51,7 @@ static inline void cc_limits_no_poll(struct queue_limits *limits) { }
 /*
  * 6.17: a limit of its own for write zeroes that also free the space. It is stacked, too.
  * A value other than 0 or max_write_zeroes_sectors makes all of the limits invalid. A write-zeroes
- * sets bits here and frees nothing, so it is 0.
+ * sets bits here, and may or may not free space later, so it is 0.
  */
 static inline void cc_limits_write_zeroes(struct queue_limits *limits, unsigned int sectors)
 {

@@ -3,12 +3,15 @@
  * Discards and write zeroes. Whole subclusters become zero bits; parts of them are zeroed by a
  * write zeroes and left alone by a discard.
  */
+#include <linux/slab.h>
+
 #include "cell.h"
 #include "discard.h"
 #include "fill.h"
 #include "hold.h"
 #include "io.h"
 #include "top.h"
+#include "trim.h"
 #include "writer.h"
 
 /* Zero [rel, end) on the data device. */
@@ -118,75 +121,53 @@ static int cc_zero_data(struct cc_write *w, u32 first, u32 last)
 	return r;
 }
 
-/* Only a hint, so errors are ignored: the guest reads zeros in any case. */
-static void cc_pass_discard(struct cc_write *w, u32 rel, u32 end)
-{
-	while (rel < end) {
-		u32 len = end - rel;
-		sector_t sector = cc_block_sector(w->b, rel, &len);
-
-		blkdev_issue_discard(cc_data_bdev(w->b->top->layer), sector, len, GFP_NOIO);
-		rel += len;
-	}
-}
-
-static bool cc_any_data(struct cc_write *w, u32 first, u32 last)
-{
-	while (first < last) {
-		enum cc_state state = cc_block_state(w->b, first);
-
-		if (state == CC_DATA)
-			return true;
-		first += cc_block_run(w->b, first, last, state);
-	}
-	return false;
-}
-
 /*
- * In a single file zero bits are enough. A discard gives the space back, but only when the bits are
- * durable: until then a crash brings back the old ones, and the data under them must still be there.
+ * In a single file zero bits are enough, and the operation ends when they are set. The space under
+ * them is given back later; only where all was unallocated there is none.
  */
-static int cc_hide_data(struct cc_write *w, u32 first, u32 last, bool discard)
+static void cc_hide_data(struct cc_write *w, u32 first, u32 last)
 {
-	struct cc_layer *layer = w->b->top->layer;
-	bool data = cc_any_data(w, first, last);
-	int r = 0;
+	struct cc_trim *trim = NULL;
+	bool hidden;
 
+	if (w->unmap && cc_block_run(w->b, first, last, CC_NONE) < last - first)
+		trim = cc_trim_alloc(w->b->top->layer);
+	cc_subs_lock_excl(w->cc, w->b, first, last);
+	hidden = cc_block_run(w->b, first, last, CC_NONE) < last - first;
 	if (cc_block_run(w->b, first, last, CC_ZERO) < last - first)
 		cc_block_set(w->b, first, last, CC_ZERO);
-	if (discard && data && !w->cc->no_discard_passdown &&
-	    bdev_max_discard_sectors(cc_data_bdev(layer))) {
-		r = cc_writer_sync(layer->writer);
-		if (!r)
-			cc_pass_discard(w, w->rel, w->end);
-	}
-	return r;
+	if (!w->unmap)
+		cc_trim_keep(w->b, first, last);
+	else if (hidden)
+		cc_trim_add(trim, w->b, first, last);
+	cc_subs_unlock_excl(w->cc, w->b, first, last);
+	if (!hidden)
+		kfree(trim);
 }
 
-/* Subclusters of an external data file that are zeroed while writes to them wait. */
-#define CC_ZERO_SUBS	(CC_HOLD_CLUSTERS * QCOW2_SUBCLUSTERS)
-
 /*
- * The range is held to the end: a later write to these subclusters must not reach the device before
- * the zeros or the discard do. Writes to others go on.
+ * In pieces: the cells of no more are taken at a time, or the range of an external data file held.
+ *
+ * An external data file is held while it is zeroed: a later write to these subclusters must not
+ * reach the device before the zeros do. Writes to others go on.
  */
-static int cc_zero_whole(struct cc_write *w, bool discard)
+static int cc_zero_whole(struct cc_write *w)
 {
 	u32 first = cc_first_sub(w), last = cc_end_sub(w), next;
-	bool external = w->b->top->layer->data;
+	struct cc_layer *layer = w->b->top->layer;
 	int r = 0;
 
 	for (; first < last && !r; first = next) {
-		next = last;
-		if (external)
-			next = min(last, round_down(first, CC_ZERO_SUBS) + CC_ZERO_SUBS);
-		cc_hold_begin(w->cc, w->b, first, next);
-		if (external)
+		next = cc_hold_end_of(first, last);
+		if (layer->data) {
+			cc_hold_begin(w->cc, w->b, first, next);
 			r = cc_zero_data(w, first, next);
-		else
-			r = cc_hide_data(w, first, next, discard);
-		cc_hold_end(w->b);
+			cc_hold_end(w->b);
+		} else {
+			cc_hide_data(w, first, next);
+		}
 	}
+	cc_trims_start(layer->writer);
 	return r;
 }
 
@@ -208,7 +189,7 @@ int cc_discard_deferred(struct cc_io *io)
 	if (r == -ESTALE)
 		return cc_write_again(&w);
 	if (!r && w.rel < w.end)
-		r = cc_zero_whole(&w, discard);
+		r = cc_zero_whole(&w);
 	cc_block_unpin(w.b);
 	/* The block may be evicted now; the view keeps the top and its writer. */
 	if (!r && fua)

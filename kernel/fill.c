@@ -4,8 +4,8 @@
  * guest's data.
  *
  * A worker's write lies in one cluster, other bios of a worker in one block of the top. While
- * holding cells, wait only for I/O to the top, for a bio of @cc->bs and, in a discard, for a sync.
- * None of these needs a cell: the bios are those of writes to the top, which end on their own.
+ * holding cells, wait only for I/O to the top and for a bio of @cc->bs. Neither needs a cell: the
+ * bios are those of writes to the top, which end on their own.
  * Nobody waits for a page of @cc->page_pool with a cell held, because its holders wait for cells.
  * Layers below, which may be slow, are read before: see cc_fill().
  */

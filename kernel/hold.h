@@ -11,10 +11,23 @@
 /* Clusters whose cells are taken at a time. */
 #define CC_HOLD_CLUSTERS	32
 
-/* Is a part of the subclusters [first, end) held? Context: any. */
+/* Subclusters that are held at a time. */
+#define CC_HOLD_SUBS		(CC_HOLD_CLUSTERS * QCOW2_SUBCLUSTERS)
+
+/* Where a piece of [first, end) that begins at @first ends. */
+static inline u32 cc_hold_end_of(u32 first, u32 end)
+{
+	return min_t(u32, end, round_down(first, CC_HOLD_SUBS) + CC_HOLD_SUBS);
+}
+
+/*
+ * Is a part of the subclusters [first, end) held? If not, states that are read after this are those
+ * that the last holder has left. Context: any.
+ */
 static inline bool cc_block_held(const struct cc_block *b, u32 first, u32 end)
 {
-	u32 held = READ_ONCE(b->held);
+	/* Pairs with cc_hold_end(). */
+	u32 held = smp_load_acquire(&b->held);
 
 	return unlikely(held) && first < (held & 0xffff) && held >> 16 < end;
 }

@@ -14,6 +14,7 @@
 #include "mode.h"
 #include "scan.h"
 #include "snapshot.h"
+#include "trim.h"
 #include "writer.h"
 
 /*
@@ -251,6 +252,8 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_layer *layer)
 		cc_view_destroy(new);
 		return r;
 	}
+	/* What was discarded since cc_snapshot_trim(). */
+	cc_trims_stop(sealed->writer);
 	/* The old top is complete from here on, and others may read it. */
 	cc_layer_sealed(sealed);
 	cc_view_retire(old, sealed);
@@ -299,6 +302,20 @@ static int cc_snapshot_commit(struct cowchain *cc, struct cc_layer *layer)
 }
 
 /*
+ * Give back what has been discarded in the old top, as far as that does not take long. It stays the
+ * top as long as cc->snapshot is set and the new one is not published.
+ */
+static void cc_snapshot_trim(struct cowchain *cc)
+{
+	struct cc_view *view = cc_view_get(cc, false);
+
+	/* A suspend that waits does the same. */
+	if (!cc_must_yield(cc))
+		cc_trims_finish(cc_view_active(view)->writer, CC_TRIM_LIMIT);
+	cc_view_put(view, false);
+}
+
+/*
  * The new top is loaded without cc->ctl: that takes long if it is large, and its device may not
  * respond. Neither does this hold the lock while reads that have begun before end.
  */
@@ -313,8 +330,10 @@ static int cc_snapshot_take(struct cowchain *cc, enum cc_kind kind, const char *
 	r = cc_snapshot_load(cc, layer);
 	if (r == -EINTR)
 		cc_snapshot_log(cc, r, 0);
-	if (!r)
+	if (!r) {
+		cc_snapshot_trim(cc);
 		r = cc_snapshot_commit(cc, layer);
+	}
 	if (r) {
 		cc_top_detach(layer);
 		cc_layer_close(layer);

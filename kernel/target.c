@@ -18,6 +18,7 @@
 #include "status.h"
 #include "table.h"
 #include "throttle.h"
+#include "trim.h"
 #include "writer.h"
 
 /* ------------------------------------------------------ construct, destroy */
@@ -85,7 +86,7 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	cc->cells = cc_cells_create();
 	/* Items of cc->wq may sleep on a slow layer, so many of them may run at a time. */
 	cc->wq = alloc_workqueue("cowchain", WQ_UNBOUND | WQ_MEM_RECLAIM, 256);
-	/* Others must not wait behind them. */
+	/* One for the guest's and one to give space back, or two that zero data. */
 	cc->discard_wq = alloc_workqueue("cowchain_discard", WQ_UNBOUND | WQ_MEM_RECLAIM, 2);
 	cc->sync_wq = alloc_ordered_workqueue("cowchain_sync", WQ_MEM_RECLAIM);
 	if (!cc->cells || !cc->wq || !cc->discard_wq || !cc->sync_wq)
@@ -144,8 +145,9 @@ static void cc_dtr(struct dm_target *ti)
 		 * whoever ended the last flush has left cc_writer_sync_bio() by then. Without bios
 		 * in flight dm has waited for a grace period itself.
 		 */
-		flush_workqueue(cc->wq);
 		flush_workqueue(cc->discard_wq);
+		/* The former hand some to the latter: see cc_defer_edges(). */
+		flush_workqueue(cc->wq);
 		cc_view_drain(view);
 		wait_event(cc->wait, !READ_ONCE(cc->nr_retired));
 		if (view->top)
@@ -174,15 +176,28 @@ static void cc_lock_for_suspend(struct cowchain *cc)
 	}
 }
 
+/* While cc->suspended is set, no snapshot makes another writer. */
+static struct cc_writer *cc_writer_of(struct cowchain *cc)
+{
+	struct cc_view *view = cc_view_current(cc);
+
+	return view && view->top ? cc_view_active(view)->writer : NULL;
+}
+
 /* Freeze the job: dm does not know of its I/O. */
 static void cc_presuspend(struct dm_target *ti)
 {
 	struct cowchain *cc = ti->private;
+	struct cc_writer *writer;
 
 	cc_lock_for_suspend(cc);
 	cc->suspended = true;
 	cc_stop_scan(cc);
+	writer = cc_writer_of(cc);
 	mutex_unlock(&cc->ctl);
+	/* While the guest's I/O continues. */
+	if (writer)
+		cc_trims_finish(writer, CC_TRIM_LIMIT);
 	/* If it has not run yet, the next resume queues it again. */
 	cancel_work_sync(&cc->continue_work);
 	WRITE_ONCE(cc->continuing, false);
@@ -227,6 +242,9 @@ static void cc_postsuspend(struct dm_target *ti)
 		active = cc_view_active(view);
 		if (cc_writer_suspend(active->writer))
 			cc_err(cc, "metadata could not be committed on suspend");
+		/* What came since presuspend; not later: another table may write there. */
+		cc_trims_flush(active->writer, CC_TRIM_LIMIT / 5);
+		cc_trims_stop(active->writer);
 		cc_claim_set_owed(cc->md, active->dev->bdev->bd_dev,
 				  cc_writer_owes(active->writer));
 	}
@@ -332,7 +350,7 @@ static void cc_hint_sizes(struct cowchain *cc, struct queue_limits *limits)
 }
 
 /*
- * A smaller discard frees nothing on the device, and costs two flushes. In a single file the data
+ * A smaller discard frees nothing on the device. In a single file the data
  * is aligned to clusters, so larger units of the device are of no use.
  */
 static unsigned int cc_discard_granularity(struct cowchain *cc, struct cc_layer *active,

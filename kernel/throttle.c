@@ -7,9 +7,11 @@
  * - It holds nothing that those who are counted need: no view, no cells. Its task may have bios
  *   that are not submitted yet (current->bio_list), but none that have been mapped by this target:
  *   bios for the devices below are submitted before the next bio of this device is mapped.
- * - What is counted ends without its help, and needs no lock of dm: a suspend waits for the task
- *   that sleeps here, and bios end meanwhile as always. If a snapshot pauses bios, it ends the pause
- *   without waiting for this task.
+ * - What is counted ends without its help. Workers end bios, or turn them into ranges; when half of
+ *   the bound are ranges, a sync is started (see trim.c), and a work item takes their space.
+ *   Neither needs a lock of dm: a suspend waits for the task that sleeps here, and bios and ranges
+ *   end meanwhile as always. If a snapshot pauses bios, it ends the pause without waiting for this
+ *   task.
  */
 #include <linux/wait.h>
 

@@ -3,8 +3,8 @@
  * Bounds what discards take in memory.
  *
  * One discard of the guest may cover the whole disk. It becomes thousands of bios that wait for a
- * worker. All of them are counted, and whoever submits more than CC_MAX_DISCARDS sleeps, as it would
- * at a disk whose queue is full.
+ * worker, and of ranges whose space waits to be given back (see trim.h). All of them are counted,
+ * and whoever submits more than CC_MAX_DISCARDS sleeps, as it would at a disk whose queue is full.
  */
 #ifndef COWCHAIN_THROTTLE_H
 #define COWCHAIN_THROTTLE_H

@@ -14,6 +14,7 @@
 #include "load.h"
 #include "mode.h"
 #include "top.h"
+#include "trim.h"
 #include "writer.h"
 
 /* 128 GiB of disk with clusters of 128 KiB; about 9 MiB of memory. */
@@ -113,12 +114,21 @@ void cc_top_reset(struct cc_top *top)
 
 int cc_top_attach(struct cc_layer *layer)
 {
+	int r;
+
 	layer->top = cc_top_create(layer);
-	return layer->top ? cc_writer_attach(layer, cc_writes_failed) : -ENOMEM;
+	if (!layer->top)
+		return -ENOMEM;
+	r = cc_writer_attach(layer, cc_writes_failed);
+	if (!r)
+		cc_trims_init(layer->writer);
+	return r;
 }
 
 void cc_top_detach(struct cc_layer *layer)
 {
+	if (layer->writer)
+		cc_trims_drop(layer->writer);
 	cc_writer_detach(layer);
 	cc_top_destroy(layer->top);
 	layer->top = NULL;

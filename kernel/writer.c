@@ -28,8 +28,10 @@
  * - A bio that waits in @bios, or that will set bits, holds its view as a writer of it until its
  *   end. These are drained before the new view is published. Bios that arrive meanwhile wait
  *   without a view and get the new one.
- * - A sleeper in @waiters is a discard, which holds the view in the same way, or has cc->ctl, as
- *   the snapshot does: the end of a job, a header, a suspend.
+ * - A sleeper in @waiters is a discard with FUA, which holds the view in the same way, or has
+ *   cc->ctl, as the snapshot does: the end of a job, a header, a suspend. Or it only wants space
+ *   given back (cc_trims_finish()), and excludes snapshots, or is one.
+ * - What is left in @trims is forgotten: see trim.c.
  * - The last sync of the old writer begins when no bit can be set any more. If it fails, the old
  *   view stays. So after it no block is dirty, @told does not matter since nothing has failed, and
  *   the timer finds nothing to do.
@@ -114,6 +116,36 @@ bool cc_writer_has(struct cc_writer *w, const struct cc_block *b)
 }
 
 /* ---------------------------------------------------------- asking for a sync */
+
+/* A sync that runs now may have taken the words before their last change. */
+u64 cc_writer_next_sync(struct cc_writer *w, const struct cc_block *b)
+{
+	u64 next = 0;
+
+	spin_lock_irq(&w->lock);
+	if (b->dirty || b->taken)
+		next = w->started + 1;
+	spin_unlock_irq(&w->lock);
+	return next;
+}
+
+u64 cc_writer_synced(struct cc_writer *w)
+{
+	u64 synced;
+
+	spin_lock_irq(&w->lock);
+	synced = w->synced;
+	spin_unlock_irq(&w->lock);
+	return synced;
+}
+
+void cc_writer_start_sync(struct cc_writer *w, bool now)
+{
+	if (now)
+		cc_sync_now(w);
+	else
+		cc_sync_later(w);
+}
 
 bool cc_writer_needs_sync(struct cc_writer *w)
 {
@@ -480,6 +512,7 @@ static void cc_sync_work(struct work_struct *work)
 	struct bio_list bios;
 	LIST_HEAD(waiters);
 	bool asked, again, many;
+	u64 nr;
 	int r;
 
 	bio_list_init(&bios);
@@ -489,6 +522,7 @@ static void cc_sync_work(struct work_struct *work)
 	list_splice_init(&w->waiters, &waiters);
 	asked = !bio_list_empty(&bios) || !list_empty(&waiters);
 	w->busy = true;
+	nr = ++w->started;
 	spin_unlock_irq(&w->lock);
 
 	r = cc_sync(w, asked);
@@ -497,6 +531,8 @@ static void cc_sync_work(struct work_struct *work)
 
 	spin_lock_irq(&w->lock);
 	w->busy = false;
+	if (!r)
+		w->synced = nr;
 	again = !list_empty(&w->dirty) && !r;
 	many = w->nr_dirty >= READ_ONCE(w->many);
 	spin_unlock_irq(&w->lock);
@@ -505,6 +541,9 @@ static void cc_sync_work(struct work_struct *work)
 	else if (again)
 		cc_sync_later(w);
 	cc_round_done(w);
+	/* Also after an error: then there is nothing to wait for any more. */
+	if (READ_ONCE(w->trims.nr))
+		queue_work(w->cc->discard_wq, &w->trims.work);
 	cc_sync_done(w, &bios, &waiters, r);
 }
 

@@ -13,11 +13,27 @@
 #define CC_WORDS_RESERVE	16
 
 /**
+ * struct cc_trims - space that can be given back when zero bits are durable; see trim.c.
+ * @work: on cc->discard_wq.
+ * @stopped: no range is taken from the list.
+ */
+struct cc_trims {
+	spinlock_t lock;		/* the list; outside of cc_writer.lock, process context */
+	u32 nr;
+	struct list_head list;
+	struct work_struct work;
+	bool stopped;
+};
+
+/**
  * struct cc_writer - what a layer needs in order to be written.
  * @failed_fn: called once, by the sync that failed: whatever uses the layer has to stop writing to
  *	it.
  * @failed: nothing is synced any more; only the sync sets it.
  * @work: the sync; on cc->sync_wq, which runs one at a time.
+ * @trims: what may be given back after a sync.
+ * @started: number of the last sync that has begun; the first is 1.
+ * @synced: number of the last one that has succeeded.
  * @busy: a sync is in progress.
  * @told: a flush of the guest has failed since the last bit was set.
  * @owed: the next flush of the guest has to fail for what was lost before this table.
@@ -37,10 +53,13 @@ struct cc_writer {
 	void (*failed_fn)(struct cowchain *cc, int error);
 	bool failed;
 	struct delayed_work work;
+	struct cc_trims trims;
 	u32 many;
 	wait_queue_head_t relief;
 
 	spinlock_t lock;		/* innermost, irq-safe */
+	u64 started;
+	u64 synced;
 	bool busy;
 	bool told;
 	bool owed;
@@ -83,6 +102,20 @@ bool cc_writer_has(struct cc_writer *w, const struct cc_block *b);
  * Context: process. Neither cells nor top->lock are held, and the caller's bio has set no bits.
  */
 void cc_writer_relieve(struct cc_writer *w);
+
+/**
+ * cc_writer_next_sync() - number of the first sync after which all bits of @b as they are now are
+ *	on disk.
+ *
+ * Context: process. Return: the number, 0 if they are on disk already.
+ */
+u64 cc_writer_next_sync(struct cc_writer *w, const struct cc_block *b);
+
+/* Number of the last sync that has succeeded. Context: process. */
+u64 cc_writer_synced(struct cc_writer *w);
+
+/* Start a sync, @now or commit_ms later, and do not wait for it. Context: any. */
+void cc_writer_start_sync(struct cc_writer *w, bool now);
 
 /* Does a flush need a sync, or would flushing the device do? Context: any. */
 bool cc_writer_needs_sync(struct cc_writer *w);

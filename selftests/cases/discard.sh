@@ -32,18 +32,85 @@ zeroes() {
 	retire cct d.qcow2
 }
 
+# freed BEFORE: is at least half of 8 MiB, in 512-byte blocks, free again since then?
+freed() {
+	local after
+
+	after=$(stat -c %b d.qcow2)
+	[ $(($1 - after)) -gt 8192 ] || fail "$1 blocks before, $after after"
+}
+
 it "a discard takes no space" no_room
 no_room() {
-	local before after
+	local before
 
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	io write:0:8M:1 flush
 	before=$(stat -c %b d.qcow2)
 	io discard:0:8M flush verify
-	after=$(stat -c %b d.qcow2)
-	# in 512-byte blocks: at least half of what was written has to be free again
-	[ $((before - after)) -gt 8192 ] || fail "$before blocks before, $after after"
+	# given back after the flush, and by the removal at the latest
+	retire cct d.qcow2
+	freed "$before"
+}
+
+it "write zeroes that may free space do" unmap
+unmap() {
+	local before
+
+	need fallocate
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io write:0:8M:1 flush
+	before=$(stat -c %b d.qcow2)
+	fallocate --punch-hole --offset 0 --length 8M "$DEV"
+	io zero:0:8M verify
+	retire cct d.qcow2
+	freed "$before"
+}
+
+it "a discard frees space that zero bits have hidden before" hidden
+hidden() {
+	local before
+
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io write:0:8M:1 zero:0:8M
+	remove cct
+	before=$(stat -c %b d.qcow2)
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io discard:0:8M verify
+	retire cct d.qcow2
+	freed "$before"
+}
+
+# flushes FILE: that its loop device has done
+flushes() {
+	local stat
+
+	read -r -a stat <"/sys/block/${LOOP[$1]##*/}/stat"
+	echo "${stat[15]}"
+}
+
+it "discards share their flushes" share
+share() {
+	local before n i ops=()
+
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io write:0:16M:1 flush
+	for ((i = 0; i < 256; i++)); do
+		ops+=("discard:$((i * 64))k:16k")
+	done
+	before=$(flushes d.qcow2)
+	io "${ops[@]}" flush
+	n=$(($(flushes d.qcow2) - before))
+	note "256 discards: $n flushes"
+	# two for the flush, and two for each second that passes
+	if [ "$n" -lt 2 ] || [ "$n" -gt 64 ]; then
+		fail "$n flushes"
+	fi
+	io verify
 	retire cct d.qcow2
 }
 

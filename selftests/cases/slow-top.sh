@@ -32,6 +32,14 @@ watched() {
 # reached FILE N: have at least so many I/Os reached its device, and not ended?
 reached() { [ "$(dm_stat "cct-seen-${1//./-}" 8)" -ge "$2" ]; }
 
+# single: the chain of most tests, its top is watched
+single() {
+	use abcd
+	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2
+	watched d.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+}
+
 # start OP...: does I/O in the background
 start() {
 	cowio -m "$T/model.raw" "$DEV" "$@" &
@@ -159,6 +167,75 @@ no_discards() {
 	is_raw_disk
 	remove cct
 	keep check ext.qcow2
+}
+
+# blocks FILE: what it takes on disk, in KiB
+blocks() { stat -c %b "$1" | { read -r n; echo $((n / 2)); }; }
+
+again() {
+	remove cct
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+}
+
+it "a discard waits for no flush, nor does a write to the same place for the discard" early
+early() {
+	local before
+
+	single
+	io write:8M:2M:1 flush
+	before=$(blocks d.qcow2)
+	change d.qcow2 "0 $(sectors d.qcow2) delay @ 0 0 @ 0 0 @ 0 100000"
+	timeout 80 cowio -m model.raw "$DEV" discard:8M:2M zeros:8M:2M write:8M:64k:2 write:8256k:512:3 \
+		discard:8M:8k write:8300k:2k:4 verify || fail "I/O waits for a flush"
+	repair d.qcow2
+	# a removal passes on what can be freed; what was written since then must not be
+	again
+	io verify
+	[ "$(blocks d.qcow2)" -lt $((before - 1500)) ] || fail "$before KiB before, $(blocks d.qcow2) after"
+	retire cct d.qcow2
+}
+
+it "space that was discarded, and then zeroed without unmap, is kept" kept
+kept() {
+	local before
+
+	single
+	io write:8M:4M:1 flush
+	before=$(blocks d.qcow2)
+	# no flush ends, so nothing is given back before the removal
+	change d.qcow2 "0 $(sectors d.qcow2) delay @ 0 0 @ 0 0 @ 0 100000"
+	cowio -m model.raw "$DEV" discard:8M:4M || fail "a discard waits for a flush"
+	blkdiscard -z -o 8M -l 2M "$DEV"
+	repair d.qcow2
+	again
+	io verify
+	[ "$(blocks d.qcow2)" -gt $((before - 2500)) ] || fail "$before KiB before, $(blocks d.qcow2) after"
+	[ "$(blocks d.qcow2)" -lt $((before - 1500)) ] || fail "the rest is kept, too"
+	retire cct d.qcow2
+}
+
+it "a discard that the device is slow with delays writes to these subclusters only" slow_discard
+# The second discard finds zero bits that are on disk, so it needs no sync, and its writes.
+slow_discard() {
+	single
+	io write:8M:64k:1 flush discard:8M:64k flush
+	again
+	io read:8M:2M
+	slow_writes d.qcow2
+	timeout 80 cowio -m model.raw "$DEV" discard:8M:64k || fail "a discard waits for the device"
+	wait_for 60 reached d.qcow2 1
+	start write:8M:4k:2
+	wait_for 60 waiting 1
+	start write:8256k:4k:3
+	start write:9000k:4k:3
+	wait_for 60 reached d.qcow2 3
+	waiting 3 || fail "a write in the range did not wait"
+	! reached d.qcow2 4 || fail "a write in the range was sent while the device discards it"
+	repair d.qcow2
+	all_end
+	again
+	io verify
+	retire cct d.qcow2
 }
 
 run_cases
