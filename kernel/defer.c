@@ -11,23 +11,19 @@ static bool cc_op_discards(struct bio *bio)
 	return bio_op(bio) == REQ_OP_DISCARD || bio_op(bio) == REQ_OP_WRITE_ZEROES;
 }
 
-/* Is this a part of a subcluster? Its rest may have to be read from a slow layer. */
+/* Is this a part of a subcluster? */
 static bool cc_zeroes_part(struct cc_io *io)
 {
-	return bio_op(io->bio) == REQ_OP_WRITE_ZEROES && io->view &&
+	return bio_op(io->bio) == REQ_OP_WRITE_ZEROES &&
 	       bio_sectors(io->bio) < 1U << io->view->top->sub_shift;
 }
 
 /* One discard of the guest may become thousands, which others must not wait behind. */
 static struct workqueue_struct *cc_queue_of(struct cc_io *io)
 {
-	switch (bio_op(io->bio)) {
-	case REQ_OP_DISCARD:
-	case REQ_OP_WRITE_ZEROES:
-		return cc_zeroes_part(io) ? io->cc->wq : io->cc->discard_wq;
-	default:
-		return io->cc->wq;
-	}
+	if (cc_op_discards(io->bio) && !(io->flags & CC_IO_EDGES))
+		return io->cc->discard_wq;
+	return io->cc->wq;
 }
 
 /*
@@ -125,15 +121,28 @@ int cc_defer_discard(struct cc_io *io, struct bio *bio)
 	/*
 	 * Without a view: the snapshot that waits for it may have paused what is counted. A view
 	 * that comes until the bio is served may have larger subclusters; then the worker finds
-	 * edges, and fills them.
+	 * edges: see cc_defer_edges().
 	 */
-	if (!cc_zeroes_part(io)) {
+	if (cc_zeroes_part(io)) {
+		io->flags |= CC_IO_EDGES;
+	} else {
 		cc_view_put(io->view, true);
 		io->view = NULL;
 		cc_throttle_bio(io, bio);
 	}
 	cc_queue_io(io);
 	return DM_MAPIO_SUBMITTED;
+}
+
+bool cc_defer_edges(struct cc_io *io)
+{
+	if (io->flags & CC_IO_EDGES)
+		return false;
+	io->flags |= CC_IO_EDGES;
+	/* What waits for a slow layer does not count; the caller of cc_io_run() ends that. */
+	io->flags &= ~CC_IO_THROTTLED;
+	cc_queue_io(io);
+	return true;
 }
 
 /* ----------------------------------------------- a snapshot is being taken */

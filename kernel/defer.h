@@ -32,6 +32,16 @@ int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary);
  */
 int cc_defer_discard(struct cc_io *io, struct bio *bio);
 
+/**
+ * cc_defer_edges() - hand on a write-zeroes that covers a subcluster only in part.
+ *
+ * Its rest may have to be read from a slow layer, which other discards must not wait behind. It can
+ * get among them when a snapshot has paused it, or has made subclusters larger.
+ *
+ * Context: a worker. Return: false if it has been handed on already. After true @io may be gone.
+ */
+bool cc_defer_edges(struct cc_io *io);
+
 /*
  * If the bio is a discard or a write-zeroes, wait until not too many are queued, and count it; see
  * throttle.h. Context: any; process for these; inside of cc_map(), with no view held.

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "cell.h"
+#include "defer.h"
 #include "discard.h"
 #include "fill.h"
 #include "hold.h"
@@ -171,13 +172,24 @@ static int cc_zero_whole(struct cc_write *w)
 	return r;
 }
 
+/* Also true at an end of the image that lies in a subcluster. */
+static bool cc_has_edges(struct cc_io *io)
+{
+	sector_t mask = (1U << io->view->top->sub_shift) - 1;
+
+	return (io->bio->bi_iter.bi_sector | bio_end_sector(io->bio)) & mask;
+}
+
 int cc_discard_deferred(struct cc_io *io)
 {
 	bool discard = bio_op(io->bio) == REQ_OP_DISCARD;
 	bool fua = io->bio->bi_opf & REQ_FUA;
 	struct cc_write w;
-	int r = cc_write_begin(io, &w);
+	int r;
 
+	if (!discard && cc_has_edges(io) && cc_defer_edges(io))
+		return -EAGAIN;
+	r = cc_write_begin(io, &w);
 	if (r) {
 		cc_write_end(io->bio, r);
 		return 0;

@@ -91,7 +91,7 @@ int cc_map(struct dm_target *ti, struct bio *bio)
 	return r;
 }
 
-/* Return: 0, or -ESTALE: begin again with another view. */
+/* Return: 0, -ESTALE: begin again with another view, or -EAGAIN: another worker has it. */
 static int cc_io_run(struct cc_io *io)
 {
 	struct bio *bio = io->bio;
@@ -126,7 +126,7 @@ void cc_io_work(struct work_struct *work)
 				return;
 		}
 	} while (cc_io_run(io) == -ESTALE);
-	/* The bio has ended, but not the workqueue, and so not the target. */
+	/* The bio has ended, or is no longer ours. The workqueue has not ended, nor the target. */
 	if (throttled)
 		cc_throttle_put(cc);
 }

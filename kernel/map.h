@@ -12,6 +12,7 @@ struct cc_block;
 #define CC_IO_CELLS	BIT(1)	/* shared cells are held for that range */
 #define CC_IO_SYNC	BIT(2)	/* FUA: wait for a sync before it ends */
 #define CC_IO_THROTTLED	BIT(3)	/* counted, see throttle.h; cc_io_work() ends that */
+#define CC_IO_EDGES	BIT(4)	/* a write-zeroes that may have to wait for a slow layer */
 
 /**
  * struct cc_io - per bio.

@@ -427,6 +427,51 @@ slow_readers() {
 	retire cct f.qcow2
 }
 
+it "writes to parts of subclusters that a snapshot has paused delay no discards either" paused_zeroes
+# As slow_zeroes, but when the snapshot begins to wait for a write these find no view that they could look at.
+paused_zeroes() {
+	local pids=() i
+
+	need_target delay
+	use ext
+	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2 d.data
+	over b.qcow2 "0 $(sectors b.qcow2) linear @ 0"
+	over d.data "0 $(sectors d.data) linear @ 0"
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	spare e d.qcow2
+	io verify
+	for i in 0 1 2 3 4; do
+		dmsetup create "cct-way$i" --table "0 $SECTORS linear $DEV 0"
+	done
+	slow b.qcow2
+	# only what is written
+	change d.data "0 $(sectors d.data) delay @ 0 0 @ 0 100000 @ 0 0"
+	cowio "$DEV" write:5M:64k:1 &
+	pids+=($!)
+	wait_for 60 waiting 1
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	pids+=($!)
+	wait_for 60 in_kernel $! cc_users_try_drain
+	for i in 0 1 2 3; do
+		cowio "/dev/mapper/cct-way$i" "zero:$((64 + 8 * i))k:512" &
+		pids+=($!)
+	done
+	wait_for 60 waiting 5
+	repair d.data
+	wait_for 60 has_layers 5
+	DEV=/dev/mapper/cct-way4
+	others_go_on waiting 4 -- discard:6M:128k zero:9M:64k zero:1000k:30k discard:1M:64k flush
+	repair b.qcow2
+	for i in "${pids[@]}"; do
+		wait "$i" || fail "what has waited went wrong"
+	done
+	cowio -m "$T/model.raw" "$DEV" write:5M:64k:1 zero:64k:512 zero:72k:512 zero:80k:512 zero:88k:512 verify
+	for i in 0 1 2 3 4; do
+		remove "cct-way$i"
+	done
+	retire cct e.qcow2
+}
+
 it "a snapshot whose new top does not respond holds up nothing but itself" slow_new_top
 slow_new_top() {
 	local pid
