@@ -32,12 +32,9 @@
 /* The exit status of `fn` in a child. */
 static int in_child(int (*fn)(void))
 {
-	pid_t pid;
+	pid_t pid = fork();
 	int status;
 
-	if (!can_sandbox())
-		skip();
-	pid = fork();
 	if (!pid)
 		_exit(fn());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -189,6 +186,13 @@ static void enter(void)
 	sandbox_enter(role);
 }
 
+static int in_sandbox(int (*fn)(void))
+{
+	if (!can_sandbox())
+		skip();
+	return in_child(fn);
+}
+
 static int signals_its_parent(void)
 {
 	pid_t parent = getppid();
@@ -208,9 +212,9 @@ static void signals_only_itself(void **state)
 {
 	(void)state;
 	role = SANDBOX_MAIN;
-	assert_int_equal(in_child(signals_itself), 0);
+	assert_int_equal(in_sandbox(signals_itself), 0);
 	for (role = SANDBOX_MAIN; role <= SANDBOX_DISK_SLOW; role++)
-		assert_int_equal(in_child(signals_its_parent), END_ERROR);
+		assert_int_equal(in_sandbox(signals_its_parent), END_ERROR);
 }
 
 /* The system call, with arguments 0 unless they decide. */
@@ -231,7 +235,7 @@ static void expect_forbidden(enum sandbox_role r, long nr, long a, long b, long 
 	call_args[0] = a;
 	call_args[1] = b;
 	call_args[2] = c;
-	if (in_child(calls) != END_ERROR)
+	if (in_sandbox(calls) != END_ERROR)
 		fail_msg("role %d may call %ld", r, nr);
 }
 
@@ -242,7 +246,7 @@ static void expect_allowed(enum sandbox_role r, long nr, long a, long b, long c)
 	call_args[0] = a;
 	call_args[1] = b;
 	call_args[2] = c;
-	assert_int_equal(in_child(calls), 0);
+	assert_int_equal(in_sandbox(calls), 0);
 }
 
 static void forbidden_to_all(void **state)
