@@ -142,7 +142,7 @@ int __wrap_open64(const char *name, int flags, ...);
 
 int __wrap_open64(const char *name, int flags, ...)
 {
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (exchange.calls_left && !--exchange.calls_left)
 		assert_int_equal(rename(exchange.node, path), 0);
