@@ -29,13 +29,14 @@ static char *take_name(const uint8_t *name, size_t len, const char *what, const 
 /*
  * Find the name of the data file among the header extensions, which q2_parse_header() has checked
  * to lie within the cluster. The kernel is given a device instead, so its parser does not record
- * where the name is.
+ * where the name is. Of several, the last one counts, as in QEMU: what qemu-img shows is what is opened.
  */
 static const uint8_t *find_data_name(const uint8_t *buf, uint32_t end, const struct q2_info *info,
 				     uint32_t *len)
 {
 	const struct qcow2_ext_header *ext;
 	uint32_t pos = info->header_length;
+	const uint8_t *name = NULL;
 	uint32_t type, size;
 
 	while (pos <= end && end - pos >= sizeof(*ext)) {
@@ -47,11 +48,11 @@ static const uint8_t *find_data_name(const uint8_t *buf, uint32_t end, const str
 			break;
 		if (type == QCOW2_EXT_DATA_FILE) {
 			*len = size;
-			return buf + pos;
+			name = buf + pos;
 		}
 		pos += (size + 7U) & ~7U;
 	}
-	return NULL;
+	return name;
 }
 
 /* Where the extensions end. */

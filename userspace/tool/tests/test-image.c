@@ -114,6 +114,22 @@ static void names(void **state)
 }
 
 /* The name of a data file has no meaning without the feature bit. */
+/* What qemu-img shows is what is used. */
+static void two_data_names(void **state)
+{
+	struct image image;
+	size_t off;
+
+	(void)state;
+	make_header();
+	header()->incompatible_features = htobe64(QCOW2_INCOMPAT_DATA_FILE);
+	off = put_extension(112, QCOW2_EXT_DATA_FILE, "first.raw", 9);
+	put_extension(off, QCOW2_EXT_DATA_FILE, "last.raw", 8);
+	assert_int_equal(parse(&image), 0);
+	assert_string_equal(image.data_name, "last.raw");
+	image_free(&image);
+}
+
 static void data_name_without_bit(void **state)
 {
 	struct image image;
@@ -286,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain),
 		cmocka_unit_test(names),
+		cmocka_unit_test(two_data_names),
 		cmocka_unit_test(data_name_without_bit),
 		cmocka_unit_test(nothing_after_the_end),
 		cmocka_unit_test(broken),
