@@ -71,6 +71,29 @@ static int check_contents(const struct new_file *file, unsigned int flags)
 	return -1;
 }
 
+/*
+ * What is overwritten may have been found through a link, as that of a volume in /dev. In a directory of
+ * somebody else, a link may lead to any file of the host: it has to be root's or ours, or to belong to the
+ * owner of what it leads to. *st is that of what was found.
+ */
+static int check_link(const struct new_file *file, const struct stat *st)
+{
+	struct stat link;
+
+	if (fstatat(file->dir, path_base(file->path), &link, AT_SYMLINK_NOFOLLOW))
+		return fail_errno(file, "");
+	if (S_ISLNK(link.st_mode)) {
+		if (!link.st_uid || link.st_uid == geteuid() || link.st_uid == st->st_uid)
+			return 0;
+		cc_error("%s: is a link of another user: name the file itself", file->path);
+	} else {
+		if (link.st_dev == st->st_dev && link.st_ino == st->st_ino)
+			return 0;
+		cc_error("%s: was replaced while it was being opened", file->path);
+	}
+	return -1;
+}
+
 /* --force does not extend to mounted devices or to layers of a chain. */
 static int open_existing(struct new_file *file, unsigned int flags)
 {
@@ -84,7 +107,7 @@ static int open_existing(struct new_file *file, unsigned int flags)
 		cc_error("%s: neither a regular file nor a block device", file->path);
 	else if (S_ISREG(st.st_mode) && !(flags & NEW_FILE_OVERWRITE))
 		cc_error("%s: was replaced while it was being opened", file->path);
-	else
+	else if (!check_link(file, &st))
 		ret = reopen(file, found, &st);
 	if (!ret && S_ISBLK(st.st_mode))
 		ret = check_contents(file, flags);

@@ -174,6 +174,17 @@ for name in f.qcow2 f.raw; do
 	exchanged $name "ln $dir/victim $dir/$name"
 	exchanged $name "mkfifo $dir/$name"
 done
+if chown 65534 victim 2>/dev/null; then
+	ln -s victim link.qcow2
+	chown -h 1 link.qcow2
+	expect 1 'is a link of another user' create link.qcow2 --size 1M --force
+	check 'what it leads to is whole' cmp victim victim.was
+	chown -h 0 link.qcow2
+	expect 0 '' create link.qcow2 --size 1M --force
+	rm link.qcow2
+	cp victim.was victim
+	chown 0 victim
+fi
 shell 'a link that leads nowhere is not followed' \
 	"ln -s $dir/made f.qcow2; ! '$cowchain' create f.qcow2 --size 1M && ! '$cowchain' create f.qcow2 --size 1M --force &&
 		[ ! -e made ]; status=\$?; rm f.qcow2; exit \$status"
