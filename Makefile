@@ -81,6 +81,11 @@ fuzz-vmm:
 	@scripts/setup check
 	@$(MAKE) --no-print-directory -C userspace/vmm fuzz $(if $(RUNS),RUNS=$(RUNS))
 
+# A fuzz target over what the tool decides about names; what it found stays for the next time.
+fuzz-names:
+	@scripts/setup check
+	@$(MAKE) --no-print-directory -C userspace/tool fuzz $(if $(RUNS),RUNS=$(RUNS))
+
 # A fuzz target over the kernel's pure qcow2 code; what it found stays for the next time.
 fuzz-qcow2:
 	@scripts/setup check
@@ -146,6 +151,7 @@ help:
 	@echo '                 ("scripts/sweep --list" has all that these eight take)'
 	@echo 'fuzz-qcow2       RUNS=10000000 on what reads and changes headers of images'
 	@echo 'check-launcher   the launcher: unit tests, guests in nested KVM'
+	@echo 'fuzz-names       RUNS=10000000 on what the tool decides about names'
 	@echo 'fuzz-vmm         RUNS=10000000 on the launcher'"'"'s parsers'
 	@echo 'bench            instructions an I/O, with peers: PEERS=no CELLS=regex DEVICES="..."'
 	@echo 'bench-compare    OLD=a.json NEW=b.json THRESHOLD=2: what got dearer'
@@ -160,5 +166,5 @@ help:
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
 .PHONY: all modules userspace install modules_install check check-quick coverage $(sweeps) \
-	check-launcher fuzz-qcow2 fuzz-vmm bench bench-compare bench-wall demo \
+	check-launcher fuzz-names fuzz-qcow2 fuzz-vmm bench bench-compare bench-wall demo \
 	lint build-newest check-tree clean distclean help

@@ -121,8 +121,7 @@ int chain_follow(struct chain *chain, const char *top, enum layer_kind kind,
 	return ret;
 }
 
-/* Split KIND:FILE[,data=FILE] in place. Names may contain commas: only ",data=" separates. */
-static int split_spec(char *spec, enum layer_kind *kind, char **file, char **data)
+int chain_split_spec(char *spec, enum layer_kind *kind, char **file, char **data)
 {
 	static const char data_key[] = ",data=";
 	char *colon = strchr(spec, ':');
@@ -149,7 +148,7 @@ int chain_add_spec(struct chain *chain, const char *spec, bool is_top,
 	enum layer_kind kind;
 	int ret;
 
-	if (split_spec(copy, &kind, &file, &data) || (data && kind == KIND_RAW)) {
+	if (chain_split_spec(copy, &kind, &file, &data) || (data && kind == KIND_RAW)) {
 		free(copy);
 		return cc_usage("attach", "--layer %s: must be raw:FILE or qcow2:FILE[,data=FILE]",
 				spec);

@@ -26,6 +26,12 @@ int chain_follow(struct chain *chain, const char *top, enum layer_kind kind,
 		 const struct layer_options *opt);
 
 /*
+ * Split "KIND:FILE[,data=FILE]" in place; *data is NULL without one. Names may contain commas and colons:
+ * only the first colon and the first ",data=" separate. Returns 0, or -1 if it is malformed. Pure.
+ */
+int chain_split_spec(char *spec, enum layer_kind *kind, char **file, char **data);
+
+/*
  * Add "KIND:FILE[,data=FILE]" as the new top. Return: 0, -1 after a message, or CC_USAGE if spec is
  * malformed.
  */

@@ -75,7 +75,7 @@ bool path_below(const char *path, const char *dir)
 	size_t len = strlen(dir);
 
 	if (len == 1 && dir[0] == '/')
-		return path[0] == '/';
+		return path[0] == '/' && path[1];
 	return !strncmp(path, dir, len) && path[len] == '/';
 }
 

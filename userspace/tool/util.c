@@ -191,9 +191,11 @@ static void quote_bytes(struct strbuf *sb, const char *text)
 
 static void quote(struct strbuf *sb, const char *text)
 {
+	char c[] = { 0, 0 };
+
 	strbuf_add(sb, "'");
-	for (; *text; text++)
-		strbuf_addf(sb, *text == '\'' ? "'\\%c'" : "%c", *text);
+	for (; (c[0] = *text); text++)
+		strbuf_add(sb, *text == '\'' ? "'\\''" : c);
 	strbuf_add(sb, "'");
 }
 

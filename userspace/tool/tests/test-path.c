@@ -34,6 +34,7 @@ static void parts(void **state)
 	assert_true(path_below("/a", "/"));
 	assert_false(path_below("/ab/c", "/a"));
 	assert_false(path_below("/a", "/a"));
+	assert_false(path_below("/", "/"));
 	assert_false(path_below("/b/a/c", "/a"));
 }
 
