@@ -58,7 +58,7 @@ check-quick:
 	@scripts/setup check
 	@QUICK=1 scripts/check
 
-sweeps := check-random check-crash check-faults check-full-disk check-hostile check-mutation \
+sweeps := check-random check-crash check-faults check-full-disk check-hostile check-mutation check-names \
 	check-debug stress
 
 $(sweeps):
@@ -146,12 +146,13 @@ help:
 	@echo 'check-hostile    damaged images: MUTANTS=2000 KERNEL="6.12 debug-kasan", and'
 	@echo '                 the fuzz target: RUNS=2000000'
 	@echo 'check-mutation   kernel/ is broken on purpose, and tests have to fail: BREAKAGES="..."'
+	@echo 'check-names      names are exchanged while the tool uses them: RACE_SECONDS=60'
 	@echo 'check-debug      tests and stress with KASAN, lockdep, kmemleak, KCSAN'
 	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
-	@echo '                 ("scripts/sweep --list" has all that these eight take)'
+	@echo '                 ("scripts/sweep --list" has all that these nine take)'
 	@echo 'fuzz-qcow2       RUNS=10000000 on what reads and changes headers of images'
-	@echo 'check-launcher   the launcher: unit tests, guests in nested KVM'
 	@echo 'fuzz-names       RUNS=10000000 on what the tool decides about names'
+	@echo 'check-launcher   the launcher: unit tests, guests in nested KVM'
 	@echo 'fuzz-vmm         RUNS=10000000 on the launcher'"'"'s parsers'
 	@echo 'bench            instructions an I/O, with peers: PEERS=no CELLS=regex DEVICES="..."'
 	@echo 'bench-compare    OLD=a.json NEW=b.json THRESHOLD=2: what got dearer'
