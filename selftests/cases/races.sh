@@ -24,37 +24,6 @@ spare() {
 	attach "$1.qcow2"
 }
 
-it "the guest writes where a stream copies" write_and_copy
-write_and_copy() {
-	need_target delay
-	abcd
-	slow c.qcow2 40 0
-	slow d.qcow2 0 20
-	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-	msg cct base 0
-	msg cct stream backing-file a.raw raw
-	# ranges that the layers between provide, in part and as a whole
-	io write:64k:512:1 write:129k:2k:2 write:8193k:1M:3 zero:12M:9k discard:12800k:64k \
-		write:2100k:1k:4 write:15M:4k:5 zero:15800k:3k random:60:1
-	job_done cct
-	io verify
-	retire cct d.qcow2
-}
-
-it "discard and write zeroes where a stream copies" discard_and_copy
-discard_and_copy() {
-	need_target delay
-	abcd
-	slow b.qcow2 60 0
-	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-	msg cct base 0
-	msg cct stream backing-file a.raw raw
-	io discard:8M:512k zero:8900k:33k discard:15M:4k zero:64k:100k discard:2M:64k
-	job_done cct
-	io verify
-	retire cct d.qcow2
-}
-
 # under_way NAME COUNT: waits until so many I/Os of the device are in flight. Starts no process in the loop,
 # which would take longer than they do.
 under_way() {
@@ -66,13 +35,41 @@ under_way() {
 	done
 }
 
+# Writes to the data of d.qcow2, which has to be on a device of "slow", do not end before let_go; its metadata is
+# not slow.
+hold_data() {
+	local from
+
+	read -r from _ < <(qcow2poke d.qcow2 l2 0)
+	from=$(((from & 0x00fffffffffffe00) / 512))
+	under d.qcow2 "0 $from linear @ 0" "$from $(($(sectors d.qcow2) - from)) delay @ $from 0 @ $from 100000 @ $from 0"
+}
+
+let_go() { not_under d.qcow2; }
+
+# slow_again FILE READ-MS WRITE-MS: as "slow", for one that is on such a device already
+slow_again() { change "$1" "0 $(sectors "$1") delay @ 0 $2 @ 0 $3"; }
+
+# at_once OP...: starts each of them, and waits until all of them are under way. The block layer does only one
+# discard or write zeroes of a device at a time.
+at_once() {
+	local op
+
+	PIDS=()
+	for op; do
+		io "$op" &
+		PIDS+=($!)
+	done
+	all_under_way "${PIDS[@]}"
+}
+
 # all_wait PID...: do all of these processes wait for I/O? (An I/O that waits for a worker is not among those that
 # the statistics of the mapped device show as in flight.)
 all_wait() {
 	local pid line
 
 	for pid; do
-		read -r line <"/proc/$pid/stat"
+		{ read -r line <"/proc/$pid/stat"; } 2>/dev/null || fail "the I/O is over already"
 		[[ ${line##*) } == "D "* ]] || return 1
 	done
 }
@@ -83,6 +80,57 @@ all_under_way() {
 	until all_wait "$@"; do
 		[ $((SECONDS - start)) -lt 60 ] || fail "not all of the I/O is under way"
 	done
+}
+
+wait_for_all() {
+	local pid
+
+	for pid in "${PIDS[@]}"; do
+		wait "$pid" || fail "an operation failed"
+	done
+}
+
+it "the guest writes where a stream copies" write_and_copy
+write_and_copy() {
+	need_target delay
+	abcd
+	slow c.qcow2 40 0
+	slow d.qcow2 0 20
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	hold_data
+	msg cct base 0
+	msg cct stream backing-file a.raw raw
+	under_way cct-over-d-qcow2 4
+	# where the first copies are being written: in part, as a whole, zeros
+	at_once write:64k:512:1 write:129k:2k:2 write:72k:4k:3 zero:84k:512
+	let_go
+	slow_again d.qcow2 0 20
+	# ranges that the layers between provide, in part and as a whole
+	io write:8193k:1M:3 zero:12M:9k discard:12800k:64k write:2100k:1k:4 write:15M:4k:5 zero:15800k:3k random:60:1
+	wait_for_all
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
+it "discard and write zeroes where a stream copies" discard_and_copy
+discard_and_copy() {
+	need_target delay
+	abcd
+	slow b.qcow2 60 0
+	slow d.qcow2 0 0
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	hold_data
+	msg cct base 0
+	msg cct stream backing-file a.raw raw
+	under_way cct-over-d-qcow2 4
+	at_once discard:96k:4k
+	let_go
+	wait_for_all
+	io discard:8M:512k zero:8900k:33k discard:15M:4k zero:64k:100k discard:2M:64k
+	job_done cct
+	io verify
+	retire cct d.qcow2
 }
 
 # A write of 4 KiB is in flight for a while, and $1 comes meanwhile. Any order is allowed, a mixture is not.
@@ -117,49 +165,128 @@ discard_overtakes() { overtaking discard; }
 it "write zeroes and a write in flight to the same place" zero_overtakes
 zero_overtakes() { overtaking zero; }
 
+# reads_of FILE: how many reads of its loop device have ended
+reads_of() {
+	local n
+
+	read -r n _ <"/sys/block/${LOOP[$1]#/dev/}/stat"
+	echo "$n"
+}
+
+reads_more() { [ "$(reads_of "$1")" -gt "$2" ]; }
+
+it "a write of a part of a subcluster beside a write of all of it" beside_a_fill
+# The second write has read the rest of the subcluster from below before the first one ends. It must not write
+# that to the top: it would undo the first write.
+beside_a_fill() {
+	local whole part n
+
+	need_target delay
+	abcd
+	slow d.qcow2 0 0
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	# what is there, so that only data is read below
+	io read:4500k:4k read:64k:4k
+	hold_data
+	io write:4500k:4k:1 &
+	whole=$!
+	under_way cct-over-d-qcow2 1
+	n=$(reads_of a.raw)
+	cowio "$DEV" write:4501k:512:2 &
+	part=$!
+	wait_for 60 reads_more a.raw "$n"
+	# with a cell it waits for the first write, which does not end
+	for ((n = 0; n < 10; n++)); do
+		eq "$(dm_stat cct-over-d-qcow2 8)" 1 "writes under way to the top"
+		sleep 0.1
+	done
+	let_go
+	wait "$whole" || fail "the whole write failed"
+	wait "$part" || fail "the partial write failed"
+	io read:4500k:1k write:4501k:512:2 verify
+	retire cct d.qcow2
+}
+
+it "the guest reads where a stream has not written yet what it copies" read_and_copy
+read_and_copy() {
+	need_target delay
+	abcd
+	slow d.qcow2 0 0
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	hold_data
+	msg cct stream
+	# as many as there are copies at a time
+	under_way cct-over-d-qcow2 4
+	io verify
+	[ "$(dm_stat cct-over-d-qcow2 8)" -ge 4 ] || fail "the copies were written before the reads ended"
+	let_go
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
 it "two parts of one unallocated subcluster at the same time" two_parts
 two_parts() {
 	local i
 
+	PIDS=()
 	need_target delay
 	abcd
-	slow a.raw 100 0
+	slow a.raw 100000 0
 	slow d.qcow2 0 50
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	# eight writers, a sector each, in the same four subclusters, while they are being filled
 	for i in 0 1 2 3 4 5 6 7; do
 		io "write:$((i * 512)):512:1" "write:$((2097152 + i * 512)):512:2" \
 			"write:$((1048576 + i * 512)):512:3" "zero:$((8388608 + i * 512)):512" &
+		PIDS+=($!)
 	done
-	wait
+	all_under_way "${PIDS[@]}"
+	slow_again a.raw 100 0
+	wait_for_all
 	io verify
 	retire cct d.qcow2
 }
 
 it "reads of layers that a finished stream releases" read_released
+# A read of a layer between does not end; then the guest writes there, so that the stream needs none of it.
 read_released() {
-	local i pids=()
+	local pid at n
 
 	need_target delay
 	abcd
-	slow b.qcow2 30 0
-	slow c.qcow2 30 0
+	slow b.qcow2 0 0
+	slow c.qcow2 0 0
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-	for i in 1 2 3 4; do
-		io read:64k:256k read:8M:1M read:2M:100k read:12M:1M read:15M:512k read:8200k:12k \
-			read:64k:256k read:8M:1M read:2M:100k read:12M:1M read:15M:512k &
-		pids+=($!)
-	done
+	cp model.raw old.raw
+	io verify
+	# cluster 128 of 64 KiB
+	read -r at _ < <(qcow2poke b.qcow2 l2 128)
+	at=$(((at & 0x00fffffffffffe00) / 512))
+	n=$(sectors b.qcow2)
+	under b.qcow2 "0 $at linear @ 0" "$at 8 delay @ $at 100000" "$((at + 8)) $((n - at - 8)) linear @ $((at + 8))"
+	cowio -m old.raw "$DEV" read:8M:4k &
+	pid=$!
+	under_way cct-over-b-qcow2 1
+	io write:8M:4k:1
 	msg cct base 0
 	msg cct stream backing-file a.raw raw
-	job_done cct
-	for i in "${pids[@]}"; do
-		wait "$i" || fail "a reader failed"
+	wait_for 60 shortened
+	# and the layers are still there for the read
+	for ((n = 0; n < 10; n++)); do
+		in_state cct running || fail "the job is $S_STATE while a layer that it drops is read"
+		sleep 0.1
 	done
+	kill -0 "$pid" || fail "the read is over already"
+	not_under b.qcow2
+	wait "$pid" || fail "the read went wrong"
+	job_done cct
 	# the layers between are free: the delay devices are not in use any more
 	remove cct-over-b-qcow2 cct-over-c-qcow2
 	io verify
 }
+
+shortened() { [[ $(dmsetup table cct) == *" cowchain 0 2 "* ]]; }
 
 it "a read that has looked at the top before a stream, and below after it" second_look
 # What the below map knows is dropped at once, so that it has to look up in the shorter chain where the read
@@ -332,7 +459,7 @@ stale_stream() {
 
 it "removal at any moment of a job" removal
 removal() {
-	local i backing
+	local i backing met=0
 
 	abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -340,14 +467,18 @@ removal() {
 		# or it continues by itself
 		[ "$i" != 0 ] || msg cct stream speed $((8 << 20))
 		sleep $i
+		status cct
 		remove cct
 		backing=$(qcow2poke d.qcow2 backing)
 		[ -n "$backing" ] || break
+		# it has copied something, and was not done
+		[ "$S_STATE" != running ] || [ "$S_OFF" -eq 0 ] || met=$((met + 1))
 		eq "$backing" c.qcow2 "backing file after a removal"
 		mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 		io verify
 	done
 	[ -z "$backing" ] || remove cct
+	[ $met -gt 0 ] || fail "no removal met a job in the middle"
 	# again without a limit, so that the end of the job is hit
 	for i in 1 2 3 4 5 6; do
 		cp "$FIXTURES/abcd/d.qcow2" d.qcow2
@@ -372,7 +503,7 @@ removal() {
 
 it "cancel at any moment of a job" cancel
 cancel() {
-	local i
+	local i met=0
 
 	abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
@@ -387,7 +518,9 @@ cancel() {
 		io verify
 		[ "$S_LAYERS" -gt 1 ] || break
 		eq "$S_ERR" 125 "errno of a cancelled job"
+		[ "$S_OFF" -eq 0 ] || met=$((met + 1))
 	done
+	[ $met -gt 0 ] || fail "no cancel met a job that had copied something"
 	status cct
 	[ "$S_LAYERS" -eq 1 ] || { msg cct stream; job_done cct; }
 	io verify
