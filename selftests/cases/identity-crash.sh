@@ -99,7 +99,7 @@ reads() {
 }
 
 images() {
-	use abcd
+	[ -e d.qcow2 ] || use abcd
 	use spare single.qcow2
 	mv single.qcow2 e.qcow2
 	qcow2poke e.qcow2 backing d.qcow2 qcow2
@@ -221,5 +221,43 @@ with_base() { stream_points 1 a.raw b.qcow2 e.qcow2; }
 
 it "a stream without a base" without_base
 without_base() { stream_points none e.qcow2; }
+
+it "a stream with a base, into a top that can have no identity" without_identity
+# With one, the name of the base is in the header before the header refers to it, since the identity names it.
+# Here, too, it has to be written first.
+without_identity() {
+	local i n name named=
+
+	use abcd
+	qcow2poke d.qcow2 ext 0x43774964 "too short for an identity"
+	images
+	mark without
+	mkchain cct "${CHAIN[@]}"
+	logged 'used without an identity'
+	io random:20:1 flush
+	cp model.raw two.raw
+	msg cct base 0
+	logmark begin
+	msg cct stream backing-file a.raw raw
+	job_done cct
+	logmark end
+	remove cct
+	end_of_log
+	n=$(replay begin end at)
+	eq "$n" 2 "writes to the header"
+	detach a.raw b.qcow2 c.qcow2
+	for ((i = 1; i <= n; i++)); do
+		point "at.$i"
+		name=$(qcow2poke d.qcow2 backing)
+		note "point $i: $name"
+		case $name in
+		c.qcow2) reads two.raw "${CHAIN[@]}" ;;
+		a.raw) reads two.raw a.raw d.qcow2 ;;
+		*) fail "backing file '$name'" ;;
+		esac
+		named+="$name "
+	done
+	eq "$named" "c.qcow2 a.raw " "what the headers name"
+}
 
 run_cases
