@@ -11,15 +11,15 @@ abcd() {
 	layers a.raw b.qcow2 c.qcow2 d.qcow2
 }
 
-# bad_header REGEX POKE-COMMAND...: expects that d.qcow2 with this change is refused as a top
+# bad_header ERRNO REGEX POKE-COMMAND...: expects that d.qcow2 with this change is refused as a top
 bad_header() {
-	local regex=$1
+	local errno=$1 regex=$2
 
-	shift
+	shift 2
 	qcow2poke d.qcow2 "$@"
 	cp d.qcow2 before
 	mark bad
-	refuse_create any "$regex"
+	refuse_create "$errno" "$regex"
 	cmp before d.qcow2 || fail "a refused image was changed: $*"
 	cp "$FIXTURES/abcd/d.qcow2" d.qcow2
 }
@@ -27,51 +27,51 @@ bad_header() {
 it "headers that contradict the format" header
 header() {
 	abcd
-	bad_header 'qcow2|magic' u32 0 0x12345678
-	bad_header 'version' set version 1
-	bad_header 'version' set version 4
-	bad_header 'cluster' set cluster_bits 8
-	bad_header 'cluster' set cluster_bits 22
-	bad_header 'cluster' set cluster_bits 0xffffffff
-	bad_header 'size|L1' set size 1T
-	bad_header 'size|disk|length' set size 8M
-	bad_header 'size' set size 0xffffffffffffffff
-	bad_header 'crypt' set crypt_method 1
-	bad_header 'crypt|method' set crypt_method 7
-	bad_header 'L1' set l1_size 0
-	bad_header 'L1' set l1_size 0x1000000
-	bad_header 'L1' set l1_table_offset 0
-	bad_header 'L1' set l1_table_offset 393217
-	bad_header 'L1' set l1_table_offset 0x7fffffffffff0000
-	bad_header 'L1' set l1_table_offset 0xffffffffffff0000
-	bad_header 'refcount' set refcount_table_offset 131073
-	bad_header 'refcount' set refcount_table_offset 0x7ffffffffffe0000
-	bad_header 'refcount' set refcount_table_clusters 0x1000000
-	bad_header 'snapshot' set nb_snapshots 1
-	bad_header 'header' set header_length 96
-	bad_header 'header' set header_length 108
-	bad_header 'header' set header_length 0x40000
-	bad_header 'header' set header_length 0xfffffff8
-	bad_header 'backing|name' set backing_file_size 1024
-	bad_header 'backing|name' set backing_file_size 0xffffffff
-	bad_header 'backing|name' set backing_file_offset 131071
-	bad_header 'backing|name' set backing_file_offset 0xffffffffffffff00
+	bad_header EMEDIUMTYPE 'qcow2|magic' u32 0 0x12345678
+	bad_header EMEDIUMTYPE 'version' set version 1
+	bad_header EMEDIUMTYPE 'version' set version 4
+	bad_header EMEDIUMTYPE 'cluster' set cluster_bits 8
+	bad_header EMEDIUMTYPE 'cluster' set cluster_bits 22
+	bad_header EMEDIUMTYPE 'cluster' set cluster_bits 0xffffffff
+	bad_header EINVAL 'size|L1' set size 1T
+	bad_header EFBIG 'size|disk|length' set size 8M
+	bad_header EINVAL 'size' set size 0xffffffffffffffff
+	bad_header EOPNOTSUPP 'crypt' set crypt_method 1
+	bad_header EOPNOTSUPP 'crypt|method' set crypt_method 7
+	bad_header EINVAL 'L1' set l1_size 0
+	bad_header EFBIG 'L1' set l1_size 0x1000000
+	bad_header EINVAL 'L1' set l1_table_offset 0
+	bad_header EINVAL 'L1' set l1_table_offset 393217
+	bad_header EINVAL 'L1' set l1_table_offset 0x7fffffffffff0000
+	bad_header EINVAL 'L1' set l1_table_offset 0xffffffffffff0000
+	bad_header EINVAL 'refcount' set refcount_table_offset 131073
+	bad_header EINVAL 'refcount' set refcount_table_offset 0x7ffffffffffe0000
+	bad_header EFBIG 'refcount' set refcount_table_clusters 0x1000000
+	bad_header EMEDIUMTYPE 'snapshot' set nb_snapshots 1
+	bad_header EINVAL 'header' set header_length 96
+	bad_header EINVAL 'header' set header_length 108
+	bad_header EINVAL 'header' set header_length 0x40000
+	bad_header EINVAL 'header' set header_length 0xfffffff8
+	bad_header EINVAL 'backing|name' set backing_file_size 1024
+	bad_header EINVAL 'backing|name' set backing_file_size 0xffffffff
+	bad_header EINVAL 'backing|name' set backing_file_offset 131071
+	bad_header EINVAL 'backing|name' set backing_file_offset 0xffffffffffffff00
 	create cct
 }
 
 it "a feature that must not be ignored is named" features
 features() {
 	abcd
-	bad_header 'dirty' set incompatible_features 0x11
-	bad_header 'corrupt' set incompatible_features 0x12
-	bad_header 'data file|data device' set incompatible_features 0x14
-	bad_header 'extended|prepared' set incompatible_features 0
-	bad_header 'compress|prepared' set incompatible_features 0x18
-	bad_header 'bit.* 5|0x20' set incompatible_features 0x30
-	bad_header 'bit.* 37|0x2000000000' set incompatible_features 0x2000000010
-	bad_header 'bit.* 63|0x8000000000000000' set incompatible_features 0x8000000000000010
-	bad_header 'autoclear' set autoclear_features 1
-	bad_header 'autoclear' set autoclear_features 0x8000000000000000
+	bad_header EMEDIUMTYPE 'dirty' set incompatible_features 0x11
+	bad_header EMEDIUMTYPE 'corrupt' set incompatible_features 0x12
+	bad_header EINVAL 'data file|data device' set incompatible_features 0x14
+	bad_header EMEDIUMTYPE 'extended|prepared' set incompatible_features 0
+	bad_header EOPNOTSUPP 'compress|prepared' set incompatible_features 0x18
+	bad_header EOPNOTSUPP 'bit.* 5|0x20' set incompatible_features 0x30
+	bad_header EOPNOTSUPP 'bit.* 37|0x2000000000' set incompatible_features 0x2000000010
+	bad_header EOPNOTSUPP 'bit.* 63|0x8000000000000000' set incompatible_features 0x8000000000000010
+	bad_header EMEDIUMTYPE 'autoclear' set autoclear_features 1
+	bad_header EMEDIUMTYPE 'autoclear' set autoclear_features 0x8000000000000000
 	create cct
 }
 
@@ -85,7 +85,7 @@ features_below() {
 		mkloop -x "${LOOP[c.qcow2]}"
 		unset "LOOP[c.qcow2]"
 		layers a.raw b.qcow2 c.qcow2 d.qcow2
-		refuse_create any 'bit|feature'
+		refuse_create EOPNOTSUPP 'bit|feature'
 	done
 }
 
@@ -95,17 +95,19 @@ kinds() {
 
 	SECTORS=2048
 	use refused
-	for f in luks.qcow2 other.vmdk snap.qcow2 bitmap.qcow2; do
+	layers base.raw luks.qcow2
+	refuse_create EOPNOTSUPP 'encrypted'
+	for f in other.vmdk snap.qcow2 bitmap.qcow2; do
 		layers base.raw $f
-		refuse_create any
+		refuse_create EMEDIUMTYPE
 	done
 	# not an image at all, and an empty one
 	truncate -s 1M empty.qcow2
 	layers empty.qcow2
-	refuse_create any
+	refuse_create EMEDIUMTYPE 'not a qcow2 image'
 	head -c 1M /dev/urandom >noise.qcow2
 	layers base.raw noise.qcow2
-	refuse_create any
+	refuse_create EMEDIUMTYPE 'not a qcow2 image'
 }
 
 # refuses_or_eio OFFSET: expects that the table is refused, or that I/O there fails with EIO and a line in the log
@@ -135,7 +137,7 @@ compressed() {
 	if [ -e "$FIXTURES/refused/zstd.qcow2" ]; then
 		use refused zstd.qcow2
 		layers zstd.qcow2
-		refuse_create any compress
+		refuse_create EOPNOTSUPP compress
 	fi
 }
 
@@ -260,9 +262,9 @@ not_prepared() {
 	logged 'cowchain: .*not prepared'
 	[ $rc -ne 0 ] || remove cct
 	cp "$FIXTURES/spare/unprepared.qcow2" d.qcow2
-	refuse_create any prepared
+	refuse_create EMEDIUMTYPE prepared
 	cp "$FIXTURES/spare/standard.qcow2" d.qcow2
-	refuse_create any 'prepared|extended'
+	refuse_create EMEDIUMTYPE 'prepared|extended'
 }
 
 it "with an external data file only the offset of the guest is accepted" data_file_offset
@@ -286,15 +288,15 @@ l1_top() {
 
 	abcd
 	l1=$(qcow2poke d.qcow2 l1 0)
-	bad_header 'L1|L2' l1 0 0
-	bad_header 'L1|L2' l1 0 $((l1 & ~(1 << 63)))
-	bad_header 'L1|L2' l1 0 $((l1 + 512))
-	bad_header 'L1|L2' l1 0 $(((1 << 63) | (1 << 50)))
-	bad_header 'L1|L2' l1 0 0x80fffffffffe0000
+	bad_header EMEDIUMTYPE 'L1|L2' l1 0 0
+	bad_header EMEDIUMTYPE 'L1|L2' l1 0 $((l1 & ~(1 << 63)))
+	bad_header EMEDIUMTYPE 'L1|L2' l1 0 $((l1 + 512))
+	bad_header EMEDIUMTYPE 'L1|L2' l1 0 $(((1 << 63) | (1 << 50)))
+	bad_header EMEDIUMTYPE 'L1|L2' l1 0 0x80fffffffffe0000
 	# onto the header, the refcount table, the L1 table
-	bad_header 'L1|L2' l1 0 $((1 << 63))
-	bad_header 'L1|L2' l1 0 $(((1 << 63) | 131072))
-	bad_header 'L1|L2' l1 0 $(((1 << 63) | $(qcow2poke d.qcow2 get l1_table_offset)))
+	bad_header EMEDIUMTYPE 'L1|L2' l1 0 $((1 << 63))
+	bad_header EMEDIUMTYPE 'L1|L2' l1 0 $(((1 << 63) | 131072))
+	bad_header EMEDIUMTYPE 'L1|L2' l1 0 $(((1 << 63) | $(qcow2poke d.qcow2 get l1_table_offset)))
 	create cct
 }
 
@@ -304,7 +306,7 @@ l1_twice() {
 	use tops large.raw large-top.qcow2
 	layers large.raw large-top.qcow2
 	qcow2poke large-top.qcow2 l1 1 "$(qcow2poke large-top.qcow2 l1 0)"
-	refuse_create any 'L1|L2'
+	refuse_create EMEDIUMTYPE 'L1|L2'
 }
 
 it "bad L1 entries in a layer below" l1_below
@@ -329,14 +331,17 @@ l1_below() {
 
 it "cut images as a top" cut_top
 cut_top() {
-	local size
+	local size errno
 
 	use abcd
-	for size in 512 4096 65536 131072 262144 400000 524288; do
+	# the header, the L1 table, the L2 table: none of them may be cut
+	for size in 512:EIO 4096:EINVAL 65536:EINVAL 131072:EINVAL 262144:EINVAL 400000:EMEDIUMTYPE \
+		524288:EMEDIUMTYPE; do
+		errno=${size#*:} size=${size%:*}
 		cp "$FIXTURES/abcd/d.qcow2" d.qcow2
-		truncate -s $size d.qcow2
+		truncate -s "$size" d.qcow2
 		layers a.raw b.qcow2 c.qcow2 d.qcow2
-		refuse_create any
+		refuse_create "$errno"
 		mkloop -x "${LOOP[d.qcow2]}"
 		unset "LOOP[d.qcow2]"
 	done
@@ -391,11 +396,12 @@ snapshot() {
 	use spare single.qcow2
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	attach single.qcow2
-	for poke in "set version 1" "set incompatible_features 0x30" "set l1_size 0" "l1 0 0" \
-		"set size 8M" "set nb_snapshots 1" "set autoclear_features 1"; do
+	for poke in "EMEDIUMTYPE set version 1" "EOPNOTSUPP set incompatible_features 0x30" "EINVAL set l1_size 0" \
+		"EMEDIUMTYPE l1 0 0" "EFBIG set size 8M" "EMEDIUMTYPE set nb_snapshots 1" \
+		"EMEDIUMTYPE set autoclear_features 1"; do
 		# shellcheck disable=SC2086	# words
-		qcow2poke single.qcow2 $poke
-		refuse_msg any cct snapshot qcow2 "${LOOP[single.qcow2]}" -
+		qcow2poke single.qcow2 ${poke#* }
+		refuse_msg "${poke%% *}" cct snapshot qcow2 "${LOOP[single.qcow2]}" -
 		cp "$FIXTURES/spare/single.qcow2" single.qcow2
 	done
 	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2

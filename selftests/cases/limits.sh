@@ -171,7 +171,7 @@ zoned() {
 	attach ro:b.qcow2
 	LOOP[d.qcow2]=$DISK
 	layers b.qcow2 d.qcow2
-	refuse_create any '|device-mapper: table: .*'
+	refuse_create EINVAL '|device-mapper: table: .*'
 	drop_disks
 }
 

@@ -161,7 +161,7 @@ unbound() {
 	use abcd a.raw d.qcow2
 	layers a.raw d.qcow2
 	detach d.qcow2
-	refuse_create any
+	refuse_create ENXIO
 }
 
 it "one device cannot be two layers" twice
@@ -169,21 +169,21 @@ twice() {
 	use ext
 	layers a.raw d.qcow2,d.data
 	TABLE="0 $SECTORS cowchain 0 2 qcow2 ${LOOP[d.qcow2]} ${LOOP[d.data]} qcow2 ${LOOP[d.qcow2]} ${LOOP[d.data]}"
-	refuse_create "EBUSY|EINVAL"
+	refuse_create EINVAL "part of the chain already"
 	TABLE="0 $SECTORS cowchain 0 2 raw ${LOOP[d.data]} - qcow2 ${LOOP[d.qcow2]} ${LOOP[d.data]}"
-	refuse_create "EBUSY|EINVAL"
+	refuse_create EINVAL "part of the chain already"
 	TABLE="0 $SECTORS cowchain 0 2 raw ${LOOP[a.raw]} - qcow2 ${LOOP[d.qcow2]} ${LOOP[d.qcow2]}"
-	refuse_create "EBUSY|EINVAL"
+	refuse_create EINVAL "part of the chain already"
 }
 
 it "a data file has to be given exactly where the image has one" data_file
 data_file() {
 	use ext
-	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	attach ro:a.raw c.qcow2 d.qcow2 d.data
 	TABLE="0 $SECTORS cowchain 0 2 raw ${LOOP[a.raw]} - qcow2 ${LOOP[d.qcow2]} -"
-	refuse_create any
+	refuse_create EINVAL "external data file"
 	TABLE="0 $SECTORS cowchain 0 2 raw ${LOOP[a.raw]} - qcow2 ${LOOP[c.qcow2]} ${LOOP[d.data]}"
-	refuse_create any
+	refuse_create EINVAL "external data file"
 }
 
 it "the length has to fit the top" length
@@ -219,7 +219,7 @@ numbers() {
 	use abcd
 	layers a.raw b.qcow2 c.qcow2 d.qcow2
 	TABLE=${TABLE/"${LOOP[a.raw]}"/7:1048576}
-	refuse_create any "7:1048576 is not a block device: error -75"
+	refuse_create EOVERFLOW "7:1048576 is not a block device: error -75"
 }
 
 # The kernel takes such a policy once, and keeps what it has measured until the machine ends.
