@@ -122,9 +122,9 @@ stop() {
 	[ "$off" -le 4608000 ] || fail "offset $off is beyond the error"
 	[ "$(event_nr cct)" -gt "$nr" ] || fail "no event"
 	# a resume without a repair stops again
+	nr=$(event_nr cct)
 	msg cct job-resume
-	sleep 0.5
-	wait_state cct paused
+	wait_for 60 stopped_again "$nr"
 	eq "$S_IO" failed io-status
 	eq "$S_LAYERS" 4 layers
 	repair a.raw
@@ -136,6 +136,9 @@ stop() {
 	retire cct d.qcow2
 	rm a.raw b.qcow2 c.qcow2
 }
+
+# stopped_again EVENT: a resume is one event, and the next error another one
+stopped_again() { [ "$(event_nr cct)" -ge $(($1 + 2)) ] && in_state cct paused; }
 
 it "a job that stopped can be cancelled, and started again" stop_cancel
 stop_cancel() {

@@ -299,11 +299,12 @@ stopped() {
 # After a crash the image has what is on its device now, or less.
 it "crashes during a stream" crashes
 crashes() {
-	local i
+	local i off=0
 
 	begin
 	for i in 1 2 3; do
-		sleep 1
+		wait_for 60 copied_more "$off"
+		off=$S_OFF
 		dmsetup suspend --nolockfs cct
 		cp d.qcow2 crash$i.qcow2
 		cp model.raw crash$i.raw
@@ -327,6 +328,11 @@ crashes() {
 		keep check crash$i.qcow2
 		keep compare crash$i.qcow2 crash$i.raw
 	done
+}
+
+copied_more() {
+	status cct
+	[ "$S_STATE" = running ] && [ "$S_OFF" -gt "$1" ]
 }
 
 it "a crash at the change of the header: both chains are valid" around_the_switch

@@ -109,24 +109,28 @@ it "writes that end after a failed commit was reported: a flush reports them aga
 # The flush of the guest has failed for the first write; the second, for which there are dirty bits already
 # in the same place, ends after that.
 lost_late() {
-	local top=/dev/mapper/cct-f3 first second
+	local top=/dev/mapper/cct-f3 second at end
 
 	need_target delay
 	faulty_chain
 	io write:1M:64k:1 flush
-	change_top "delay $top 0 0 $top 0 6000 $top 0 0"
-	fail_top 4 1
-	cowio "$DEV" write:1088k:64k:2 &
-	first=$!
-	sleep 3
+	# where the second write goes, writes do not end
+	read -r at _ < <(qcow2poke d.qcow2 l2 9)
+	at=$(((at & 0x00fffffffffffe00) / 512)) end=$((at + 128))
+	printf '%s\n' "0 $at linear $top 0" "$at 128 delay $top $at 0 $top $at 100000 $top $at 0" \
+		"$end $(($(sectors d.qcow2) - end)) linear $top $end" | dmsetup load cct-top
+	dmsetup suspend --noflush --nolockfs cct-top
+	dmsetup resume cct-top
 	cowio "$DEV" write:1152k:64k:2 &
 	second=$!
-	wait "$first"
+	wait_for 60 waiting 1
+	fail_top 4 1
+	cowio "$DEV" write:1088k:64k:2
 	cowio "$DEV" EIO!flush
 	in_mode cct ro || fail "a flush failed, and the mode is $S_MODE"
 	waiting 1 || fail "the write is over already"
-	wait "$second"
 	change_top "linear $top 0"
+	wait "$second"
 	load_again
 	cowio "$DEV" EIO!flush
 	io flush

@@ -95,12 +95,16 @@ waits() {
 	dmsetup suspend cct
 	io write:0:64k:1 &
 	pid=$!
-	sleep 1
-	kill -0 $pid || fail "a write to a suspended device has ended"
+	wait_for 60 writes "$pid"
+	eq "$(qcow2poke d.qcow2 counts)" "0 0 4096" "subclusters in the file"
+	writes "$pid" || fail "a write to a suspended device has ended"
 	dmsetup resume cct
 	wait $pid
 	io verify
 }
+
+# writes PID: is the process in the middle of a write to a block device?
+writes() { grep -q blkdev_write_iter "/proc/$1/stack"; }
 
 it "to a larger image" resize
 resize() {
@@ -183,7 +187,7 @@ with_job() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct stream speed 65536
-	sleep 1
+	wait_for 60 moved
 	reload cct
 	io verify random:20:1
 	msg cct job-set-speed 0
@@ -191,6 +195,11 @@ with_job() {
 	chain_is cct d.qcow2
 	io verify
 	retire cct d.qcow2
+}
+
+moved() {
+	status cct
+	[ "$S_STATE" = running ] && [ "$S_OFF" -gt 0 ]
 }
 
 it "only the same device can load the layers of the old table" two_devices

@@ -255,13 +255,11 @@ pause() {
 	msg cct job-pause
 	wait_state cct paused
 	eq "$S_IO" ok io-status
-	# what was in flight may still arrive
-	sleep 1
-	status cct
+	# nothing is in flight any more
 	off=$S_OFF
 	msg cct job-set-speed 0
-	io random:40:1
-	sleep 1
+	# without a limit a job that went on would be far by then
+	io random:40:1 verify
 	status cct
 	eq "$S_STATE" paused state
 	eq "$S_OFF" "$off" "offset while paused"
@@ -398,13 +396,17 @@ suspended() {
 	local off
 
 	abcd
-	slow 1048576
+	slow 262144
+	wait_for 60 moved 0
 	dmsetup suspend cct
 	status cct
 	off=$S_OFF
-	sleep 1
+	# without a limit a job that went on would be over
+	msg cct job-set-speed 0
+	dd if="${LOOP[a.raw]}" of=/dev/null bs=64k iflag=direct status=none
 	status cct
-	eq "$S_OFF" "$off" "offset while suspended"
+	eq "$S_STATE $S_OFF" "running $off" "state and offset while suspended"
+	msg cct job-set-speed 1048576
 	dmsetup resume cct
 	io random:30:1
 	dmsetup suspend --noflush cct
