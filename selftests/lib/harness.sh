@@ -29,6 +29,30 @@ mapped_devices() {
 	done
 } 2>/dev/null
 
+# no_delay: makes linear lines of the delay lines of a table
+no_delay() {
+	local start length kind dev offset rest
+
+	while read -r start length kind dev offset rest; do
+		[ "$kind" != delay ] || kind=linear rest=
+		echo "$start $length $kind $dev $offset $rest"
+	done
+}
+
+# I/O that a device holds back goes on, and it holds back no more.
+let_io_go() {
+	local name table
+
+	mapped_devices
+	for name in "${DM_LEFT[@]}"; do
+		table=$(dmsetup table "$name" 2>/dev/null)
+		[[ $table == *" delay "* ]] || continue
+		no_delay <<<"$table" | dmsetup load "$name"
+		dmsetup suspend --noflush --nolockfs "$name"
+		dmsetup resume "$name"
+	done
+}
+
 # Some devices use others, in an order that is not known here, so try several times.
 remove_devices() {
 	local round name
@@ -69,6 +93,7 @@ case_cleanup() {
 
 	set +e
 	mapfile -t pids < <(jobs -p)
+	[ "$rc" -eq 0 ] || let_io_go
 	[ ${#pids[@]} -eq 0 ] || { kill "${pids[@]}"; wait "${pids[@]}"; } 2>/dev/null
 	cd /
 	unmount_all
