@@ -257,18 +257,13 @@ metadata_write() {
 
 it "metadata of the top that cannot be read" metadata_read
 metadata_read() {
-	local rc=0
-
 	abcd
 	over d.qcow2 "$(whole d.qcow2)"
 	break_at d.qcow2 "$(table_at d.qcow2)" 8
 	layers a.raw b.qcow2 c.qcow2 d.qcow2
 	DEV=/dev/mapper/cct
-	dmsetup create cct --table "$TABLE" || rc=1
-	if [ $rc -eq 0 ]; then
-		cowio "$DEV" EIO!read:0:4k EIO!write:0:4k:1
-		remove cct
-	fi
+	# an activation looks at all of a small image
+	! dmsetup create cct --table "$TABLE" || fail "activated without the tables of the top"
 	repair d.qcow2
 	create cct
 	io verify

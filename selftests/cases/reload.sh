@@ -130,22 +130,15 @@ resize() {
 
 it "too large a size is refused, and the device continues to work" resize_refused
 resize_refused() {
-	local table rc=0
+	local table
 
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	io random:20:1
 	table=$(dmsetup table cct)
 	mark resize
-	dmsetup load cct --table "0 49152 cowchain${table#*cowchain}" || rc=1
-	if [ $rc -eq 0 ]; then
-		dmsetup suspend cct
-		! dmsetup resume cct || fail "a device larger than its top"
-		# device-mapper has replaced the good table by the bad one by now
-		dmsetup load cct --table "$table"
-		dmsetup resume cct
-	fi
-	logged "cowchain: .{8}"
+	! dmsetup load cct --table "0 49152 cowchain${table#*cowchain}" || fail "a device larger than its top"
+	logged 'size is 32768 sectors, the table needs 49152'
 	eq "$(blockdev --getsize64 /dev/mapper/cct)" 16777216 size
 	io verify random:20:2 verify
 	retire cct d.qcow2
