@@ -218,6 +218,49 @@ slow_job() {
 	retire cct d.qcow2
 }
 
+it "a cancel on a suspended device does not hold up the exchange of its table" slow_exchange
+# dm holds up the guest's I/O, without a limit, until the message to the old table has ended.
+slow_exchange() {
+	local cancel resume guest
+
+	changeable b.qcow2
+	io verify
+	cp model.raw flat.raw
+	attach flat.raw
+	slow b.qcow2
+	msg cct stream
+	wait_for 60 job_waiting
+	dmsetup load cct --table "0 $SECTORS linear ${LOOP[flat.raw]} 0"
+	dmsetup suspend cct
+	mark cancel
+	{ msg cct job-cancel && exit 0 || exit 7; } &
+	cancel=$!
+	wait_for 60 in_kernel_or_ended $cancel cc_job_cancel
+	dmsetup resume cct &
+	resume=$!
+	wait_for 60 ended $cancel
+	! wait $cancel || fail "the message says that the job has ended"
+	logged 'the job will end, but the device is being suspended'
+	io read:12M:64k write:1M:4k:1 flush verify &
+	guest=$!
+	wait_for 60 ended $guest
+	wait $guest || fail "the guest's I/O went wrong"
+	repair b.qcow2
+	wait $resume || fail "resume failed"
+	remove cct
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io write:1M:4k:1 verify
+	retire cct d.qcow2
+}
+
+# Freezes all processes for a moment.
+freeze_all() {
+	echo 1 >/sys/module/suspend/parameters/pm_test_delay
+	echo freezer >/sys/power/pm_test
+	echo freeze >/sys/power/state || fail "the machine cannot sleep"
+	echo none >/sys/power/pm_test
+}
+
 # stream_flags: prints the flags of the job's thread
 stream_flags() {
 	local comm stat
@@ -242,11 +285,14 @@ sleeping() {
 	flags=$(stream_flags)
 	# PF_NOFREEZE
 	[ $((flags & 0x8000)) -eq 0 ] || fail "the thread of the job cannot be frozen: $flags"
-	# freezes all processes for a moment
-	echo 1 >/sys/module/suspend/parameters/pm_test_delay
-	echo freezer >/sys/power/pm_test
-	echo freeze >/sys/power/state || fail "the machine cannot sleep"
-	echo none >/sys/power/pm_test
+	freeze_all
+	job_waiting || fail "the job is $S_STATE"
+	# a pause that nobody waits for any more, so that no process of a user is in the way
+	msg cct job-pause &
+	stop $! cc_job_pause
+	freeze_all
+	in_state cct paused || fail "the job is $S_STATE"
+	msg cct job-resume
 	job_waiting || fail "the job is $S_STATE"
 	repair b.qcow2
 	job_done cct
@@ -330,6 +376,8 @@ ended() { ! kill -0 "$1" 2>/dev/null; }
 
 # in_kernel PID FUNCTION: is the process waiting in this function?
 in_kernel() { [[ $(cat "/proc/$1/stack") == *$2* ]]; }
+
+in_kernel_or_ended() { ended "$1" || in_kernel "$1" "$2"; }
 
 # stop PID FUNCTION: waits until the process waits in this function, and kills it
 stop() {
