@@ -83,11 +83,15 @@ dirty_blocks() {
 # What allocates by itself, under locks that somebody may hold who waits for I/O of a suspended device.
 MAKERS=(dm_bufio_client_create dm_bufio_client_destroy kthread_create_on_node)
 
+need_tracing() {
+	grep -q tracefs /proc/mounts || mount -t tracefs none $TRACING
+}
+
 # trace_makers: from here on what this shell calls of these is recorded
 trace_makers() {
 	local f
 
-	grep -q tracefs /proc/mounts || mount -t tracefs none $TRACING
+	need_tracing
 	[ -e $TRACING/kprobe_events ] || skip "needs kprobes"
 	for f in "${MAKERS[@]}"; do
 		echo "p:cct/$f $f" >>$TRACING/kprobe_events
@@ -153,6 +157,34 @@ resume() {
 	eq "$again" "" "called by a resume that failed, and by the next"
 	DEV=/dev/mapper/cct
 	io verify random:20:1 verify
+	retire cct d.qcow2
+}
+
+it "nobody waits for the memory in which the layers below are remembered" below_map
+# It may be memory that only the end of the write gives back that has looked something up. Without NORETRY small
+# allocations do not fail.
+below_map() {
+	local event=$TRACING/events/kmem/kmalloc line n=0 bad=
+
+	need_tracing
+	[ -e $event/filter ] || skip "needs the event kmem:kmalloc"
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	module_text
+	echo "call_site >= 0x$TEXT_FIRST && call_site <= 0x$TEXT_LAST" >$event/filter
+	echo >$TRACING/trace
+	echo 1 >$event/enable
+	io write:64k:512:1 verify
+	echo 0 >$event/enable
+	echo 0 >$event/filter
+	while IFS= read -r line; do
+		[[ $line == *" call_site=cc_below_add+"* ]] || continue
+		n=$((n + 1))
+		[[ $line == *__GFP_NORETRY* ]] || bad=$line
+	done <$TRACING/trace
+	echo >$TRACING/trace
+	[ $n -gt 0 ] || fail "nothing was remembered"
+	[ -z "$bad" ] || fail "this waits for memory: $bad"
 	retire cct d.qcow2
 }
 

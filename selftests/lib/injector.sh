@@ -33,21 +33,28 @@ has_failslab() {
 		[ -e /sys/kernel/debug/fail_page_alloc/require-start ]
 }
 
+# module_text: sets TEXT_FIRST and TEXT_LAST to the addresses of the module's first and last function
+module_text() {
+	local what
+
+	{
+		read -r TEXT_FIRST _
+		while read -r what _; do
+			TEXT_LAST=$what
+		done
+	} < <(grep -i ' t .*\[dm_cowchain\]' /proc/kallsyms | sort)
+}
+
 # no_pages: from here on every allocation of pages fails that may sleep and comes from a function of the
 # module, in any task, until some_pages
 no_pages() {
-	local at=/sys/kernel/debug/fail_page_alloc first last what
+	local at=/sys/kernel/debug/fail_page_alloc what
 
 	has_failslab || skip "needs fail_page_alloc with a stack filter"
-	{
-		read -r first _
-		while read -r what _; do
-			last=$what
-		done
-	} < <(grep -i ' t .*\[dm_cowchain\]' /proc/kallsyms | sort)
+	module_text
 	for what in times:0 probability:100 interval:1 space:0 min-order:0 verbose:0 task-filter:N \
 		ignore-gfp-wait:N ignore-gfp-highmem:N stacktrace-depth:32 \
-		require-start:"0x$first" require-end:"0x$last" times:-1; do
+		require-start:"0x$TEXT_FIRST" require-end:"0x$TEXT_LAST" times:-1; do
 		echo "${what#*:}" >"$at/${what%%:*}"
 	done
 }
