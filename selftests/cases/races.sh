@@ -382,12 +382,12 @@ snapshot_and_writes() {
 	keep check d.qcow2
 }
 
-# snapshot_soon DEVICE: tries again while the device is suspended
+# snapshot_soon DEVICE: tries again if the device is suspended, or a suspend begins meanwhile
 snapshot_soon() {
 	local out
 
 	until out=$(dmsetup message cct 0 snapshot qcow2 "$1" - 2>&1); do
-		expect_errno EAGAIN "$out" snapshot
+		expect_errno "EAGAIN|EINTR" "$out" snapshot
 	done
 }
 

@@ -13,6 +13,7 @@ declare -A ERRNO_TEXT=(
 	[ENOSPC]='No space left on device' [ERANGE]='Numerical result out of range'
 	[ENAMETOOLONG]='File name too long' [ENOTEMPTY]='Directory not empty'
 	[EACCES]='Permission denied' [EPERM]='Operation not permitted' [ENOMEM]='Cannot allocate memory'
+	[EINTR]='Interrupted system call'
 	[ESTALE]='Stale file handle' [EOVERFLOW]='Value too large for defined data type' [EAGAIN]='Resource temporarily unavailable'
 )
 
