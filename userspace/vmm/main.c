@@ -10,15 +10,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "acpi.h"
 #include "blk-limits.h"
-#include "blk.h"
 #include "boot.h"
 #include "console.h"
+#include "disks.h"
 #include "input.h"
 #include "options.h"
 #include "pci.h"
@@ -43,7 +42,7 @@ struct machine {
 	/* Opened once, for all boots: */
 	int console_fd;
 	struct boot_file kernel, initrd;
-	struct blk_device blk[VM_MAX_DISKS];
+	struct disks disks;
 	struct vm vm;				/* at first only /dev/kvm */
 	/* Made at each boot: */
 	struct uart uart;
@@ -51,7 +50,6 @@ struct machine {
 	struct power power;
 	struct pci_bus pci;
 	struct virtio_pci blk_pci[VM_MAX_DISKS];
-	unsigned int ndisks;			/* how many are set up */
 	int control;				/* what the supervisor tells */
 	pid_t supervisor;
 	int pause_fd;				/* eventfd of all disks */
@@ -68,10 +66,12 @@ static int open_all(struct machine *m)
 		return m->console_fd;
 	for (unsigned int i = 0; i < o->ndisks && !err; i++) {
 		const struct disk_option *d = &o->disk[i];
+		struct blk_device *blk = &m->disks.blk[i];
 
-		err = blk_open(&m->blk[i], d->path, d->readonly, d->serial);
-		m->blk[i].rerror = d->rerror;
-		m->blk[i].werror = d->werror;
+		err = blk_open(blk, d->path, d->readonly, d->serial);
+		blk->rerror = d->rerror;
+		blk->werror = d->werror;
+		m->disks.path[i] = d->path;
 	}
 	if (!err)
 		err = boot_open(&m->kernel, o->kernel);
@@ -83,19 +83,19 @@ static int open_all(struct machine *m)
 static int add_disks(struct machine *m)
 {
 	for (unsigned int i = 0; i < m->opt.ndisks; i++) {
+		struct blk_device *blk = &m->disks.blk[i];
 		int err;
 
 		/* It may have changed before a reboot. */
-		blk_update_size(&m->blk[i]);
-		m->blk[i].pause_fd = m->pause_fd;
-		err = blk_init(&m->blk[i], &m->vm.mem, m->opt.ncpus);
+		blk_update_size(blk);
+		blk->pause_fd = m->pause_fd;
+		err = blk_init(blk, &m->vm.mem, m->opt.ncpus);
 		if (!err)
-			err = virtio_pci_attach(&m->blk_pci[i], &m->blk[i].vdev, &m->pci,
-						&m->vm.irq,
+			err = virtio_pci_attach(&m->blk_pci[i], &blk->vdev, &m->pci, &m->vm.irq,
 						IRQ_MSI_BASE + i * MSIX_MAX_VECTORS);
 		if (err)
 			return err;
-		m->ndisks++;
+		m->disks.n++;
 	}
 	return 0;
 }
@@ -136,10 +136,8 @@ static int build(struct machine *m)
 
 static int start(struct machine *m)
 {
-	int err = 0;
+	int err = disks_start(&m->disks);
 
-	for (unsigned int i = 0; i < m->ndisks && !err; i++)
-		err = blk_start(&m->blk[i]);
 	if (!err && !m->opt.console_file)
 		term_raw();
 	if (!err)
@@ -153,13 +151,7 @@ static int start(struct machine *m)
 static void pause_guest(struct machine *m)
 {
 	event_clear(m->pause_fd);
-	for (unsigned int i = 0; i < m->ndisks; i++) {
-		int err = blk_stopped(&m->blk[i]);
-
-		if (err)
-			say_guest("%s: %s: the guest is paused; remedy that, then send SIGCONT to %d",
-				  m->opt.disk[i].path, strerror(err), m->supervisor);
-	}
+	disks_report(&m->disks, m->supervisor);
 	vcpu_pause_all(&m->vm);
 }
 
@@ -168,23 +160,8 @@ static void continue_guest(struct machine *m)
 	if (!atomic_load(&m->vm.paused))
 		return;
 	say_guest("the guest continues");
-	for (unsigned int i = 0; i < m->ndisks; i++)
-		blk_retry(&m->blk[i]);
+	disks_retry(&m->disks);
 	vcpu_resume_all(&m->vm);
-}
-
-static void update_sizes(struct machine *m)
-{
-	for (unsigned int i = 0; i < m->ndisks; i++) {
-		const char *path = m->opt.disk[i].path;
-		int changed = blk_update_size(&m->blk[i]);
-
-		if (changed < 0)
-			say_errno(-changed, "cannot find out the size of %s", path);
-		else if (changed)
-			say("%s: its size is %lu sectors now", path,
-			    (unsigned long)(blk_capacity(&m->blk[i].lim) >> SECTOR_BITS));
-	}
 }
 
 /* A guest that is paused could not react. Perhaps there is room by now. */
@@ -213,7 +190,7 @@ static void obey(struct machine *m, char what)
 		continue_guest(m);
 		break;
 	case TELL_SIZES:
-		update_sizes(m);
+		disks_update_sizes(&m->disks);
 		break;
 	}
 }
@@ -253,26 +230,11 @@ static void run(struct machine *m)
 	}
 }
 
-/*
- * A disk that does not answer, such as one on an NFS server that is down, must not keep the guest
- * from ending. The kernel completes or drops what it has when the process is gone.
- */
-static void stop_disks(struct machine *m)
-{
-	struct timespec until = in_ms(STOP_MS);
-
-	for (unsigned int i = 0; i < m->ndisks; i++)
-		blk_quit(&m->blk[i]);
-	for (unsigned int i = 0; i < m->ndisks; i++)
-		if (!blk_stop(&m->blk[i], &until))
-			say("%s has not finished its last requests in %u seconds: not waiting for it",
-			    m->opt.disk[i].path, STOP_MS / 1000);
-}
-
 /* The process of a guest, from its boot to its end. */
 static int run_guest(void *arg, int control)
 {
 	struct machine *m = arg;
+	int end;
 
 	m->control = control;
 	m->supervisor = getppid();
@@ -283,10 +245,10 @@ static int run_guest(void *arg, int control)
 	else
 		run(m);
 	vcpu_stop_all(&m->vm);
-	stop_disks(m);
+	end = disks_stop(&m->disks, STOP_MS, atomic_load(&m->vm.end));
 	term_restore();
 	say_left_out();
-	return atomic_load(&m->vm.end);
+	return end;
 }
 
 static const char *describe(int end)
