@@ -38,18 +38,30 @@ static char *fd_path(int fd)
 	return path;
 }
 
+/* Links may have changed since the canonical path was found and allowed. */
+static bool is_at(int fd, const char *path)
+{
+	char *real = fd_path(fd);
+	bool is = real && !strcmp(real, path);
+
+	free(real);
+	return is;
+}
+
 /*
  * Check before opening: a name from a header may lead to a FIFO, which blocks, or to a character
- * device, which may act when opened.
+ * device, which may act when opened. What is elsewhere is not even opened.
  */
-static int open_checked(const char *path, unsigned int flags)
+static int open_checked(const char *path, const char *must_be, unsigned int flags)
 {
 	struct stat st;
 	int found = file_find(AT_FDCWD, path, &st), fd = -1, mode;
 
 	if (found < 0)
 		return fail_errno(path);
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+	if (must_be && !is_at(found, must_be)) {
+		cc_error("%s: changed while it was being opened", path);
+	} else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
 		cc_error("%s: neither a regular file nor a block device", path);
 	} else {
 		mode = (flags & SOURCE_WRITABLE) && S_ISREG(st.st_mode) ? O_RDWR : O_RDONLY;
@@ -113,17 +125,13 @@ static int pad_file(const struct source *src)
 	return ret;
 }
 
-static int look_at(struct source *src, const char *must_be)
+static int look_at(struct source *src)
 {
 	struct stat st;
 
 	src->real = fd_path(src->fd);
 	if (!src->real || fstat(src->fd, &st))
 		return fail_errno(src->path);
-	if (must_be && strcmp(src->real, must_be)) {
-		cc_error("%s: changed while it was being opened", src->path);
-		return -1;
-	}
 	if (S_ISBLK(st.st_mode)) {
 		src->block = true;
 		src->dev = st.st_rdev;
@@ -147,8 +155,8 @@ int source_open(struct source *src, const char *path, const char *must_be, unsig
 	src->path = xstrdup(path);
 	src->dev_fd = -1;
 	src->writable = flags & SOURCE_WRITABLE;
-	src->fd = open_checked(path, flags);
-	if (src->fd < 0 || look_at(src, must_be) || check_length(src, flags)) {
+	src->fd = open_checked(path, must_be, flags);
+	if (src->fd < 0 || look_at(src) || check_length(src, flags)) {
 		source_close(src);
 		return -1;
 	}
