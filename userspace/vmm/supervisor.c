@@ -108,9 +108,14 @@ static struct timespec time_left(const struct state *s)
 static int ended(const struct state *s)
 {
 	int status;
+	pid_t pid = waitpid(s->guest, &status, WNOHANG);
 
-	if (waitpid(s->guest, &status, WNOHANG) != s->guest)
+	if (!pid)
 		return -1;
+	if (pid < 0) {
+		say_errno(errno, "cannot wait for the process of the guest");
+		return END_ERROR;
+	}
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	say("the process of the guest was killed by signal %d (%s)", WTERMSIG(status),
@@ -163,17 +168,41 @@ static int run_once(struct state *s, int (*guest)(void *arg, int control), void 
 	return end;
 }
 
+/* As nohup does, or a shell for a job in the background. */
+static bool is_ignored(int sig)
+{
+	struct sigaction sa;
+
+	return !sigaction(sig, NULL, &sa) && sa.sa_handler == SIG_IGN;
+}
+
+/*
+ * What was ignored when we were started stays ignored, although sigtimedwait() would get it. Not
+ * those that are sent on purpose, and not SIGCHLD: without that we would neither be woken at the
+ * guest's end nor learn about it.
+ */
+static void block_signals(struct state *s)
+{
+	static const int often_ignored[] = { SIGINT, SIGHUP };
+	static const int others[] = { SIGTERM, SIGCONT, SIGUSR1, SIGCHLD };
+
+	sigemptyset(&s->signals);
+	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++)
+		sigaddset(&s->signals, others[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(often_ignored); i++)
+		if (!is_ignored(often_ignored[i]))
+			sigaddset(&s->signals, often_ignored[i]);
+	sigprocmask(SIG_BLOCK, &s->signals, NULL);
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 int supervise(const struct supervisor *opt, int (*guest)(void *arg, int control), void *arg)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGCONT, SIGUSR1, SIGCHLD };
 	struct state s = { .opt = opt, .control = -1 };
 	int end;
 
-	sigemptyset(&s.signals);
-	for (unsigned int i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaddset(&s.signals, signals[i]);
-	sigprocmask(SIG_BLOCK, &s.signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	block_signals(&s);
 	if (opt->timeout)
 		s.timeout_at = now() + opt->timeout * 1000LL;
 	while ((end = run_once(&s, guest, arg)) == END_REBOOT && opt->reboot && !s.stopping)

@@ -268,6 +268,51 @@ static void end_of_file_without_a_supervisor(void **state)
 	}
 }
 
+/* Run in a process of its own, as started with these signals ignored. Returns its exit status. */
+static int run_ignoring(int sig1, int sig2, int (*guest)(void *arg, int control))
+{
+	static const struct supervisor s = { .grace = 60 };
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		alarm(TIMEOUT_MS / 1000);
+		signal(sig1, SIG_IGN);
+		signal(sig2, SIG_IGN);
+		_exit(supervise(&s, guest, NULL));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Some programs start others in this way, and then the kernel keeps no exit status. */
+static void learns_of_the_end_with_sigchld_ignored(void **state)
+{
+	(void)state;
+	assert_int_equal(run_ignoring(SIGCHLD, SIGCHLD, panics), END_PANIC);
+}
+
+static int gets_no_hangup(void *arg, int control)
+{
+	(void)arg;
+	kill(getppid(), SIGHUP);
+	kill(getppid(), SIGINT);
+	kill(getppid(), SIGUSR1);
+	listen_to(control);
+	return END_POWEROFF;
+}
+
+/* Started by nohup, or in the background by a shell without job control. */
+static void ignored_signals_stay_ignored(void **state)
+{
+	(void)state;
+	assert_int_equal(run_ignoring(SIGHUP, SIGINT, gets_no_hangup), END_POWEROFF);
+	assert_string_equal(shared->told, "z");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -277,6 +322,7 @@ int main(void)
 		T(the_second_signal_does_not_ask), T(the_grace_ends), T(no_grace),
 		T(the_timeout_ends_all), T(no_boot_after_the_button), T(translates_signals),
 		T(a_killed_guest_is_an_error), T(end_of_file_without_a_supervisor),
+		T(learns_of_the_end_with_sigchld_ignored), T(ignored_signals_stay_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
