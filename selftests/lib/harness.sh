@@ -110,12 +110,17 @@ case_cleanup() {
 
 # ---- running cases ----
 
+# Says so at once: a kernel that fails badly may not survive the cleanup.
+case_fails() {
+	[ "$1" -eq 0 ] || [ "$1" -eq $EXIT_SKIP ] || echo "# ${T##*/} fails" >&"$REPORT"
+}
+
 # The body of a case. Its exit status goes through the pipe on which the parent waits.
 case_body() {
 	local func=$1
 
 	# shellcheck disable=SC2154	# rc is set by the trap itself
-	trap 'rc=$?; trap - EXIT; case_cleanup $rc; echo $rc >&"$RESULT"; exit $rc' EXIT
+	trap 'rc=$?; trap - EXIT; case_fails $rc; case_cleanup $rc; echo $rc >&"$RESULT"; exit $rc' EXIT
 	trap 'exit 143' TERM
 	# a position in the kernel log that is not shared with the parent
 	exec 9</dev/kmsg
@@ -220,7 +225,7 @@ prepare() {
 	[ -n "${EXPORT:-}" ] || { LOCAL_EXPORT=1; EXPORT=$WORK/export; }
 	mkdir -p "$EXPORT"
 	mkfifo "$WORK/result"
-	exec {RESULT}<>"$WORK/result"
+	exec {RESULT}<>"$WORK/result" {REPORT}>&1
 	exec 9</dev/kmsg
 	klogread -s
 }
