@@ -39,6 +39,7 @@ static int do_io(struct walk *w, const struct step *s)
 	for (i = 0; i < s->sectors; i++)
 		sector_fill(buf + (size_t)i * SECTOR, w->model.seed, s->sector + i, s->value);
 	iov = (struct iovec){ .iov_base = buf, .iov_len = range[1] };
+	/* Linux sends a flush behind a FUA write: either of them may meet the fault. */
 	n = pwritev2(w->dev, &iov, 1, range[0], s->kind == IO_FUA ? RWF_DSYNC : 0);
 	err = n < 0 ? errno : (uint64_t)n == range[1] ? 0 : EIO;
 	free(buf);
