@@ -34,6 +34,8 @@
 
 /* How long a disk may take to finish what the kernel has of it. */
 #define STOP_MS		10000
+/* How long the guest's process may take to end: that, and to flush files in the page cache. */
+#define KILL_SECONDS	60
 
 #define CMDLINE_BASE	"console=ttyS0 panic=-1"
 
@@ -281,6 +283,7 @@ int main(int argc, char **argv)
 	if (open_all(m) || (m->opt.sandbox && privileges_drop(&m->opt.user)))
 		return END_ERROR;
 	sandbox_init(m->opt.sandbox, m->opt.console_file ? m->console_fd : -1);
+	m->opt.supervisor.kill = KILL_SECONDS;
 	end = supervise(&m->opt.supervisor, run_guest, m);
 	text = describe(end);
 	if (text)

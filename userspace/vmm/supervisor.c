@@ -22,8 +22,10 @@
 struct state {
 	const struct supervisor *opt;
 	sigset_t signals;
-	int64_t timeout_at, grace_at;	/* in ms on CLOCK_MONOTONIC; 0: none */
+	int64_t timeout_at, grace_at, kill_at;	/* in ms on CLOCK_MONOTONIC; 0: none */
 	bool stopping;			/* the power button was pressed, or more */
+	int told_end;			/* as what the guest was told to end */
+	bool killed;			/* because it did not */
 	pid_t guest;
 	int control;			/* the end for writing */
 };
@@ -42,10 +44,21 @@ static void tell(const struct state *s, char what)
 		return;
 }
 
+/* Only the first reason counts, as for the guest's process; nor is the time extended. */
+static void tell_end(struct state *s, char what, int end)
+{
+	tell(s, what);
+	if (s->told_end != END_NONE)
+		return;
+	s->told_end = end;
+	if (s->opt->kill)
+		s->kill_at = now() + s->opt->kill * 1000LL;
+}
+
 static void stop_now(struct state *s)
 {
 	s->grace_at = 0;
-	tell(s, TELL_STOP);
+	tell_end(s, TELL_STOP, END_STOPPED);
 }
 
 /* The first time the guest is asked to shut down, the second time it is not asked. */
@@ -77,28 +90,42 @@ static void on_signal(struct state *s, int sig)
 	}
 }
 
+/*
+ * Whoever has taken over the process of the guest need not listen. An honest one is in the flush of
+ * a file in the page cache at most, which the kernel mostly completes before it lets go.
+ */
+static void kill_guest(struct state *s)
+{
+	s->kill_at = 0;
+	s->killed = true;
+	say("the process of the guest has not ended in %u seconds: killing it", s->opt->kill);
+	kill(s->guest, SIGKILL);
+}
+
 static void check_times(struct state *s)
 {
 	if (s->timeout_at && now() >= s->timeout_at) {
 		s->timeout_at = 0;
 		s->stopping = true;
-		tell(s, TELL_TIMEOUT);
+		tell_end(s, TELL_TIMEOUT, END_TIMEOUT);
 	}
 	if (s->grace_at && now() >= s->grace_at) {
 		say("the guest has not powered off in %u seconds: ending it", s->opt->grace);
 		stop_now(s);
 	}
+	if (s->kill_at && now() >= s->kill_at)
+		kill_guest(s);
 }
 
-/* Until the next of the two times; long if there is none. */
+/* Until the next of the times; long if there is none. */
 static struct timespec time_left(const struct state *s)
 {
+	const int64_t at[] = { s->timeout_at, s->grace_at, s->kill_at };
 	int64_t left = 3600 * 1000;
 
-	if (s->timeout_at && s->timeout_at - now() < left)
-		left = s->timeout_at - now();
-	if (s->grace_at && s->grace_at - now() < left)
-		left = s->grace_at - now();
+	for (unsigned int i = 0; i < ARRAY_SIZE(at); i++)
+		if (at[i] && at[i] - now() < left)
+			left = at[i] - now();
 	if (left < 0)
 		left = 0;
 	return (struct timespec) { left / 1000, left % 1000 * 1000000 };
@@ -118,6 +145,8 @@ static int ended(const struct state *s)
 	}
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
+	if (s->killed && WTERMSIG(status) == SIGKILL)
+		return s->told_end;
 	say("the process of the guest was killed by signal %d (%s)", WTERMSIG(status),
 	    strsignal(WTERMSIG(status)));
 	return END_ERROR;
@@ -162,7 +191,7 @@ static int run_once(struct state *s, int (*guest)(void *arg, int control), void 
 
 	if (!start_guest(s, guest, arg))
 		end = wait_for_guest(s);
-	if (terminal && end == END_ERROR && tcgetpgrp(STDIN_FILENO) == getpgrp())
+	if (terminal && (s->killed || end == END_ERROR) && tcgetpgrp(STDIN_FILENO) == getpgrp())
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &t);
 	close(s->control);
 	return end;
@@ -199,7 +228,7 @@ static void block_signals(struct state *s)
 
 int supervise(const struct supervisor *opt, int (*guest)(void *arg, int control), void *arg)
 {
-	struct state s = { .opt = opt, .control = -1 };
+	struct state s = { .opt = opt, .control = -1, .told_end = END_NONE };
 	int end;
 
 	block_signals(&s);

@@ -12,6 +12,7 @@
 struct supervisor {
 	unsigned int timeout;		/* seconds until the guest is ended; 0: none */
 	unsigned int grace;		/* seconds between the power button and the end */
+	unsigned int kill;		/* seconds that the guest has to end when told; 0: any */
 	bool reboot;			/* run the guest again after a reset */
 };
 
@@ -27,7 +28,7 @@ enum {
 /*
  * Run `guest` in a process of its own, with the descriptor from which it is told something. It
  * returns an enum vm_end. So does this function, when the guest has ended and is not to be run
- * again. The signals that are meant for the supervisor stay blocked in the other process.
+ * again. A guest that is told to end and does not is killed. The signals that are meant for the supervisor stay blocked in the other process.
  */
 int supervise(const struct supervisor *s, int (*guest)(void *arg, int control), void *arg);
 

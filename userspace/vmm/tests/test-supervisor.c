@@ -224,6 +224,29 @@ static void translates_signals(void **state)
 	quiet_end();
 }
 
+/* As somebody who has taken over the process of the guest. */
+static int does_not_listen(void *arg, int control)
+{
+	(void)arg;
+	(void)control;
+	kill(getppid(), SIGTERM);
+	for (int i = 0; i < TIMEOUT_MS; i++)
+		usleep(1000);
+	return END_POWEROFF;
+}
+
+static void who_does_not_end_is_killed(void **state)
+{
+	static const struct supervisor stopped = { .kill = 1 };
+	static const struct supervisor timeout = { .timeout = 1, .grace = 60, .kill = 1 };
+
+	(void)state;
+	assert_int_equal(run(&stopped, does_not_listen), END_STOPPED);
+	assert_non_null(strstr(quiet_end(), "has not ended in 1 seconds: killing it"));
+	assert_int_equal(run(&timeout, does_not_listen), END_TIMEOUT);
+	assert_non_null(strstr(quiet_end(), "has not ended in 1 seconds: killing it"));
+}
+
 static int is_killed(void *arg, int control)
 {
 	(void)arg;
@@ -321,7 +344,8 @@ int main(void)
 		T(passes_on_the_end), T(boots_again), T(asks_first),
 		T(the_second_signal_does_not_ask), T(the_grace_ends), T(no_grace),
 		T(the_timeout_ends_all), T(no_boot_after_the_button), T(translates_signals),
-		T(a_killed_guest_is_an_error), T(end_of_file_without_a_supervisor),
+		T(who_does_not_end_is_killed), T(a_killed_guest_is_an_error),
+		T(end_of_file_without_a_supervisor),
 		T(learns_of_the_end_with_sigchld_ignored), T(ignored_signals_stay_ignored),
 	};
 
