@@ -68,10 +68,26 @@ static int suspend_noflush(const void *name)
 	return ret;
 }
 
-/* It waits for I/O that was submitted before, perhaps for ever. */
+static bool suspended(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_INFO, name);
+	struct dm_info info;
+	bool is = task && !task_run(task) && dm_task_get_info(task, &info) && info.suspended;
+
+	task_end(task);
+	return is;
+}
+
+/*
+ * It waits for I/O that was submitted before, perhaps for ever. The kernel looks at signals only during
+ * that wait. The target may trim and commit before and after it: a signal that comes then ends the child
+ * on its way back from a suspend that has succeeded.
+ */
 static int suspend(const char *name)
 {
-	return hold_run(suspend_noflush, name);
+	int ret = hold_run(suspend_noflush, name);
+
+	return ret == -EINTR && suspended(name) ? 0 : ret;
 }
 
 /* An inactive table that was left behind would become active with the next suspend and resume. */
@@ -196,14 +212,10 @@ static int replace(const struct dm_device *dev)
 	return ret;
 }
 
-static bool suspended(const char *name)
+static void say_suspended(const char *name)
 {
-	struct dm_task *task = task_new(DM_DEVICE_INFO, name);
-	struct dm_info info;
-	bool is = task && !task_run(task) && dm_task_get_info(task, &info) && info.suspended;
-
-	task_end(task);
-	return is;
+	cc_error("%s: the device is suspended and I/O waits: fix the cause, then 'cowchain reload %s'; 'cowchain detach --force %s' fails all I/O",
+		 name, shell_word(name), shell_word(name));
 }
 
 static void say_not_replaced(const struct dm_device *dev, int err, int klog)
@@ -211,8 +223,7 @@ static void say_not_replaced(const struct dm_device *dev, int err, int klog)
 	cc_error("%s: cannot load the chain again: %s", dev->name, strerror(-err));
 	klog_report(klog);
 	if (suspended(dev->name))
-		cc_error("%s: the device is suspended and I/O waits: fix the cause, then 'cowchain reload %s'; 'cowchain detach --force %s' fails all I/O",
-			 dev->name, shell_word(dev->name), shell_word(dev->name));
+		say_suspended(dev->name);
 }
 
 int dm_reload(const struct dm_device *dev)
@@ -240,6 +251,8 @@ static int replace_by_error(const struct dm_device *dev)
 	int ret = suspend(dev->name);
 	bool stopped = !ret && !dev->suspended;
 
+	if (!ret && hold_interrupted())
+		ret = -EINTR;
 	if (!ret)
 		ret = load(dev->name, dev->sectors, "error", "", dev->read_only);
 	if (!ret)
@@ -247,12 +260,14 @@ static int replace_by_error(const struct dm_device *dev)
 	if (!ret)
 		return 0;
 	clear(dev->name);
-	if (stopped)
-		resume(dev->name);
-	if (ret == -EINTR)
-		cc_error("%s: interrupted: the device is as it was", dev->name);
-	else
+	if (stopped && resume(dev->name)) {
 		cc_error("%s: cannot replace its table: %s", dev->name, strerror(-ret));
+		say_suspended(dev->name);
+	} else if (ret == -EINTR) {
+		cc_error("%s: interrupted: the device is as it was", dev->name);
+	} else {
+		cc_error("%s: cannot replace its table: %s", dev->name, strerror(-ret));
+	}
 	return ret;
 }
 

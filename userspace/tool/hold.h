@@ -24,7 +24,8 @@ int hold_wait(pid_t pid, int *status);
 /*
  * Within a hold, make a call that may wait in the kernel for long, and that undoes what it has begun if
  * a signal ends the wait: then it is as if it had not been made. Returns what the call returns, 0 or a
- * negative errno; -EINTR after such a signal.
+ * negative errno; -EINTR after such a signal. The signal may also have come when the wait was over, so
+ * after -EINTR the caller has to look whether the call has done its work.
  */
 int hold_run(int (*call)(const void *arg), const void *arg);
 
