@@ -23,9 +23,15 @@ void input_init(struct input *in, struct uart *uart, bool open)
 	signal(SIGTTIN, SIG_IGN);
 }
 
+/*
+ * A terminal is always read, because of the escape key: a guest that takes no input is just what
+ * one wants to quit. A pipe or file has no escapes, and can wait until the guest has taken it all.
+ */
 int input_fd(const struct input *in)
 {
-	return in->open && !in->away && !in->len ? STDIN_FILENO : -1;
+	bool wanted = !in->len || term_is_raw();
+
+	return in->open && !in->away && wanted ? STDIN_FILENO : -1;
 }
 
 int input_wait_ms(const struct input *in)
@@ -37,17 +43,29 @@ int input_wait_ms(const struct input *in)
 	return in->open && in->away ? AWAY_MS : -1;
 }
 
+/* What does not fit is dropped, as by a real terminal. */
+static void append(struct input *in, const uint8_t *buf, size_t len)
+{
+	size_t room = sizeof(in->buf) - in->len;
+
+	if (len > room)
+		len = room;
+	memcpy(in->buf + in->len, buf, len);
+	in->len += len;
+}
+
 static bool read_some(struct input *in)
 {
 	bool quit = false;
-	ssize_t n = read(STDIN_FILENO, in->buf, sizeof(in->buf));
+	uint8_t buf[UART_FIFO];
+	ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
 
 	if (n <= 0) {
 		in->away = n < 0 && errno == EIO;
 		in->open = in->away || (n < 0 && (errno == EAGAIN || errno == EINTR));
 		return true;
 	}
-	in->len = term_is_raw() ? term_filter(&in->escape, in->buf, n, &quit) : (size_t)n;
+	append(in, buf, term_is_raw() ? term_filter(&in->escape, buf, n, &quit) : (size_t)n);
 	return !quit;
 }
 

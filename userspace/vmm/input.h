@@ -10,12 +10,15 @@
 #include "term.h"
 #include "uart.h"
 
+/* What can be typed or pasted ahead. */
+#define INPUT_BYTES	65536
+
 struct input {
 	struct uart *uart;
 	struct term_escape escape;
 	bool open;			/* stdin may still have input */
 	bool away;			/* another job has the terminal at present */
-	uint8_t buf[UART_FIFO];
+	uint8_t buf[INPUT_BYTES];
 	size_t len;			/* bytes read that the serial port has not taken yet */
 };
 

@@ -247,6 +247,56 @@ static void not_raw_in_the_background(void **state)
 	in_a_session(start_in_the_background);
 }
 
+/* The loop of the main thread, with a guest that never takes anything, until the user quits. */
+static void guest_without_a_driver(void)
+{
+	static struct uart uart;
+	static struct input in;
+	static struct vm vm;
+	struct pollfd p = { .events = POLLIN };
+
+	hear(to_job);
+	term_raw();
+	CHECK(term_is_raw());
+	irq_init(&vm.irq, -1);
+	uart_init(&uart, &vm, -1);
+	input_init(&in, &uart, true);
+	tell(to_shell);
+	do {
+		p.fd = input_fd(&in);
+		CHECK(p.fd >= 0);
+		CHECK(poll(&p, 1, input_wait_ms(&in)) >= 0);
+	} while (input_turn(&in, p.revents));
+	CHECK(uart.fifo_len == UART_FIFO && in.len == INPUT_BYTES);
+	term_restore();
+}
+
+static void type_much_and_quit(void)
+{
+	static char keys[2 * INPUT_BYTES];
+	pid_t job = start_job(guest_without_a_driver);
+	ssize_t n;
+
+	foreground(job);
+	tell(to_job);
+	hear(to_shell);
+	memset(keys, 'k', sizeof(keys));
+	for (size_t done = 0; done < sizeof(keys); done += n) {
+		n = write(master, keys + done, sizeof(keys) - done);
+		CHECK(n > 0);
+	}
+	CHECK(write(master, "\001x", 2) == 2);
+	CHECK(status_of(job, 0) == 0);
+	foreground(getpgrp());
+	CHECK(is_cooked());
+}
+
+static void quits_whatever_the_guest_takes(void **state)
+{
+	(void)state;
+	in_a_session(type_much_and_quit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +304,7 @@ int main(void)
 		cmocka_unit_test(leaves_the_shell_its_terminal),
 		cmocka_unit_test(restores_in_the_foreground),
 		cmocka_unit_test(not_raw_in_the_background),
+		cmocka_unit_test(quits_whatever_the_guest_takes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
