@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,9 @@
 #include "source.h"
 #include "users.h"
 #include "util.h"
+
+/* As many as the kernel follows. */
+#define MAX_LINKS 40
 
 static int fail_errno(const struct new_file *file, const char *what)
 {
@@ -71,34 +75,91 @@ static int check_contents(const struct new_file *file, unsigned int flags)
 	return -1;
 }
 
-/*
- * What is overwritten may have been found through a link, as that of a volume in /dev. In a directory of
- * somebody else, a link may lead to any file of the host: it has to be root's or ours, or to belong to the
- * owner of what it leads to. *st is that of what was found.
- */
-static int check_link(const struct new_file *file, const struct stat *st)
-{
-	struct stat link;
+/* Whoever made links that were followed, apart from root and us. */
+struct link_owners {
+	uid_t uid;
+	unsigned int nr;
+};
 
-	if (fstatat(file->dir, path_base(file->path), &link, AT_SYMLINK_NOFOLLOW))
-		return fail_errno(file, "");
-	if (S_ISLNK(link.st_mode)) {
-		if (!link.st_uid || link.st_uid == geteuid() || link.st_uid == st->st_uid)
-			return 0;
-		cc_error("%s: is a link of another user: name the file itself", file->path);
-	} else {
-		if (link.st_dev == st->st_dev && link.st_ino == st->st_ino)
-			return 0;
-		cc_error("%s: was replaced while it was being opened", file->path);
+static void add_owner(struct link_owners *owners, uid_t uid)
+{
+	if (!uid || uid == geteuid() || (owners->nr && uid == owners->uid))
+		return;
+	owners->uid = uid;
+	owners->nr++;
+}
+
+/* From *name in *dir, where an open link is, to where that leads. Returns 0, or -1 with errno. */
+static int step_through(int link, int *dir, char **name)
+{
+	char target[PATH_MAX];
+	ssize_t len = readlinkat(link, "", target, sizeof(target) - 1);
+	char *parent;
+	int next;
+
+	if (len < 0)
+		return -1;
+	target[len] = '\0';
+	parent = path_dir(target);
+	next = openat(*dir, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(parent);
+	if (next < 0)
+		return -1;
+	close(*dir);
+	*dir = next;
+	free(*name);
+	*name = xstrdup(path_base(target));
+	return 0;
+}
+
+/*
+ * file_find(), but one link after the other, each of which is held while its owner is looked at: what is
+ * found is what the links lead to that were looked at. Returns a descriptor, or -1 with errno.
+ */
+static int find_by_links(const struct new_file *file, struct stat *st, struct link_owners *owners)
+{
+	int dir = fcntl(file->dir, F_DUPFD_CLOEXEC, 0), found = -1, left;
+	char *name = xstrdup(path_base(file->path));
+
+	for (left = MAX_LINKS; dir >= 0; left--) {
+		found = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (found < 0 || (!fstat(found, st) && !S_ISLNK(st->st_mode)))
+			break;
+		add_owner(owners, st->st_uid);
+		if (!left)
+			errno = ELOOP;
+		if (!left || step_through(found, &dir, &name)) {
+			close(found);
+			found = -1;
+			break;
+		}
+		close(found);
 	}
+	free(name);
+	if (dir >= 0)
+		close(dir);
+	return found;
+}
+
+/*
+ * What is overwritten may be found through links, as that of a volume in /dev. In a directory of somebody
+ * else, a link may lead to any file of the host: all have to be root's or ours, or to belong to the owner of
+ * what they lead to.
+ */
+static int check_owners(const struct new_file *file, const struct link_owners *owners, const struct stat *st)
+{
+	if (!owners->nr || (owners->nr == 1 && owners->uid == st->st_uid))
+		return 0;
+	cc_error("%s: is a link of another user: name the file itself", file->path);
 	return -1;
 }
 
 /* --force does not extend to mounted devices or to layers of a chain. */
 static int open_existing(struct new_file *file, unsigned int flags)
 {
-	struct stat st;
-	int found = file_find(file->dir, path_base(file->path), &st);
+	struct link_owners owners = { 0 };
+	struct stat st = { 0 };
+	int found = find_by_links(file, &st, &owners);
 	int ret = -1;
 
 	if (found < 0)
@@ -107,7 +168,7 @@ static int open_existing(struct new_file *file, unsigned int flags)
 		cc_error("%s: neither a regular file nor a block device", file->path);
 	else if (S_ISREG(st.st_mode) && !(flags & NEW_FILE_OVERWRITE))
 		cc_error("%s: was replaced while it was being opened", file->path);
-	else if (!check_link(file, &st))
+	else if (!check_owners(file, &owners, &st))
 		ret = reopen(file, found, &st);
 	if (!ret && S_ISBLK(st.st_mode))
 		ret = check_contents(file, flags);

@@ -179,11 +179,29 @@ if chown 65534 victim 2>/dev/null; then
 	chown -h 1 link.qcow2
 	expect 1 'is a link of another user' create link.qcow2 --size 1M --force
 	check 'what it leads to is whole' cmp victim victim.was
+	ln -s sub/../link.qcow2 roots.qcow2
+	expect 1 'is a link of another user' create roots.qcow2 --size 1M --force
+	check 'also if another link leads to that one' cmp victim victim.was
+	rm roots.qcow2
+	ln -s loop.qcow2 loop.qcow2
+	expect 1 'Too many levels' create loop.qcow2 --size 1M --force
+	rm loop.qcow2
 	chown -h 0 link.qcow2
 	expect 0 '' create link.qcow2 --size 1M --force
 	rm link.qcow2
 	cp victim.was victim
 	chown 0 victim
+fi
+# A block device is taken without --force. Nobody opens this one, whose number no driver has.
+if mknod device b 255 0 2>/dev/null; then
+	ln -s device link.raw
+	chown -h 1 link.raw
+	expect 1 'link.raw: is a link of another user' create link.raw --size 1M
+	expect 1 'link.raw: is a link of another user' create f.qcow2 --size 1M --data-file link.raw
+	check 'nothing is left of that' test ! -e f.qcow2
+	chown -h 0 link.raw
+	expect 1 'link.raw: No such device or address' create link.raw --size 1M
+	rm link.raw device
 fi
 shell 'a link that leads nowhere is not followed' \
 	"ln -s $dir/made f.qcow2; ! '$cowchain' create f.qcow2 --size 1M && ! '$cowchain' create f.qcow2 --size 1M --force &&
