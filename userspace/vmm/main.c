@@ -249,7 +249,6 @@ static int run_guest(void *arg, int control)
 	vcpu_stop_all(&m->vm);
 	end = disks_stop(&m->disks, STOP_MS, atomic_load(&m->vm.end));
 	term_restore();
-	say_left_out();
 	return end;
 }
 

@@ -6,7 +6,8 @@
 
 bool rate_permits(struct rate *r, time_t now, unsigned int *refused)
 {
-	if (now - r->since >= RATE_SECONDS) {
+	/* Not `now - since`: another process may have written it, and have been taken over. */
+	if (r->since > now || r->since <= now - RATE_SECONDS) {
 		r->since = now;
 		r->times = 0;
 	}

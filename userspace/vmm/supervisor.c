@@ -2,8 +2,8 @@
 /*
  * Runs the process of a guest, and translates signals and times into what that process is told.
  *
- * Nothing that a guest does reaches this process: the two share no memory, and all that comes back
- * is an exit status.
+ * Nothing that a guest does reaches this process: all that comes back is an exit status. The two
+ * share no memory but the count of messages, of which only numbers are read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +19,13 @@
 #include "util.h"
 #include "vm.h"
 
+/* At least this long from one boot to the next one, also if the guest resets the machine at once. */
+#define BOOT_MS	1000
+
 struct state {
 	const struct supervisor *opt;
 	sigset_t signals;
-	int64_t timeout_at, grace_at, kill_at;	/* in ms on CLOCK_MONOTONIC; 0: none */
+	int64_t timeout_at, grace_at, kill_at, boot_at;	/* in ms on CLOCK_MONOTONIC; 0: none */
 	bool stopping;			/* the power button was pressed, or more */
 	int told_end;			/* as what the guest was told to end */
 	bool killed;			/* because it did not */
@@ -120,7 +123,7 @@ static void check_times(struct state *s)
 /* Until the next of the times; long if there is none. */
 static struct timespec time_left(const struct state *s)
 {
-	const int64_t at[] = { s->timeout_at, s->grace_at, s->kill_at };
+	const int64_t at[] = { s->timeout_at, s->grace_at, s->kill_at, s->boot_at };
 	int64_t left = 3600 * 1000;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(at); i++)
@@ -152,17 +155,32 @@ static int ended(const struct state *s)
 	return END_ERROR;
 }
 
+static void wait_for_signal(struct state *s)
+{
+	struct timespec left = time_left(s);
+
+	on_signal(s, sigtimedwait(&s->signals, NULL, &left));
+	check_times(s);
+}
+
 static int wait_for_guest(struct state *s)
 {
 	int end;
 
-	while ((end = ended(s)) < 0) {
-		struct timespec left = time_left(s);
-
-		on_signal(s, sigtimedwait(&s->signals, NULL, &left));
-		check_times(s);
-	}
+	while ((end = ended(s)) < 0)
+		wait_for_signal(s);
 	return end;
+}
+
+/* Nobody is told anything meanwhile. Returns whether it is still to boot. */
+static bool wait_to_boot(struct state *s, int64_t at)
+{
+	s->boot_at = at;
+	check_times(s);
+	while (!s->stopping && now() < at)
+		wait_for_signal(s);
+	s->boot_at = 0;
+	return !s->stopping;
 }
 
 /* Returns only in the process that supervises. */
@@ -194,6 +212,7 @@ static int run_once(struct state *s, int (*guest)(void *arg, int control), void 
 	if (terminal && (s->killed || end == END_ERROR) && tcgetpgrp(STDIN_FILENO) == getpgrp())
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &t);
 	close(s->control);
+	s->control = -1;
 	return end;
 }
 
@@ -229,13 +248,22 @@ static void block_signals(struct state *s)
 int supervise(const struct supervisor *opt, int (*guest)(void *arg, int control), void *arg)
 {
 	struct state s = { .opt = opt, .control = -1, .told_end = END_NONE };
+	int64_t began;
 	int end;
 
+	if (say_share_limit())
+		return END_ERROR;
 	block_signals(&s);
 	if (opt->timeout)
 		s.timeout_at = now() + opt->timeout * 1000LL;
-	while ((end = run_once(&s, guest, arg)) == END_REBOOT && opt->reboot && !s.stopping)
+	do {
+		began = now();
+		end = run_once(&s, guest, arg);
+		if (end != END_REBOOT || !opt->reboot || s.stopping)
+			break;
 		say_guest("the guest rebooted");
+	} while (wait_to_boot(&s, began + BOOT_MS));
+	say_left_out();
 	/* It was asked to power off; what it would have done next does not matter. */
 	return end == END_REBOOT && s.stopping ? END_STOPPED : end;
 }

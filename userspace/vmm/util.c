@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "rate.h"
@@ -56,7 +57,22 @@ void say(const char *fmt, ...)
 }
 
 static pthread_mutex_t guest_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct rate guest_rate;
+static struct rate own_rate;
+static struct rate *guest_rate = &own_rate;
+
+int say_share_limit(void)
+{
+	void *page;
+
+	if (guest_rate != &own_rate)
+		return 0;
+	page = mmap(NULL, sizeof(*guest_rate), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return say_errno(errno, "cannot share the limit of messages");
+	guest_rate = page;
+	return 0;
+}
 
 /* The lock is not held while the line is written, which may take a second. */
 void say_guest(const char *fmt, ...)
@@ -66,7 +82,7 @@ void say_guest(const char *fmt, ...)
 	va_list ap;
 
 	pthread_mutex_lock(&guest_lock);
-	permitted = rate_permits(&guest_rate, in_ms(0).tv_sec, &left_out);
+	permitted = rate_permits(guest_rate, in_ms(0).tv_sec, &left_out);
 	pthread_mutex_unlock(&guest_lock);
 	if (!permitted)
 		return;
@@ -82,8 +98,8 @@ void say_left_out(void)
 	unsigned int n;
 
 	pthread_mutex_lock(&guest_lock);
-	n = guest_rate.refused;
-	guest_rate.refused = 0;
+	n = guest_rate->refused;
+	guest_rate->refused = 0;
 	pthread_mutex_unlock(&guest_lock);
 	if (n)
 		say("%u more messages that the guest caused were left out", n);

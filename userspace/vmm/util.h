@@ -43,6 +43,13 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 void say_guest(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * Have one limit for this process and those that it forks. Only one of them at a time may call
+ * say_guest(): the lock is not shared, because who dies may hold it. Returns 0, or -errno after a
+ * message.
+ */
+int say_share_limit(void);
+
 /* At the end: how many lines were left out since the last one. */
 void say_left_out(void);
 

@@ -5,11 +5,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "rate.h"
 #include "supervisor.h"
 #include "util.h"
 #include "vm.h"
@@ -103,6 +105,70 @@ static void boots_again(void **state)
 	s.reboot = false;
 	assert_int_equal(run(&s, reboots_twice), END_REBOOT);
 	assert_int_equal(shared->boots, 1);
+	quiet_end();
+}
+
+#define MESSAGES	30
+
+static int talks_and_reboots(void *arg, int control)
+{
+	for (int i = 0; i < MESSAGES; i++)
+		say_guest("something that the guest caused");
+	return reboots_twice(arg, control);
+}
+
+static unsigned int count(const char *text, const char *what)
+{
+	unsigned int n = 0;
+
+	while ((text = strstr(text, what))) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+/* A guest that reboots has no other limit than one that does not, and each message is counted. */
+static void one_limit_for_all_boots(void **state)
+{
+	static const struct supervisor s = { .reboot = true };
+	const char *text, *more;
+	unsigned int said, left_out = 0;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	fflush(NULL);
+	quiet_begin();
+	pid = fork();		/* a new limit */
+	if (!pid)
+		_exit(supervise(&s, talks_and_reboots, NULL));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	text = quiet_end();
+	assert_int_equal(status, 0);
+	said = count(text, "something that the guest caused") + count(text, "the guest rebooted");
+	assert_in_range(said, 1, RATE_TIMES);
+	for (more = text; (more = strstr(more, " more messages")); more++)
+		left_out += atoi(memrchr(text, ' ', more - text));
+	assert_int_equal(said + left_out, 3 * MESSAGES + 2);
+}
+
+/* The rest of a second is waited for, in which it can be told to end. */
+static int reboots_always(void *arg, int control)
+{
+	(void)arg;
+	(void)control;
+	shared->boots++;
+	return END_REBOOT;
+}
+
+static void not_many_boots(void **state)
+{
+	static const struct supervisor s = { .timeout = 2, .grace = 60, .reboot = true };
+
+	(void)state;
+	run(&s, reboots_always);
+	assert_in_range(shared->boots, 1, 3);
 	quiet_end();
 }
 
@@ -341,7 +407,8 @@ static void ignored_signals_stay_ignored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(passes_on_the_end), T(boots_again), T(asks_first),
+		T(passes_on_the_end), T(boots_again), T(one_limit_for_all_boots),
+		T(not_many_boots), T(asks_first),
 		T(the_second_signal_does_not_ask), T(the_grace_ends), T(no_grace),
 		T(the_timeout_ends_all), T(no_boot_after_the_button), T(translates_signals),
 		T(who_does_not_end_is_killed), T(a_killed_guest_is_an_error),
