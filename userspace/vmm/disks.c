@@ -8,6 +8,8 @@
 #include "disks.h"
 #include "util.h"
 
+#define PAUSED	"%s: %s: the guest is paused; remedy that, then send SIGCONT to %d"
+
 int disks_start(struct disks *d)
 {
 	int err = 0;
@@ -17,14 +19,19 @@ int disks_start(struct disks *d)
 	return err;
 }
 
-void disks_report(struct disks *d, pid_t supervisor)
+/*
+ * A paused guest does nothing until the user has read this and reacts, so it is no way to fill a
+ * log. Requests that fail while it is paused already are as many as were in flight.
+ */
+void disks_report(struct disks *d, pid_t supervisor, bool first)
 {
 	for (unsigned int i = 0; i < d->n; i++) {
 		int err = blk_stopped(&d->blk[i]);
 
-		if (err)
-			say_guest("%s: %s: the guest is paused; remedy that, then send SIGCONT to %d",
-				  d->path[i], strerror(err), supervisor);
+		if (err && first)
+			say(PAUSED, d->path[i], strerror(err), supervisor);
+		else if (err)
+			say_guest(PAUSED, d->path[i], strerror(err), supervisor);
 	}
 }
 

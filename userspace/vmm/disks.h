@@ -17,8 +17,11 @@ struct disks {
 /* Returns 0, or -errno after a message. */
 int disks_start(struct disks *d);
 
-/* Say which of them have a request that waits for the user, who is to signal `supervisor`. */
-void disks_report(struct disks *d, pid_t supervisor);
+/*
+ * Say which of them have a request that waits for the user, who is to signal `supervisor`. `first`:
+ * the guest was not paused yet, so this is said whatever the guest has caused before.
+ */
+void disks_report(struct disks *d, pid_t supervisor, bool first);
 
 void disks_retry(struct disks *d);
 void disks_update_sizes(struct disks *d);

@@ -153,7 +153,7 @@ static int start(struct machine *m)
 static void pause_guest(struct machine *m)
 {
 	event_clear(m->pause_fd);
-	disks_report(&m->disks, m->supervisor);
+	disks_report(&m->disks, m->supervisor, !atomic_load(&m->vm.paused));
 	vcpu_pause_all(&m->vm);
 }
 
@@ -161,7 +161,7 @@ static void continue_guest(struct machine *m)
 {
 	if (!atomic_load(&m->vm.paused))
 		return;
-	say_guest("the guest continues");
+	say("the guest continues");
 	disks_retry(&m->disks);
 	vcpu_resume_all(&m->vm);
 }

@@ -2,11 +2,14 @@
 /* All disks of a guest. What a single one does is in test-blk. */
 #include "test.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "disks.h"
+#include "rate.h"
+#include "util.h"
 
 static struct disks *disks;
 static const struct blk_device *silent;		/* has not answered in time */
@@ -86,12 +89,38 @@ static void no_boot_beside_old_requests(void **state)
 	assert_null(strstr(quiet_end(), "not booting"));
 }
 
+/* Otherwise a guest would stand still for a reason that nobody knows. */
+static void the_pause_is_always_reported(void **state)
+{
+	const char *text;
+
+	(void)state;
+	quiet_begin();
+	for (int i = 0; i < 2 * RATE_TIMES; i++)
+		say_guest("something that the guest caused");
+	quiet_end();
+	atomic_store(&disks->blk[1].stopped_by, ENOSPC);
+	atomic_store(&disks->blk[2].stopped_by, EIO);
+	quiet_begin();
+	disks_report(disks, 4711, true);
+	text = quiet_end();
+	assert_null(strstr(text, "/disks/a"));
+	assert_non_null(strstr(text, "/disks/b: No space left on device: the guest is paused"));
+	assert_non_null(strstr(text, "/disks/c: Input/output error: the guest is paused"));
+	assert_non_null(strstr(text, "send SIGCONT to 4711"));
+	/* each error once */
+	quiet_begin();
+	disks_report(disks, 4711, true);
+	assert_string_equal(quiet_end(), "");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(ends_as_the_guest_did), T(no_boot_beside_old_requests),
+		T(the_pause_is_always_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
