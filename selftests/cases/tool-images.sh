@@ -253,6 +253,13 @@ create_block() {
 	cmp a.raw "$FIXTURES/abcd/a.raw" || fail "a.raw was overwritten"
 	cowchain create z.qcow2 --size 16M --data-file link --force
 	eq "$(qcow2poke z.qcow2 ext 0x44415441)" "$T/link" "a link as the data file"
+	# deep below, where it looks empty
+	head -c 2M /dev/zero >/dev/mapper/cct-base
+	cowchain create mid.qcow2 --backing /dev/mapper/cct-base --format raw
+	cowchain create over.qcow2 --backing mid.qcow2 --format qcow2
+	tool_fails 1 'are the same' create /dev/mapper/cct-base --backing over.qcow2 --format qcow2
+	tool_fails 1 'are the same' create w.qcow2 --data-file /dev/mapper/cct-base --backing over.qcow2 -F qcow2
+	cmp -n 2M /dev/mapper/cct-base /dev/zero || fail "the layer below was overwritten"
 	dmsetup remove cct-base
 	tool_fails 1 'are the same' create "$dev" --backing a.raw --format raw --force
 	mkloop -x "$dev"

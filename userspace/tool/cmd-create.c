@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -159,9 +160,39 @@ static void add_below(struct create_request *req, const char *path)
 	req->below[req->nr_below++] = xstrdup(path);
 }
 
+static bool is_device(const char *path)
+{
+	struct stat st;
+
+	return path && !stat(path, &st) && S_ISBLK(st.st_mode);
+}
+
+/* Files are overwritten with --force, block devices also without it, if they look empty. */
+static bool may_overwrite(const struct create_request *req)
+{
+	return req->overwrite || is_device(req->path) || is_device(req->data_file);
+}
+
+/* May this be overwritten, which could be one of the layers that are not known? */
+static int check_unknown(const struct args *args, const char *path)
+{
+	struct stat st;
+
+	if (!path || stat(path, &st))
+		return 0;
+	if (S_ISBLK(st.st_mode) && args->req.overwrite) {
+		cc_note("%s: not all layers below it can be found: %s is overwritten even if it is one of them",
+			args->backing, path);
+		return 0;
+	}
+	cc_error("%s: not all layers below it can be found, and %s may be one of them: if it is none, %s",
+		 args->backing, path, S_ISBLK(st.st_mode) ? "give --force" : "remove it first");
+	return -1;
+}
+
 /*
- * With --force, find all files of the chain below the new image, so that none is overwritten. Only
- * their headers are read, so names are followed anywhere.
+ * Find all files of the chain below the new image, so that none is overwritten. Only their headers are
+ * read, so names are followed anywhere.
  */
 static int look_below(struct args *args)
 {
@@ -170,24 +201,24 @@ static int look_below(struct args *args)
 	};
 	struct chain chain;
 	unsigned int i;
-	int ret, incomplete;
+	bool incomplete;
+	int ret;
 
-	if (!args->req.overwrite || args->req.backing_kind == KIND_RAW)
+	if (!may_overwrite(&args->req) || args->req.backing_kind == KIND_RAW)
 		return 0;
 	ret = allow_dirs_add(&opt.allow, "/");
 	if (!ret) {
-		/* What is far away, or missing, is none of the files that could be overwritten. */
 		cc_mute(true);
 		incomplete = chain_follow(&chain, args->backing, KIND_QCOW2, &opt);
 		cc_mute(false);
-		if (incomplete)
-			cc_note("%s: not all layers below it can be found: check that %s is none of them",
-				args->backing, args->req.path);
 		for (i = 0; i < chain.nr; i++) {
 			add_below(&args->req, chain.layers[i].file.path);
 			add_below(&args->req, chain.layers[i].data.path);
 		}
 		chain_close(&chain);
+		if (incomplete)
+			ret = check_unknown(args, args->req.path) ||
+			      check_unknown(args, args->req.data_file) ? -1 : 0;
 	}
 	allow_dirs_free(&opt.allow);
 	return ret;

@@ -404,10 +404,21 @@ shell 'no rebase is recommended for a data file' \
 mkdir far
 qemu-img create -q -f qcow2 -o data_file="$dir/base.raw" far/data.qcow2 1M
 expect 0 '' create g.qcow2 --backing far/data.qcow2 --format qcow2
-# What is far away cannot be overwritten.
-expect 0 'not all layers below it can be found' create g.qcow2 --backing json.qcow2 --format qcow2 --force
-shell 'and nothing is said against it' \
-	"! '$cowchain' create g.qcow2 --backing json.qcow2 --format qcow2 --force 2>&1 | grep 'never followed'"
+# What is far away may lead to what is near.
+cp g.qcow2 g.was
+expect 1 'g.qcow2 may be one of them: if it is none, remove it first' \
+	create g.qcow2 --backing json.qcow2 --format qcow2 --force
+expect 1 'g.qcow2 may be one of them' \
+	create g2.qcow2 --data-file g.qcow2 --backing json.qcow2 --format qcow2 --force
+check 'it is whole' cmp g.qcow2 g.was
+shell 'what does not exist is none of them, and nothing is said against that' \
+	"rm g.qcow2; '$cowchain' create g.qcow2 --backing json.qcow2 --format qcow2 --force 2>said; cat said; [ ! -s said ]"
+if mknod device b 255 0 2>/dev/null; then
+	expect 1 'device may be one of them: if it is none, give --force' create device --backing json.qcow2 -F qcow2
+	expect 1 'device may be one of them' create g2.qcow2 --data-file device --backing json.qcow2 -F qcow2
+	expect 1 'device is overwritten even if it is one' create device --backing json.qcow2 -F qcow2 --force
+	rm device
+fi
 
 echo "1..$n"
 exit "$failed"
