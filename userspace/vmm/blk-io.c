@@ -59,6 +59,10 @@ static int restrict_ring(struct io_uring *ring)
 	return ring_register(ring, IORING_REGISTER_RESTRICTIONS, r, n);
 }
 
+/* Rights have been given up by now, so it does not matter what root may. */
+#define FORBIDDEN	" (if sysctl kernel.io_uring_disabled is 1, the group of the launcher has to be " \
+			"that of kernel.io_uring_group: --user USER:GROUP; if it is 2, nobody may)"
+
 static int create_ring(struct io_uring *ring)
 {
 	/* The best choice first; EINVAL means that the kernel does not know a flag. */
@@ -99,7 +103,7 @@ int blk_io_init(struct blk_io *io, const struct blk_limits *lim, const int *file
 	err = create_ring(&io->ring);
 	if (err) {
 		say_errno(-err, "cannot create an io_uring%s",
-			  err == -EPERM ? " (see sysctl kernel.io_uring_disabled)" : "");
+			  err == -EPERM ? FORBIDDEN : "");
 		free(io->bounce_memory);
 		return err;
 	}

@@ -63,6 +63,20 @@ int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int n)
 	return ret;
 }
 
+/* As with the sysctl kernel.io_uring_disabled. */
+static bool no_rings;
+
+int __real_io_uring_queue_init_params(unsigned int n, struct io_uring *ring,
+				      struct io_uring_params *p);
+int __wrap_io_uring_queue_init_params(unsigned int n, struct io_uring *ring,
+				      struct io_uring_params *p);
+
+int __wrap_io_uring_queue_init_params(unsigned int n, struct io_uring *ring,
+				      struct io_uring_params *p)
+{
+	return no_rings ? -EPERM : __real_io_uring_queue_init_params(n, ring, p);
+}
+
 /* A gate before fallocate(), which discards on a file: keeps a discard in flight. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int at_gate;
@@ -1032,6 +1046,23 @@ static void locks_and_refusals(void **state)
 	assert_int_equal(blk_open(&other, "/", true, NULL), -ENOTBLK);
 }
 
+/* The message says what to do. */
+static void rings_are_forbidden(void **state)
+{
+	struct fixture *f = *state;
+	const char *text;
+
+	no_rings = true;
+	quiet_begin();
+	assert_int_not_equal(start_device(f, false), 0);
+	text = quiet_end();
+	no_rings = false;
+	/* the launcher exits */
+	close(f->blk.fd);
+	free(f->blk.queue[0].tasks);
+	assert_non_null(strstr(text, "kernel.io_uring_group: --user USER:GROUP"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define F(name) cmocka_unit_test_setup_teardown(name, setup_files, teardown_files)
 
@@ -1049,7 +1080,8 @@ int main(void)
 		T(features_need_version_1), T(write_through_by_configuration), T(configuration),
 		F(readonly_disk), T(file_gets_shorter), T(stops_at_an_error),
 		T(stops_at_an_error_misaligned), T(stopped_for_good), T(stops_without_room),
-		T(size_changes), F(ring_is_restricted), T(locks_and_refusals),
+		T(size_changes), F(ring_is_restricted), F(rings_are_forbidden),
+		T(locks_and_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
