@@ -595,9 +595,14 @@ int blk_update_size(struct blk_device *dev)
 	bytes = ALIGN_DOWN(bytes, (uint64_t)dev->lim.block_size);
 	if (bytes == blk_capacity(&dev->lim))
 		return 0;
-	__atomic_store_n(&dev->lim.capacity, bytes, __ATOMIC_RELAXED);
+	/* Before the start there is no driver, and perhaps no lock. */
 	if (dev->thread_started)
+		pthread_mutex_lock(&dev->vdev.lock);
+	__atomic_store_n(&dev->lim.capacity, bytes, __ATOMIC_RELAXED);
+	if (dev->thread_started) {
 		virtio_config_changed(&dev->vdev);
+		pthread_mutex_unlock(&dev->vdev.lock);
+	}
 	return 1;
 }
 

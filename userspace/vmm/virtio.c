@@ -101,10 +101,8 @@ static void notify_config(struct virtio_device *dev)
 
 void virtio_config_changed(struct virtio_device *dev)
 {
-	pthread_mutex_lock(&dev->lock);
 	dev->config_generation++;
 	notify_config(dev);
-	pthread_mutex_unlock(&dev->lock);
 }
 
 void virtio_needs_reset(struct virtio_device *dev, const char *rule)

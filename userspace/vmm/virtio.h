@@ -78,7 +78,10 @@ static inline bool virtio_has(const struct virtio_device *dev, unsigned int bit)
 /* On the thread of the device: the driver broke a rule. Informs the user and the driver. */
 void virtio_needs_reset(struct virtio_device *dev, const char *rule);
 
-/* The device's configuration has changed: tell the driver. By any thread, without the lock. */
+/*
+ * The device's configuration has changed: tell the driver. By any thread. Lock held since before the
+ * change: a driver that reads a field in two halves must not find one generation with two values.
+ */
 void virtio_config_changed(struct virtio_device *dev);
 
 /* On the thread of the device: nothing is in flight any more. */

@@ -998,6 +998,50 @@ static void size_changes(void **state)
 			 VIRTIO_BLK_S_IOERR);
 }
 
+static _Atomic pid_t updater;
+
+static void *update_size(void *arg)
+{
+	struct fixture *f = arg;
+
+	atomic_store(&updater, gettid());
+	blk_update_size(&f->blk);
+	return NULL;
+}
+
+static bool is_asleep(pid_t tid)
+{
+	char path[64], c = 0;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	stat = fopen(path, "r");
+	if (!stat)
+		return false;
+	if (fscanf(stat, "%*d (%*[^)]) %c", &c) != 1)
+		c = 0;
+	fclose(stat);
+	return c == 'S';
+}
+
+/* While the lock is held, as for the registers, neither the size nor the generation changes. */
+static void size_and_generation_change_together(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t thread;
+
+	assert_int_equal(ftruncate(f->fd, 2 * DISK_BYTES), 0);
+	pthread_mutex_lock(&f->blk.vdev.lock);
+	assert_int_equal(pthread_create(&thread, NULL, update_size, f), 0);
+	WAIT_UNTIL(atomic_load(&updater) && is_asleep(updater));
+	assert_int_equal(blk_capacity(&f->blk.lim), DISK_BYTES);
+	assert_int_equal(f->blk.vdev.config_generation, 0);
+	pthread_mutex_unlock(&f->blk.vdev.lock);
+	pthread_join(thread, NULL);
+	assert_int_equal(blk_capacity(&f->blk.lim), 2 * DISK_BYTES);
+	assert_int_equal(f->blk.vdev.config_generation, 1);
+}
+
 static int ring_result(struct io_uring *ring)
 {
 	struct io_uring_cqe *cqe;
@@ -1080,7 +1124,8 @@ int main(void)
 		T(features_need_version_1), T(write_through_by_configuration), T(configuration),
 		F(readonly_disk), T(file_gets_shorter), T(stops_at_an_error),
 		T(stops_at_an_error_misaligned), T(stopped_for_good), T(stops_without_room),
-		T(size_changes), F(ring_is_restricted), F(rings_are_forbidden),
+		T(size_changes), T(size_and_generation_change_together),
+		F(ring_is_restricted), F(rings_are_forbidden),
 		T(locks_and_refusals),
 	};
 
