@@ -285,17 +285,34 @@ int new_file_reserve(const struct new_file *file)
 	return fail_errno(file, "cannot reserve its space: ");
 }
 
-int new_file_sync(const struct new_file *file)
+/*
+ * A directory that may be searched and written may still not be read, as by root on a server, and some file
+ * systems have no fsync() of directories. Then the whole file system is written.
+ */
+static bool cannot_sync(int err)
 {
-	int dir, ret;
+	return err == EACCES || err == EPERM || err == EINVAL || err == EOPNOTSUPP;
+}
 
-	if (!file->path || !file->made)
-		return 0;
-	dir = file_reopen(file->dir, O_RDONLY | O_DIRECTORY);
-	ret = dir < 0 || fsync(file->fd) || fsync(dir) ? fail_errno(file, "cannot make it last: ") : 0;
+static int sync_dir(const struct new_file *file)
+{
+	int dir = file_reopen(file->dir, O_RDONLY | O_DIRECTORY);
+	int ret = dir < 0 || fsync(dir) ? -1 : 0;
+
+	if (ret && cannot_sync(errno))
+		ret = syncfs(file->fd);
+	if (ret)
+		fail_errno(file, "cannot make its name last: ");
 	if (dir >= 0)
 		close(dir);
 	return ret;
+}
+
+int new_file_sync(const struct new_file *file)
+{
+	if (!file->path || !file->made)
+		return 0;
+	return fsync(file->fd) ? fail_errno(file, "cannot make it last: ") : sync_dir(file);
 }
 
 void new_file_give(const struct new_file *file, const struct stat *st)
