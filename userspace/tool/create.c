@@ -5,6 +5,7 @@
  * Root makes images in directories of guests' owners. So each name is resolved once, and qemu-img is
  * given descriptors.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -152,42 +153,74 @@ static void inherit(const struct new_file *file)
 		fcntl(file->fd, F_SETFD, 0);
 }
 
-/* In the child, in FD_DIR. No shell is involved. */
-static void exec_qemu_img(const struct created *files, char *const argv[], int said)
+/* Have all descriptors closed, also those that libraries, or the caller, have left open. */
+static int inherit_nothing(void)
+{
+	struct dirent *entry;
+	DIR *dir;
+
+	if (!close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC))
+		return 0;
+	/* Before Linux 5.11, and where a container does not allow it. */
+	dir = opendir(FD_DIR);
+	if (!dir)
+		return -1;
+	while ((entry = readdir(dir)))
+		if (atoi(entry->d_name) > STDERR_FILENO)
+			fcntl(atoi(entry->d_name), F_SETFD, FD_CLOEXEC);
+	closedir(dir);
+	return 0;
+}
+
+/* In the child, in FD_DIR. No shell is involved. program: NULL, or what is run instead. */
+static void exec_qemu_img(const struct created *files, char *const argv[], const char *program, int said)
 	__attribute__((noreturn));
 
-static void exec_qemu_img(const struct created *files, char *const argv[], int said)
+static void exec_qemu_img(const struct created *files, char *const argv[], const char *program, int said)
 {
-	const char *program = getenv("COWCHAIN_QEMU_IMG");
-
 	hold_child();
-	/* Also what libraries, or the caller, have left open. */
-	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-	inherit(&files->image);
-	inherit(&files->data);
-	if (chdir(FD_DIR)) {
-		fprintf(stderr, "cowchain: " FD_DIR ": %s\n", strerror(errno));
-		_exit(126);
-	}
 	if (said >= 0)
 		dup2(said, STDERR_FILENO);
+	if (inherit_nothing() || chdir(FD_DIR)) {
+		dprintf(STDERR_FILENO, FD_DIR ": %s\n", strerror(errno));
+		_exit(126);
+	}
+	inherit(&files->image);
+	inherit(&files->data);
 	/* Not that of the caller, which may lead to what others have made. */
 	setenv("PATH", SAFE_PATH, 1);
 	execvp(program ? program : argv[0], argv);
+	if (program)
+		dprintf(STDERR_FILENO, "%s, which COWCHAIN_QEMU_IMG names: %s\n", program, strerror(errno));
+	else
+		dprintf(STDERR_FILENO, "qemu-img: %s in " SAFE_PATH ": install it (Debian: qemu-utils), or name it in COWCHAIN_QEMU_IMG\n",
+			strerror(errno));
 	_exit(127);
+}
+
+/* As a shell would find it: the child is in another directory. NULL if there is none. Caller frees. */
+static char *other_program(void)
+{
+	const char *name = getenv("COWCHAIN_QEMU_IMG");
+
+	if (!name || !*name)
+		return NULL;
+	return strchr(name, '/') ? path_absolute(name) : xstrdup(name);
 }
 
 static int run_qemu_img(const struct created *files, char *const argv[])
 {
 	/* Without it, the messages go to stderr as they are. */
 	int said = memfd_create("qemu-img", MFD_CLOEXEC);
+	char *program = other_program();
 	int status, ret;
 	pid_t pid;
 
 	fflush(NULL);
 	pid = fork();
 	if (!pid)
-		exec_qemu_img(files, argv, said);
+		exec_qemu_img(files, argv, program, said);
+	free(program);
 	ret = pid < 0 ? -1 : hold_wait(pid, &status);
 	if (ret)
 		cc_error("cannot run qemu-img: %s", strerror(errno));
@@ -196,13 +229,7 @@ static int run_qemu_img(const struct created *files, char *const argv[])
 		close(said);
 	if (ret)
 		return -1;
-	if (hold_interrupted())
-		return -1;
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		cc_error("qemu-img not found: install it (Debian: qemu-utils)");
-	return -1;
+	return !hold_interrupted() && WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
 }
 
 /* The name of the layer below for the header; NULL after a message. Caller frees. */

@@ -152,6 +152,15 @@ shell 'qemu-img is none that PATH leads to, and gets no descriptors but its own'
 	printf '#!/bin/sh\nls -l /proc/self/fd >%s\nexit 1\n' $dir/fds >bin/qemu-img
 	COWCHAIN_QEMU_IMG=\$PWD/bin/qemu-img '$cowchain' create f.qcow2 --size 1M --data-file f.raw; cat fds
 	! grep base.raw fds && grep f.qcow2 fds && grep f.raw fds; status=\$?; rm -f f.*; exit \$status"
+shell 'a relative name of another qemu-img starts where the program does' \
+	"printf '#!/bin/sh\ntouch $dir/ran\nexit 1\n' >bin/qemu-img
+	cd sub; COWCHAIN_QEMU_IMG=../bin/qemu-img '$cowchain' create f.qcow2 --size 1M; rm ../ran"
+shell 'a qemu-img that is missing is named' \
+	"! COWCHAIN_QEMU_IMG=bin/missing '$cowchain' create f.qcow2 --size 1M 2>said; cat said
+	grep -F '$dir/bin/missing, which COWCHAIN_QEMU_IMG names: No such file' said && ! grep install said"
+shell 'so is one by a name without a directory, which is searched where the system has programs' \
+	"! PATH=\$PWD/bin:\$PATH COWCHAIN_QEMU_IMG=missing '$cowchain' create f.qcow2 --size 1M 2>said; cat said
+	grep 'missing, which COWCHAIN_QEMU_IMG names: No such file' said && [ ! -e f.qcow2 ]"
 shell 'a disk that is too large leaves nothing, either' \
 	"! '$cowchain' create f.qcow2 --size 8000P 2>said; cat said
 	grep 'qemu-img create failed' said && ! grep 'cannot remove' said && [ ! -e f.qcow2 ]"
