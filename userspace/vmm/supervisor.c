@@ -26,7 +26,7 @@ struct state {
 	const struct supervisor *opt;
 	sigset_t signals;
 	int64_t timeout_at, grace_at, kill_at, boot_at;	/* in ms on CLOCK_MONOTONIC; 0: none */
-	bool stopping;			/* the power button was pressed, or more */
+	int stopping;			/* as what, from the power button on; 0: no */
 	int told_end;			/* as what the guest was told to end */
 	bool killed;			/* because it did not */
 	pid_t guest;
@@ -73,7 +73,8 @@ static void stop(struct state *s)
 		tell(s, TELL_BUTTON);
 		s->grace_at = now() + s->opt->grace * 1000LL;
 	}
-	s->stopping = true;
+	if (!s->stopping)
+		s->stopping = END_STOPPED;
 }
 
 static void on_signal(struct state *s, int sig)
@@ -109,7 +110,7 @@ static void check_times(struct state *s)
 {
 	if (s->timeout_at && now() >= s->timeout_at) {
 		s->timeout_at = 0;
-		s->stopping = true;
+		s->stopping = END_TIMEOUT;
 		tell_end(s, TELL_TIMEOUT, END_TIMEOUT);
 	}
 	if (s->grace_at && now() >= s->grace_at) {
@@ -265,5 +266,5 @@ int supervise(const struct supervisor *opt, int (*guest)(void *arg, int control)
 	} while (wait_to_boot(&s, began + BOOT_MS));
 	say_left_out();
 	/* It was asked to power off; what it would have done next does not matter. */
-	return end == END_REBOOT && s.stopping ? END_STOPPED : end;
+	return end == END_REBOOT && s.stopping ? s.stopping : end;
 }

@@ -167,7 +167,7 @@ static void not_many_boots(void **state)
 	static const struct supervisor s = { .timeout = 2, .grace = 60, .reboot = true };
 
 	(void)state;
-	run(&s, reboots_always);
+	assert_int_equal(run(&s, reboots_always), END_TIMEOUT);
 	assert_in_range(shared->boots, 1, 3);
 	quiet_end();
 }
@@ -402,6 +402,26 @@ static void ignored_signals_stay_ignored(void **state)
 	assert_string_equal(shared->told, "z");
 }
 
+/* It ended by itself just when it was told to. */
+static int reboots_when_told(void *arg, int control)
+{
+	(void)arg;
+	shared->boots++;
+	listen_to(control);
+	return END_REBOOT;
+}
+
+static void the_timeout_meets_a_reboot(void **state)
+{
+	static const struct supervisor s = { .timeout = 1, .grace = 60, .reboot = true };
+
+	(void)state;
+	assert_int_equal(run(&s, reboots_when_told), END_TIMEOUT);
+	assert_string_equal(shared->told, "t");
+	assert_int_equal(shared->boots, 1);
+	quiet_end();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -410,7 +430,8 @@ int main(void)
 		T(passes_on_the_end), T(boots_again), T(one_limit_for_all_boots),
 		T(not_many_boots), T(asks_first),
 		T(the_second_signal_does_not_ask), T(the_grace_ends), T(no_grace),
-		T(the_timeout_ends_all), T(no_boot_after_the_button), T(translates_signals),
+		T(the_timeout_ends_all), T(no_boot_after_the_button),
+		T(the_timeout_meets_a_reboot), T(translates_signals),
 		T(who_does_not_end_is_killed), T(a_killed_guest_is_an_error),
 		T(end_of_file_without_a_supervisor),
 		T(learns_of_the_end_with_sigchld_ignored), T(ignored_signals_stay_ignored),
