@@ -550,6 +550,9 @@ static void console_file_is_no_link(void **state)
 	quiet_begin();
 	assert_int_equal(console_open("link"), -ELOOP);
 	assert_non_null(strstr(quiet_end(), "is a symbolic link"));
+	quiet_begin();
+	assert_int_equal(console_open("/dev/stdout"), -ELOOP);
+	assert_non_null(strstr(quiet_end(), "--console stdio"));
 	assert_int_equal(stat("precious", &st), 0);
 	assert_int_equal(st.st_size, 4);
 
