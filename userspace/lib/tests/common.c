@@ -40,6 +40,17 @@ const char *quiet_end(void)
 	return text;
 }
 
+unsigned int occurrences(const char *where, const char *what)
+{
+	unsigned int n = 0;
+
+	while ((where = strstr(where, what))) {
+		where += strlen(what);
+		n++;
+	}
+	return n;
+}
+
 int scratch_setup(void **state)
 {
 	(void)state;

@@ -15,6 +15,8 @@
 void quiet_begin(void);
 /* End the capture. Returns what was written meanwhile, valid until the next call. */
 const char *quiet_end(void);
+/* How often `what` is in `where`. */
+unsigned int occurrences(const char *where, const char *what);
 
 /* Group fixtures: change into an empty directory, and remove it. */
 int scratch_setup(void **state);

@@ -117,17 +117,6 @@ static int talks_and_reboots(void *arg, int control)
 	return reboots_twice(arg, control);
 }
 
-static unsigned int count(const char *text, const char *what)
-{
-	unsigned int n = 0;
-
-	while ((text = strstr(text, what))) {
-		text += strlen(what);
-		n++;
-	}
-	return n;
-}
-
 /* A guest that reboots has no other limit than one that does not, and each message is counted. */
 static void one_limit_for_all_boots(void **state)
 {
@@ -146,7 +135,8 @@ static void one_limit_for_all_boots(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	text = quiet_end();
 	assert_int_equal(status, 0);
-	said = count(text, "something that the guest caused") + count(text, "the guest rebooted");
+	said = occurrences(text, "something that the guest caused") +
+	       occurrences(text, "the guest rebooted");
 	assert_in_range(said, 1, RATE_TIMES);
 	for (more = text; (more = strstr(more, " more messages")); more++)
 		left_out += atoi(memrchr(text, ' ', more - text));
@@ -246,7 +236,9 @@ static void the_timeout_ends_all(void **state)
 
 	(void)state;
 	assert_int_equal(run(&s, waits_for_the_end), END_TIMEOUT);
-	assert_string_equal(shared->told, "bt");
+	/* on a busy machine the second may be over before the guest has sent its signal */
+	assert_string_equal(strchr(shared->told, 't'), "t");
+	assert_true(shared->told[0] == 'b' || shared->told[0] == 't');
 	quiet_end();
 }
 
