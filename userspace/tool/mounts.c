@@ -53,6 +53,11 @@ struct mount {
 	unsigned int min;
 };
 
+struct mounts {
+	struct mount *mounts;
+	size_t nr;
+};
+
 /* "36 35 98:0 /root /mount/point rw,noatime shared:1 - ext3 /dev/root rw" */
 static bool parse_mount(const char *line, struct mount *mount)
 {
@@ -68,42 +73,68 @@ static bool parse_mount(const char *line, struct mount *mount)
 	return true;
 }
 
-bool mounts_may_hang_in(const char *mountinfo, const char *path, dev_t own)
+static void parse(struct mounts *all, const char *mountinfo)
 {
 	char *copy = xstrdup(mountinfo), *save = copy, *line;
 	struct mount mount;
-	bool may = false;
-	size_t best = 0;
 
-	/* Of those with one mount point, the last one covers the others. */
 	while ((line = strtok_r(NULL, "\n", &save))) {
 		if (!parse_mount(line, &mount))
 			continue;
-		if (path_below(path, mount.point) && strlen(mount.point) >= best) {
-			best = strlen(mount.point);
-			may = !is_local(mount.maj, mount.type) &&
-			      makedev(mount.maj, mount.min) != own;
-		}
-		free(mount.point);
+		all->mounts = xrealloc(all->mounts, all->nr + 1, sizeof(*all->mounts));
+		all->mounts[all->nr++] = mount;
 	}
 	free(copy);
+}
+
+static void free_mounts(struct mounts *all)
+{
+	while (all->nr)
+		free(all->mounts[--all->nr].point);
+	free(all->mounts);
+}
+
+static bool may_hang(const struct mounts *all, const char *path, dev_t own)
+{
+	const struct mount *in = NULL;
+	size_t i;
+
+	/* Of those with one mount point, the last one covers the others. */
+	for (i = 0; i < all->nr; i++)
+		if (path_below(path, all->mounts[i].point) &&
+		    (!in || strlen(all->mounts[i].point) >= strlen(in->point)))
+			in = &all->mounts[i];
+	return in && !is_local(in->maj, in->type) && makedev(in->maj, in->min) != own;
+}
+
+bool mounts_may_hang_in(const char *mountinfo, const char *path, dev_t own)
+{
+	struct mounts all = { 0 };
+	bool may;
+
+	parse(&all, mountinfo);
+	may = may_hang(&all, path, own);
+	free_mounts(&all);
 	return may;
 }
 
 bool mounts_may_hang(const char *path, dev_t own)
 {
-	static char *text;
+	/* A host may have many, and many loop devices: they are asked for each of these, and each layer. */
+	static struct mounts all;
+	static bool known;
+	char *text = NULL;
 	size_t room = 0;
 	FILE *f;
 
-	if (!text) {
+	if (!known) {
 		f = fopen("/proc/self/mountinfo", "re");
-		if (!f || getdelim(&text, &room, '\0', f) <= 0) {
-			free(text);
-			text = xstrdup("");
-		}
+		if (f && getdelim(&text, &room, '\0', f) > 0)
+			parse(&all, text);
 		if (f)
 			fclose(f);
+		free(text);
+		known = true;
 	}
-	return mounts_may_hang_in(text, path, own);
+	return may_hang(&all, path, own);
 }
