@@ -200,6 +200,11 @@ plain() {
 	one_top "$1" --at 0:"base none"
 }
 
+copied() {
+	status cct
+	[ "$S_STATE" = concluded ] || [ "$S_OFF" -ge "$1" ]
+}
+
 # file_system FORM ROUNDS: fsync on ext4 during a stream; crash/fsck judges what is left of it
 file_system() {
 	local form=$1 word i
@@ -228,7 +233,8 @@ file_system() {
 	msg cct stream speed 1000000
 	dmsetup message cct-log 0 mark d-0-1
 	dmsetup message cct-log 0 mark b-1-2
-	sleep 3
+	# some of it while the file system is used
+	wait_for 60 copied 2097152
 	msg cct job-set-speed 0 || true
 	job_done cct
 	dmsetup message cct-log 0 mark d-1-3
