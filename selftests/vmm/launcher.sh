@@ -152,12 +152,12 @@ console_and_signals() {
 it "SIGTERM presses the power button, on which the guest can power off" power_button
 power_button() {
 	guest_part <<-'EOF'
+		exec 3</dev/input/event0	# the device keeps what happens from here on
 		echo "guest: ready"
-		head -c 24 /dev/input/event0 >/dev/null && echo "guest: button"
+		head -c 24 <&3 >/dev/null && echo "guest: button"
 	EOF
 	launch_bg
 	wait_said ready
-	sleep 1		# the guest opens the device
 	kill -TERM "$PID"
 	finish poweroff
 	said button
@@ -166,8 +166,9 @@ power_button() {
 it "a guest that ignores the power button is ended after the grace, or by the second signal" ignores_button
 ignores_button() {
 	guest_part <<-'EOF'
+		exec 3</dev/input/event0
 		echo "guest: ready"
-		while :; do head -c 24 /dev/input/event0 >/dev/null && echo "guest: button"; done
+		while :; do head -c 24 <&3 >/dev/null && echo "guest: button"; done
 	EOF
 	launch_bg --grace 1
 	wait_said ready
@@ -177,7 +178,6 @@ ignores_button() {
 	rm "$T/in"
 	launch_bg
 	wait_said ready
-	sleep 1
 	kill -TERM "$PID"
 	wait_said button
 	kill -TERM "$PID"
