@@ -116,6 +116,9 @@ bool step_job_there(struct walk *w)
 		/* it is recorded and could not be continued, or it has just begun */
 		if (strcmp(st.state, "created") || !dm_message(NAME, "job-resume"))
 			return true;
+		/* a flush that failed in the background has made the chain read-only */
+		if (!strcmp(st.mode, "ro"))
+			return false;
 		/* it cannot be continued now either, only when the errors have ended */
 		if (!one_shot(w))
 			return false;

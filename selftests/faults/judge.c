@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dm.h"
 #include "export.h"
@@ -99,6 +100,25 @@ static void judge_afterwards(struct walk *w, const char *params, const char *dir
 	free(disk);
 }
 
+/*
+ * The target remembers that it could not read a table, for as long as the attempt has taken and a
+ * second at most. So if errors did not end, reads may fail for a moment after they have ended. What
+ * fails for longer is found by the steps that follow.
+ */
+static void outlive_errors(struct walk *w)
+{
+	size_t bytes = (size_t)w->model.sectors * SECTOR;
+	uint64_t until = now_ms() + OUTLIVE_MS;
+	uint8_t *disk;
+
+	if (one_shot(w))
+		return;
+	disk = xalloc_io(bytes);
+	while (pread_full(w->dev, disk, bytes, 0) == EIO && now_ms() < until)
+		usleep(20000);
+	free(disk);
+}
+
 void judge(struct walk *w, const struct hit *h, const char *dir)
 {
 	struct job_status st;
@@ -116,6 +136,7 @@ void judge(struct walk *w, const struct hit *h, const char *dir)
 		table_for(w, w->top, w->features, params, sizeof(params));
 	} else {
 		judge_mode(w, h);
+		outlive_errors(w);
 		step_read_all(w);
 		step_io(w, IO_WRITE, 64, 4);
 		step_part(w, IO_WRITE, 1801, 3);

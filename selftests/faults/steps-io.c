@@ -14,7 +14,26 @@
 #include "steps-io.h"
 #include "verdict.h"
 
-static int do_io(struct walk *w, const struct step *s)
+/*
+ * The target remembers that it could not read a table, for as long as the attempt has taken and a
+ * second at most. So a read of the background may have met the fault, and I/O that comes soon after
+ * gets its error.
+ *
+ * Return: true if that may be so, after a while: repeat the I/O.
+ */
+static bool may_be_remembered(struct walk *w, const struct hit *before, int err, uint64_t until)
+{
+	struct hit after;
+
+	fault_look(w->fault.kind, &after);
+	if (err != EIO || !before->failed || before->op != 'r' || after.failed > before->failed ||
+	    now_ms() >= until)
+		return false;
+	usleep(20000);
+	return true;
+}
+
+static int try_io(struct walk *w, const struct step *s)
 {
 	uint64_t range[2] = { (uint64_t)s->sector * SECTOR, (uint64_t)s->sectors * SECTOR };
 	uint8_t *buf;
@@ -46,6 +65,32 @@ static int do_io(struct walk *w, const struct step *s)
 	return err;
 }
 
+static int do_io(struct walk *w, const struct step *s)
+{
+	uint64_t until = now_ms() + OUTLIVE_MS;
+	struct hit before;
+	int err;
+
+	do {
+		fault_look(w->fault.kind, &before);
+		err = try_io(w, s);
+	} while (may_be_remembered(w, &before, err, until));
+	return err;
+}
+
+static int read_after(struct walk *w, void *buf, size_t bytes, uint64_t offset)
+{
+	uint64_t until = now_ms() + OUTLIVE_MS;
+	struct hit before;
+	int err;
+
+	do {
+		fault_look(w->fault.kind, &before);
+		err = pread_full(w->dev, buf, bytes, offset);
+	} while (may_be_remembered(w, &before, err, until));
+	return err;
+}
+
 /*
  * A write that has failed left the old or the new contents in each sector, and changed nothing
  * around it. Look before it is tried again, which would hide that.
@@ -60,7 +105,7 @@ static void look_after(struct walk *w, const struct step *s)
 	if (!one_shot(w))
 		return;
 	buf = xalloc_io((size_t)(end - from) * SECTOR);
-	err = pread_full(w->dev, buf, (size_t)(end - from) * SECTOR, (uint64_t)from * SECTOR);
+	err = read_after(w, buf, (size_t)(end - from) * SECTOR, (uint64_t)from * SECTOR);
 	if (err)
 		wrong(w, "%s: what it left behind cannot be read: %s", s->what, strerror(err));
 	else if (!fmodel_read(&w->model, from, end - from, buf, s->what))

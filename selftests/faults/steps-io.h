@@ -7,6 +7,9 @@
 
 #include "step.h"
 
+/* Longer than the target remembers that it could not read a table. */
+#define OUTLIVE_MS	10000
+
 /* Offset and length in KiB. */
 void step_io(struct walk *w, enum io_kind kind, uint32_t kib, uint32_t len_kib);
 /* The same in sectors. */
