@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Signals at each step of the verbs of the tool that suspend devices or load tables: nothing is half done.
-# Seconds: 40
+# Seconds: 90
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=selftests/lib/tool.sh
@@ -17,7 +17,8 @@ complete() {
 }
 
 # signalled SIGNAL STEP VERB ARGUMENT...: runs the tool, which gets the signal before its call STEP of
-# device-mapper. Sets RC. Fails if there is no such call.
+# device-mapper, or, if AFTER is set, when the kernel has done that call. Sets RC. Fails if there is no
+# such call.
 signalled() {
 	local number pid
 
@@ -26,7 +27,7 @@ signalled() {
 	# A group of its own, whose parent is in another one: else a stop would be ignored.
 	set -m
 	LD_PRELOAD=$COWCHAIN_BIN/dm-step.so DM_STEP_SIGNAL=$number DM_STEP=$2 DM_STEP_DONE=$T/sent \
-		cowchain "${@:3}" >said 2>&1 &
+		DM_STEP_AFTER=${AFTER-} cowchain "${@:3}" >said 2>&1 &
 	pid=$!
 	set +m
 	RC=0
@@ -51,8 +52,16 @@ stopped() { state "$1" && [ "$STATE" = T ]; }
 ended() { state "$1" && [ "$STATE" = Z ]; }
 over_or_stopped() { state "$1" && [[ $STATE = [TZ] ]]; }
 
-# each_step SIGNAL VERB ARGUMENT...: has "again" called before each
+# each_step SIGNAL VERB ARGUMENT...: before each call, and for a signal that ends also after it; has "again"
+# called before each
 each_step() {
+	steps "$@"
+	if [ "$1" = TERM ]; then
+		AFTER=yes steps "$@"
+	fi
+}
+
+steps() {
 	local step
 
 	for ((step = 1; step < 100; step++)); do
@@ -60,7 +69,7 @@ each_step() {
 		signalled "$1" "$step" "${@:2}" || break
 		case $1:$RC in
 		TSTP:0 | TERM:143) ;;
-		*) fail "$1 before call $step of $2: status $RC: $(<said)" ;;
+		*) fail "$1 at call $step${AFTER:+, after it,} of $2: status $RC: $(<said)" ;;
 		esac
 	done
 	note "$2: $((step - 1)) calls"

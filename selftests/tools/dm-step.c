@@ -6,15 +6,19 @@
  *	DM_STEP_SIGNAL	is the number of a signal that it gets, and its process group, as from a terminal
  *	DM_STEP_DO	is a command of a shell that is run
  *	DM_STEP_DONE	is the name of a file that exists then
+ *	DM_STEP_AFTER	if not empty: all this comes right after that call instead, before the
+ *			program knows its result
  *
  * DM_STEP_LOG is the name of a file that gets a line for each call: its name and that of the device. So it
  * does for each fsync(), with the name of the file.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -41,12 +45,14 @@ static void leave_mark(const char *path)
 		close(fd);
 }
 
-static void do_step(void)
+static void do_step(bool after)
 {
 	const char *at = getenv("DM_STEP"), *sig = getenv("DM_STEP_SIGNAL");
 	const char *command = getenv("DM_STEP_DO"), *done = getenv("DM_STEP_DONE");
+	const char *late = getenv("DM_STEP_AFTER");
 
-	if (!step || !at || __atomic_add_fetch(step, 1, __ATOMIC_SEQ_CST) != atoi(at))
+	if (!step || !at || after != (late && *late) ||
+	    __atomic_add_fetch(step, 1, __ATOMIC_SEQ_CST) != atoi(at))
 		return;
 	if (done)
 		leave_mark(done);
@@ -102,7 +108,9 @@ int fsync(int fd)
 int ioctl(int fd, unsigned long request, ...)
 {
 	static int (*real)(int fd, unsigned long request, void *arg);
+	int ret, err;
 	va_list ap;
+	bool is_step;
 	void *arg;
 
 	va_start(ap, request);
@@ -110,9 +118,15 @@ int ioctl(int fd, unsigned long request, ...)
 	va_end(ap);
 	if (!real)
 		real = (int (*)(int, unsigned long, void *))dlsym(RTLD_NEXT, "ioctl");
-	if (_IOC_TYPE(request) == DM_IOCTL && request != DM_VERSION) {
-		do_step();
+	is_step = _IOC_TYPE(request) == DM_IOCTL && request != DM_VERSION;
+	if (is_step) {
+		do_step(false);
 		log_call(name_of(request, arg), ((struct dm_ioctl *)arg)->name);
 	}
-	return real(fd, request, arg);
+	ret = real(fd, request, arg);
+	err = errno;
+	if (is_step)
+		do_step(true);
+	errno = err;
+	return ret;
 }
