@@ -112,7 +112,7 @@ case_cleanup() {
 
 # Says so at once: a kernel that fails badly may not survive the cleanup.
 case_fails() {
-	[ "$1" -eq 0 ] || [ "$1" -eq $EXIT_SKIP ] || echo "# ${T##*/} fails" >&"$REPORT"
+	[ "$1" -eq 0 ] || [ "$1" -eq "$EXIT_SKIP" ] || echo "# ${T##*/} fails" >&"$REPORT"
 }
 
 # The body of a case. Its exit status goes through the pipe on which the parent waits.
