@@ -243,7 +243,7 @@ metadata_stream() {
 	wait_state cct concluded
 	[ "$S_ERR" -ne 0 ] || fail "the job ended well"
 	eq "$S_MODE $S_LAYERS" "ro 4" "mode, layers"
-	tool_fails 1 'cowchain reload cct' wait cct --quiet
+	tool_fails 3 'cowchain reload cct' wait cct --quiet
 	refuse_msg EROFS cct job-resume
 	io verify
 	make_room
