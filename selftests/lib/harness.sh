@@ -39,18 +39,20 @@ no_delay() {
 	done
 }
 
-# I/O that a device holds back goes on, and it holds back no more.
+# I/O that a device holds back goes on, and it holds back no more. All at once: what goes on in one may come to
+# another.
 let_io_go() {
-	local name table
+	local name table waiting=()
 
 	mapped_devices
 	for name in "${DM_LEFT[@]}"; do
 		table=$(dmsetup table "$name" 2>/dev/null)
 		[[ $table == *" delay "* ]] || continue
 		no_delay <<<"$table" | dmsetup load "$name"
-		dmsetup suspend --noflush --nolockfs "$name"
-		dmsetup resume "$name"
+		{ dmsetup suspend --noflush --nolockfs "$name" && dmsetup resume "$name"; } &
+		waiting+=($!)
 	done
+	[ ${#waiting[@]} -eq 0 ] || wait "${waiting[@]}"
 }
 
 # Some devices use others, in an order that is not known here, so try several times.
