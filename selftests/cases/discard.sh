@@ -15,6 +15,10 @@ discards() {
 	io discard:0:4k zeros:0:4k discard:64k:128k zeros:64k:128k verify \
 		write:1M:256k:1 discard:1100k:8k zeros:1100k:8k verify \
 		discard:8M:2M zeros:8M:2M write:9M:512:2 verify discard:-4k:4k verify
+	# whole subclusters only: what the others contain stays
+	io write:2M:16k:7 write:3M:16k:8
+	cowio "$DEV" discard:2M:6k discard:3074k:6k
+	io discard:2M:4k discard:3076k:4k verify
 	retire cct d.qcow2
 }
 

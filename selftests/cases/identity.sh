@@ -120,6 +120,8 @@ child_of_changed() {
 
 it "a lower layer that was exchanged, or is missing" swapped
 swapped() {
+	local generation
+
 	abcd
 	spare e d.qcow2
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
@@ -127,6 +129,17 @@ swapped() {
 	use spare single.qcow2
 	mv single.qcow2 other.qcow2
 	attach other.qcow2
+	layers a.raw b.qcow2 c.qcow2 other.qcow2 e.qcow2
+	refuse_create ESTALE "layer .*ignore_identity"
+	# it is used in the same way, and has an identity, too
+	spare g other.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 other.qcow2
+	msg cct snapshot qcow2 "${LOOP[g.qcow2]}" -
+	remove cct
+	ident d.qcow2
+	generation=$I_GEN
+	ident other.qcow2
+	eq "$I_GEN" "$generation" "generation of the other layer"
 	layers a.raw b.qcow2 c.qcow2 other.qcow2 e.qcow2
 	refuse_create ESTALE "layer .*ignore_identity"
 	layers a.raw b.qcow2 c.qcow2 e.qcow2
