@@ -74,6 +74,16 @@ all_wait() {
 	done
 }
 
+# over_or_waiting PID...: has each of these processes ended, or does it wait for I/O?
+over_or_waiting() {
+	local pid line
+
+	for pid; do
+		{ read -r line <"/proc/$pid/stat"; } 2>/dev/null || continue
+		[[ ${line##*) } == "D "* ]] || return 1
+	done
+}
+
 all_under_way() {
 	local start=$SECONDS
 
@@ -204,6 +214,36 @@ beside_a_fill() {
 	wait "$whole" || fail "the whole write failed"
 	wait "$part" || fail "the partial write failed"
 	io read:4500k:1k write:4501k:512:2 verify
+	retire cct d.qcow2
+}
+
+it "the guest writes what a stream has read and not written yet" beside_a_copy
+# One of the first four copies, of a MiB each, is about to write. A write of the guest waits for it there.
+beside_a_copy() {
+	local n
+
+	need_stall
+	abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io verify
+	stall_at cc_write_top
+	msg cct stream
+	wait_for 60 stalled
+	PIDS=()
+	for n in 0 1 2 3; do
+		io "write:$((n * 1024 + 64))k:4k:$n" "write:$((n * 1024 + 1000))k:4k:$n" &
+		PIDS+=($!)
+	done
+	# for a while: those that wait for the copy, if they do
+	for ((n = 0; n < 10; n++)); do
+		over_or_waiting "${PIDS[@]}" || n=0
+		sleep 0.1
+	done
+	stalled || fail "no copy has waited"
+	stall_end
+	wait_for_all
+	job_done cct
+	io verify
 	retire cct d.qcow2
 }
 
