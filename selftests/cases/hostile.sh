@@ -371,6 +371,25 @@ cut_below() {
 	done
 }
 
+it "a layer whose file ends inside its last cluster: zeros follow" cut_inside
+cut_inside() {
+	local at
+
+	use abcd
+	# of 15808k
+	read -r at _ < <(qcow2poke b.qcow2 l2 247)
+	at=$((at & 0x00fffffffffffe00))
+	eq "$(stat -c %s b.qcow2)" $((at + 65536)) "end of the last cluster"
+	truncate -s $((at + 32768)) b.qcow2
+	dd if=/dev/zero of=model.raw bs=32k seek=495 count=1 conv=notrunc status=none
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io verify read:15840k:4k write:15848k:512:1 verify
+	msg cct stream
+	job_done cct
+	io verify
+	retire cct d.qcow2
+}
+
 it "a data file that is too short" short_data
 short_data() {
 	use ext

@@ -37,6 +37,19 @@ lost_flush() {
 	remove cct
 }
 
+it "a header write that is done and fails nevertheless is taken back" late_header
+# Or the next activation would start a stream that was reported as refused.
+late_header() {
+	faulty_chain
+	io write:1M:64k:1 flush
+	# as fail_top, but the device does it
+	echo "8 2 1 1 5 1" >/sys/module/dm_cct_fault/parameters/plan
+	refuse_msg EIO cct stream speed 65536
+	remove cct
+	ident d.qcow2
+	eq "$I_JOB" 0 "job in the header"
+}
+
 it "after a failed flush of the guest, the next one fails, too, without dirty bits" lost_idle_flush
 lost_idle_flush() {
 	faulty_chain
