@@ -350,8 +350,8 @@ static void cc_hint_sizes(struct cowchain *cc, struct queue_limits *limits)
 }
 
 /*
- * A smaller discard frees nothing on the device. In a single file the data
- * is aligned to clusters, so larger units of the device are of no use.
+ * A smaller discard frees nothing on the device. In a single file the data is aligned to clusters,
+ * so larger units of the device are of no use.
  */
 static unsigned int cc_discard_granularity(struct cowchain *cc, struct cc_layer *active,
 					   struct queue_limits *limits)
