@@ -49,6 +49,31 @@ start() {
 # slow_writes FILE: writes and flushes end only when its device is changed again
 slow_writes() { change "$1" "0 $(sectors "$1") delay @ 0 0 @ 0 100000"; }
 
+# hold FILE NAME:START:SECTORS...: writes and flushes of each of these ranges, in the order of the disk, end only
+# when it is released. Each has a device of its own: were one device changed from slow to slow again, then what
+# comes after dm-delay has stopped to delay, and before dm has suspended it, would pass.
+hold() {
+	local file=$1 part range lines=() dev=${UNDER[$1]} n start=0
+
+	shift
+	for part in "$@"; do
+		n=cct-held-${part%%:*} range=${part#*:}
+		[ "${range%:*}" = "$start" ] || lines+=("$start $((${range%:*} - start)) linear @ $start")
+		dmsetup create "$n" --table "0 ${range#*:} delay $dev ${range%:*} 0 $dev ${range%:*} 100000"
+		lines+=("${range/:/ } linear /dev/mapper/$n 0")
+		start=$((${range%:*} + ${range#*:}))
+	done
+	lines+=("$start $(($(sectors "$file") - start)) linear @ $start")
+	change "$file" "${lines[@]}"
+}
+
+# release NAME: what hold has held there goes on
+release() {
+	dmsetup table "cct-held-$1" | sed 's/delay \([0-9:]*\) \([0-9]*\) .*/linear \1 \2/' | dmsetup load "cct-held-$1"
+	dmsetup suspend --noflush --nolockfs "cct-held-$1"
+	dmsetup resume "cct-held-$1"
+}
+
 # all_end: waits for what start has started
 all_end() {
 	local pid
@@ -67,7 +92,7 @@ convoy() {
 
 	external
 	io write:1M:64k:1 flush
-	slow d.data
+	hold d.data rewrites:2048:64 fill:2176:8
 	start write:1091k:512:2
 	wait_for 60 reached d.data 1
 	for i in 0 1 2 3 4 5 6 7; do
@@ -75,9 +100,9 @@ convoy() {
 	done
 	wait_for 60 waiting 9
 	reached d.data 2 && fail "the rewrites do not wait for the fill"
-	slow d.data
+	release fill
 	wait_for 60 reached d.data 8
-	repair d.data
+	release rewrites
 	all_end
 	io verify
 	retire cct d.qcow2
@@ -113,16 +138,15 @@ part_zero() {
 	use ext
 	tr '\0' X </dev/zero | dd of=d.data bs=64k count=1 iflag=fullblock conv=notrunc status=none
 	external_loops
-	slow_writes d.data
+	hold d.data before:0:1 zeros:1:1 behind:2:6
 	cowio "$DEV" zero:512:512 &
 	PIDS+=($!)
 	for step in before behind zeros; do
 		wait_for 60 reached d.data 1
 		io read:0:4k
 		kill -0 "${PIDS[0]}" || fail "it has ended without the step: $step"
-		[ $step = zeros ] || slow_writes d.data
+		release "$step"
 	done
-	repair d.data
 	all_end
 	io zero:512:512 verify
 	retire cct d.qcow2
