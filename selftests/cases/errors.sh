@@ -289,14 +289,17 @@ metadata_below() {
 	retire cct d.qcow2
 }
 
-# expect_reads FILE N OP...: these operations make the device of FILE read N times
+# expect_reads FILE LEAST[-MOST] OP...: these operations make the device of FILE read so many times. What could not
+# be read before is forgotten first: an error is remembered for as long as that read took, a second at most.
 expect_reads() {
-	local file=$1 want=$2 before
+	local file=$1 least=${2%-*} most=${2#*-} before n
 
+	sleep 1.1
 	before=$(io_count "$file" reads)
 	shift 2
 	cowio -m "$T/model.raw" "$DEV" "$@"
-	eq $(($(io_count "$file" reads) - before)) "$want" "reads of $file for $*"
+	n=$(($(io_count "$file" reads) - before))
+	[ $n -ge "$least" ] && [ $n -le "$most" ] || fail "$n reads of $file for $*, not $least to $most"
 }
 
 it "an unreadable table of a layer below is read once for each request that needs it" unreadable_reads
@@ -311,8 +314,8 @@ unreadable_reads() {
 	# there are pieces of c between what b may have
 	expect_reads b.qcow2 1 EIO!read:2048k:128k
 	expect_reads b.qcow2 1 EIO!write:64k:512:1
-	# a request of 1 MiB is made of eight
-	expect_reads b.qcow2 8 EIO!read:5M:1M
+	# a request of 1 MiB is made of eight, of which some may share a read or its error
+	expect_reads b.qcow2 1-8 EIO!read:5M:1M
 	# c has all of it
 	expect_reads b.qcow2 0 read:128k:4k read:12M:1M read:4M:64k write:129k:512:2 read:128k:4k
 	msg cct stream on-error report
