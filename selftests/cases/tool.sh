@@ -352,12 +352,86 @@ letters() {
 	done
 }
 
+# The loop driver looks at the size of a file once, when the device is made.
+it "a loop device that shows other bytes is not shared" stale
+stale() {
+	local old dev
+
+	need cowchain
+	trash base.raw 8M
+	# another chain is on it
+	cowchain create mid.qcow2 --backing base.raw --backing-format raw
+	cowchain create old.qcow2 --backing mid.qcow2 --backing-format qcow2
+	losetup -r -f base.raw
+	dev=$(mkloop -l "$T")
+	cowchain attach cct-old old.qcow2
+	eq "$(mkloop -l "$T" | wc -l)" 3 "loop devices: the base is shared"
+	old=$(sha256sum </dev/mapper/cct-old)
+	head -c 8M /dev/urandom >>base.raw
+	cowchain create top.qcow2 --backing base.raw --backing-format raw
+	cowchain attach cct top.qcow2
+	cmp /dev/mapper/cct base.raw || fail "the chain has other contents than its base"
+	eq "$(sha256sum </dev/mapper/cct-old)" "$old" "what the other chain has"
+	cowchain stream cct --base none --wait --quiet
+	cmp /dev/mapper/cct base.raw || fail "a stream has copied other contents"
+	cowchain detach cct
+	# nor is its name one to be written down: what it leads to has become more
+	tool_fails 1 'cannot find the name of the file of layer 0.*--backing-file' \
+		stream cct-old --base 0 --wait --quiet
+	cowchain detach cct-old
+	losetup -d "$dev"
+	wait_for 30 no_loops
+	# one that can be written could be in use
+	losetup -f base.raw
+	truncate -s 20M base.raw
+	cowchain create other.qcow2 --backing base.raw --backing-format raw
+	tool_fails 1 'already attached as /dev/loop.*shows 16777216 bytes .*which has 20971520.*losetup -d' \
+		attach cct other.qcow2
+	losetup -d "$(mkloop -l "$T")"
+}
+
+it "a loop device with larger sectors is not shared" stale_sectors
+stale_sectors() {
+	need cowchain
+	trash base.raw 16M
+	losetup -r -f --sector-size 4096 base.raw
+	cowchain create top.qcow2 --backing base.raw --backing-format raw
+	cowchain attach cct top.qcow2
+	eq "$(blockdev --getss /dev/mapper/cct)" 512 "size of the sectors"
+	cowchain detach cct
+	losetup -d "$(mkloop -l "$T")"
+}
+
+# It belongs to the file system: device-mapper could not have it.
+it "a loop device that is mounted is not shared" stale_mounted
+stale_mounted() {
+	local dev
+
+	need cowchain
+	truncate -s 16M base.raw
+	mkfs.ext4 -q base.raw
+	dev=$(mkloop "ro:$T/base.raw")
+	mkdir mnt
+	mount -o ro "$dev" mnt
+	cowchain create top.qcow2 --backing base.raw --backing-format raw
+	cowchain attach cct top.qcow2
+	cmp /dev/mapper/cct base.raw
+	cowchain detach cct
+	umount mnt
+	mkloop -x "$dev"
+	wait_for 30 no_loops
+	dev=$(mkloop "$T/base.raw")
+	mount "$dev" mnt
+	tool_fails 1 "already attached as $dev, which is mounted" attach cct top.qcow2
+	umount mnt
+}
+
 it "loop devices, by the tool's unit tests" unit_loop
 unit_loop() {
 	need test-loop
 	CMOCKA_MESSAGE_OUTPUT=TAP test-loop >out 2>&1 || fail "$(<out)"
 	! grep -i skip out || fail "a test was skipped"
-	grep -q '^ok 4 ' out || fail "fewer than four tests"
+	grep -q '^ok 7 ' out || fail "fewer than seven tests"
 }
 
 run_cases

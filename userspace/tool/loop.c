@@ -18,6 +18,7 @@
 #include "file.h"
 #include "fs.h"
 #include "loop-own.h"
+#include "loop-shows.h"
 #include "loop.h"
 #include "mounts.h"
 #include "util.h"
@@ -70,16 +71,6 @@ static int open_status(const char *name, struct loop_info64 *info)
 	return fd;
 }
 
-static bool shows_file(const struct loop_info64 *info, const struct stat *st)
-{
-	return info->lo_device == st->st_dev && info->lo_inode == st->st_ino;
-}
-
-static bool shows_whole_file(const struct loop_info64 *info)
-{
-	return !info->lo_offset && !info->lo_sizelimit;
-}
-
 /*
  * Can the device show the file, to judge by the name in sysfs? An open device does not vanish when
  * its user closes it, so devices of other files are not opened. Nor are files of others looked at that
@@ -122,12 +113,56 @@ static bool excludes(const char *name, const struct stat *st, bool writable)
 	return same;
 }
 
+/* A device that excludes ours: its name, and why it is not shared. */
+struct conflict {
+	char name[NAME_MAX + 1];	/* "": there is none */
+	char *why;			/* NULL: it shows what ours would */
+};
+
+static void set_conflict(struct conflict *conflict, const char *name, char *why)
+{
+	snprintf(conflict->name, sizeof(conflict->name), "%s", name);
+	free(conflict->why);
+	conflict->why = why;
+}
+
 /*
- * Look for a loop device of the file. Returns its descriptor, or -1 for none. *conflict gets the
- * name of a device that excludes ours: the target knows block devices only, so it would not see
- * that two loop devices, one of them written, have the same file.
+ * Why a loop device of the file cannot take the place of one that is made now; NULL if it can. The driver
+ * looks at the size of a file only once, so what was added since is not on the device. Caller frees.
  */
-static int find_attached(const struct stat *st, bool writable, dev_t *dev, char conflict[NAME_MAX + 1])
+static char *why_not_shared(const char *name, int fd, const struct loop_info64 *info, const struct stat *st)
+{
+	char *why = loop_shows_other(fd, info, st);
+
+	/* The kernel gives a device to one file system or to device-mapper. */
+	if (!why && mounts_have_device(name))
+		why = xstrdup("which is mounted");
+	return why;
+}
+
+/*
+ * The device that is open as fd has the file. Returns fd if it is shared; else it is closed, and is a
+ * conflict if one of the two writes: the target knows block devices only, so it would not see that two
+ * loop devices have the same file. One that is not written is no obstacle: those who use it go on
+ * with what it shows.
+ */
+static int share(const char *name, int fd, const struct loop_info64 *info, const struct stat *st,
+		 bool writable, struct conflict *conflict)
+{
+	char *why = why_not_shared(name, fd, info, st);
+
+	if (!writable && !why)
+		return fd;
+	if (writable || !(info->lo_flags & LO_FLAGS_READ_ONLY))
+		set_conflict(conflict, name, why);
+	else
+		free(why);
+	close(fd);
+	return -1;
+}
+
+/* Look for a loop device of the file. Returns its descriptor, or -1 for none. */
+static int find_attached(const struct stat *st, bool writable, dev_t *dev, struct conflict *conflict)
 {
 	DIR *dir = opendir("/sys/block");
 	struct loop_info64 info;
@@ -136,26 +171,23 @@ static int find_attached(const struct stat *st, bool writable, dev_t *dev, char 
 	int found = -1;
 	int fd;
 
-	conflict[0] = '\0';
-	while (found < 0 && !conflict[0] && dir && (entry = readdir(dir))) {
+	set_conflict(conflict, "", NULL);
+	while (found < 0 && !conflict->name[0] && dir && (entry = readdir(dir))) {
 		if (strncmp(entry->d_name, "loop", 4) || loop_own_other(entry->d_name, st) ||
 		    !may_show_file(entry->d_name, st))
 			continue;
 		fd = open_status(entry->d_name, &info);
 		if (fd < 0 && (errno != ENOENT || !excludes(entry->d_name, st, writable)))
 			continue;
-		if (fd < 0) {
-			snprintf(conflict, NAME_MAX + 1, "%s", entry->d_name);
-		} else if (!shows_file(&info, st)) {
+		if (fd < 0)
+			set_conflict(conflict, entry->d_name, NULL);
+		else if (!loop_shows_inode(&info, st) || fstat(fd, &loop_st))
 			close(fd);
-		} else if (!writable && shows_whole_file(&info) && !fstat(fd, &loop_st)) {
+		else
+			found = share(entry->d_name, fd, &info, st, writable, conflict);
+		if (found >= 0) {
 			*dev = loop_st.st_rdev;
-			found = fd;
-			loop_own_add(entry->d_name, fd, *dev, st);
-		} else {
-			if (writable || !(info.lo_flags & LO_FLAGS_READ_ONLY))
-				snprintf(conflict, NAME_MAX + 1, "%s", entry->d_name);
-			close(fd);
+			loop_own_add(entry->d_name, found, *dev, st);
 		}
 	}
 	if (dir)
@@ -169,17 +201,18 @@ static int find_attached(const struct stat *st, bool writable, dev_t *dev, char 
  */
 static int find_or_refuse(const struct stat *st, const char *path, bool writable, dev_t *dev)
 {
-	char conflict[NAME_MAX + 1];
+	struct conflict conflict = { 0 };
 	int fd, i;
 
 	for (i = 0; i < MAX_LOOKS; i++) {
-		fd = find_attached(st, writable, dev, conflict);
-		if (!conflict[0])
+		fd = find_attached(st, writable, dev, &conflict);
+		if (!conflict.name[0])
 			return fd;
 		usleep(LOOK_AGAIN_US);
 	}
-	cc_error("%s: already attached as /dev/%s: detach the chain that uses it ('cowchain list'), or 'losetup -d /dev/%s'",
-		 path, conflict, conflict);
+	cc_error("%s: already attached as /dev/%s%s%s: detach the chain that uses it ('cowchain list'), or 'losetup -d /dev/%s'",
+		 path, conflict.name, conflict.why ? ", " : "", conflict.why ? conflict.why : "", conflict.name);
+	free(conflict.why);
 	return -2;
 }
 
@@ -355,7 +388,8 @@ bool loop_is(dev_t dev)
 	return is;
 }
 
-char *loop_file(dev_t dev)
+/* The name of the file, if it leads there; whole: only if the device shows all that it has now. Caller frees. */
+static char *find_file(dev_t dev, bool whole)
 {
 	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/backing_file", major(dev),
 				    minor(dev));
@@ -369,7 +403,8 @@ char *loop_file(dev_t dev)
 	free(attribute);
 	if (name)
 		fd = open_status(name, &info);
-	good = fd >= 0 && shows_whole_file(&info) && !stat(path, &st) && shows_file(&info, &st);
+	good = fd >= 0 && !info.lo_offset && !stat(path, &st) && loop_shows_inode(&info, &st) &&
+	       (whole ? loop_shows_all(fd, &info, &st) : !info.lo_sizelimit);
 	if (fd >= 0)
 		close(fd);
 	free(name);
@@ -377,6 +412,11 @@ char *loop_file(dev_t dev)
 		return path;
 	free(path);
 	return NULL;
+}
+
+char *loop_file(dev_t dev)
+{
+	return find_file(dev, true);
 }
 
 char *loop_shown_file(dev_t dev)
@@ -389,7 +429,7 @@ char *loop_shown_file(dev_t dev)
 	if (path && mounts_may_hang(path, 0))
 		return path;
 	free(path);
-	return loop_file(dev);
+	return find_file(dev, false);
 }
 
 int loop_check_unused(const struct stat *st, const char *path)
@@ -410,7 +450,7 @@ bool loop_shows_file(dev_t dev, const struct stat *st)
 	if (name && !strncmp(name, "loop", 4))
 		fd = open_status(name, &info);
 	if (fd >= 0) {
-		shows = shows_file(&info, st);
+		shows = loop_shows_inode(&info, st);
 		close(fd);
 	}
 	free(name);
@@ -458,7 +498,7 @@ int loop_open_file(dev_t dev, char **path)
 	if (loop >= 0)
 		found = file_find(AT_FDCWD, *path, &st);
 	/* The name may lead to another file by now, or to what is none. */
-	if (found >= 0 && shows_file(&info, &st) && shows_whole_file(&info))
+	if (found >= 0 && loop_shows_inode(&info, &st) && loop_shows_all(loop, &info, &st))
 		fd = file_reopen(found, O_RDONLY | O_NONBLOCK);
 	if (found >= 0)
 		close(found);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loop devices. Only this file uses their ioctls and their attributes in sysfs.
+ * Loop devices. Only loop.c and loop-shows.c use their ioctls and their attributes in sysfs.
  */
 #ifndef COWCHAIN_LOOP_H
 #define COWCHAIN_LOOP_H
@@ -12,8 +12,9 @@
 /*
  * Make a loop device of the file open as fd, with direct I/O, 512-byte sectors and autoclear: it
  * vanishes with its last user, so the returned descriptor must stay open until the chain is loaded.
- * If writable is false, one that already shows the whole file is shared, also a writable one: then the
- * kernel sees one device, and refuses what does not go together. path is for messages.
+ * If writable is false, one that is there already is shared, also a writable one, if it shows the same bytes
+ * in the same sectors as a new one: then the kernel sees one device, and refuses what does not go together.
+ * path is for messages.
  *
  * Return: a descriptor of the loop device, with its number in *dev, or -1 after a message.
  */
@@ -23,12 +24,15 @@ int loop_attach(int fd, const char *path, bool writable, dev_t *dev);
 bool loop_is(dev_t dev);
 /*
  * The absolute name of the file of a loop device. NULL if dev is no loop device, if it shows only a
- * part of the file, or if the name leads to nothing, to another file, or out of this mount
+ * part of the file or the file's length has changed since, or if the name leads to nothing, to another file, or out of this mount
  * namespace. Caller frees.
  */
 char *loop_file(dev_t dev);
 
-/* The same, to be shown only: where the file system may not answer, the kernel's name is not checked. */
+/*
+ * The same, to be shown only: whatever the length, and where the file system may not answer, the kernel's
+ * name is not checked.
+ */
 char *loop_shown_file(dev_t dev);
 
 /* Returns 0, or -1 after a message if a loop device shows the file. */

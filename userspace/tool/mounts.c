@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tells by /proc/self/mountinfo which file systems may not answer.
+ * Tells by /proc/self/mountinfo which file systems may not answer, and which devices are mounted.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,7 @@ static bool is_local(unsigned int maj, const char *type)
 
 struct mount {
 	char *point;
+	char *source;
 	char type[64];
 	unsigned int maj;
 	unsigned int min;
@@ -64,12 +66,15 @@ static bool parse_mount(const char *line, struct mount *mount)
 	const char *type = strstr(line, " - ");
 
 	mount->point = NULL;
+	mount->source = NULL;
 	if (!type || sscanf(line, "%*u %*u %u:%u %*s %ms", &mount->maj, &mount->min, &mount->point) != 3 ||
-	    sscanf(type, " - %63s", mount->type) != 1) {
+	    sscanf(type, " - %63s %ms", mount->type, &mount->source) < 1) {
 		free(mount->point);
 		return false;
 	}
 	unescape(mount->point);
+	if (mount->source)
+		unescape(mount->source);
 	return true;
 }
 
@@ -89,8 +94,10 @@ static void parse(struct mounts *all, const char *mountinfo)
 
 static void free_mounts(struct mounts *all)
 {
-	while (all->nr)
+	while (all->nr) {
 		free(all->mounts[--all->nr].point);
+		free(all->mounts[all->nr].source);
+	}
 	free(all->mounts);
 }
 
@@ -118,9 +125,9 @@ bool mounts_may_hang_in(const char *mountinfo, const char *path, dev_t own)
 	return may;
 }
 
-bool mounts_may_hang(const char *path, dev_t own)
+/* A host may have many, and many loop devices: they are asked for each of these, and each layer. */
+static const struct mounts *all_mounts(void)
 {
-	/* A host may have many, and many loop devices: they are asked for each of these, and each layer. */
 	static struct mounts all;
 	static bool known;
 	char *text = NULL;
@@ -136,5 +143,47 @@ bool mounts_may_hang(const char *path, dev_t own)
 		free(text);
 		known = true;
 	}
-	return may_hang(&all, path, own);
+	return &all;
+}
+
+bool mounts_may_hang(const char *path, dev_t own)
+{
+	return may_hang(all_mounts(), path, own);
+}
+
+/* Is it "/dev/NAME", or "/dev/NAMEpNUMBER", which is a partition of that? */
+static bool is_node_of(const char *source, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (strncmp(source, "/dev/", 5) || strncmp(source + 5, name, len))
+		return false;
+	source += 5 + len;
+	return !*source || (*source == 'p' && isdigit((unsigned char)source[1]));
+}
+
+static bool has_device(const struct mounts *all, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < all->nr; i++)
+		if (all->mounts[i].source && is_node_of(all->mounts[i].source, name))
+			return true;
+	return false;
+}
+
+bool mounts_have_device_in(const char *mountinfo, const char *name)
+{
+	struct mounts all = { 0 };
+	bool have;
+
+	parse(&all, mountinfo);
+	have = has_device(&all, name);
+	free_mounts(&all);
+	return have;
+}
+
+bool mounts_have_device(const char *name)
+{
+	return has_device(all_mounts(), name);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which file systems may not answer.
+ * Which file systems may not answer, and which devices are mounted.
  */
 #ifndef COWCHAIN_MOUNTS_H
 #define COWCHAIN_MOUNTS_H
@@ -16,5 +16,12 @@
 bool mounts_may_hang_in(const char *mountinfo, const char *path, dev_t own);
 /* The same for the mounts that this process found when it asked first. */
 bool mounts_may_hang(const char *path, dev_t own);
+
+/*
+ * Is the block device with this name of the kernel's ("loop3"), or a partition of it, mounted by such a name?
+ * mountinfo as above.
+ */
+bool mounts_have_device_in(const char *mountinfo, const char *name);
+bool mounts_have_device(const char *name);
 
 #endif

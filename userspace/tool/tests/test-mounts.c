@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which file systems may not answer.
+ * Which file systems may not answer, and which devices are mounted.
  */
 #include <sys/sysmacros.h>
 
@@ -19,6 +19,9 @@ static const char mountinfo[] =
 	"29 22 0:52 / /covered rw - cifs //host/x rw\n"
 	"30 29 8:3 / /covered rw - ext4 /dev/sda3 rw\n"
 	"31 22 0:53 / /new rw - fs_of_the_future x rw\n"
+	"32 22 7:3 / /loop ro - ext4 /dev/loop3 ro\n"
+	"33 22 0:54 / /part ro - btrfs /dev/loop4p1 ro\n"
+	"34 22 0:55 / /none rw - tmpfs\n"
 	"nonsense\n";
 
 static void may_hang(void **state)
@@ -46,10 +49,23 @@ static void may_hang(void **state)
 	assert_false(mounts_may_hang("", 0));
 }
 
+static void have_device(void **state)
+{
+	(void)state;
+	assert_true(mounts_have_device_in(mountinfo, "loop3"));
+	assert_true(mounts_have_device_in(mountinfo, "loop4"));
+	assert_false(mounts_have_device_in(mountinfo, "loop"));
+	assert_false(mounts_have_device_in(mountinfo, "loop33"));
+	assert_false(mounts_have_device_in(mountinfo, "loop5"));
+	assert_false(mounts_have_device_in(mountinfo, "tmpfs"));
+	assert_false(mounts_have_device("loop999999"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(may_hang),
+		cmocka_unit_test(have_device),
 	};
 
 	return cmocka_run_group_tests_name("mounts", tests, NULL, NULL);
