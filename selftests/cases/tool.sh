@@ -141,6 +141,34 @@ rules_device() {
 	cowchain detach cct
 }
 
+# As udev makes them for logical volumes: links in a directory of root's to nodes that are numbered.
+it "a device by the link of a volume, or of a tree of links" rules_links
+rules_links() {
+	local lv=/dev/cct-vg/base name
+
+	need cowchain
+	use abcd a.raw
+	attach ro:a.raw
+	mkdir /dev/cct-vg
+	ln -s "../${LOOP[a.raw]#/dev/}" $lv
+	ln -s $lv here
+	ln -s /dev/cct-vg volumes
+	for name in $lv "$T/here" "$T/volumes/base"; do
+		cowchain create x.qcow2 --backing "$name" --backing-format raw
+		eq "$(qcow2poke x.qcow2 backing)" "$name" "what is in the header"
+		tool_fails 1 'give --allow-dir /dev/cct-vg$' attach cct x.qcow2
+		cowchain attach cct x.qcow2 --allow-dir /dev/cct-vg
+		cowchain detach cct
+		tool_fails 1 'give --allow-dir /dev/cct-vg$' attach cct x.qcow2 --allow-dir /dev/mapper
+		rm x.qcow2
+	done
+	# a node that is no link: any directory that allows it would allow all disks
+	cowchain create x.qcow2 --backing "${LOOP[a.raw]}" --backing-format raw
+	tool_fails 1 'device of the host.*--layer' attach cct x.qcow2
+	tool_fails 1 'no directory|not a directory' attach cct x.qcow2 --allow-dir $lv
+	rm -r /dev/cct-vg
+}
+
 it "the format is never probed" no_probing
 no_probing() {
 	need cowchain

@@ -86,9 +86,10 @@ static int check_data_owner(const struct layer *layer, const struct allow_dirs *
 	if (data->block || path_given(data->real, allow) || fstat(layer->file.fd, &image) ||
 	    fstat(data->fd, &st) || image.st_uid == st.st_uid)
 		return 0;
-	dir = path_dir(data->real);
-	cc_error("%s: its data file %s belongs to another user and is not followed: if you trust the image, give --allow-dir %s",
-		 layer->file.path, data->path, shell_word(dir));
+	dir = path_narrow_dir(data->real);
+	cc_error("%s: its data file %s belongs to another user and is not followed: if you trust the image, %s%s",
+		 layer->file.path, data->path, dir ? "give --allow-dir " : "list the layers with 'cowchain attach --layer'",
+		 dir ? shell_word(dir) : "");
 	free(dir);
 	return -1;
 }

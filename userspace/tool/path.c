@@ -15,9 +15,16 @@
 int allow_dirs_add(struct allow_dirs *allow, const char *dir)
 {
 	char *real = realpath(dir, NULL);
+	struct stat st;
 
-	if (!real) {
+	if (!real || stat(real, &st)) {
 		cc_error("--allow-dir %s: %s", dir, strerror(errno));
+		free(real);
+		return -1;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		cc_error("--allow-dir %s: not a directory: give the one that it is in", dir);
+		free(real);
 		return -1;
 	}
 	allow->dirs = xrealloc(allow->dirs, allow->nr + 1, sizeof(*allow->dirs));
@@ -101,12 +108,6 @@ char *path_stored_name(const char *image_dir, const char *target)
 	return xstrdup(rel);
 }
 
-/* Only root makes names in there. */
-static bool is_dev(const char *dir)
-{
-	return !strcmp(dir, "/dev") || path_below(dir, "/dev");
-}
-
 bool path_given(const char *real, const struct allow_dirs *allow)
 {
 	size_t i;
@@ -119,7 +120,7 @@ bool path_given(const char *real, const struct allow_dirs *allow)
 
 bool path_allowed(const struct path_case *c, const struct allow_dirs *allow)
 {
-	size_t i;
+	size_t i, n;
 
 	/* Any disk of the host is below /dev, which is nobody's own directory. */
 	if (c->own && path_below(c->real, c->own) &&
@@ -129,73 +130,91 @@ bool path_allowed(const struct path_case *c, const struct allow_dirs *allow)
 		return true;
 	/* /dev/vg/base is a link to /dev/dm-3. */
 	for (i = 0; i < allow->nr; i++)
-		if (c->block && is_dev(allow->dirs[i]) && path_below(c->named, allow->dirs[i]))
-			return true;
+		for (n = 0; n < c->nr_names; n++)
+			if (c->names[n].fixed && path_below(c->names[n].path, allow->dirs[i]))
+				return true;
 	return false;
+}
+
+char *path_narrow_dir(const char *path)
+{
+	char *dir = path_dir(path);
+
+	if (strcmp(dir, "/dev") && strcmp(dir, "/"))
+		return dir;
+	free(dir);
+	return NULL;
+}
+
+char *path_remedy(const struct path_case *c)
+{
+	char *dir = NULL;
+	size_t n;
+
+	/* Of a device, the directory of its lasting name, as of a volume group. */
+	for (n = 0; c->block && !dir && n < c->nr_names; n++)
+		if (c->names[n].fixed && path_below(c->names[n].path, "/dev"))
+			dir = path_narrow_dir(c->names[n].path);
+	return dir ? dir : path_narrow_dir(c->real);
 }
 
 static void say_not_allowed(const char *image, const char *what, const struct path_case *c)
 {
-	char *dir = path_dir(c->block && is_dev(c->named) ? c->named : c->real);
+	char *dir = path_remedy(c);
 
-	if (strcmp(dir, "/dev"))
+	if (dir)
 		cc_error("%s: its %s %s is outside of %s and is not followed: if you trust the image, give --allow-dir %s",
 			 image, what, c->real, c->own ? c->own : "any directory of its own",
 			 shell_word(dir));
 	else
-		cc_error("%s: its %s %s is a device of the host and is not followed: if that is intended, list the layers with 'cowchain attach --layer'",
-			 image, what, c->real);
+		cc_error("%s: its %s %s is %s and is not followed: if that is intended, list the layers with 'cowchain attach --layer'",
+			 image, what, c->real, c->block ? "a device of the host" : "in no directory of the image");
 	free(dir);
 }
 
-/* The name in the canonical directory that has it, whatever it leads to. Caller frees. */
-static char *named_path(const char *path)
+static bool is_block(const char *path)
 {
-	char *dir = path_dir(path), *real = realpath(dir, NULL);
-	char *named = real ? join(real, path_base(path)) : NULL;
-
-	free(real);
-	free(dir);
-	return named;
-}
-
-/* Is the node a block device, by this name as well? Links on the way may have changed meanwhile. */
-static bool leads_to_block(const char *named, const char *node)
-{
-	char *real = realpath(named, NULL);
 	struct stat st;
-	bool leads = real && !strcmp(real, node) && !stat(node, &st) && S_ISBLK(st.st_mode);
 
-	free(real);
-	return leads;
+	return !stat(path, &st) && S_ISBLK(st.st_mode);
+}
+
+static bool check_links(const struct path_image *image, const char *what, const char *path,
+			const struct allow_dirs *allow, const char *real)
+{
+	/* A link does not widen it to the directory of the link. */
+	char *own = path_dir(image->real);
+	struct path_names names;
+	struct path_case c;
+	bool allowed;
+
+	path_links_find(path, real, &names);
+	c = (struct path_case){
+		.own = image->device ? NULL : own,
+		.names = names.names,
+		.nr_names = names.nr,
+		.real = real,
+		.block = is_block(real),
+	};
+	allowed = path_allowed(&c, allow);
+	if (!allowed)
+		say_not_allowed(image->path, what, &c);
+	path_links_free(&names);
+	free(own);
+	return allowed;
 }
 
 /* Takes over path. */
 static char *check_allowed(const struct path_image *image, const char *what, char *path,
-			   const struct allow_dirs *allow, char **real_out)
+			   const struct allow_dirs *allow, char **real)
 {
-	/* A link does not widen it to the directory of the link. */
-	char *own = path_dir(image->real);
-	char *named = named_path(path);
-	char *real = named ? realpath(path, NULL) : NULL;
-	struct path_case c = {
-		.own = image->device ? NULL : own,
-		.named = named,
-		.real = real,
-		.block = real && leads_to_block(named, real),
-	};
-	bool allowed = real && path_allowed(&c, allow);
-
-	if (!real)
+	*real = realpath(path, NULL);
+	if (!*real)
 		cc_error("%s: its %s %s: %s", image->path, what, path, strerror(errno));
-	else if (!allowed)
-		say_not_allowed(image->path, what, &c);
-	free(named);
-	free(own);
-	*real_out = allowed ? real : NULL;
-	if (allowed)
+	else if (check_links(image, what, path, allow, *real))
 		return path;
-	free(real);
+	free(*real);
+	*real = NULL;
 	free(path);
 	return NULL;
 }

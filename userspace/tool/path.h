@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "path-links.h"
+
 /*
  * Directories that the user allowed besides the directory of an image; canonical, without a
  * trailing slash.
@@ -56,23 +58,33 @@ struct path_image {
  * struct path_case - a name that an image has for a file; all paths are absolute.
  * @own: the canonical directory of the image, of where it really is; NULL if it is on a block device, since there is nothing
  *	of the image's owner beside the node of a device.
- * @named: the name, in its canonical directory.
+ * @names, @nr_names: the names on the way.
  * @real: the canonical path of the file that it leads to.
  * @block: that is a block device.
  */
 struct path_case {
 	const char *own;
-	const char *named;
+	const struct path_name *names;
+	size_t nr_names;
 	const char *real;
 	bool block;
 };
 
 /*
  * May the image have this file as a layer or as its data? It may if the file is below its own
- * directory, or below one that the user has allowed, or is a block device with a name below one of
- * these in /dev. Neither /dev nor the root directory makes devices its own. Pure.
+ * directory, or below one that the user has allowed. It also may if a name on the way is below such a
+ * directory, and nobody but root decides where that leads, as for the volumes in /dev/vg: what others link
+ * in an allowed directory could lead to any file of the host. Neither /dev nor the root directory makes
+ * devices its own. Pure.
  */
 bool path_allowed(const struct path_case *c, const struct allow_dirs *allow);
+/*
+ * For messages: a directory that would allow it, if that is one that does not allow all disks or all files of
+ * the host; else NULL. Caller frees. Pure.
+ */
+char *path_remedy(const struct path_case *c);
+/* The directory of path; NULL if that is / or /dev, which no message advises to allow. Caller frees. Pure. */
+char *path_narrow_dir(const char *path);
 /* Is the canonical path below a directory that the user has allowed? Pure. */
 bool path_given(const char *real, const struct allow_dirs *allow);
 

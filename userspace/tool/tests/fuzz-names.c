@@ -106,26 +106,40 @@ static bool in_dev(const struct parts *path)
 }
 
 #define MAX_DIRS 3
+#define MAX_NAMES 3
+
+/* What is advised would allow it, and neither all files nor all disks. */
+static void check_remedy(const struct path_case *c)
+{
+	char *remedy = path_remedy(c);
+	struct allow_dirs allow = { &remedy, 1 };
+
+	CHECK(!remedy || (strcmp(remedy, "/") && strcmp(remedy, "/dev") && path_allowed(c, &allow)));
+	free(remedy);
+}
 
 static void paths(struct input *in)
 {
-	struct parts real, named, own, dirs[MAX_DIRS];
-	unsigned int flags = byte(in), nr = byte(in) % (MAX_DIRS + 1), i;
+	struct parts real, on_way[MAX_NAMES], own, dirs[MAX_DIRS];
+	unsigned int flags = byte(in), nr = byte(in) % (MAX_DIRS + 1), nr_names = byte(in) % (MAX_NAMES + 1);
+	unsigned int i, n;
 	char *texts[MAX_DIRS];
+	struct path_name names[MAX_NAMES];
 	struct allow_dirs allow = { texts, nr };
-	struct path_case c = { .block = flags & 1 };
-	char *real_text = make_path(in, &real), *named_text = make_path(in, &named);
+	struct path_case c = { .block = flags & 1, .names = names, .nr_names = nr_names };
+	char *real_text = make_path(in, &real);
 	char *own_text = make_path(in, &own);
 	bool want = false, given = false;
 
+	for (n = 0; n < nr_names; n++)
+		names[n] = (struct path_name){ make_path(in, &on_way[n]), flags & (4U << n) };
 	c.real = real_text;
-	c.named = named_text;
 	c.own = flags & 2 ? own_text : NULL;
 	for (i = 0; i < nr; i++) {
 		texts[i] = make_path(in, &dirs[i]);
 		given |= inside(&real, &dirs[i]);
-		if (c.block && dirs[i].nr && !strcmp(dirs[i].part[0], "dev"))
-			want |= inside(&named, &dirs[i]);
+		for (n = 0; n < nr_names; n++)
+			want |= names[n].fixed && inside(&on_way[n], &dirs[i]);
 	}
 	/* Its own directory; but nothing in /dev belongs to what is above that or is it. */
 	if (c.own && inside(&real, &own) && (!in_dev(&real) || in_dev(&own)))
@@ -133,6 +147,7 @@ static void paths(struct input *in)
 	CHECK(path_below(real_text, own_text) == inside(&real, &own));
 	CHECK(path_given(real_text, &allow) == given);
 	CHECK(path_allowed(&c, &allow) == (want || given));
+	check_remedy(&c);
 	/* One directory more never takes anything away. */
 	if (nr) {
 		allow.nr--;
@@ -140,8 +155,9 @@ static void paths(struct input *in)
 	}
 	while (nr)
 		free(texts[--nr]);
+	while (nr_names)
+		free(names[--nr_names].path);
 	free(own_text);
-	free(named_text);
 	free(real_text);
 }
 

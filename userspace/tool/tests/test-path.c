@@ -207,35 +207,47 @@ static void links_may_change(void **state)
 	free(dir);
 }
 
+/* own, name, real, block; fixed: only root decides where the name leads */
 static const struct {
-	struct path_case c;
+	const char *own, *name, *real;
+	bool block, fixed;
 	const char *allow;	/* a directory; NULL: none */
 	bool allowed;
+	const char *remedy;	/* NULL: none */
 } rules[] = {
-	{ { "/i", "/i/base", "/i/base", false }, NULL, true },
-	{ { "/i", "/i/base", "/j/base", false }, NULL, false },
-	{ { "/i", "/j/base", "/i/base", false }, NULL, true },
-	{ { "/i", "/j/base", "/j/base", false }, "/j", true },
-	{ { "/i", "/j/base", "/k/base", false }, "/j", false },
-	{ { "/i", "/i/disk", "/dev/sda", true }, NULL, false },
-	{ { "/i", "/i/disk", "/dev/sda", true }, "/i", false },
-	{ { "/i", "/dev/sda", "/dev/sda", true }, "/dev", true },
-	{ { "/dev/shm", "/dev/shm/base", "/dev/shm/base", false }, NULL, true },
+	{ "/i", "/i/base", "/i/base", false, false, NULL, true, "/i" },
+	{ "/i", "/i/base", "/j/base", false, false, NULL, false, "/j" },
+	{ "/i", "/j/base", "/i/base", false, false, NULL, true, "/i" },
+	{ "/i", "/j/base", "/j/base", false, false, "/j", true, "/j" },
+	{ "/i", "/j/base", "/k/base", false, false, "/j", false, "/k" },
+	/* a tree of links that root has made */
+	{ "/i", "/j/base", "/k/base", false, true, "/j", true, "/k" },
+	{ "/i", "/j/base", "/k/base", false, true, "/k", true, "/k" },
+	{ "/i", "/j/base", "/k/base", false, true, "/l", false, "/k" },
+	{ "/i", "/i/base", "/k/base", false, true, NULL, false, "/k" },
+	{ "/i", "/i/disk", "/dev/sda", true, false, NULL, false, NULL },
+	{ "/i", "/i/disk", "/dev/sda", true, false, "/i", false, NULL },
+	{ "/i", "/i/disk", "/dev/sda", true, true, "/i", true, NULL },
+	{ "/i", "/dev/sda", "/dev/sda", true, true, "/dev", true, NULL },
+	{ "/dev/shm", "/dev/shm/base", "/dev/shm/base", false, false, NULL, true, "/dev/shm" },
 	/* an image on /dev/sdb */
-	{ { NULL, "/dev/sda", "/dev/sda", true }, NULL, false },
-	{ { NULL, "/dev/mapper/base", "/dev/dm-3", true }, NULL, false },
-	{ { NULL, "/dev/vg/base", "/dev/dm-3", true }, "/dev/vg", true },
-	{ { NULL, "/dev/vg/base", "/dev/dm-3", true }, "/dev/vg2", false },
-	{ { NULL, "/dev/vg2/base", "/dev/dm-3", true }, "/dev/vg", false },
-	{ { NULL, "/dev/vg/base", "/j/base", false }, "/dev/vg", false },
-	{ { NULL, "/dev/mapper/base", "/dev/mapper/base", true }, "/dev/mapper", true },
-	{ { NULL, "/j/base", "/j/base", false }, "/j", true },
-	{ { NULL, "/j/base", "/j/base", false }, NULL, false },
+	{ NULL, "/dev/sda", "/dev/sda", true, true, NULL, false, NULL },
+	{ NULL, "/dev/mapper/base", "/dev/dm-3", true, true, NULL, false, "/dev/mapper" },
+	{ NULL, "/dev/vg/base", "/dev/dm-3", true, true, "/dev/vg", true, "/dev/vg" },
+	{ NULL, "/dev/vg/base", "/dev/dm-3", true, true, "/dev/vg2", false, "/dev/vg" },
+	{ NULL, "/dev/vg2/base", "/dev/dm-3", true, true, "/dev/vg", false, "/dev/vg2" },
+	/* where everybody makes links */
+	{ NULL, "/dev/shm/base", "/dev/sda", true, false, "/dev/shm", false, NULL },
+	{ NULL, "/dev/vg/base", "/j/base", false, false, "/dev/vg", false, "/j" },
+	{ NULL, "/dev/mapper/base", "/dev/mapper/base", true, true, "/dev/mapper", true, "/dev/mapper" },
+	{ NULL, "/j/base", "/j/base", false, false, "/j", true, "/j" },
+	{ NULL, "/j/base", "/j/base", false, false, NULL, false, "/j" },
+	{ "/i", "/base", "/base", false, false, NULL, false, NULL },
 	/* a file in /dev */
-	{ { "/dev", "/dev/sda", "/dev/sda", true }, NULL, false },
-	{ { "/", "/dev/sda", "/dev/sda", true }, NULL, false },
-	{ { "/", "/i/base", "/i/base", false }, NULL, true },
-	{ { "/dev/vg", "/dev/vg/base", "/dev/vg/base", true }, NULL, true },
+	{ "/dev", "/dev/sda", "/dev/sda", true, true, NULL, false, NULL },
+	{ "/", "/dev/sda", "/dev/sda", true, true, NULL, false, NULL },
+	{ "/", "/i/base", "/i/base", false, false, NULL, true, "/i" },
+	{ "/dev/vg", "/dev/vg/base", "/dev/vg/base", true, true, NULL, true, "/dev/vg" },
 };
 
 static void the_rules(void **state)
@@ -244,12 +256,106 @@ static void the_rules(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(rules); i++) {
-		char *dir = (char *)rules[i].allow;
+		char *dir = (char *)rules[i].allow, *remedy;
 		struct allow_dirs allow = { &dir, dir ? 1 : 0 };
+		struct path_name names[] = {
+			/* A link in the image's own directory leads to that name. */
+			{ (char *)"/i/link", false },
+			{ (char *)rules[i].name, rules[i].fixed },
+		};
+		struct path_case c = { rules[i].own, names, 2, rules[i].real, rules[i].block };
 
-		if (path_allowed(&rules[i].c, &allow) != rules[i].allowed)
+		if (path_allowed(&c, &allow) != rules[i].allowed)
 			fail_msg("case %zu", i);
+		remedy = path_remedy(&c);
+		if (!remedy != !rules[i].remedy || (remedy && strcmp(remedy, rules[i].remedy)))
+			fail_msg("case %zu: %s", i, remedy);
+		free(remedy);
 	}
+}
+
+/* want: the names on the way, each with a sign behind it: + it is fixed, - it is not. */
+static void check_links(const char *path, const char *real, const char *want)
+{
+	char *cwd = getcwd(NULL, 0), *abs = path_absolute(path), *abs_real = path_absolute(real);
+	struct path_names names;
+	struct strbuf sb = { 0 };
+	size_t i;
+
+	path_links_find(abs, abs_real, &names);
+	for (i = 0; i < names.nr; i++) {
+		assert_true(path_below(names.names[i].path, cwd));
+		strbuf_addf(&sb, "%s%s%c", i ? " " : "", names.names[i].path + strlen(cwd) + 1,
+			    names.names[i].fixed ? '+' : '-');
+	}
+	assert_string_equal(sb.text ? sb.text : "", want);
+	free(sb.text);
+	path_links_free(&names);
+	free(abs_real);
+	free(abs);
+	free(cwd);
+}
+
+/* Below a directory of root's, as the tests may not be. */
+static bool in_fixed_dir(void)
+{
+	char *cwd = getcwd(NULL, 0);
+	struct path_names names;
+	char *file = xasprintf("%s/file", cwd);
+	bool fixed;
+
+	path_links_find(file, file, &names);
+	fixed = names.nr == 1 && names.names[0].fixed;
+	path_links_free(&names);
+	free(file);
+	free(cwd);
+	return fixed;
+}
+
+static void links_on_the_way(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("links", 0755), 0);
+	assert_int_equal(chdir("links"), 0);
+	write_file("file", "", 0);
+	assert_int_equal(mkdir("vg", 0755), 0);
+	assert_int_equal(mkdir("open", 0777), 0);
+	assert_int_equal(chmod("open", 0777), 0);
+	write_file("open/file", "", 0);
+	assert_int_equal(symlink("../file", "vg/base"), 0);
+	assert_int_equal(symlink("vg", "dir"), 0);
+	assert_int_equal(symlink("dir/./base", "twice"), 0);
+	assert_int_equal(symlink("../vg/base", "open/link"), 0);
+	assert_int_equal(symlink("open/../vg/base", "through"), 0);
+	assert_int_equal(symlink("open/file", "into"), 0);
+	assert_int_equal(symlink("loop", "loop"), 0);
+	if (in_fixed_dir()) {
+		check_links("file", "file", "file+");
+		check_links("vg/base", "file", "vg/base+ file+");
+		check_links("dir/base", "file", "vg/base+ file+");
+		check_links("twice", "file", "twice+ vg/base+ file+");
+		/* not what was found before */
+		check_links("vg/base", "open/file", "vg/base- file-");
+		/* somebody else may exchange the link, or what is on the way */
+		check_links("open/link", "file", "open/link- vg/base+ file+");
+		check_links("through", "file", "through- vg/base+ file+");
+		check_links("into", "open/file", "into- open/file-");
+		/* in a sticky directory, not what belongs to root */
+		assert_int_equal(chmod("open", 01777), 0);
+		check_links("open/link", "file", "open/link+ vg/base+ file+");
+		check_links("into", "open/file", "into+ open/file+");
+		if (!geteuid()) {
+			assert_int_equal(lchown("open/link", 1, 1), 0);
+			assert_int_equal(lchown("open/file", 1, 1), 0);
+			assert_int_equal(lchown("file", 1, 1), 0);
+			check_links("open/link", "file", "open/link- vg/base+ file+");
+			check_links("into", "open/file", "into- open/file-");
+			assert_int_equal(lchown("vg", 1, 1), 0);
+			check_links("vg/base", "file", "vg/base- file+");
+		}
+	}
+	check_links("missing/x", "file", "");
+	assert_int_equal(chdir(".."), 0);
 }
 
 static void allowed_dirs_must_exist(void **state)
@@ -260,6 +366,10 @@ static void allowed_dirs_must_exist(void **state)
 	quiet_begin();
 	assert_int_not_equal(allow_dirs_add(&allow, "no/such"), 0);
 	assert_non_null(strstr(quiet_end(), "no/such"));
+	write_file("no-dir", "", 0);
+	quiet_begin();
+	assert_int_not_equal(allow_dirs_add(&allow, "no-dir"), 0);
+	assert_non_null(strstr(quiet_end(), "not a directory"));
 	assert_int_equal(allow.nr, 0);
 }
 
@@ -273,6 +383,7 @@ int main(void)
 		cmocka_unit_test(followed_names),
 		cmocka_unit_test(links_may_change),
 		cmocka_unit_test(the_rules),
+		cmocka_unit_test(links_on_the_way),
 		cmocka_unit_test(allowed_dirs_must_exist),
 	};
 
