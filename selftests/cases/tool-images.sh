@@ -201,6 +201,90 @@ existing() {
 	keep compare e.qcow2 model.raw
 }
 
+# over FILE NEW ARGUMENT...: attaches an image that is not prepared by the command that the message ends with, in
+# which NEW is the name for the new top, and uses it
+over() {
+	local file=$1 new=$2 out
+
+	shift 2
+	out=$(cowchain attach cct "$file" "$@" 2>&1) && fail "$file was attached as it is"
+	matches "$out" ": cowchain attach cct .*--overlay $new\$" "the message"
+	eval "${out##*: }"
+	status cct
+	eq "$S_MODE" rw mode
+	cp /dev/mapper/cct "$file.model"
+	DEV=/dev/mapper/cct
+	cp "$file.model" model.raw
+	io random:20:1 verify
+	cp model.raw "$new.model"
+	cowchain detach cct
+	wait_for 30 no_loops
+	keep check "$new"
+	keep compare "$new" "$new.model"
+}
+
+it "an image that is not prepared: the recommended command puts a new top on it" not_prepared
+not_prepared() {
+	need cowchain
+	use abcd
+	over b.qcow2 b-top.qcow2
+	keep compare b.qcow2 b.qcow2.model
+	eq "$(qcow2poke b-top.qcow2 backing)" b.qcow2 "the backing file"
+	eq "$(stat -c %a b-top.qcow2)" 600 "its mode"
+	over a.raw a-top.qcow2
+	cmp a.raw a.raw.model || fail "a.raw reads differently"
+	untouched abcd a.raw b.qcow2
+}
+
+it "attach --overlay: a data file, a block device, a larger disk, listed layers" overlay
+overlay() {
+	local dev
+
+	need cowchain
+	use abcd
+	truncate -s 32M disk.img
+	dev=$(mkloop "$T/disk.img")
+	cowchain attach cct d.qcow2 --overlay "$dev" --data-file "new data" --size 20M
+	# shellcheck disable=SC2034	# for io
+	DEV=/dev/mapper/cct
+	eq "$(blockdev --getsize64 $DEV)" $((20 << 20)) "size"
+	truncate -s 20M model.raw
+	io verify random:20:1 verify
+	cowchain detach cct
+	tool_fails 1 'contains a qcow2 image.*--force' attach cct d.qcow2 --overlay "$dev"
+	cp "$FIXTURES/abcd/model.raw" .
+	cowchain attach cct --layer raw:a.raw --layer qcow2:b.qcow2 --layer qcow2:c.qcow2 --overlay "$dev" --force
+	io verify random:20:1 verify
+	cowchain detach cct
+	cowchain attach cct "$dev" --allow-dir "$T"
+	io verify
+	untouched abcd a.raw b.qcow2 c.qcow2 d.qcow2
+}
+
+it "attach --overlay leaves nothing behind if it fails" overlay_fails
+overlay_fails() {
+	attached
+	# the name, the features, an identity that does not fit, a layer that is written
+	tool_fails 1 'exists' attach cct c.qcow2 --overlay n.qcow2
+	tool_fails 1 'refuses the chain' attach cct2 c.qcow2 --overlay n.qcow2 --data-file n.raw --feature nonsense
+	tool_fails 1 . attach cct2 d.qcow2 --overlay n.qcow2 --data-file n.raw
+	[[ ! -e n.qcow2 && ! -e n.raw ]] || fail "something is left: $(ls)"
+	cowchain detach cct
+	wait_for 30 no_loops
+	cowchain create e.qcow2 --backing d.qcow2 --format qcow2
+	cowchain attach cct e.qcow2
+	cowchain detach cct
+	cowchain attach cct d.qcow2
+	cowchain detach cct
+	tool_fails 1 'was replaced or written to' attach cct e.qcow2 --overlay n.qcow2
+	echo precious >n.raw
+	tool_fails 1 'take another name' attach cct d.qcow2 --overlay n.qcow2 --data-file n.raw
+	eq "$(<n.raw)" precious "what was there"
+	[ ! -e n.qcow2 ] || fail "n.qcow2 is left"
+	[ ! -e /dev/mapper/cct2 ] || fail "a device is left"
+	wait_for 30 no_loops
+}
+
 # A device is always there, so that --force would be a habit: it is needed only where something is.
 it "a block device with contents is not overwritten, an empty one is" contents
 contents() {

@@ -108,6 +108,29 @@ attach_steps() {
 	detached
 }
 
+it "attach with a new top: it stays if the device does" overlay_steps
+overlay_steps() {
+	local signal
+
+	need cowchain
+	use abcd
+	again() {
+		if is_attached; then
+			[[ -e n.qcow2 && -e n.raw ]] || fail "attached, but the new top is not there"
+			cowchain detach cct
+		else
+			[[ ! -e n.qcow2 && ! -e n.raw ]] || fail "not attached, but the new top is there"
+		fi
+		rm -f n.qcow2 n.raw
+	}
+	for signal in TERM TSTP; do
+		each_step $signal attach cct b.qcow2 --overlay n.qcow2 --data-file n.raw
+	done
+	again
+	wait_for 30 no_loops
+	untouched abcd a.raw b.qcow2
+}
+
 it "detach, as it is and by force" detach_steps
 detach_steps() {
 	local signal

@@ -7,16 +7,63 @@
 
 #include "chain.h"
 #include "devno.h"
+#include "format.h"
 #include "util.h"
 
-static void say_no_format(const struct layer *layer)
+/* What the backing file looks like, if it may be followed: see format_find(). */
+static const struct format *look_below(const struct layer *layer, const struct layer_options *opt,
+				       bool *opened)
 {
-	const char *name = layer->image.backing_name;
-	char *command = image_rebase_command(layer->file.path, name, NULL);
+	struct layer_options peek = { .allow = opt->allow, .peek = true, .no_data = true };
+	const struct format *found = NULL;
+	struct layer below;
 
-	cc_error("%s: does not name the format of its backing file %s: give --backing-format raw|qcow2, or write it into the header: %s",
-		 layer->file.path, name, command);
+	cc_mute(true);
+	*opened = !layer_open_below(&below, KIND_RAW, layer, &peek);
+	if (*opened) {
+		found = format_find(below.file.fd, below.file.size);
+		layer_close(&below);
+	}
+	cc_mute(false);
+	return found;
+}
+
+/* A guest can write any header onto its raw disk, so what it looks like is only shown. */
+static void say_no_format(const struct layer *layer, const struct layer_options *opt)
+{
+	const char *path = layer->file.path, *name = layer->image.backing_name;
+	bool opened;
+	const struct format *found = look_below(layer, opt, &opened);
+	bool qcow2 = found && found->way == FORMAT_LAYER;
+	char *command = found && !qcow2 ? format_remedy(found, name) :
+			image_rebase_command(path, name, qcow2 ? "qcow2" : opened ? "raw" : NULL);
+
+	if (qcow2)
+		cc_error("%s: does not name the format of its backing file %s, which begins like a qcow2 image: if it is one, and no guest could write that, give --backing-format qcow2, or write it into the header: %s",
+			 path, name, command);
+	else if (found)
+		cc_error("%s: does not name the format of its backing file %s, which %s like %s: if it is none, but a raw disk, give --backing-format raw, else %s",
+			 path, name, found->at_end ? "ends" : "begins", found->what, command);
+	else
+		cc_error("%s: does not name the format of its backing file %s: give --backing-format %s, or write it into the header: %s",
+			 path, name, opened ? "raw (it begins like no other format)" : "raw|qcow2", command);
 	free(command);
+}
+
+/* The header names a format that cannot be a layer. */
+static void say_bad_format(const struct layer *layer, const char *driver)
+{
+	const struct format *format = format_by_driver(driver);
+	const char *name = layer->image.backing_name;
+	char *dir = path_dir(layer->file.path), *path, *remedy;
+
+	path = name[0] == '/' ? xstrdup(name) : xasprintf("%s/%s", dir, name);
+	remedy = format ? format_remedy(format, path) : xstrdup("convert it to raw or qcow2");
+	cc_error("%s: its backing file %s has the format '%s', which cannot be a layer: name another one by qemu-img rebase -u after this: %s",
+		 layer->file.path, name, driver, remedy);
+	free(remedy);
+	free(path);
+	free(dir);
 }
 
 /* The kind of the layer below, from the header or from the user. */
@@ -27,7 +74,7 @@ static int backing_kind(const struct layer *layer, const struct layer_options *o
 
 	if (!format) {
 		if (!opt->have_backing_format) {
-			say_no_format(layer);
+			say_no_format(layer, opt);
 			return -1;
 		}
 		*kind = opt->backing_format;
@@ -35,8 +82,7 @@ static int backing_kind(const struct layer *layer, const struct layer_options *o
 	}
 	if (!kind_parse(format, kind))
 		return 0;
-	cc_error("%s: its backing file %s has the format '%s', which cannot be a layer: convert it to raw or qcow2",
-		 layer->file.path, layer->image.backing_name, format);
+	say_bad_format(layer, format);
 	return -1;
 }
 
@@ -164,6 +210,20 @@ int chain_add_spec(struct chain *chain, const char *spec, bool is_top,
 	return ret ? ret : check_new(chain);
 }
 
+int chain_push(struct chain *chain, const struct layer *layer)
+{
+	struct layer *room = add_layer(chain);
+
+	if (!room) {
+		struct layer tmp = *layer;
+
+		layer_close(&tmp);
+		return -1;
+	}
+	*room = *layer;
+	return check_new(chain);
+}
+
 static bool is_parent(const struct layer *child, const struct layer *parent)
 {
 	/* A layer without a backing file needs no parent. */
@@ -179,8 +239,8 @@ static int check_identity(const struct chain *chain, const struct layer_options 
 	unsigned int i;
 
 	if (top->image.ident.sealed && !opt->allow_sealed) {
-		cc_error("%s: has become the backing file of another image, which writes would break: put a new top on it with 'cowchain create', or give --allow-sealed if the other image is gone",
-			 top->file.path);
+		cc_error("%s: has become the backing file of another image, which writes would break: give --allow-sealed if the other image is gone, or put a new top on it: %s",
+			 top->file.path, opt->overlay);
 		return -1;
 	}
 	if (top->image.ident.foreign && !opt->ignore_identity) {
@@ -200,6 +260,16 @@ static int check_identity(const struct chain *chain, const struct layer_options 
 	return 0;
 }
 
+/* Can the top be written? */
+static int check_top(const struct chain *chain, const struct layer_options *opt)
+{
+	char *remedy = xasprintf("put a new top on it: %s", opt->overlay ? opt->overlay : "cowchain create");
+	int ret = layer_check_writable(chain_top(chain), remedy);
+
+	free(remedy);
+	return ret ? ret : check_identity(chain, opt);
+}
+
 int chain_check(const struct chain *chain, const struct layer_options *opt)
 {
 	const struct layer *top = chain_top(chain);
@@ -216,9 +286,12 @@ int chain_check(const struct chain *chain, const struct layer_options *opt)
 		cc_error("%s: is empty", top->file.path);
 		return -1;
 	}
-	if (opt->read_only)
-		return 0;
-	return layer_check_writable(top) ? -1 : check_identity(chain, opt);
+	if (!opt->read_only && check_top(chain, opt))
+		return -1;
+	for (i = 0; i < chain->nr; i++)
+		if (layer_check_length(&chain->layers[i], opt))
+			return -1;
+	return 0;
 }
 
 int chain_attach(struct chain *chain, const struct layer_options *opt)

@@ -38,6 +38,9 @@ int chain_split_spec(char *spec, enum layer_kind *kind, char **file, char **data
 int chain_add_spec(struct chain *chain, const char *spec, bool is_top,
 		   const struct layer_options *opt);
 
+/* Add an open layer, which is taken over, as the new top. Returns 0, or -1 after a message. */
+int chain_push(struct chain *chain, const struct layer *layer);
+
 static inline struct layer *chain_top(const struct chain *chain)
 {
 	return &chain->layers[chain->nr - 1];

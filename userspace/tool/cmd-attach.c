@@ -11,15 +11,17 @@
 #include "chain.h"
 #include "dm-change.h"
 #include "dm.h"
+#include "hold.h"
 #include "number.h"
 #include "options.h"
+#include "overlay.h"
 #include "safe-text.h"
 #include "util.h"
 #include "verbs.h"
 
 static const char *const usage[] = {
-	"NAME TOP ...",
-	"NAME --layer KIND:FILE[,data=FILE]... ...",
+	"NAME TOP [--overlay NEW] ...",
+	"NAME --layer KIND:FILE[,data=FILE]... [--overlay NEW] ...",
 	NULL,
 };
 
@@ -40,6 +42,7 @@ enum {
 	OPT_ALLOW_SEALED,
 	OPT_IGNORE_IDENTITY,
 	OPT_PAD,
+	OPT_OVERLAY,
 };
 
 static const struct opt opt_layer = {
@@ -105,14 +108,26 @@ static const struct opt opt_pad = {
 	.help = "grow files to a multiple of 512 bytes",
 };
 
+static const struct opt opt_overlay = {
+	.id = OPT_OVERLAY,
+	.name = "overlay",
+	.letter = 'O',
+	.value = "NEW",
+	.complete = COMPLETE_FILE,
+	.help = "make the prepared image NEW on top of TOP, which may be any image\n"
+		"or raw disk and is not written, and attach that",
+};
+
 static const struct opt *const options[] = {
 	&opt_layer, &opt_allow_dir, &opt_backing_format, &opt_format, &opt_read_only, &opt_feature,
 	&opt_no_discard_passdown, &opt_commit_ms, &opt_no_auto_resume, &opt_allow_sealed,
-	&opt_ignore_identity, &opt_pad, &opt_no_lock, NULL,
+	&opt_ignore_identity, &opt_pad, &opt_no_lock, &opt_overlay, NEW_IMAGE_OPTIONS, &opt_size,
+	&opt_overwrite, NULL,
 };
 
 static const char *const examples[] = {
 	"cowchain attach vm vm.qcow2",
+	"cowchain attach vm debian.qcow2 --overlay vm.qcow2 --size 20G",
 	"cowchain attach vm --layer raw:/dev/vg/base --layer qcow2:vm.qcow2",
 	NULL,
 };
@@ -126,6 +141,10 @@ struct args {
 	struct table table;		/* features, later the layers */
 	const char **specs;		/* of --layer */
 	size_t nr_specs;
+	struct overlay overlay;
+	char *overlay_command;		/* for opt.overlay */
+	char *raw_command;		/* for opt.as_raw */
+	bool kind_given;
 	enum layer_kind kind;		/* of the top */
 	const char *name;
 	const char *top;
@@ -198,6 +217,7 @@ static int take_option(int id, const char *value, void *data)
 		args->opt.have_backing_format = true;
 		return take_kind("attach", "backing-format", value, &args->opt.backing_format);
 	case OPT_FORMAT:
+		args->kind_given = true;
 		return take_kind("attach", "format", value, &args->kind);
 	case OPT_READ_ONLY:
 		args->opt.read_only = true;
@@ -212,10 +232,58 @@ static int take_option(int id, const char *value, void *data)
 	case OPT_NO_LOCK:
 		args->opt.no_lock = true;
 		return 0;
+	case OPT_OVERLAY:
+		args->overlay.image = value;
+		return 0;
+	case OPT_DATA_FILE:
+	case OPT_CLUSTER_SIZE:
+	case OPT_RESERVE:
+	case OPT_SIZE:
+	case OPT_FORCE:
+		return overlay_option(id, value, &args->overlay);
 	default:
 		add_feature(args, feature_word(id));
 		return 0;
 	}
+}
+
+/* The file of the last --layer, for a name beside it; NULL if that is malformed. Caller frees. */
+static char *last_file(const struct args *args)
+{
+	char *spec = xstrdup(args->specs[args->nr_specs - 1]), *file, *data, *copy = NULL;
+	enum layer_kind kind;
+
+	if (!chain_split_spec(spec, &kind, &file, &data))
+		copy = xstrdup(file);
+	free(spec);
+	return copy;
+}
+
+static char *overlay_option_words(const struct args *args)
+{
+	char *file = args->nr_specs ? last_file(args) : xstrdup(args->top);
+	char *words = overlay_words(file ? file : "new");
+
+	free(file);
+	return words;
+}
+
+/* What to type if the top turns out not to be prepared, or to be no qcow2 image. */
+static void make_commands(struct args *args, char **argv, int nr_operands)
+{
+	bool need_overlay = !args->opt.read_only && !args->overlay.image;
+	char *words = need_overlay ? overlay_option_words(args) : xstrdup("");
+	char *raw = xasprintf("--format raw%s%s", need_overlay ? " " : "", words);
+	int nr_options = optind - 1;
+
+	if (need_overlay)
+		args->overlay_command = overlay_command(argv, nr_options, nr_operands, words);
+	if (!args->nr_specs && !args->kind_given)
+		args->raw_command = overlay_command(argv, nr_options, nr_operands, raw);
+	args->opt.overlay = args->overlay_command;
+	args->opt.as_raw = args->raw_command;
+	free(raw);
+	free(words);
 }
 
 static int parse(int argc, char **argv, struct args *args)
@@ -238,7 +306,10 @@ static int parse(int argc, char **argv, struct args *args)
 	if (strlen(args->name) > DM_NAME_MAX)
 		return cc_usage("attach", "'%s' is too long: the name of a device has at most %d bytes",
 				args->name, DM_NAME_MAX);
-	return 0;
+	if (args->overlay.image && args->opt.read_only)
+		return cc_usage("attach", "--overlay makes a top to be written: it does not go together with --read-only");
+	make_commands(args, argv, left);
+	return overlay_check(&args->overlay);
 }
 
 /*
@@ -291,6 +362,9 @@ static int build(struct args *args, struct chain *chain)
 	size_t i;
 	int ret = 0;
 
+	/* Nothing is written but a new top. */
+	if (args->overlay.image)
+		args->opt.read_only = true;
 	if (!args->nr_specs)
 		return chain_follow(chain, args->top, args->kind, &args->opt) ? CC_FAILED : 0;
 	for (i = 0; !ret && i < args->nr_specs; i++)
@@ -320,6 +394,26 @@ static int activate(struct args *args, struct chain *chain)
 	return ret ? CC_FAILED : CC_OK;
 }
 
+/* The new top stays only if the device does. */
+static int make_and_activate(struct args *args, struct chain *chain)
+{
+	struct created made;
+	int ret;
+
+	hold_begin();
+	args->opt.read_only = false;
+	ret = overlay_make(&args->overlay, chain, &args->opt, &made) ? CC_FAILED : CC_OK;
+	if (!ret) {
+		ret = activate(args, chain);
+		if (ret)
+			create_undo(&made);
+		else
+			create_done(&made);
+	}
+	hold_end();
+	return ret;
+}
+
 /* Check this before images are locked and loop devices are made. */
 static int check_name(const char *name)
 {
@@ -343,11 +437,13 @@ static int run(int argc, char **argv)
 	if (!ret)
 		ret = build(&args, &chain);
 	if (!ret)
-		ret = activate(&args, &chain);
+		ret = args.overlay.image ? make_and_activate(&args, &chain) : activate(&args, &chain);
 	/* The target has opened the devices by now; if it has not, the loop devices vanish here. */
 	chain_close(&chain);
 	table_free(&args.table);
 	allow_dirs_free(&args.opt.allow);
+	free(args.overlay_command);
+	free(args.raw_command);
 	free(args.specs);
 	return ret;
 }

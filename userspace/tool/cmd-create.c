@@ -26,7 +26,7 @@ static const struct operand operands[] = {
 	{ 0 },
 };
 
-enum { OPT_BACKING = OPT_OWN, OPT_SIZE };
+enum { OPT_BACKING = OPT_OWN };
 
 static const struct opt opt_backing = {
 	.id = OPT_BACKING,
@@ -47,22 +47,8 @@ static const struct opt opt_format_below = {
 	.help = "format of FILE, never guessed: raw or qcow2",
 };
 
-static const struct opt opt_size = {
-	.id = OPT_SIZE,
-	.name = "size",
-	.letter = 's',
-	.value = "SIZE",
-	.help = "size of the disk; K, M, G, T may follow; default: that of FILE",
-};
-
-static const struct opt opt_force = {
-	.id = OPT_FORCE,
-	.name = "force",
-	.help = "overwrite what exists, also the contents of a block device",
-};
-
 static const struct opt *const options[] = {
-	&opt_backing, &opt_format_below, &opt_size, NEW_IMAGE_OPTIONS, &opt_force, NULL,
+	&opt_backing, &opt_format_below, &opt_size, NEW_IMAGE_OPTIONS, &opt_overwrite, NULL,
 };
 
 static const char *const examples[] = {
@@ -75,7 +61,6 @@ struct args {
 	struct create_request req;
 	const char *backing;
 	const char *format;
-	const char *size;
 };
 
 static int take_option(int id, const char *value, void *data)
@@ -90,8 +75,7 @@ static int take_option(int id, const char *value, void *data)
 		args->format = value;
 		return 0;
 	case OPT_SIZE:
-		args->size = value;
-		return 0;
+		return take_disk_size("create", value, &args->req.size);
 	case OPT_DATA_FILE:
 		args->req.data_file = value;
 		return 0;
@@ -117,11 +101,7 @@ static int parse(int argc, char **argv, struct args *args)
 	if (argc - optind != 1)
 		return cc_usage("create", "the name of one image is needed");
 	args->req.path = argv[optind];
-	if (args->size && (parse_size(args->size, &args->req.size) || !args->req.size ||
-			   args->req.size % SECTOR_SIZE))
-		return cc_usage("create", "--size %s: must be a multiple of %d bytes", args->size,
-				SECTOR_SIZE);
-	if (!args->backing && !args->size)
+	if (!args->backing && !args->req.size)
 		return cc_usage("create", "--size is needed without --backing");
 	if (!args->backing != !args->format)
 		return cc_usage("create", "--backing and --backing-format go together: a format is never guessed");
@@ -137,8 +117,7 @@ static int look_at_backing(struct args *args, char **real)
 	if (layer_open(&layer, args->req.backing_kind, args->backing, false, &opt))
 		return -1;
 	if (!args->req.size)
-		/* A raw file may end within a sector, but a disk has whole ones. */
-		args->req.size = (layer_size(&layer) + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
+		args->req.size = layer_disk_size(&layer);
 	layer_close(&layer);
 	*real = source_lasting_name(args->backing);
 	if (!*real) {

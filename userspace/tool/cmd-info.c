@@ -166,7 +166,7 @@ static struct layer *read_live_layer(const struct table_layer *entry, struct lay
 	node = devno_parse(entry->dev, &dev) ? NULL : devno_node(dev);
 	if (!node)
 		return NULL;
-	ret = source_open(&layer->file, node, NULL, SOURCE_PEEK);
+	ret = source_open(&layer->file, node, NULL, false);
 	free(node);
 	if (!ret && layer->kind == KIND_QCOW2)
 		ret = image_read(layer->file.fd, layer->file.path, layer->file.size, &layer->image);

@@ -9,7 +9,7 @@
 
 #include "contents.h"
 #include "file.h"
-#include "image.h"
+#include "format.h"
 #include "util.h"
 
 /* Without a known signature, this much at the start tells whether anything has been written. */
@@ -76,10 +76,12 @@ static bool is_blank(int fd)
 
 char *contents_find(int fd)
 {
+	const struct format *format;
 	char *found;
 
-	if (image_is_qcow2(fd))
-		return xstrdup("a qcow2 image");
+	format = format_find(fd, 0);
+	if (format)
+		return xstrdup(format->what);
 	found = known(fd);
 	if (found || is_blank(fd))
 		return found;

@@ -332,6 +332,37 @@ int create_image(const struct create_request *req, struct created *files)
 	return ret;
 }
 
+static int check_same(const struct new_file *made, const struct source *opened)
+{
+	struct stat made_st, opened_st;
+
+	if (!fstat(made->fd, &made_st) && !fstat(opened->fd, &opened_st) && made_st.st_ino == opened_st.st_ino &&
+	    made_st.st_dev == opened_st.st_dev && made_st.st_rdev == opened_st.st_rdev)
+		return 0;
+	cc_error("%s: was replaced after it was made", made->path);
+	return -1;
+}
+
+int create_check_opened(const struct created *files, const struct layer *layer)
+{
+	if (files->image.path && check_same(&files->image, &layer->file))
+		return -1;
+	return files->data.path ? check_same(&files->data, &layer->data) : 0;
+}
+
+int create_sync(const struct created *files)
+{
+	return new_file_sync(&files->image) || new_file_sync(&files->data) ? -1 : 0;
+}
+
+void create_let_go(struct created *files)
+{
+	if (!files->image.made)
+		new_file_close(&files->image);
+	if (!files->data.made)
+		new_file_close(&files->data);
+}
+
 void create_undo(struct created *files)
 {
 	new_file_remove(&files->image);

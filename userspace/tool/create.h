@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "layer.h"
 #include "new-file.h"
 #include "target.h"
 
@@ -41,6 +42,15 @@ struct created {
  * remain open until create_done().
  */
 int create_image(const struct create_request *req, struct created *files);
+/* Whoever owns the directory may have exchanged it. Returns 0, or -1 after a message if layer is another one. */
+int create_check_opened(const struct created *files, const struct layer *layer);
+/* See new_file_sync(). */
+int create_sync(const struct created *files);
+/*
+ * Close what existed, which is not removed anyway: the kernel is to claim a block device, of which this program
+ * is the only user so far.
+ */
+void create_let_go(struct created *files);
 /* Remove what was made, because a later step failed. */
 void create_undo(struct created *files);
 /* Keep it. */

@@ -8,14 +8,12 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "format.h"
 #include "image.h"
 #include "util.h"
 
 /* Large enough for every logical block size. */
 #define READ_ALIGN 4096U
-
-#define HOW_TO_PREPARE \
-	"create a prepared image with 'cowchain create', or qemu-img create -f qcow2 -o extended_l2=on,cluster_size=128k,preallocation=metadata"
 
 /* Names in headers are not terminated and must not contain a NUL. */
 static char *take_name(const uint8_t *name, size_t len, const char *what, const char *path)
@@ -89,6 +87,14 @@ static int take_names(const uint8_t *buf, const char *path, struct image *image)
 	return 0;
 }
 
+static void say_bad_header(const char *path, const struct q2_info *info, const struct q2_error *err)
+{
+	char *remedy = info->crypt_method ? format_remedy_encrypted(path) : NULL;
+
+	cc_error("%s: %s%s%s", path, err->text, remedy ? ": " : "", remedy ? remedy : "");
+	free(remedy);
+}
+
 int image_parse(const uint8_t *buf, size_t len, const char *path, uint64_t file_size,
 		struct image *image)
 {
@@ -100,7 +106,7 @@ int image_parse(const uint8_t *buf, size_t len, const char *path, uint64_t file_
 		return -1;
 	}
 	if (q2_parse_header(buf, (uint32_t)len, file_size, &image->info, &err)) {
-		cc_error("%s: %s", path, err.text);
+		say_bad_header(path, &image->info, &err);
 		return -1;
 	}
 	q2_ident_parse(&image->info, buf, &image->ident);
@@ -209,15 +215,6 @@ int image_rename_data(int fd, const char *path, const char *from, const char *to
 	return ret;
 }
 
-bool image_is_qcow2(int fd)
-{
-	_Alignas(READ_ALIGN) uint8_t buf[READ_ALIGN];
-	const struct qcow2_header *header = (const void *)buf;
-	ssize_t n = pread_full(fd, buf, sizeof(buf), 0);
-
-	return n >= (ssize_t)sizeof(*header) && be32toh(header->magic) == QCOW2_MAGIC;
-}
-
 static int check_l1(int fd, const char *path, uint64_t file_size, const struct q2_info *info,
 		    struct q2_error *err)
 {
@@ -241,7 +238,19 @@ static int check_l1(int fd, const char *path, uint64_t file_size, const struct q
 	return ret;
 }
 
-int image_check_writable(int fd, const char *path, uint64_t file_size, const struct image *image)
+/* The text is that of the parser, which is also the kernel's. */
+static void say_not_writable(const char *path, const char *text, const char *remedy)
+{
+	if (strstr(text, "not prepared"))
+		cc_error("%s: an ordinary qcow2 image, which is never written (%s): %s", path, text, remedy);
+	else if (strstr(text, "qemu-img"))
+		cc_error("%s: %s, or %s", path, text, remedy);
+	else
+		cc_error("%s: %s; %s", path, text, remedy);
+}
+
+int image_check_writable(int fd, const char *path, uint64_t file_size, const struct image *image,
+			 const char *remedy)
 {
 	struct q2_error err;
 	int ret = q2_check_writable(&image->info, &err);
@@ -250,9 +259,8 @@ int image_check_writable(int fd, const char *path, uint64_t file_size, const str
 		ret = check_l1(fd, path, file_size, &image->info, &err);
 	if (!ret)
 		return 0;
-	/* -EIO: a message was printed already. If the text names a remedy, do not add another. */
+	/* -EIO: a message was printed already. */
 	if (ret != -EIO)
-		cc_error("%s: %s%s%s", path, err.text, strstr(err.text, "qemu-img") ? "" : "; ",
-			 strstr(err.text, "qemu-img") ? "" : HOW_TO_PREPARE);
+		say_not_writable(path, err.text, remedy);
 	return -1;
 }

@@ -31,9 +31,6 @@ int image_parse(const uint8_t *buf, size_t len, const char *path, uint64_t file_
 		struct image *image);
 void image_free(struct image *image);
 
-/* Does the file, whatever it is used as, begin like a qcow2 image? fd as above. */
-bool image_is_qcow2(int fd);
-
 /*
  * Replace the name of the data file in the header, if it is from, by another one of the same length.
  * Returns 0, or -1 after a message.
@@ -47,9 +44,10 @@ int image_rename_data(int fd, const char *path, const char *from, const char *to
 char *image_rebase_command(const char *path, const char *backing, const char *format);
 
 /*
- * Can it be a writable top? Checks the header and the L1 table; the message for an unprepared image
- * tells how to make a prepared one. Returns 0, or -1 after a message.
+ * Can it be a writable top? Checks the header and the L1 table. The message ends with the remedy for an image
+ * that is not prepared. Returns 0, or -1 after a message.
  */
-int image_check_writable(int fd, const char *path, uint64_t file_size, const struct image *image);
+int image_check_writable(int fd, const char *path, uint64_t file_size, const struct image *image,
+			 const char *remedy);
 
 #endif

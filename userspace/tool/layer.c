@@ -8,26 +8,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "format.h"
 #include "layer.h"
 #include "util.h"
 
-static unsigned int open_flags(bool writable, const struct layer_options *opt)
+static bool open_writable(bool writable, const struct layer_options *opt)
 {
-	unsigned int flags = 0;
-
-	if (opt->peek)
-		return SOURCE_PEEK;
-	if (writable && !opt->read_only)
-		flags |= SOURCE_WRITABLE;
-	if (opt->pad)
-		flags |= SOURCE_PAD;
-	if (opt->can_pad)
-		flags |= SOURCE_CAN_PAD;
-	return flags;
+	return writable && !opt->read_only && !opt->peek;
 }
 
 /* Open what the user has named. */
-static int open_named(struct source *src, const char *path, unsigned int flags)
+static int open_named(struct source *src, const char *path, bool writable)
 {
 	char *real = realpath(path, NULL);
 	int ret;
@@ -36,7 +27,7 @@ static int open_named(struct source *src, const char *path, unsigned int flags)
 		cc_error("%s: %s", path, strerror(errno));
 		return -1;
 	}
-	ret = source_open(src, path, real, flags);
+	ret = source_open(src, path, real, writable);
 	free(real);
 	return ret;
 }
@@ -45,11 +36,36 @@ static int open_named(struct source *src, const char *path, unsigned int flags)
  * The format that was given holds, since a guest can write such a header onto its disk. But it may
  * be a mistake.
  */
-static void note_qcow2(const struct source *raw)
+static void note_format(const struct source *raw)
 {
-	if (image_is_qcow2(raw->fd))
-		cc_note("%s: begins like a qcow2 image but is used as a raw disk, header and all: if that is wrong, give its format as qcow2",
-			raw->path);
+	const struct format *found = format_find(raw->fd, raw->size);
+	char *remedy = found ? format_remedy(found, raw->path) : NULL;
+
+	if (found)
+		cc_note("%s: %s like %s but is used as a raw disk, header and all: if that is wrong, %s",
+			raw->path, found->at_end ? "ends" : "begins", found->what, remedy);
+	free(remedy);
+}
+
+/* as_raw: see struct layer_options. */
+static int check_is_qcow2(const struct source *file, const char *as_raw)
+{
+	const struct format *found = format_find(file->fd, file->size);
+	char *remedy;
+
+	if (found && found->way == FORMAT_LAYER)
+		return 0;
+	if (found) {
+		remedy = format_remedy(found, file->path);
+		cc_error("%s: is %s, which cannot be a layer: %s", file->path, found->what, remedy);
+		free(remedy);
+	} else if (as_raw) {
+		cc_error("%s: not a qcow2 image. If it is a raw disk%s: %s", file->path,
+			 file->writable ? ", which is never written, put a new top on it" : "", as_raw);
+	} else {
+		cc_error("%s: not a qcow2 image: if it is a raw disk, give its format as raw", file->path);
+	}
+	return -1;
 }
 
 static int check_data_size(const struct layer *layer)
@@ -97,7 +113,6 @@ static int check_data_owner(const struct layer *layer, const struct allow_dirs *
 /* Open the external data file that the header names. */
 static int open_data(struct layer *layer, bool writable, const struct layer_options *opt)
 {
-	unsigned int flags = open_flags(writable, opt);
 	char *path, *real;
 	int ret;
 
@@ -111,7 +126,7 @@ static int open_data(struct layer *layer, bool writable, const struct layer_opti
 	path = layer_follow(layer, layer->image.data_name, PATH_DATA, &opt->allow, &real);
 	if (!path)
 		return -1;
-	ret = source_open(&layer->data, path, real, flags);
+	ret = source_open(&layer->data, path, real, open_writable(writable, opt));
 	if (!ret)
 		ret = check_data_owner(layer, &opt->allow);
 	free(real);
@@ -123,21 +138,23 @@ static int open_data(struct layer *layer, bool writable, const struct layer_opti
 static int open_file(struct layer *layer, enum layer_kind kind, const char *path, const char *real,
 		     bool writable, const struct layer_options *opt)
 {
-	unsigned int flags = open_flags(writable, opt);
+	bool write = open_writable(writable, opt);
 	char *abs = path_absolute(path);
 	int ret;
 
 	memset(layer, 0, sizeof(*layer));
 	layer->kind = kind;
-	ret = real ? source_open(&layer->file, abs, real, flags) :
-		     open_named(&layer->file, abs, flags);
+	ret = real ? source_open(&layer->file, abs, real, write) :
+		     open_named(&layer->file, abs, write);
 	free(abs);
 	if (ret)
 		return ret;
 	if (kind == KIND_RAW) {
-		note_qcow2(&layer->file);
+		note_format(&layer->file);
 		return 0;
 	}
+	if (check_is_qcow2(&layer->file, writable ? opt->as_raw : NULL))
+		return -1;
 	return image_read(layer->file.fd, layer->file.path, layer->file.size, &layer->image);
 }
 
@@ -175,7 +192,7 @@ int layer_open_below(struct layer *layer, enum layer_kind kind, const struct lay
 static int open_given_data(struct layer *layer, const char *data, bool writable,
 			   const struct layer_options *opt)
 {
-	if (open_named(&layer->data, data, open_flags(writable, opt)))
+	if (open_named(&layer->data, data, open_writable(writable, opt)))
 		return -1;
 	if (layer->image.info.data_file)
 		return check_data_size(layer);
@@ -202,20 +219,34 @@ void layer_close(struct layer *layer)
 	image_free(&layer->image);
 }
 
-int layer_check_writable(const struct layer *layer)
+int layer_check_writable(const struct layer *layer, const char *remedy)
 {
-	if (layer->kind == KIND_RAW) {
-		cc_error("%s: a raw image cannot be the writable top: put a qcow2 layer over it with 'cowchain create', or attach it with --read-only",
-			 layer->file.path);
-		return -1;
-	}
-	return image_check_writable(layer->file.fd, layer->file.path, layer->file.size,
-				    &layer->image);
+	if (layer->kind == KIND_QCOW2)
+		return image_check_writable(layer->file.fd, layer->file.path, layer->file.size,
+					    &layer->image, remedy) ||
+		       source_check_writable(&layer->file, remedy) ||
+		       (layer->data.path && source_check_writable(&layer->data, remedy)) ? -1 : 0;
+	cc_error("%s: a raw image cannot be the writable top, so it is never written: %s", layer->file.path,
+		 remedy);
+	return -1;
+}
+
+int layer_check_length(struct layer *layer, const struct layer_options *opt)
+{
+	unsigned int flags = (opt->pad ? SOURCE_PAD : 0) | (opt->can_pad ? SOURCE_CAN_PAD : 0);
+
+	return source_check_length(&layer->file, flags) ||
+	       (layer->data.path && source_check_length(&layer->data, flags)) ? -1 : 0;
 }
 
 uint64_t layer_size(const struct layer *layer)
 {
 	return layer->kind == KIND_RAW ? layer->file.size : layer->image.info.size;
+}
+
+uint64_t layer_disk_size(const struct layer *layer)
+{
+	return (layer_size(layer) + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
 }
 
 static int attach_and_lock(struct source *src, bool no_lock)

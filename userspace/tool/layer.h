@@ -27,11 +27,14 @@ struct layer_options {
 	bool read_only;			/* open even the top read-only */
 	bool pad;			/* see SOURCE_PAD */
 	bool can_pad;			/* the verb has an option for it */
-	bool peek;			/* only read headers: never write, accept any length */
+	bool peek;			/* only read headers: never write */
 	bool no_data;			/* leave external data files alone */
 	bool no_lock;
 	bool allow_sealed;		/* the features of the target with these names */
 	bool ignore_identity;
+	/* Commands for messages, if the verb knows them: */
+	const char *overlay;		/* puts a new top on the one that cannot be written */
+	const char *as_raw;		/* the same, or what was called for, if the top is a raw disk */
 };
 
 /*
@@ -50,10 +53,17 @@ int layer_open_below(struct layer *layer, enum layer_kind kind, const struct lay
 int layer_open_with_data(struct layer *layer, enum layer_kind kind, const char *path,
 			 const char *data, bool writable, const struct layer_options *opt);
 void layer_close(struct layer *layer);
-/* Can it be a writable top, by its header? See image_check_writable(). */
-int layer_check_writable(const struct layer *layer);
+/*
+ * Can it be a writable top, by its header? If not, the message ends with the remedy: see
+ * image_check_writable().
+ */
+int layer_check_writable(const struct layer *layer, const char *remedy);
+/* See source_check_length(). */
+int layer_check_length(struct layer *layer, const struct layer_options *opt);
 /* The size of the disk in bytes, as this layer has it. */
 uint64_t layer_size(const struct layer *layer);
+/* The same in whole sectors: a raw file may end within one, which reads as zeros behind that. */
+uint64_t layer_disk_size(const struct layer *layer);
 /* Take the image locks and get block devices. Returns 0, or -1 after a message. */
 int layer_attach(struct layer *layer, bool no_lock);
 /* See source_say_users(). */

@@ -66,6 +66,21 @@ const struct opt opt_reserve = {
 	.help = "allocate all of its space on the file system now",
 };
 
+const struct opt opt_size = {
+	.id = OPT_SIZE,
+	.name = "size",
+	.letter = 's',
+	.value = "SIZE",
+	.help = "size of the new disk; K, M, G, T may follow; default: that of the\n"
+		"layer below",
+};
+
+const struct opt opt_overwrite = {
+	.id = OPT_FORCE,
+	.name = "force",
+	.help = "overwrite what exists, also the contents of a block device",
+};
+
 const struct opt opt_speed = {
 	.id = OPT_SPEED,
 	.name = "speed",
@@ -149,6 +164,17 @@ int take_kind(const char *verb, const char *option, const char *value, enum laye
 	if (!kind_parse(value, kind))
 		return 0;
 	return cc_usage(verb, "--%s %s: must be raw or qcow2", option, value);
+}
+
+int take_disk_size(const char *verb, const char *value, uint64_t *bytes)
+{
+	uint64_t size;
+
+	if (parse_size(value, &size) || !size || size % SECTOR_SIZE)
+		return cc_usage(verb, "--size %s: must be a multiple of %d bytes", value, SECTOR_SIZE);
+	if (bytes)
+		*bytes = size;
+	return 0;
 }
 
 int take_cluster_size(const char *verb, const char *value, uint64_t *bytes)

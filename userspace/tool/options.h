@@ -23,6 +23,7 @@ enum opt_id {
 	OPT_DATA_FILE,
 	OPT_CLUSTER_SIZE,
 	OPT_RESERVE,
+	OPT_SIZE,
 	OPT_SPEED,		/* to OPT_FORCE: of a job */
 	OPT_BANDWIDTH,
 	OPT_BANDWIDTH_BYTES,
@@ -43,8 +44,8 @@ enum opt_id {
 /* How an image is read: attach, info. */
 extern const struct opt opt_format, opt_backing_format, opt_allow_dir, opt_no_lock;
 
-/* How a new image is made: create, snapshot, copy. */
-extern const struct opt opt_data_file, opt_cluster_size, opt_reserve;
+/* How a new image is made: create, attach; all but the last two: snapshot, copy. */
+extern const struct opt opt_data_file, opt_cluster_size, opt_reserve, opt_size, opt_overwrite;
 
 #define NEW_IMAGE_OPTIONS &opt_data_file, &opt_cluster_size, &opt_reserve
 
@@ -63,6 +64,8 @@ extern const struct opt opt_json, opt_noheadings, opt_bytes;
 
 /* Parse a value for the verb. Return 0, or CC_USAGE after a message. */
 int take_kind(const char *verb, const char *option, const char *value, enum layer_kind *kind);
+/* bytes may be NULL. */
+int take_disk_size(const char *verb, const char *value, uint64_t *bytes);
 int take_cluster_size(const char *verb, const char *value, uint64_t *bytes);
 int take_timeout(const char *verb, const char *value, unsigned int *seconds);
 

@@ -165,7 +165,7 @@ static int check_data(const struct layer *layer, const char *data_file)
 }
 
 static int check_new(const struct snapshot *snap, const struct live *live, const char *top,
-		     bool existed, const struct layer *layer)
+		     bool existed, struct layer *layer)
 {
 	if (layer_size(layer) != live->dev.sectors * SECTOR_SIZE) {
 		cc_error("%s: its size of %" PRIu64 " bytes differs from that of %s, %" PRIu64,
@@ -182,25 +182,8 @@ static int check_new(const struct snapshot *snap, const struct live *live, const
 			 layer->file.path);
 		return -1;
 	}
-	return layer_check_writable(layer);
-}
-
-/* Whoever owns the directory may have exchanged it since. */
-static int check_same(const struct new_file *made, const struct source *opened)
-{
-	struct stat st;
-
-	if (!fstat(made->fd, &st) && st.st_dev == opened->file_dev && st.st_ino == opened->file_ino)
-		return 0;
-	cc_error("%s: was replaced after it was made", made->path);
-	return -1;
-}
-
-static int check_made(const struct created *made, const struct layer *layer)
-{
-	if (made->image.path && check_same(&made->image, &layer->file))
-		return -1;
-	return made->data.path ? check_same(&made->data, &layer->data) : 0;
+	return layer_check_writable(layer, "name a file that does not exist, which will be made prepared") ||
+	       layer_check_length(layer, &snap->opt) ? -1 : 0;
 }
 
 /*
@@ -237,7 +220,7 @@ static int open_new(const struct snapshot *snap, const struct live *live, const 
 
 	if (ret)
 		return -1;
-	if (!check_made(made, layer) && !check_new(snap, live, top, !made->image.path, layer)) {
+	if (!create_check_opened(made, layer) && !check_new(snap, live, top, !made->image.path, layer)) {
 		give_away(made, live);
 		return 0;
 	}
@@ -293,7 +276,7 @@ int snapshot_take(const struct snapshot *snap, const struct live *live)
 		ret = snap->check_space ? space_check_copy(live, &layer) : 0;
 		/* From then on, flushes of the guest are promises about these files. */
 		if (!ret)
-			ret = new_file_sync(&made.image) || new_file_sync(&made.data) ? -1 : 0;
+			ret = create_sync(&made);
 		if (!ret)
 			ret = send_snapshot(snap, live, &layer);
 		layer_close(&layer);

@@ -48,14 +48,29 @@ static bool is_at(int fd, const char *path)
 	return is;
 }
 
+/* The kernel writes to the device without its page cache, so do not read from that. */
+static int reopen(struct source *src, int found, bool block)
+{
+	int flags = O_NONBLOCK | (block ? O_DIRECT : 0);
+	int fd = -1;
+
+	if (src->writable && !block) {
+		fd = file_reopen(found, O_RDWR | flags);
+		if (fd >= 0 || (errno != EROFS && errno != EACCES && errno != EPERM))
+			return fd;
+		src->write_error = errno;
+	}
+	return file_reopen(found, O_RDONLY | flags);
+}
+
 /*
  * Check before opening: a name from a header may lead to a FIFO, which blocks, or to a character
  * device, which may act when opened. What is elsewhere is not even opened.
  */
-static int open_checked(const char *path, const char *must_be, unsigned int flags)
+static int open_checked(struct source *src, const char *path, const char *must_be)
 {
 	struct stat st;
-	int found = file_find(AT_FDCWD, path, &st), fd = -1, mode;
+	int found = file_find(AT_FDCWD, path, &st), fd = -1;
 
 	if (found < 0)
 		return fail_errno(path);
@@ -64,9 +79,7 @@ static int open_checked(const char *path, const char *must_be, unsigned int flag
 	} else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
 		cc_error("%s: neither a regular file nor a block device", path);
 	} else {
-		mode = (flags & SOURCE_WRITABLE) && S_ISREG(st.st_mode) ? O_RDWR : O_RDONLY;
-		/* The kernel writes to the device without its page cache, so do not read from that. */
-		fd = file_reopen(found, mode | O_NONBLOCK | (S_ISBLK(st.st_mode) ? O_DIRECT : 0));
+		fd = reopen(src, found, S_ISBLK(st.st_mode));
 		if (fd < 0)
 			fail_errno(path);
 	}
@@ -78,11 +91,11 @@ static int open_checked(const char *path, const char *must_be, unsigned int flag
  * A loop device has whole sectors only: it would cut off the last bytes of the file, which in an
  * ordinary qcow2 image can be part of a table.
  */
-static int check_length(struct source *src, unsigned int flags)
+int source_check_length(struct source *src, unsigned int flags)
 {
 	uint64_t rest = src->size % SECTOR_SIZE;
 
-	if (!rest || src->block || (flags & SOURCE_PEEK))
+	if (!rest || src->block)
 		return 0;
 	if (!(flags & SOURCE_PAD)) {
 		cc_error("%s: its length of %" PRIu64 " bytes is not a multiple of %d, so its end would be cut off: pad it with zeros by %s'truncate -s %%%d'",
@@ -149,18 +162,26 @@ static int look_at(struct source *src)
 	return 0;
 }
 
-int source_open(struct source *src, const char *path, const char *must_be, unsigned int flags)
+int source_open(struct source *src, const char *path, const char *must_be, bool writable)
 {
 	memset(src, 0, sizeof(*src));
 	src->path = xstrdup(path);
 	src->dev_fd = -1;
-	src->writable = flags & SOURCE_WRITABLE;
-	src->fd = open_checked(path, must_be, flags);
-	if (src->fd < 0 || look_at(src) || check_length(src, flags)) {
+	src->writable = writable;
+	src->fd = open_checked(src, path, must_be);
+	if (src->fd < 0 || look_at(src)) {
 		source_close(src);
 		return -1;
 	}
 	return 0;
+}
+
+int source_check_writable(const struct source *src, const char *remedy)
+{
+	if (!src->write_error)
+		return 0;
+	cc_error("%s: cannot be written: %s: %s", src->path, strerror(src->write_error), remedy);
+	return -1;
 }
 
 int source_lock(struct source *src)
@@ -179,6 +200,8 @@ int source_lock(struct source *src)
 
 int source_attach(struct source *src)
 {
+	if (source_check_writable(src, "take another one"))
+		return -1;
 	if (src->block)
 		return 0;
 	if (src->pad && pad_file(src))

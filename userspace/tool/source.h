@@ -15,9 +15,10 @@ struct source {
 	int fd;			/* the file or device itself; -1 once it is not needed any more */
 	int dev_fd;		/* keeps an autoclear loop device alive; -1: none */
 	bool writable;
-	bool pad;		/* source_attach() grows the file to size */
+	int write_error;	/* errno: it should be writable, but could be opened for reading only */
+	bool pad;		/* by source_check_length(): source_attach() grows the file to size */
 	bool block;
-	uint64_t size;		/* bytes, after padding */
+	uint64_t size;		/* bytes; after padding, if pad is set */
 	uint64_t length;	/* bytes of the file when it was opened */
 	dev_t dev;		/* block device for the kernel; set by source_attach() */
 	dev_t file_dev;		/* identity of the file */
@@ -25,17 +26,20 @@ struct source {
 };
 
 enum source_flags {
-	SOURCE_WRITABLE = 1 << 0,
-	SOURCE_PAD = 1 << 1,		/* grow a file to a whole number of sectors */
-	SOURCE_CAN_PAD = 1 << 2,	/* the verb has an option for that */
-	SOURCE_PEEK = 1 << 3,		/* only read headers: any length is accepted */
+	SOURCE_PAD = 1 << 0,		/* grow a file to a whole number of sectors */
+	SOURCE_CAN_PAD = 1 << 1,	/* the verb has an option for that */
 };
 
 /*
  * Open a regular file or block device, never anything else. If must_be is not NULL, the opened file
- * must have that canonical path. Returns 0, or -1 after a message.
+ * must have that canonical path. What cannot be opened for writing is opened for reading, so that whatever else
+ * is wrong can be said first. Returns 0, or -1 after a message.
  */
-int source_open(struct source *src, const char *path, const char *must_be, unsigned int flags);
+int source_open(struct source *src, const char *path, const char *must_be, bool writable);
+/* Has it whole sectors, or will it be padded? Returns 0, or -1 after a message. */
+int source_check_length(struct source *src, unsigned int flags);
+/* Returns 0, or -1 after a message, with the remedy, if it is not writable although it should be. */
+int source_check_writable(const struct source *src, const char *remedy);
 /* Take the image locks. Returns 0, or -1 after a message. */
 int source_lock(struct source *src);
 /*

@@ -63,6 +63,8 @@ void cc_note(const char *fmt, ...)
 {
 	va_list ap;
 
+	if (muted && !cc_debug_on)
+		return;
 	va_start(ap, fmt);
 	say("note: ", fmt, ap);
 	va_end(ap);

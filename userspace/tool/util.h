@@ -32,7 +32,7 @@ extern bool cc_debug_on;
  * remedy. It is made safe here, see safe-text.h. Names in commands to paste need shell_word().
  */
 void cc_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Errors of an attempt that may fail: they are not printed until it is over. */
+/* Errors and notes of an attempt that may fail: they are not printed until it is over. */
 void cc_mute(bool mute);
 void cc_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void cc_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

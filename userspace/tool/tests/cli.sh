@@ -326,6 +326,7 @@ qemu-img create -q -f qcow2 -u -b /dev/zero -F raw zero.qcow2 1M
 mkfifo fifo
 truncate -s %512 ./*.qcow2
 expect 1 'not prepared for writing' attach x plain.qcow2
+expect 1 'an ordinary qcow2 image, which is never written' attach x plain.qcow2
 expect 1 'never followed' attach x json.qcow2
 expect 1 'twice' attach x loop1.qcow2
 expect 1 "format 'vmdk'" attach x vmdk.qcow2
@@ -347,6 +348,101 @@ expect 1 '--pad' attach x b.qcow2
 shell 'a refused image is not padded' \
 	"printf x >>plain.qcow2; size=\$(stat -c %s plain.qcow2)
 	! '$cowchain' attach x plain.qcow2 --pad && [ \$(stat -c %s plain.qcow2) = \$size ]"
+
+# An image that cannot be the top: one message ends with the one command that goes on, whatever the names are.
+# remedy COMMAND ARG...: attach fails with one line that ends with that command.
+remedy() {
+	local command=$1
+
+	shift
+	# shellcheck disable=SC2016	# for bash -c
+	shell "cowchain attach $* -> $command" '
+		cowchain=$1 command=$2
+		shift 2
+		! "$cowchain" attach "$@" >said 2>&1
+		cat said
+		[ "$(wc -l <said)" = 1 ] && [[ $(<said) == *": $command" ]]' "$cowchain" "$command" "$@"
+}
+mkdir 'a b'
+cp plain.qcow2 "a b/it's.qcow2"
+cp plain.qcow2 ./-dash.qcow2
+truncate -s 1M 'a b/disk.raw'
+remedy "cowchain attach x 'a b/it'\\''s.qcow2' --overlay 'a b/it'\\''s-top.qcow2'" x "a b/it's.qcow2"
+remedy "cowchain attach x plain.qcow2 --allow-dir 'a b' --overlay plain-top.qcow2" x --allow-dir 'a b' plain.qcow2
+remedy 'cowchain attach --overlay -dash-top.qcow2 -- x -dash.qcow2' x -- -dash.qcow2
+remedy 'cowchain attach x plain.qcow2 --overlay plain-top.qcow2' -- x plain.qcow2
+touch plain-top.qcow2
+remedy 'cowchain attach x plain.qcow2 --overlay plain-2-top.qcow2' x plain.qcow2
+rm plain-top.qcow2 ./-dash.qcow2
+remedy "cowchain attach x 'a b/disk.raw' --format raw --overlay 'a b/disk-top.qcow2'" x 'a b/disk.raw'
+remedy "cowchain attach x 'a b/disk.raw' -f raw --overlay 'a b/disk-top.qcow2'" x 'a b/disk.raw' -f raw
+remedy "cowchain attach x 'a b/disk.raw' -r --format raw" x 'a b/disk.raw' -r
+remedy "cowchain attach x 'a b/disk.raw' --overlay n.qcow2 --format raw" x 'a b/disk.raw' --overlay n.qcow2
+remedy 'cowchain attach x --layer raw:base.raw --layer qcow2:plain.qcow2 --overlay plain-top.qcow2' \
+	x --layer raw:base.raw --layer qcow2:plain.qcow2
+expect 1 'give its format as raw' attach x 'a b/disk.raw' -f qcow2
+cp plain.qcow2 dirty.qcow2
+printf '\1' | dd of=dirty.qcow2 bs=1 seek=79 conv=notrunc status=none
+remedy 'cowchain attach x dirty.qcow2 --overlay dirty-top.qcow2' x dirty.qcow2
+expect 1 'run qemu-img check -r all, or put a new top on it' attach x dirty.qcow2
+# What cannot be written: what it is comes first.
+if [ "$(id -u)" = 0 ] && chattr +i plain.qcow2 2>/dev/null; then
+	remedy 'cowchain attach x plain.qcow2 --overlay plain-top.qcow2' x plain.qcow2
+	chattr -i plain.qcow2
+	cp e.qcow2 fixed.qcow2
+	chattr +i fixed.qcow2
+	remedy 'cowchain attach x fixed.qcow2 --overlay fixed-top.qcow2' x fixed.qcow2
+	expect 1 'cannot be written: ' attach x fixed.qcow2
+	chattr -i fixed.qcow2
+fi
+expect 2 '--read-only' attach x plain.qcow2 --overlay n.qcow2 --read-only
+expect 2 'give --overlay NEW, too' attach x plain.qcow2 --data-file n.raw
+expect 2 'give --overlay NEW, too' attach x plain.qcow2 --force
+expect 2 'multiple of 512' attach x plain.qcow2 --overlay n.qcow2 --size 100
+expect 2 'must be 128K' attach x plain.qcow2 --overlay n.qcow2 --cluster-size 4K
+# As with create, nothing that exists is overwritten, and nothing is left behind: there is no device-mapper, or no
+# chain of these.
+cp plain.qcow2 plain.was
+cp base.raw base.was
+expect 1 'take another name, or --force' attach x plain.qcow2 --overlay b.qcow2
+expect 1 'are the same' attach x plain.qcow2 --overlay plain.qcow2 --force
+expect 1 'are the same' attach x plain.qcow2 --overlay n.qcow2 --data-file plain.qcow2 --force
+expect 1 'are the same' attach x b.qcow2 --overlay base.raw --force
+expect 1 'only be the base' attach x --layer qcow2:plain.qcow2 --layer raw:base.raw --overlay n.qcow2
+expect 1 'No such file' attach x missing.qcow2 --overlay n.qcow2
+expect 1 'No such file' attach x plain.qcow2 --overlay missing/n.qcow2
+check 'nothing is left of that' test ! -e n.qcow2
+check 'and nothing was written' cmp plain.qcow2 plain.was
+check 'nor in the base' cmp base.raw base.was
+rm base.was
+shell 'a signal leaves nothing, either' \
+	"mkdir -p bin; printf '#!/bin/sh\nkill -TERM \$PPID; exec sleep 100\n' >bin/qemu-img; chmod +x bin/qemu-img
+	COWCHAIN_QEMU_IMG=\$PWD/bin/qemu-img env --default-signal '$cowchain' attach x plain.qcow2 --overlay n.qcow2 --data-file n.raw
+	status=\$?; rm bin/qemu-img; echo exit status \$status
+	[ \$status = 143 ] && [ ! -e n.qcow2 ] && [ ! -e n.raw ]"
+
+# Formats that cannot be layers are named, with the way round; as raw they are used as such, but not silently.
+for format in vmdk vdi vpc vhdx qed qcow parallels; do
+	qemu-img create -q -f $format "d.$format" 8M
+	truncate -s %512 "d.$format"
+	qemu-img create -q -f qcow2 -u -b "d.$format" -F raw over.qcow2 8M
+	expect 1 "qemu-img convert -f $format -O qcow2 $dir/d.$format $dir/d" attach x "d.$format"
+	expect 1 "qemu-nbd --read-only -f $format" attach x "d.$format" -r
+	expect 1 'cannot be a layer: ' attach x --layer "qcow2:d.$format" --layer qcow2:plain.qcow2
+	expect 0 'but is used as a raw disk, header and all' info over.qcow2
+	expect 1 'an ordinary qcow2 image' attach x over.qcow2
+	qemu-img rebase -u -f qcow2 -b "d.$format" -F "$format" over.qcow2
+	expect 1 "qemu-img convert -f $format -O qcow2 $dir/d.$format" attach x over.qcow2
+	expect 0 'header and all' create n.qcow2 --backing "d.$format" --backing-format raw
+	expect 1 'cannot be a layer' create n2.qcow2 --backing "d.$format" --backing-format qcow2
+	rm over.qcow2 "d.$format" n.qcow2
+done
+printf secret >key
+if qemu-img create -q --object secret,id=key,file=key -f qcow2 \
+	-o encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10 secret.qcow2 1M 2>/dev/null; then
+	truncate -s %512 secret.qcow2
+	expect 1 "qemu-img convert --object secret,id=key,file=KEYFILE" attach x secret.qcow2
+fi
 
 # Of an image that was moved, a link remains. Its owner names what is beside the link.
 mkdir pool home
@@ -394,6 +490,14 @@ END
 truncate -s 100M base.raw
 expect 1 '--backing-format' info noformat.qcow2
 expect 0 'base.raw' info noformat.qcow2 --backing-format raw
+expect 1 'give --backing-format raw (it begins like no other format)' info noformat.qcow2
+cp base.raw base.was
+cp b.qcow2 base.raw
+expect 1 'begins like a qcow2 image: if it is one, and no guest could write that, give --backing-format qcow2' info noformat.qcow2
+qemu-img create -q -f vmdk base.raw 1M
+expect 1 'begins like a VMDK image: if it is none, but a raw disk, give --backing-format raw, else connect' info noformat.qcow2
+expect 0 'begins like a VMDK image but is used as a raw disk' info noformat.qcow2 --backing-format raw
+mv base.was base.raw
 cp noformat.qcow2 'no format.qcow2'
 shell 'the recommended command adds the format and keeps the name' \
 	"command=\$('$cowchain' info 'no format.qcow2' 2>&1 | sed -n 's/.*into the header: //p')

@@ -265,7 +265,7 @@ static int check_writable(const char *path, const char **text)
 	size = (uint64_t)ftell(f);
 	quiet_begin();
 	assert_int_equal(image_read(fileno(f), path, size, &image), 0);
-	ret = image_check_writable(fileno(f), path, size, &image);
+	ret = image_check_writable(fileno(f), path, size, &image, "REMEDY");
 	*text = quiet_end();
 	image_free(&image);
 	fclose(f);
@@ -282,7 +282,8 @@ static void writable(void **state)
 	run("qemu-img create -q -f qcow2 -o extended_l2=on,cluster_size=128k empty 64M");
 	assert_int_not_equal(check_writable("empty", &text), 0);
 	assert_non_null(strstr(text, "not prepared for writing"));
-	assert_non_null(strstr(text, "cowchain create"));
+	assert_non_null(strstr(text, "(not prepared for writing: L1"));
+	assert_non_null(strstr(text, ": REMEDY"));
 	run("qemu-img create -q -f qcow2 plain 64M");
 	assert_int_not_equal(check_writable("plain", &text), 0);
 	assert_non_null(strstr(text, "not prepared for writing"));

@@ -198,7 +198,7 @@ static void links_may_change(void **state)
 	assert_int_equal(unlink("imgs/swap"), 0);
 	assert_int_equal(symlink("../other/far", "imgs/swap"), 0);
 	quiet_begin();
-	assert_int_equal(source_open(&src, path, real, SOURCE_PEEK), -1);
+	assert_int_equal(source_open(&src, path, real, false), -1);
 	text = quiet_end();
 	assert_non_null(strstr(text, "changed while it was being opened"));
 	free(path);

@@ -20,6 +20,7 @@ static void open_padded(struct layer *layer)
 	unlink("file");
 	write_file("file", text, sizeof(text));
 	assert_int_equal(layer_open(layer, KIND_RAW, "file", true, &opt), 0);
+	assert_int_equal(layer_check_length(layer, &opt), 0);
 	assert_int_equal(layer_size(layer), 1024);
 }
 
