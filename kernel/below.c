@@ -14,6 +14,7 @@
 #include "below.h"
 #include "io.h"
 #include "mode.h"
+#include "tail.h"
 #include "view.h"
 
 static unsigned int cc_below_kib = 16384;
@@ -74,7 +75,7 @@ static void cc_extent_piece(struct cc_view *view, const struct cc_extent *e, u32
 	p->cold = false;
 	p->slot = e->slot;
 	p->state = e->state;
-	if (e->state != CC_DATA) {
+	if (!cc_state_provided(e->state)) {
 		p->cold = e->state == CC_UNKNOWN;
 		return;
 	}
@@ -85,8 +86,9 @@ static void cc_extent_piece(struct cc_view *view, const struct cc_extent *e, u32
 		p->state = CC_BAD;
 		return;
 	}
+	p->layer = layer;
 	p->bdev = cc_data_bdev(layer);
-	p->sector = e->sector + (rel - e->start);
+	p->sector = cc_run_at(e->state, e->sector, rel - e->start);
 }
 
 void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
@@ -168,7 +170,7 @@ static void cc_resolve_at(struct cc_view *view, struct cc_run *runs, sector_t po
 		if (run->state == CC_NONE)
 			continue;
 		f->run.state = run->state;
-		f->run.sector = run->sector + (pos - run->start);
+		f->run.sector = cc_run_at(run->state, run->sector, pos - run->start);
 		if (run->state != CC_UNKNOWN)
 			f->slot = view->layer[i]->slot;
 		break;
@@ -221,7 +223,7 @@ static int cc_chunk_append(struct cc_maker *m, const struct cc_found *f)
 	if (m->chunk && m->chunk->nr) {
 		e = &m->chunk->ext[m->chunk->nr - 1];
 		if (e->state == f->run.state && e->slot == f->slot &&
-		    (e->state != CC_DATA || e->sector + (start - e->start) == f->run.sector))
+		    cc_run_at(e->state, e->sector, start - e->start) == f->run.sector)
 			return 0;
 	}
 	if ((!m->chunk || m->chunk->nr == m->room) && cc_chunk_grow(m))
@@ -230,7 +232,7 @@ static int cc_chunk_append(struct cc_maker *m, const struct cc_found *f)
 	e->start = start;
 	e->state = f->run.state;
 	e->slot = f->slot;
-	e->sector = f->run.state == CC_DATA ? f->run.sector : 0;
+	e->sector = f->run.sector;
 	return 0;
 }
 
@@ -248,7 +250,7 @@ static void cc_chunk_at(struct cc_view *view, struct cc_maker *m, struct cc_run 
 			f->run.start = pos;
 			f->run.end = limit;
 			f->run.state = e->state;
-			f->run.sector = e->sector + (rel - e->start);
+			f->run.sector = cc_run_at(e->state, e->sector, rel - e->start);
 			f->slot = e->slot;
 			return;
 		}
@@ -420,6 +422,31 @@ static void cc_zero_pages(struct page **pages, unsigned int offset, unsigned int
 	}
 }
 
+static void cc_fill_tail(struct page **pages, unsigned int offset, const struct cc_tail *tail)
+{
+	memcpy_to_page(pages[offset >> PAGE_SHIFT], offset_in_page(offset), tail->bytes,
+		       SECTOR_SIZE);
+}
+
+static int cc_read_piece_below(struct cc_view *view, struct cc_batch *batch,
+			       const struct cc_piece *p, struct page **pages, unsigned int offset)
+{
+	switch (p->state) {
+	case CC_BAD:
+		return -EIO;
+	case CC_DATA:
+		cc_batch_add(view->cc, batch, p->bdev, REQ_OP_READ, p->sector, pages, offset,
+			     p->len);
+		return 0;
+	case CC_TAIL:
+		cc_fill_tail(pages, offset, cc_data_tail(p->layer));
+		return 0;
+	default:
+		cc_zero_pages(pages, offset, p->len << SECTOR_SHIFT);
+		return 0;
+	}
+}
+
 int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
 		  struct page **pages, unsigned int offset)
 {
@@ -434,13 +461,7 @@ int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
 			r = cc_below_load(view, pos, p.len, &p);
 		if (r)
 			break;
-		if (p.state == CC_BAD)
-			r = -EIO;
-		else if (p.state == CC_DATA)
-			cc_batch_add(view->cc, &batch, p.bdev, REQ_OP_READ, p.sector, pages,
-				     offset, p.len);
-		else
-			cc_zero_pages(pages, offset, p.len << SECTOR_SHIFT);
+		r = cc_read_piece_below(view, &batch, &p, pages, offset);
 		pos += p.len;
 		sectors -= p.len;
 		offset += p.len << SECTOR_SHIFT;

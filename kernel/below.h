@@ -16,7 +16,7 @@ struct cc_view;
 
 /**
  * struct cc_extent - who provides what lies under the top.
- * @sector: where @start lies on the layer's data device, for CC_DATA.
+ * @sector: as in struct cc_run.
  * @start: sector inside the chunk; an extent reaches to the next one's start.
  * @slot: the providing layer; undefined for CC_NONE (nobody provides it) and CC_UNKNOWN.
  * @state: enum cc_state.
@@ -80,7 +80,8 @@ void cc_below_put(struct cc_below *below);
  * @cold: not resolved yet: load it and ask again.
  * @below: the below map provided the answer.
  * @slot: the layer that provides it, if @below.
- * @bdev, @sector: where the data is, for CC_DATA.
+ * @layer: the same, for CC_TAIL.
+ * @bdev, @sector: where the data is, for CC_DATA; @sector as in struct cc_run.
  * @len: sectors.
  */
 struct cc_piece {
@@ -88,6 +89,7 @@ struct cc_piece {
 	bool cold;
 	bool below;
 	u8 slot;
+	struct cc_layer *layer;
 	struct block_device *bdev;
 	sector_t sector;
 	u32 len;

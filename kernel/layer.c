@@ -164,6 +164,8 @@ void cc_layer_close(struct cc_layer *layer)
 	mutex_destroy(&layer->meta_lock);
 	cc_layer_put_dev(layer, layer->data);
 	cc_layer_put_dev(layer, layer->dev);
+	kfree(layer->data_tail);
+	kfree(layer->tail);
 	kfree(layer);
 }
 

@@ -13,6 +13,7 @@
 #define CC_L2_BLOCK_BYTES	4096
 #define CC_BLOCK_CLUSTERS	256	/* extended L2 entries of one L2 block */
 
+struct cc_tail;
 struct cc_top;
 struct cc_writer;
 
@@ -44,6 +45,7 @@ struct cc_l2_error {
  * @sectors: virtual size.
  * @dev_bytes, @data_bytes: size of the device with the metadata and of the one with the data (often
  *	the same).
+ * @tail, @data_tail: what @dev and @data lack of their files, or NULL. Never of a writable layer.
  * @l1: as on disk.
  * @tables: of a writable layer: offsets of its L2 tables, for q2_decode_top().
  * @meta_lock: held while dirty buffers are written and flushed, so that each error of that reaches
@@ -69,6 +71,8 @@ struct cc_layer {
 	sector_t sectors;
 	u64 dev_bytes;
 	u64 data_bytes;
+	struct cc_tail *tail;
+	struct cc_tail *data_tail;
 	__be64 *l1;
 	u64 *tables;
 	struct dm_bufio_client *bufio;
@@ -90,6 +94,12 @@ struct cc_layer {
 static inline struct block_device *cc_data_bdev(const struct cc_layer *layer)
 {
 	return layer->data ? layer->data->bdev : layer->dev->bdev;
+}
+
+/* The tail of the device of the data, or NULL. */
+static inline const struct cc_tail *cc_data_tail(const struct cc_layer *layer)
+{
+	return layer->data ? layer->data_tail : layer->tail;
 }
 
 /* The word of the table line and of messages for a kind. Context: any. */

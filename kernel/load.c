@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "load.h"
+#include "tail.h"
 
 #define CC_BUFIO_TRIES	100	/* with a millisecond between */
 
@@ -93,8 +94,14 @@ int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len)
 		u32 skip = offset & (size - 1);
 		u32 n = min(len, size - skip);
 		struct dm_buffer *b;
-		void *p = dm_bufio_read(layer->bufio, offset >> layer->bufio_bits, &b);
+		void *p;
 
+		/* The block size divides that of the device, so no block has a part of the tail. */
+		if (offset >= layer->dev_bytes) {
+			cc_tail_read(layer->tail, offset - layer->dev_bytes, buf, len);
+			return 0;
+		}
+		p = dm_bufio_read(layer->bufio, offset >> layer->bufio_bits, &b);
 		if (IS_ERR(p))
 			return PTR_ERR(p);
 		memcpy(buf, p + skip, n);
@@ -120,7 +127,7 @@ sector_t cc_layer_l2_block(const struct cc_layer *layer, u32 index)
 
 u8 *cc_layer_header(struct cc_layer *layer, u32 *len)
 {
-	u32 bytes = min_t(u64, q2_cluster_size(&layer->q2), layer->dev_bytes);
+	u32 bytes = min(q2_cluster_size(&layer->q2), cc_meta_bytes(layer));
 	void *buf = kvmalloc(bytes, GFP_KERNEL);
 	int r;
 
@@ -200,7 +207,7 @@ static int cc_layer_load_header(struct cc_layer *layer)
 	buf = cc_layer_header(layer, &len);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
-	r = q2_parse_header(buf, len, layer->dev_bytes, &layer->q2, &err);
+	r = q2_parse_header(buf, len, cc_meta_bytes(layer), &layer->q2, &err);
 	if (!r)
 		q2_ident_parse(&layer->q2, buf, &layer->ident);
 	kvfree(buf);
@@ -271,7 +278,7 @@ int cc_layer_probe(struct cc_layer *layer)
 {
 	layer->dev_bytes = bdev_nr_bytes(layer->dev->bdev);
 	layer->data_bytes = bdev_nr_bytes(cc_data_bdev(layer));
-	layer->sectors = layer->data_bytes >> SECTOR_SHIFT;
+	layer->sectors = (layer->data_bytes >> SECTOR_SHIFT) + !!cc_data_tail(layer);
 	return layer->kind == CC_RAW ? 0 : cc_layer_load_info(layer);
 }
 

@@ -311,7 +311,8 @@ const char *q2_l2_offset(const struct q2_info *info, __be64 l1_entry,
 		return NULL;
 	if (*offset & (q2_cluster_size(info) - 1))
 		return "L2 table is not aligned";
-	if (!q2_table_ok(info, *offset, q2_cluster_size(info), dev_size))
+	/* QEMU reads zeros behind the end of a file. */
+	if (*offset >= dev_size)
 		return "L2 table lies outside the device";
 	return NULL;
 }

@@ -152,6 +152,8 @@ bool q2_is_table(const struct q2_info *info, const u64 *tables, u64 offset);
  * @l1_entry: as on disk.
  * @offset: byte offset of the table, 0 if there is none.
  *
+ * The table begins inside of the device. What it lacks at its end reads as zeros.
+ *
  * Return: NULL, or what is wrong with the entry.
  */
 const char *q2_l2_offset(const struct q2_info *info, __be64 l1_entry,

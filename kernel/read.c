@@ -6,6 +6,7 @@
 #include "below.h"
 #include "defer.h"
 #include "read.h"
+#include "tail.h"
 #include "top.h"
 
 static void cc_top_piece(struct cc_view *view, struct cc_block *b, sector_t pos, u32 max,
@@ -130,6 +131,18 @@ static int cc_view_warm(struct cc_view *view, sector_t pos, struct cc_piece *p)
 	return 0;
 }
 
+static void cc_bio_copy_tail(struct bio *bio, const struct cc_tail *tail)
+{
+	struct bvec_iter iter;
+	struct bio_vec bv;
+	u32 offset = 0;
+
+	bio_for_each_segment(bv, bio, iter) {
+		memcpy_to_bvec(&bv, tail->bytes + offset);
+		offset += bv.bv_len;
+	}
+}
+
 int cc_map_read(struct cc_io *io, struct bio *bio)
 {
 	struct cc_piece p = { };
@@ -146,7 +159,10 @@ int cc_map_read(struct cc_io *io, struct bio *bio)
 	}
 	if (p.state == CC_BAD)
 		return DM_MAPIO_KILL;
-	zero_fill_bio(bio);
+	if (p.state == CC_TAIL)
+		cc_bio_copy_tail(bio, cc_data_tail(p.layer));
+	else
+		zero_fill_bio(bio);
 	bio_endio(bio);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -164,6 +180,10 @@ static void cc_submit_piece(struct cc_io *io, struct bio *bio, const struct cc_p
 		break;
 	case CC_BAD:
 		bio_io_error(bio);
+		break;
+	case CC_TAIL:
+		cc_bio_copy_tail(bio, cc_data_tail(p->layer));
+		bio_endio(bio);
 		break;
 	default:
 		zero_fill_bio(bio);

@@ -6,6 +6,7 @@
 
 #include "mode.h"
 #include "run.h"
+#include "tail.h"
 
 /* ------------------------------------------------------ reading L2 blocks */
 
@@ -124,10 +125,25 @@ static const char *cc_l2_pos(struct cc_layer *layer, u64 cluster, u64 *pos)
 	const struct q2_info *q2 = &layer->q2;
 	const char *why;
 
-	why = q2_l2_offset(q2, layer->l1[cluster >> q2->l2_bits], layer->dev_bytes, pos);
+	why = q2_l2_offset(q2, layer->l1[cluster >> q2->l2_bits], cc_meta_bytes(layer), pos);
 	if (!why && *pos)
 		*pos += (cluster & ((1U << q2->l2_bits) - 1)) * q2_l2_entry_size(q2);
 	return why;
+}
+
+/* Copy what is at byte @pos of the device, or behind its end. Return: 0 or -errno. */
+static int cc_l2_copy(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 pos, void *buf, u32 len)
+{
+	int r;
+
+	if (pos >= layer->dev_bytes) {
+		cc_tail_read(layer->tail, pos - layer->dev_bytes, buf, len);
+		return 0;
+	}
+	r = cc_l2_block(layer, cur, pos >> layer->bufio_bits);
+	if (!r)
+		memcpy(buf, cur->data + (pos & ((1U << layer->bufio_bits) - 1)), len);
+	return r;
 }
 
 /* Decode the entry of @cluster. @why is set if the entry is bad. */
@@ -135,7 +151,7 @@ static int cc_l2_entry(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 clu
 		       struct q2_cluster *c, const char **why)
 {
 	const struct q2_info *q2 = &layer->q2;
-	__be64 w0, w1 = 0;
+	__be64 entry[2] = { };
 	u64 pos;
 	int r;
 
@@ -143,14 +159,10 @@ static int cc_l2_entry(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 clu
 	*why = cc_l2_pos(layer, cluster, &pos);
 	if (*why || !pos)
 		return 0;
-	r = cc_l2_block(layer, cur, pos >> layer->bufio_bits);
+	r = cc_l2_copy(layer, cur, pos, entry, q2_l2_entry_size(q2));
 	if (r)
 		return r;
-	pos &= (1U << layer->bufio_bits) - 1;
-	memcpy(&w0, cur->data + pos, 8);
-	if (q2->ext_l2)
-		memcpy(&w1, cur->data + pos + 8, 8);
-	*why = q2_decode(q2, cluster, w0, w1, layer->data_bytes, c);
+	*why = q2_decode(q2, cluster, entry[0], entry[1], cc_data_bytes(layer), c);
 	return 0;
 }
 
@@ -176,7 +188,7 @@ static enum cc_state cc_cluster_state(const struct q2_info *q2, const struct q2_
 }
 
 /*
- * The part of a cluster beyond the end of the device reads as zeros: QEMU does not always extend a
+ * The part of a cluster beyond the end of the file reads as zeros: QEMU does not always extend a
  * file to the end of its last cluster.
  */
 static void cc_clip_data(struct cc_layer *layer, struct cc_run *run)
@@ -186,10 +198,14 @@ static void cc_clip_data(struct cc_layer *layer, struct cc_run *run)
 
 	if (run->state != CC_DATA)
 		return;
-	if (run->sector >= dev_end)
+	if (run->sector < dev_end) {
+		run->end = run->start + min(len, dev_end - run->sector);
+	} else if (run->sector == dev_end && cc_data_tail(layer)) {
+		run->state = CC_TAIL;
+		run->end = run->start + 1;
+	} else {
 		run->state = CC_ZERO;
-	else if (len > dev_end - run->sector)
-		run->end = run->start + (dev_end - run->sector);
+	}
 }
 
 /* The run at @pos inside one cluster. */
@@ -233,12 +249,25 @@ static void cc_missing_run(struct cc_layer *layer, sector_t pos, bool cached, st
 		   (layer->q2.cluster_bits - SECTOR_SHIFT);
 }
 
+u64 cc_run_at(enum cc_state state, u64 sector, sector_t distance)
+{
+	switch (state) {
+	case CC_DATA:
+	case CC_TAIL:
+		return sector + distance;
+	default:
+		return 0;
+	}
+}
+
 /* Does @next continue @run? */
 static bool cc_run_continues(const struct cc_run *run, const struct cc_run *next)
 {
-	return next->state == run->state &&
-	       (run->state != CC_DATA ||
-		next->sector == run->sector + (run->end - run->start));
+	enum cc_state state = run->state;
+
+	return next->state == state &&
+	       cc_run_at(state, next->sector, 0) ==
+	       cc_run_at(state, run->sector, run->end - run->start);
 }
 
 int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit, bool cached,
@@ -260,6 +289,7 @@ int cc_layer_run(struct cc_layer *layer, sector_t pos, sector_t limit, bool cach
 	if (layer->kind == CC_RAW) {
 		run->state = CC_DATA;
 		run->end = limit;
+		cc_clip_data(layer, run);
 		return 0;
 	}
 	r = cc_cluster_run(layer, &cur, pos, run);
@@ -293,7 +323,8 @@ void cc_layer_ahead(struct cc_layer *layer, sector_t pos)
 	if (layer->kind == CC_RAW || pos >= layer->sectors ||
 	    atomic_read(&layer->ahead) >= CC_MAX_AHEAD)
 		return;
-	if (cc_l2_pos(layer, pos >> (layer->q2.cluster_bits - SECTOR_SHIFT), &at) || !at)
+	if (cc_l2_pos(layer, pos >> (layer->q2.cluster_bits - SECTOR_SHIFT), &at) || !at ||
+	    at >= layer->dev_bytes)
 		return;
 	at >>= layer->bufio_bits;
 	if (cc_l2_kept_error(layer, at))

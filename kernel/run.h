@@ -11,7 +11,14 @@ enum cc_state {
 	CC_ZERO,	/* reads as zeros */
 	CC_BAD,		/* the metadata is wrong or unreadable: EIO */
 	CC_UNKNOWN,	/* not looked up yet */
+	CC_TAIL,	/* the sector in which the file of the layer's data ends; see tail.h */
 };
+
+/* Is there something to be read in the layer that provides it? Context: any. */
+static inline bool cc_state_provided(enum cc_state state)
+{
+	return state == CC_DATA || state == CC_TAIL;
+}
 
 /**
  * struct cc_run - a range of one state.
@@ -37,6 +44,12 @@ static inline u32 cc_word_state(u64 word, enum cc_state state)
 		return ~((u32)word | (u32)(word >> 32));
 	}
 }
+
+/*
+ * What @sector of a run or an extent is @distance sectors behind its start. Two of the same state
+ * are one if this is equal where they meet. Context: any.
+ */
+u64 cc_run_at(enum cc_state state, u64 sector, sector_t distance);
 
 /**
  * cc_layer_run() - the longest run of one state from @pos on.

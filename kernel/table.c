@@ -3,6 +3,8 @@
  * The table line: parser and printer side by side, so that what one prints the other reads.
  *
  *   <#features> [<feature> ...] <#layers> {<kind> <dev> <data dev|->}...
+ *
+ * The tails of layers are features; see tail.c.
  */
 #include <linux/kernel.h>
 #include <linux/slab.h>
@@ -12,6 +14,7 @@
 #include "load.h"
 #include "mode.h"
 #include "table.h"
+#include "tail.h"
 #include "view.h"
 
 #define CC_DEFAULT_COMMIT_MS	1000
@@ -58,10 +61,13 @@ static bool cc_set_feature(struct cowchain *cc, const char *word)
 	return false;
 }
 
-static int cc_parse_features(struct cowchain *cc, struct dm_arg_set *as)
+/* Both tails of each layer, and what else there is. */
+#define CC_MAX_FEATURES	(2 * 3 * CC_MAX_LAYERS + 6)
+
+static int cc_parse_features(struct cowchain *cc, struct dm_arg_set *as, struct list_head *tails)
 {
 	static const struct dm_arg args[] = {
-		{ 0, 6, "bad number of features" },
+		{ 0, CC_MAX_FEATURES, "bad number of features" },
 		{ 1, CC_MAX_COMMIT_MS, "commit_ms must be 1 to 1000" },
 	};
 	unsigned int nr;
@@ -79,6 +85,11 @@ static int cc_parse_features(struct cowchain *cc, struct dm_arg_set *as)
 			if (r)
 				return cc_table_fail(cc, r, cc->ti->error);
 			nr--;
+		} else if ((!strcmp(word, "tail") || !strcmp(word, "data_tail")) && nr >= 2) {
+			r = cc_tail_parse(cc, as, tails, word[0] == 'd');
+			if (r)
+				return r;
+			nr -= 2;
 		} else {
 			cc_err(cc, "unknown feature %s", word);
 			cc->ti->error = "unknown feature";
@@ -115,7 +126,7 @@ static int cc_check_top(struct cowchain *cc, struct cc_layer *layer)
 }
 
 static int cc_parse_layer(struct cowchain *cc, struct dm_arg_set *as, unsigned int i,
-			  unsigned int nr)
+			  unsigned int nr, struct list_head *tails)
 {
 	const char *word = dm_shift_arg(as);
 	const char *path = dm_shift_arg(as);
@@ -141,6 +152,9 @@ static int cc_parse_layer(struct cowchain *cc, struct dm_arg_set *as, unsigned i
 	}
 	layer->slot = i;
 	cc->opened[cc->nr_opened++] = layer;
+	r = cc_tail_assign(layer, i, tails);
+	if (r)
+		return r;
 	r = cc_layer_probe(layer);
 	if (!r && i == nr - 1)
 		r = cc_check_top(cc, layer);
@@ -149,31 +163,43 @@ static int cc_parse_layer(struct cowchain *cc, struct dm_arg_set *as, unsigned i
 	return r;
 }
 
-int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv)
+static int cc_parse_line(struct cowchain *cc, struct dm_arg_set *as, struct list_head *tails)
 {
 	static const struct dm_arg layers_arg = {
 		1, CC_MAX_LAYERS, "number of layers must be 1 to 255"
 	};
-	struct dm_arg_set as = { .argc = argc, .argv = argv };
 	unsigned int i, nr;
-	int r;
+	int r = cc_parse_features(cc, as, tails);
 
-	cc->commit_ms = CC_DEFAULT_COMMIT_MS;
-	r = cc_parse_features(cc, &as);
 	if (r)
 		return r;
-	r = dm_read_arg(&layers_arg, &as, &nr, &cc->ti->error);
+	r = dm_read_arg(&layers_arg, as, &nr, &cc->ti->error);
 	if (r)
 		return cc_table_fail(cc, r, cc->ti->error);
-	if (as.argc != nr * 3)
+	if (as->argc != nr * 3)
 		return cc_table_fail(cc, -EINVAL, "each layer needs <kind> <dev> <data dev|->");
 	cc->opened = kcalloc(nr, sizeof(*cc->opened), GFP_KERNEL);
 	if (!cc->opened)
 		return cc_table_fail(cc, -ENOMEM, "out of memory");
 	for (i = 0; i < nr && !r; i++)
-		r = cc_parse_layer(cc, &as, i, nr);
+		r = cc_parse_layer(cc, as, i, nr, tails);
+	if (!r && !list_empty(tails))
+		r = cc_table_fail(cc, -EINVAL,
+				  "there is a tail without a layer, or a second one of a layer");
+	return r;
+}
+
+int cc_table_parse(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	struct dm_arg_set as = { .argc = argc, .argv = argv };
+	LIST_HEAD(tails);
+	int r;
+
+	cc->commit_ms = CC_DEFAULT_COMMIT_MS;
+	r = cc_parse_line(cc, &as, &tails);
+	cc_tail_free_list(&tails);
 	if (!r && !cc->read_only) {
-		r = cc_ident_check(cc, cc->opened, nr);
+		r = cc_ident_check(cc, cc->opened, cc->nr_opened);
 		if (r)
 			cc->ti->error = "a layer cannot be used";
 	}
@@ -194,10 +220,12 @@ static unsigned int cc_print_layers(struct cc_layer **layers, unsigned int nr, c
 	return sz;
 }
 
-static unsigned int cc_print_features(struct cowchain *cc, char *result, unsigned int maxlen)
+static unsigned int cc_print_features(struct cowchain *cc, struct cc_layer **layers,
+				      unsigned int nr_layers, char *result, unsigned int maxlen)
 {
 	unsigned int i, sz = 0;
-	unsigned int nr = 2 * (cc->commit_ms != CC_DEFAULT_COMMIT_MS);
+	unsigned int nr = 2 * (cc->commit_ms != CC_DEFAULT_COMMIT_MS) +
+			  cc_tail_words(layers, nr_layers);
 	const char *name;
 	bool *flag;
 
@@ -209,20 +237,28 @@ static unsigned int cc_print_features(struct cowchain *cc, char *result, unsigne
 			DMEMIT(" %s", name);
 	if (cc->commit_ms != CC_DEFAULT_COMMIT_MS)
 		DMEMIT(" commit_ms %u", cc->commit_ms);
-	return sz;
+	return sz + cc_tail_print(layers, nr_layers, result + sz, maxlen - sz);
+}
+
+static unsigned int cc_print_chain(struct cowchain *cc, struct cc_layer **layers, unsigned int nr,
+				   char *result, unsigned int maxlen)
+{
+	unsigned int sz = cc_print_features(cc, layers, nr, result, maxlen);
+
+	return sz + cc_print_layers(layers, nr, result + sz, maxlen - sz);
 }
 
 unsigned int cc_table_print(struct cowchain *cc, char *result, unsigned int maxlen)
 {
-	unsigned int sz = cc_print_features(cc, result, maxlen);
 	struct cc_view *view;
+	unsigned int sz;
 
 	rcu_read_lock();
 	view = rcu_dereference(cc->view);
 	if (view)
-		sz += cc_print_layers(view->layer, view->nr, result + sz, maxlen - sz);
+		sz = cc_print_chain(cc, view->layer, view->nr, result, maxlen);
 	else
-		sz += cc_print_layers(cc->opened, cc->nr_opened, result + sz, maxlen - sz);
+		sz = cc_print_chain(cc, cc->opened, cc->nr_opened, result, maxlen);
 	rcu_read_unlock();
 	return sz;
 }
@@ -238,6 +274,7 @@ static unsigned int cc_ima_layers(struct cc_layer **layers, unsigned int nr, cha
 		       layers[i]->dev->name);
 		if (layers[i]->data)
 			DMEMIT(",data_%u=%s", i, layers[i]->data->name);
+		sz += cc_tail_ima(layers[i], i, result + sz, maxlen - sz);
 	}
 	return sz;
 }

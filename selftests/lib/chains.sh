@@ -85,6 +85,23 @@ layers() {
 	TABLE="0 $SECTORS cowchain 0 $# $WORDS"
 }
 
+# tail_of FILE: prints in hexadecimal what a loop device does not show of it
+tail_of() { perl -e 'open(F, "<", $ARGV[0]); seek(F, (-s F) & ~511, 0); read(F, $b, 512); print unpack("H*", $b)' "$1"; }
+
+# tails FILE[,DATA]... : adds to TABLE, which layers has set for these, what their devices lack
+tails() {
+	local f i=0 hex words=()
+
+	for f; do
+		hex=$(tail_of "$T/${f%,*}")
+		[ -z "$hex" ] || words+=(tail $i "$hex")
+		[[ $f != *,* ]] || hex=$(tail_of "$T/${f#*,}")
+		[[ $f != *,* ]] || [ -z "$hex" ] || words+=(data_tail $i "$hex")
+		i=$((i + 1))
+	done
+	TABLE=${TABLE/ cowchain 0 / cowchain ${#words[@]} ${words[*]} }
+}
+
 # create NAME [OPTION...]: makes a device from TABLE
 create() {
 	local name=$1

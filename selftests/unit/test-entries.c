@@ -160,6 +160,8 @@ static void l2_offsets(void)
 	CHECK(q2_l2_offset(&info, htobe64((HOST + 512) | COPIED), DEV_SIZE, &off));
 	CHECK(q2_l2_offset(&info, htobe64(DEV_SIZE | COPIED), DEV_SIZE, &off));
 	CHECK(q2_l2_offset(&info, htobe64((DEV_SIZE - 512) | COPIED), DEV_SIZE, &off));
+	CHECK(!q2_l2_offset(&info, htobe64((DEV_SIZE - CLUSTER) | COPIED), DEV_SIZE - 512, &off),
+	      "without its end");
 }
 
 /* Every table is found, and nothing beside it, however many there are. */
