@@ -15,6 +15,7 @@
 #include "io.h"
 #include "mode.h"
 #include "tail.h"
+#include "unpacked.h"
 #include "view.h"
 
 static unsigned int cc_below_kib = 16384;
@@ -422,14 +423,43 @@ static void cc_zero_pages(struct page **pages, unsigned int offset, unsigned int
 	}
 }
 
-static void cc_fill_tail(struct page **pages, unsigned int offset, const struct cc_tail *tail)
+/* Copy from a cluster, or with NULL from a tail, to pages[]. */
+static void cc_fill_pages(struct page **pages, unsigned int offset, unsigned int bytes,
+			  const struct cc_plain *plain, u32 from, const struct cc_tail *tail)
 {
-	memcpy_to_page(pages[offset >> PAGE_SHIFT], offset_in_page(offset), tail->bytes,
-		       SECTOR_SIZE);
+	while (bytes) {
+		unsigned int in_page = offset_in_page(offset);
+		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE - in_page);
+		void *to = kmap_local_page(pages[offset >> PAGE_SHIFT]);
+
+		if (plain)
+			cc_unpacked_copy(plain, from, to + in_page, n);
+		else
+			memcpy(to + in_page, tail->bytes + from, n);
+		kunmap_local(to);
+		offset += n;
+		from += n;
+		bytes -= n;
+	}
+}
+
+static int cc_read_packed_below(const struct cc_piece *p, sector_t pos, struct page **pages,
+				unsigned int offset)
+{
+	struct cc_plain plain;
+	int r = cc_unpacked_get(p->layer, p->sector, &plain);
+
+	if (r)
+		return r;
+	cc_fill_pages(pages, offset, p->len << SECTOR_SHIFT, &plain,
+		      cc_packed_offset(p->layer, pos), NULL);
+	cc_unpacked_put(&plain);
+	return 0;
 }
 
 static int cc_read_piece_below(struct cc_view *view, struct cc_batch *batch,
-			       const struct cc_piece *p, struct page **pages, unsigned int offset)
+			       const struct cc_piece *p, sector_t pos, struct page **pages,
+			       unsigned int offset)
 {
 	switch (p->state) {
 	case CC_BAD:
@@ -438,8 +468,11 @@ static int cc_read_piece_below(struct cc_view *view, struct cc_batch *batch,
 		cc_batch_add(view->cc, batch, p->bdev, REQ_OP_READ, p->sector, pages, offset,
 			     p->len);
 		return 0;
+	case CC_PACKED:
+		return cc_read_packed_below(p, pos, pages, offset);
 	case CC_TAIL:
-		cc_fill_tail(pages, offset, cc_data_tail(p->layer));
+		cc_fill_pages(pages, offset, p->len << SECTOR_SHIFT, NULL, 0,
+			      cc_data_tail(p->layer));
 		return 0;
 	default:
 		cc_zero_pages(pages, offset, p->len << SECTOR_SHIFT);
@@ -461,7 +494,7 @@ int cc_read_below(struct cc_view *view, sector_t pos, unsigned int sectors,
 			r = cc_below_load(view, pos, p.len, &p);
 		if (r)
 			break;
-		r = cc_read_piece_below(view, &batch, &p, pages, offset);
+		r = cc_read_piece_below(view, &batch, &p, pos, pages, offset);
 		pos += p.len;
 		sectors -= p.len;
 		offset += p.len << SECTOR_SHIFT;

@@ -80,7 +80,7 @@ void cc_below_put(struct cc_below *below);
  * @cold: not resolved yet: load it and ask again.
  * @below: the below map provided the answer.
  * @slot: the layer that provides it, if @below.
- * @layer: the same, for CC_TAIL.
+ * @layer: the same, for CC_TAIL and CC_PACKED.
  * @bdev, @sector: where the data is, for CC_DATA; @sector as in struct cc_run.
  * @len: sectors.
  */

@@ -9,6 +9,8 @@
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
 #include <linux/err.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/version.h>
 
 #if KERNEL_VERSION(6, 1, 0) > LINUX_VERSION_CODE
@@ -60,5 +62,51 @@ static inline void cc_limits_write_zeroes(struct queue_limits *limits, unsigned 
 	limits->max_hw_wzeroes_unmap_sectors = 0;
 #endif
 }
+
+/* 6.7: shrinkers are allocated. */
+typedef unsigned long (*cc_shrink_t)(struct shrinker *shrinker, struct shrink_control *sc);
+
+#if KERNEL_VERSION(6, 7, 0) <= LINUX_VERSION_CODE
+static inline struct shrinker *cc_shrinker_register(const char *name, cc_shrink_t count,
+						    cc_shrink_t scan)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker_register(shrinker);
+	return shrinker;
+}
+
+static inline void cc_shrinker_free(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#else
+static inline struct shrinker *cc_shrinker_register(const char *name, cc_shrink_t count,
+						    cc_shrink_t scan)
+{
+	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+	if (register_shrinker(shrinker, "%s", name)) {
+		kfree(shrinker);
+		return NULL;
+	}
+	return shrinker;
+}
+
+static inline void cc_shrinker_free(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+}
+#endif
 
 #endif /* COWCHAIN_COMPAT_H */

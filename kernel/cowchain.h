@@ -29,6 +29,7 @@
 #include <linux/device-mapper.h>
 #include <linux/mempool.h>
 #include <linux/mutex.h>
+#include <linux/percpu_counter.h>
 #include <linux/ratelimit.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -41,6 +42,7 @@
 struct cc_cell;
 struct cc_job;
 struct cc_layer;
+struct cc_packed_pages;
 struct cc_view;
 
 /* Messages name the mapped device and, where there is one, the layer. */
@@ -90,6 +92,8 @@ enum cc_mode { CC_RW, CC_RO };
  * @page_pool: for fills, see cc_fill().
  * @words_pool: for a sync, see writer.c.
  * @header_page: for writing a header.
+ * @packed_pages: see packed.h.
+ * @unpack_hits, @unpack_misses: reads of compressed clusters; the latter were decompressed.
  * @nr_discards: see throttle.h; those that are too many wait in @discard_wait.
  * @mode: only ever gets worse; another table begins with CC_RW.
  */
@@ -132,6 +136,9 @@ struct cowchain {
 	mempool_t page_pool;			/* S */
 	mempool_t words_pool;			/* S */
 	struct page *header_page;		/* C */
+	struct cc_packed_pages *packed_pages;	/* I; has its lock */
+	struct percpu_counter unpack_hits;	/* S */
+	struct percpu_counter unpack_misses;	/* S */
 	struct cc_cell *cells;			/* I; each has its lock */
 	atomic_t nr_discards;			/* S */
 	wait_queue_head_t discard_wait;		/* S */

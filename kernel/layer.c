@@ -10,6 +10,7 @@
 
 #include "load.h"
 #include "registry.h"
+#include "unpacked.h"
 #include "view.h"
 
 static const char * const cc_kinds[] = { [CC_RAW] = "raw", [CC_QCOW2] = "qcow2" };
@@ -159,6 +160,7 @@ void cc_layer_close(struct cc_layer *layer)
 	if (IS_ERR_OR_NULL(layer))
 		return;
 	cc_layer_unload(layer);
+	cc_source_put(layer);
 	if (layer->bufio)
 		dm_bufio_client_destroy(layer->bufio);
 	mutex_destroy(&layer->meta_lock);

@@ -10,6 +10,7 @@
 
 #include "load.h"
 #include "tail.h"
+#include "unpacked.h"
 
 #define CC_BUFIO_TRIES	100	/* with a millisecond between */
 
@@ -268,7 +269,9 @@ static int cc_layer_load_info(struct cc_layer *layer)
 		cc_layer_err(layer, "image has no external data file: use - for the data device");
 		return -EINVAL;
 	}
-	r = layer->writable ? q2_check_writable(&layer->q2, &err) : 0;
+	if (!layer->writable)
+		return layer->data ? 0 : cc_source_get(layer);
+	r = q2_check_writable(&layer->q2, &err);
 	if (r)
 		cc_layer_err(layer, "%s", err.text);
 	return r;

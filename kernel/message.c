@@ -78,6 +78,17 @@ static int cc_query_base(struct cowchain *cc, char *result, unsigned int maxlen)
 	return 1;
 }
 
+/* Counters since the table was loaded, as names and values; more may follow. */
+static int cc_query_stats(struct cowchain *cc, char *result, unsigned int maxlen)
+{
+	unsigned int sz = 0;
+
+	DMEMIT("unpack_hits %lld unpack_misses %lld",
+	       percpu_counter_sum_positive(&cc->unpack_hits),
+	       percpu_counter_sum_positive(&cc->unpack_misses));
+	return 1;
+}
+
 static int cc_parse_policy(struct cowchain *cc, const char *word, enum cc_on_error *policy)
 {
 	static const char * const names[] = {
@@ -225,6 +236,8 @@ int cc_message(struct dm_target *ti, unsigned int argc, char **argv,
 	struct cowchain *cc = ti->private;
 	unsigned int i;
 
+	if (argc == 1 && !strcmp(argv[0], "stats"))
+		return cc_query_stats(cc, result, maxlen);
 	/* Messages see the job that is to be continued after a resume. */
 	if (cc_job_await(cc))
 		return -EINTR;

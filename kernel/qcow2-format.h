@@ -43,6 +43,10 @@
 #define QCOW2_ZERO			(1ULL << 0)	/* standard L2 only */
 #define QCOW2_OFFSET_MASK		0x00fffffffffffe00ULL
 
+/* Compression types */
+#define QCOW2_ZLIB			0
+#define QCOW2_ZSTD			1
+
 struct qcow2_header {
 	__be32 magic;
 	__be32 version;

@@ -32,6 +32,24 @@ static bool q2_table_ok(const struct q2_info *info, u64 offset, u64 len, u64 dev
 	       len <= dev_size && offset <= dev_size - len;
 }
 
+/* The bit is set if, and only if, the type is another one than zlib. */
+static int q2_parse_compression(const struct qcow2_header *h, struct q2_info *info,
+				struct q2_error *err)
+{
+	bool bit = info->incompatible & QCOW2_INCOMPAT_COMPRESSION;
+	bool zlib;
+
+	if (info->header_length > offsetof(struct qcow2_header, compression_type))
+		info->compression = h->compression_type;
+	zlib = info->compression == QCOW2_ZLIB;
+	if (bit == zlib)
+		return q2_fail(err, -EINVAL, "compression type %u does not fit the feature bits",
+			       info->compression);
+	if (info->compression > QCOW2_ZSTD)
+		return q2_fail(err, -EOPNOTSUPP, "unknown compression type %u", info->compression);
+	return 0;
+}
+
 static int q2_parse_v3(const struct qcow2_header *h, u32 len, struct q2_info *info,
 		       struct q2_error *err)
 {
@@ -56,9 +74,6 @@ static int q2_parse_v3(const struct qcow2_header *h, u32 len, struct q2_info *in
 			bit++;
 		return q2_fail(err, -EOPNOTSUPP, "unknown incompatible feature bit %u", bit);
 	}
-	/* Set only by images with clusters of another compression type than zlib. */
-	if (info->incompatible & QCOW2_INCOMPAT_COMPRESSION)
-		return q2_fail(err, -EOPNOTSUPP, "compressed images are not supported");
 	if (be32_to_cpu(h->refcount_order) > 6)
 		return q2_fail(err, -EINVAL, "bad refcount order %u",
 			       be32_to_cpu(h->refcount_order));
@@ -67,7 +82,7 @@ static int q2_parse_v3(const struct qcow2_header *h, u32 len, struct q2_info *in
 	if (info->ext_l2 && info->cluster_bits < QCOW2_MIN_EXT_L2_CLUSTER_BITS)
 		return q2_fail(err, -EINVAL, "cluster size 2^%u is too small for extended L2",
 			       info->cluster_bits);
-	return 0;
+	return q2_parse_compression(h, info, err);
 }
 
 /*
@@ -349,6 +364,28 @@ static const char *q2_decode_std(const struct q2_info *info, u64 cluster, u64 w0
 	return q2_check_host(info, cluster, host, data_size);
 }
 
+u32 q2_packed_range(const struct q2_info *info, u64 packed, u64 *offset)
+{
+	u32 size_bits = info->cluster_bits - 8;
+	u32 shift = 62 - size_bits;
+	u32 sectors = ((packed >> shift) & ((1U << size_bits) - 1)) + 1;
+
+	*offset = packed & ((1ULL << shift) - 1);
+	return sectors * 512 - (*offset & 511);
+}
+
+static const char *q2_decode_packed(const struct q2_info *info, u64 desc, u64 data_size,
+				    struct q2_cluster *c)
+{
+	u64 offset;
+
+	if (info->data_file)
+		return "compressed cluster in an image with an external data file";
+	c->packed = desc & ~QCOW2_COPIED;
+	q2_packed_range(info, c->packed, &offset);
+	return offset < data_size ? NULL : "compressed cluster lies outside the device";
+}
+
 const char *q2_decode(const struct q2_info *info, u64 cluster, __be64 w0,
 		      __be64 w1, u64 data_size, struct q2_cluster *c)
 {
@@ -358,9 +395,9 @@ const char *q2_decode(const struct q2_info *info, u64 cluster, __be64 w0,
 	c->host = 0;
 	c->alloc = 0;
 	c->zero = 0;
+	c->packed = 0;
 	if (desc & QCOW2_COMPRESSED)
-		return info->ext_l2 ? "compressed cluster with extended L2" :
-				      "compressed clusters are not supported";
+		return q2_decode_packed(info, desc, data_size, c);
 	if (!info->ext_l2)
 		return q2_decode_std(info, cluster, desc, data_size, c);
 

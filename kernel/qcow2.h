@@ -37,6 +37,7 @@ struct q2_error {
  * @ident_offset, @ident_len: data of the identity extension (qcow2-ident.h), or 0.
  * @l2_bits: log2 of the number of entries of one L2 table.
  * @sub_bits: log2 of the subcluster size in bytes (extended L2), or @cluster_bits.
+ * @compression: QCOW2_ZLIB or QCOW2_ZSTD, of all compressed clusters.
  */
 struct q2_info {
 	u32 version;
@@ -62,6 +63,7 @@ struct q2_info {
 	u32 ident_len;
 	u32 l2_bits;
 	u32 sub_bits;
+	u8 compression;
 	bool ext_l2;
 	bool data_file;
 };
@@ -71,13 +73,15 @@ struct q2_info {
  * @host: byte offset of the cluster on the layer's data device; only valid if @alloc is not 0.
  * @alloc: one bit per subcluster: data at @host. All or none without extended L2.
  * @zero: one bit per subcluster: reads as zeros.
+ * @packed: not 0 if the cluster is compressed; see q2_packed_range(). All else is 0 then.
  *
- * A subcluster with neither bit is provided by the layer below.
+ * Otherwise a subcluster with neither bit is provided by the layer below.
  */
 struct q2_cluster {
 	u64 host;
 	u32 alloc;
 	u32 zero;
+	u64 packed;
 };
 
 /* Bytes of one L2 entry. */
@@ -184,6 +188,18 @@ const char *q2_decode(const struct q2_info *info, u64 cluster, __be64 w0,
  */
 const char *q2_decode_top(const struct q2_info *info, const u64 *tables, u64 cluster,
 			  __be64 w0, __be64 w1, u64 data_size, struct q2_cluster *c);
+
+/**
+ * q2_packed_range() - where a compressed cluster lies.
+ * @packed: from q2_decode().
+ * @offset: byte offset on the layer's data device. No part of a sector is too small for one.
+ *
+ * The length of the data is known as a number of sectors only ("Compressed Clusters Descriptor" in
+ * the specification): it may be less, and may seem to go on behind the end of the file.
+ *
+ * Return: bytes up to the end of its last sector, 1 to two clusters.
+ */
+u32 q2_packed_range(const struct q2_info *info, u64 packed, u64 *offset);
 
 /* What q2_decode_top() returns for a cluster that QEMU has freed. */
 extern const char * const q2_not_prepared;

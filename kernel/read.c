@@ -8,6 +8,7 @@
 #include "read.h"
 #include "tail.h"
 #include "top.h"
+#include "unpacked.h"
 
 static void cc_top_piece(struct cc_view *view, struct cc_block *b, sector_t pos, u32 max,
 			 struct cc_piece *p)
@@ -131,6 +132,21 @@ static int cc_view_warm(struct cc_view *view, sector_t pos, struct cc_piece *p)
 	return 0;
 }
 
+static void cc_bio_copy(struct bio *bio, const struct cc_plain *plain, u32 offset)
+{
+	struct bvec_iter iter;
+	struct bio_vec bv;
+	void *to;
+
+	bio_for_each_segment(bv, bio, iter) {
+		to = bvec_kmap_local(&bv);
+		cc_unpacked_copy(plain, offset, to, bv.bv_len);
+		kunmap_local(to);
+		flush_dcache_page(bv.bv_page);
+		offset += bv.bv_len;
+	}
+}
+
 static void cc_bio_copy_tail(struct bio *bio, const struct cc_tail *tail)
 {
 	struct bvec_iter iter;
@@ -141,6 +157,28 @@ static void cc_bio_copy_tail(struct bio *bio, const struct cc_tail *tail)
 		memcpy_to_bvec(&bv, tail->bytes + offset);
 		offset += bv.bv_len;
 	}
+}
+
+/* What is in memory: zeros, the tail of a file, or a cluster that was decompressed. */
+static int cc_map_memory(struct cc_io *io, struct bio *bio, const struct cc_piece *p)
+{
+	struct cc_plain plain;
+
+	switch (p->state) {
+	case CC_PACKED:
+		if (!cc_unpacked_find(p->layer, p->sector, &plain))
+			return cc_defer(io, bio, CC_DEFER_SECTORS);
+		cc_bio_copy(bio, &plain, cc_packed_offset(p->layer, bio->bi_iter.bi_sector));
+		cc_unpacked_put(&plain);
+		break;
+	case CC_TAIL:
+		cc_bio_copy_tail(bio, cc_data_tail(p->layer));
+		break;
+	default:
+		zero_fill_bio(bio);
+	}
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
 }
 
 int cc_map_read(struct cc_io *io, struct bio *bio)
@@ -159,15 +197,23 @@ int cc_map_read(struct cc_io *io, struct bio *bio)
 	}
 	if (p.state == CC_BAD)
 		return DM_MAPIO_KILL;
-	if (p.state == CC_TAIL)
-		cc_bio_copy_tail(bio, cc_data_tail(p.layer));
-	else
-		zero_fill_bio(bio);
-	bio_endio(bio);
-	return DM_MAPIO_SUBMITTED;
+	return cc_map_memory(io, bio, &p);
 }
 
 /* ---------------------------------------------------------- a worker reads */
+
+static void cc_read_packed(struct bio *bio, const struct cc_piece *p)
+{
+	struct cc_plain plain;
+	int r = cc_unpacked_get(p->layer, p->sector, &plain);
+
+	if (!r) {
+		cc_bio_copy(bio, &plain, cc_packed_offset(p->layer, bio->bi_iter.bi_sector));
+		cc_unpacked_put(&plain);
+	}
+	bio->bi_status = errno_to_blk_status(r);
+	bio_endio(bio);
+}
 
 /* @bio is a piece of @io's, or all that is left of it. */
 static void cc_submit_piece(struct cc_io *io, struct bio *bio, const struct cc_piece *p)
@@ -180,6 +226,9 @@ static void cc_submit_piece(struct cc_io *io, struct bio *bio, const struct cc_p
 		break;
 	case CC_BAD:
 		bio_io_error(bio);
+		break;
+	case CC_PACKED:
+		cc_read_packed(bio, p);
 		break;
 	case CC_TAIL:
 		cc_bio_copy_tail(bio, cc_data_tail(p->layer));

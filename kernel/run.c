@@ -176,6 +176,10 @@ static enum cc_state cc_cluster_state(const struct q2_info *q2, const struct q2_
 	u64 word = (u64)c->zero << 32 | c->alloc;
 	enum cc_state state = CC_NONE;
 
+	if (c->packed) {
+		*end = nr << shift;
+		return CC_PACKED;
+	}
 	if (c->alloc & (1U << sub))
 		state = CC_DATA;
 	else if (c->zero & (1U << sub))
@@ -222,6 +226,9 @@ static int cc_cluster_run(struct cc_layer *layer, struct cc_l2_cursor *cur, sect
 
 	if (r)
 		return r;
+	/* A layer that was the top when the table was loaded; see q2_decode_top(). */
+	if (!why && c.packed && !layer->source)
+		why = "compressed cluster in a layer that was written";
 	run->start = pos;
 	if (why) {
 		cc_err_limit(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->dev->name,
@@ -231,7 +238,7 @@ static int cc_cluster_run(struct cc_layer *layer, struct cc_l2_cursor *cur, sect
 		return 0;
 	}
 	run->state = cc_cluster_state(&layer->q2, &c, rel, &end);
-	run->sector = (c.host >> SECTOR_SHIFT) + rel;
+	run->sector = c.packed ? c.packed : (c.host >> SECTOR_SHIFT) + rel;
 	run->end = (cluster << shift) + end;
 	cc_clip_data(layer, run);
 	return 0;
@@ -255,12 +262,14 @@ u64 cc_run_at(enum cc_state state, u64 sector, sector_t distance)
 	case CC_DATA:
 	case CC_TAIL:
 		return sector + distance;
+	case CC_PACKED:
+		return sector;
 	default:
 		return 0;
 	}
 }
 
-/* Does @next continue @run? */
+/* Does @next continue @run? (Compressed clusters with the same entry read the same.) */
 static bool cc_run_continues(const struct cc_run *run, const struct cc_run *next)
 {
 	enum cc_state state = run->state;

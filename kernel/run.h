@@ -12,18 +12,19 @@ enum cc_state {
 	CC_BAD,		/* the metadata is wrong or unreadable: EIO */
 	CC_UNKNOWN,	/* not looked up yet */
 	CC_TAIL,	/* the sector in which the file of the layer's data ends; see tail.h */
+	CC_PACKED,	/* compressed: see unpack.h */
 };
 
 /* Is there something to be read in the layer that provides it? Context: any. */
 static inline bool cc_state_provided(enum cc_state state)
 {
-	return state == CC_DATA || state == CC_TAIL;
+	return state == CC_DATA || state == CC_TAIL || state == CC_PACKED;
 }
 
 /**
  * struct cc_run - a range of one state.
  * @start, @end: sectors of the guest's disk, [start, end).
- * @sector: where @start lies on the data device, for CC_DATA.
+ * @sector: where @start lies on the data device, for CC_DATA; the L2 entry, for CC_PACKED.
  */
 struct cc_run {
 	sector_t start;

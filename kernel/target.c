@@ -13,12 +13,14 @@
 #include "defer.h"
 #include "job-control.h"
 #include "message.h"
+#include "packed.h"
 #include "registry.h"
 #include "scan.h"
 #include "status.h"
 #include "table.h"
 #include "throttle.h"
 #include "trim.h"
+#include "unpacked.h"
 #include "writer.h"
 
 /* ------------------------------------------------------ construct, destroy */
@@ -35,6 +37,9 @@ static void cc_destroy(struct cowchain *cc)
 		destroy_workqueue(cc->discard_wq);
 	if (cc->sync_wq)
 		destroy_workqueue(cc->sync_wq);
+	percpu_counter_destroy(&cc->unpack_misses);
+	percpu_counter_destroy(&cc->unpack_hits);
+	cc_packed_pages_destroy(cc->packed_pages);
 	if (cc->header_page)
 		__free_page(cc->header_page);
 	mempool_exit(&cc->words_pool);
@@ -53,9 +58,14 @@ static int cc_init_pools(struct cowchain *cc)
 	int r;
 
 	cc->header_page = alloc_page(GFP_KERNEL);
-	if (!cc->header_page)
+	cc->packed_pages = cc_packed_pages_create();
+	if (!cc->header_page || !cc->packed_pages)
 		return -ENOMEM;
-	r = bioset_init(&cc->bs, 32, 0, BIOSET_NEED_BVECS);
+	r = percpu_counter_init(&cc->unpack_hits, 0, GFP_KERNEL);
+	if (!r)
+		r = percpu_counter_init(&cc->unpack_misses, 0, GFP_KERNEL);
+	if (!r)
+		r = bioset_init(&cc->bs, 32, 0, BIOSET_NEED_BVECS);
 	if (!r)
 		r = bioset_init(&cc->read_bs, 32, 0, BIOSET_NEED_BVECS);
 	if (!r)
@@ -428,15 +438,25 @@ static int __init cowchain_init(void)
 
 	if (r)
 		return r;
+	r = cc_unpacked_init();
+	if (r)
+		goto destroy_cache;
 	r = dm_register_target(&cowchain_target);
 	if (r)
-		cc_top_cache_destroy();
+		goto exit_unpacked;
+	return 0;
+
+exit_unpacked:
+	cc_unpacked_exit();
+destroy_cache:
+	cc_top_cache_destroy();
 	return r;
 }
 
 static void __exit cowchain_exit(void)
 {
 	dm_unregister_target(&cowchain_target);
+	cc_unpacked_exit();
 	/* Wait for the RCU callbacks that free blocks of the top map. */
 	rcu_barrier();
 	cc_top_cache_destroy();

@@ -29,7 +29,8 @@ kind() {
 }
 
 for k in v2 v3-512 v3-4k v3-64k v3-2M ext-16k ext-64k ext-128k ext-2M prepared refcount1 refcount64 \
-	lazy data-std data-ext snapshots; do
+	lazy data-std data-ext snapshots comp-512 comp-4k comp-64k comp-2M comp-v2 comp-ext comp-zstd \
+	comp-zstd-2M comp-snapshots; do
 	it "a layer of kind $k" "kind_${k//-/_}"
 	eval "kind_${k//-/_}() { kind $k; }"
 done

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Layers in files that are no whole number of sectors.
 # Seconds: 30
-# Quick: odd_raw|odd_data
+# Quick: odd_raw|odd_packed
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -50,6 +50,9 @@ odd_data() { odd data; }
 
 it "an L2 table that ends behind its last entry" odd_table
 odd_table() { odd table; }
+
+it "a compressed cluster" odd_packed
+odd_packed() { odd packed; }
 
 it "an external data file" odd_external
 odd_external() { odd external; }

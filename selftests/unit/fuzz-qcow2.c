@@ -213,11 +213,30 @@ static u64 *fuzz_l1(struct q2_info *info, const struct fuzz_input *in, const u8 
 
 /* ---------------------------------------------------------------------- entries */
 
+/* By the words of the specification: bits 0 to x-1 are the offset, x to 61 the other sectors. */
+static void check_packed(const struct q2_info *info, const struct q2_cluster *c, u64 data_size)
+{
+	u32 x = 62 - (info->cluster_bits - 8), bytes;
+	u64 offset, want = 0, sectors = 0, bit;
+
+	check(!c->alloc && !c->zero && !c->host && !info->data_file);
+	for (bit = 0; bit < x; bit++)
+		want |= c->packed & (1ULL << bit);
+	for (bit = x; bit < 62; bit++)
+		sectors += !!(c->packed & (1ULL << bit)) * (1ULL << (bit - x));
+	bytes = q2_packed_range(info, c->packed, &offset);
+	check(offset == want && offset < data_size);
+	check(offset + bytes == (offset / 512 + sectors + 1) * 512);
+	check(bytes && bytes <= 2ULL << info->cluster_bits);
+}
+
 static void check_entry(const struct q2_info *info, u64 cluster, const struct q2_cluster *c,
 			u64 data_size)
 {
 	check(!(c->alloc & c->zero));
 	check(info->ext_l2 || !c->alloc || !~c->alloc);
+	if (c->packed)
+		check_packed(info, c, data_size);
 	if (!c->alloc)
 		return;
 	check(c->host % (1ULL << info->cluster_bits) == 0 && c->host < data_size);

@@ -64,8 +64,6 @@ static void extended_bad(void)
 	CHECK(decode(3, COPIED, 1, &c), "allocated at 0");
 	CHECK(decode(3, (HOST + 512) | COPIED, 1, &c), "unaligned");
 	CHECK(decode(3, (HOST + CLUSTER / 2) | COPIED, 1, &c), "unaligned");
-	CHECK(decode(3, HOST | QCOW2_COMPRESSED, 1, &c), "compressed");
-	CHECK(decode(3, HOST | COPIED | QCOW2_COMPRESSED, 0, &c), "compressed");
 	CHECK(decode(3, DEV_SIZE | COPIED, 1, &c), "beyond the device");
 	CHECK(decode(3, QCOW2_OFFSET_MASK / CLUSTER * CLUSTER | COPIED, 1, &c), "far beyond");
 }
@@ -81,12 +79,47 @@ static void standard(void)
 	CHECK(!decode(3, HOST, 0, &c) && c.alloc, "shared by a snapshot");
 	CHECK(!decode(3, 1, 0, &c) && !c.alloc && c.zero == 0xffffffff, "zero cluster");
 	CHECK(!decode(3, HOST | COPIED | 1, 0, &c) && !c.alloc && c.zero, "preallocated zero");
-	CHECK(decode(3, HOST | QCOW2_COMPRESSED, 0, &c), "compressed");
 	CHECK(decode(3, (HOST + 512) | COPIED, 0, &c), "unaligned");
 	CHECK(decode(3, DEV_SIZE | COPIED, 0, &c), "beyond the device");
 	CHECK(decode(3, (HOST + 512) | COPIED | 1, 0, &c), "unaligned, and zero");
 	info.version = 2;
 	CHECK(decode(3, HOST | COPIED | 1, 0, &c), "a zero cluster in version 2");
+}
+
+/* A descriptor of a compressed cluster. */
+static u64 packed(u64 offset, u64 more_sectors)
+{
+	return QCOW2_COMPRESSED | more_sectors << (62 - (info.cluster_bits - 8)) | offset;
+}
+
+static void compressed(void)
+{
+	struct q2_cluster c;
+	u64 at;
+	int ext;
+
+	for (ext = 0; ext < 2; ext++) {
+		setup(ext ? 0x10 : 0);
+		CHECK(!decode(3, packed(HOST + 77, 5), ext ? ~0ull : 0, &c), "whatever the bitmap says");
+		CHECK(c.packed == packed(HOST + 77, 5) && !c.alloc && !c.zero && !c.host);
+		CHECK(q2_packed_range(&info, c.packed, &at) == 6 * 512 - 77 && at == HOST + 77);
+		CHECK(!decode(3, packed(HOST, 0) | COPIED, 0, &c) && c.packed == packed(HOST, 0));
+		CHECK(!decode(3, packed(DEV_SIZE - 1, 511), 0, &c), "its length is an upper bound");
+		CHECK(q2_packed_range(&info, c.packed, &at) == 512 * 512 - 511);
+		CHECK(decode(3, packed(DEV_SIZE, 0), 0, &c), "beyond the device");
+		CHECK(decode(3, packed((1ull << 53) - 1, 0), 0, &c), "far beyond");
+		CHECK(decode_top(3, packed(HOST, 0), 0, &c), "not in a top");
+	}
+	setup(0x14);
+	CHECK(decode(3, packed(3 * CLUSTER, 0), 0, &c), "with an external data file");
+	setup(0);
+	for (info.cluster_bits = 9; info.cluster_bits <= 21; info.cluster_bits++) {
+		u64 most = (1ull << (info.cluster_bits - 8)) - 1;
+
+		CHECK(q2_packed_range(&info, packed(512, most), &at) == 2u << info.cluster_bits);
+		CHECK(q2_packed_range(&info, packed(1023, most) | COPIED, &at) ==
+		      (2u << info.cluster_bits) - 511 && at == 1023);
+	}
 }
 
 static void external(void)
@@ -225,6 +258,7 @@ const struct test entry_tests[] = {
 	{ "extended entries that QEMU reads", extended_good },
 	{ "extended entries that get EIO", extended_bad },
 	{ "standard entries", standard },
+	{ "entries of compressed clusters", compressed },
 	{ "entries with an external data file", external },
 	{ "entries of a writable layer", top },
 	{ "subclusters of the last cluster", masks },
