@@ -350,4 +350,46 @@ create_block() {
 	cowchain create a.raw --size 1M --force
 }
 
+# So are snapshots and copies: a logical volume is there before it is used.
+it "snapshot and copy to block devices, in one step" devices
+devices() {
+	local out
+
+	attached
+	io random:20:1
+	truncate -s 32M new.img data.img target.img
+	attach new.img data.img target.img
+	ln -s "${LOOP[new.img]}" new
+	ln -s "${LOOP[data.img]}" data
+	ln -s "${LOOP[target.img]}" target
+	mkfs.ext4 -q -L theirs new
+	tool_fails 1 "new: contains ext4 with the label 'theirs'.*--force" snapshot cct new
+	tool_fails 1 "new: contains ext4 .*--force" copy cct e.qcow2 --pivot --data-file new
+	[ ! -e e.qcow2 ] || fail "an image was left behind"
+	# a device that is another way to a layer
+	tool_fails 1 "is already a layer" snapshot cct "$(mkloop -l "$T" | head -n 1)" --force
+	tool_fails 1 "in use|the same" snapshot cct e.qcow2 --force --data-file "$(losetup -n -O NAME -j b.qcow2 | tr -d ' ')"
+	# nor is a file overwritten by this --force
+	tool_fails 1 'a.raw: File exists: take another name$' copy cct e.qcow2 --pivot --force --data-file a.raw
+	cmp a.raw "$FIXTURES/abcd/a.raw" || fail "a.raw was overwritten"
+	cowchain snapshot cct new --data-file data --force
+	eq "$(qcow2poke new backing) $(qcow2poke new ext 0x44415441)" "$T/d.qcow2 $T/data" "names in the header"
+	tool_fails 1 "in use|already a layer" snapshot cct target --data-file data --force
+	io random:20:2 verify
+	cowchain copy cct e.qcow2 --pivot --data-file target --wait --quiet
+	io random:20:3 verify
+	cowchain detach cct
+	cmp -n $((16 << 20)) target model.raw || fail "the volume is not the guest's disk"
+	# one that is prepared is used as it is, and another one is not
+	cowchain attach cct e.qcow2 --allow-dir /dev --allow-dir "$T"
+	tool_fails 1 "new: has an image already: --force makes a new one" snapshot cct new
+	tool_fails 1 "new: its backing file is '$T/d.qcow2'.*--force makes a new one" snapshot cct new --data-file data
+	cowchain create new --backing e.qcow2 --format qcow2 --force
+	cowchain snapshot cct new
+	io random:20:4 verify
+	out=$(cowchain info cct --noheadings)
+	matches "$out" "$T/new.img .*$T/e.qcow2 " "info"
+	cowchain detach cct
+}
+
 run_cases

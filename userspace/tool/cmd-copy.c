@@ -21,10 +21,20 @@ static const struct opt opt_pivot = {
 		"there is no way back but another copy",
 };
 
-static const struct opt *const options[] = { &opt_pivot, SNAPSHOT_OPTIONS, JOB_OPTIONS, NULL };
+static const struct opt opt_force = {
+	.id = OPT_FORCE,
+	.name = "force",
+	.help = "overwrite what is on a block device, and start even if there may\n"
+		"not be enough room for what is copied",
+};
+
+static const struct opt *const options[] = {
+	&opt_pivot, SNAPSHOT_OPTIONS, JOB_OPTIONS, &opt_force, NULL,
+};
 
 static const char *const examples[] = {
 	"cowchain copy vm /new/vm.qcow2 --pivot --data-file /new/vm.raw --speed 50M --wait",
+	"cowchain copy vm /new/vm.qcow2 --pivot --data-file /dev/vg/vm --wait",
 	NULL,
 };
 
@@ -98,6 +108,7 @@ static int copy(struct copy_args *args)
 	int ret;
 
 	args->snap.check_space = !args->job.force;
+	args->snap.overwrite = args->job.force;
 	if (live_open_alone(&live, args->snap.name))
 		return CC_FAILED;
 	ret = change(args, &live);

@@ -10,12 +10,24 @@
 
 static const char *const usage[] = { "NAME NEW ...", NULL };
 
-static const struct opt *const options[] = { SNAPSHOT_OPTIONS, NULL };
+static const struct opt opt_force = {
+	.id = OPT_FORCE,
+	.name = "force",
+	.help = "overwrite what is on a block device",
+};
+
+static const struct opt *const options[] = { SNAPSHOT_OPTIONS, &opt_force, NULL };
 
 static const char *const examples[] = { "cowchain snapshot vm night1.qcow2", NULL };
 
-static int take_option(int id, const char *value, void *snap)
+static int take_option(int id, const char *value, void *data)
 {
+	struct snapshot *snap = data;
+
+	if (id == OPT_FORCE) {
+		snap->overwrite = true;
+		return 0;
+	}
 	return snapshot_option("snapshot", id, value, snap);
 }
 

@@ -52,8 +52,14 @@ static const struct opt opt_base_format = {
 	.help = "the format of that file",
 };
 
+static const struct opt opt_force = {
+	.id = OPT_FORCE,
+	.name = "force",
+	.help = "even if there may not be enough room for what is copied",
+};
+
 static const struct opt *const options[] = {
-	&opt_base, JOB_OPTIONS, &opt_base_name, &opt_base_format, NULL,
+	&opt_base, JOB_OPTIONS, &opt_force, &opt_base_name, &opt_base_format, NULL,
 };
 
 static const char *const examples[] = {

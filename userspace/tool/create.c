@@ -68,11 +68,18 @@ static int open_data(const struct create_request *req, unsigned int flags, struc
 	return check_below(req, &files->data);
 }
 
+static unsigned int open_flags(const struct create_request *req)
+{
+	unsigned int overwrite = NEW_FILE_OVERWRITE_DEVICE | (req->devices_only ? 0 : NEW_FILE_OVERWRITE);
+	unsigned int can = NEW_FILE_CAN_OVERWRITE_DEVICE | (req->devices_only ? 0 : NEW_FILE_CAN_OVERWRITE);
+
+	return (req->overwrite ? overwrite : 0) | (req->can_overwrite ? can : 0) |
+	       (req->reserve ? NEW_FILE_RESERVE : 0);
+}
+
 static int open_files(const struct create_request *req, struct created *files)
 {
-	unsigned int flags = (req->overwrite ? NEW_FILE_OVERWRITE : 0) |
-			     (req->can_overwrite ? NEW_FILE_CAN_OVERWRITE : 0) |
-			     (req->reserve ? NEW_FILE_RESERVE : 0);
+	unsigned int flags = open_flags(req);
 
 	if (new_file_open(&files->image, req->path, flags) || check_below(req, &files->image))
 		return -1;
@@ -239,6 +246,9 @@ static char *backing_name(const struct create_request *req, const struct created
 
 	if (req->backing_name)
 		return xstrdup(req->backing_name);
+	/* A block device has several names, in several directories: none that it is relative to. */
+	if (!fstat(files->image.fd, &st) && S_ISBLK(st.st_mode))
+		return xstrdup(req->backing);
 	dir = new_file_dir(&files->image);
 	name = dir ? path_stored_name(dir, req->backing) : NULL;
 	free(dir);

@@ -26,8 +26,9 @@ struct create_request {
 	size_t nr_below;
 	uint64_t size;			/* bytes */
 	uint64_t cluster_size;		/* bytes */
-	bool overwrite;			/* existing files or block devices */
+	bool overwrite;			/* existing files, or contents of block devices */
 	bool can_overwrite;		/* the verb has an option for it */
+	bool devices_only;		/* both are about block devices only */
 	bool reserve;			/* allocate all space on the file system */
 };
 

@@ -64,13 +64,13 @@ static int check_contents(const struct new_file *file, unsigned int flags)
 {
 	char *found;
 
-	if (flags & NEW_FILE_OVERWRITE)
+	if (flags & NEW_FILE_OVERWRITE_DEVICE)
 		return 0;
 	found = contents_find(file->fd);
 	if (!found)
 		return 0;
 	cc_error("%s: contains %s: take another device%s", file->path, found,
-		 flags & NEW_FILE_CAN_OVERWRITE ? ", or --force to overwrite it" : "");
+		 flags & NEW_FILE_CAN_OVERWRITE_DEVICE ? ", or --force to overwrite it" : "");
 	free(found);
 	return -1;
 }
@@ -310,9 +310,11 @@ static int sync_dir(const struct new_file *file)
 
 int new_file_sync(const struct new_file *file)
 {
-	if (!file->path || !file->made)
+	if (!file->path)
 		return 0;
-	return fsync(file->fd) ? fail_errno(file, "cannot make it last: ") : sync_dir(file);
+	if (fsync(file->fd))
+		return fail_errno(file, "cannot make it last: ");
+	return file->made ? sync_dir(file) : 0;
 }
 
 void new_file_give(const struct new_file *file, const struct stat *st)

@@ -17,9 +17,11 @@ struct new_file {
 };
 
 enum new_file_flags {
-	NEW_FILE_OVERWRITE = 1 << 0,	/* also a file or block device that exists, if it is not in use */
-	NEW_FILE_CAN_OVERWRITE = 1 << 1, /* the verb has an option for that */
-	NEW_FILE_RESERVE = 1 << 2,	/* new_file_reserve() will be called */
+	NEW_FILE_OVERWRITE = 1 << 0,	/* also a file that exists, if it is not in use */
+	NEW_FILE_OVERWRITE_DEVICE = 1 << 1, /* also a block device that has contents, if it is not in use */
+	NEW_FILE_CAN_OVERWRITE = 1 << 2, /* the verb has an option for the first */
+	NEW_FILE_CAN_OVERWRITE_DEVICE = 1 << 3, /* for the second */
+	NEW_FILE_RESERVE = 1 << 4,	/* new_file_reserve() will be called */
 };
 
 /* A file that is made can be read and written by its owner only. Returns 0, or -1 after a message. */
@@ -36,8 +38,8 @@ bool new_file_is(const struct new_file *file, const struct stat *st);
  */
 int new_file_reserve(const struct new_file *file);
 /*
- * Of a file that was made: after a crash of the host it is there, under its name. Returns 0, or -1 after a
- * message.
+ * After a crash of the host, what was written is there, and a file that was made has its name. Returns 0, or -1
+ * after a message.
  */
 int new_file_sync(const struct new_file *file);
 /* Give a file that was made the owner, group and permissions of another one; a note if that fails. */

@@ -132,12 +132,6 @@ const struct opt opt_timeout = {
 	.help = "stop waiting after that time; the job continues",
 };
 
-const struct opt opt_job_force = {
-	.id = OPT_FORCE,
-	.name = "force",
-	.help = "even if there may not be enough room for what is copied",
-};
-
 const struct opt opt_json = {
 	.id = OPT_JSON,
 	.name = "json",

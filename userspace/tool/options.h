@@ -51,11 +51,11 @@ extern const struct opt opt_data_file, opt_cluster_size, opt_reserve, opt_size, 
 
 /* Of a job: stream, copy; the last two of wait, too. */
 extern const struct opt opt_speed, opt_bandwidth, opt_bandwidth_bytes, opt_on_error, opt_wait,
-	opt_job_force, opt_quiet, opt_timeout;
+	opt_quiet, opt_timeout;
 
 #define JOB_OPTIONS \
 	&opt_speed, &opt_bandwidth, &opt_bandwidth_bytes, &opt_on_error, &opt_wait, &opt_quiet, \
-	&opt_timeout, &opt_job_force
+	&opt_timeout
 
 /* Of a table that is shown: job, status, list, info. */
 extern const struct opt opt_json, opt_noheadings, opt_bytes;

@@ -14,6 +14,7 @@
 #include "hold.h"
 #include "loop.h"
 #include "options.h"
+#include "snapshot-make.h"
 #include "snapshot.h"
 #include "space-check.h"
 #include "util.h"
@@ -38,8 +39,9 @@ const struct opt opt_data_dir = {
 const struct operand snapshot_operands[] = {
 	{ "NAME", .complete = COMPLETE_DEVICE },
 	{ "NEW", .complete = COMPLETE_FILE,
-	  .help = "is made if it does not exist; else it must be empty and prepared,\n"
-		  "with the present top as its backing file" },
+	  .help = "is made if it does not exist, or on a block device without contents;\n"
+		  "else it must be empty and prepared, with the present top as its\n"
+		  "backing file" },
 	{ 0 },
 };
 
@@ -83,23 +85,6 @@ int snapshot_take_operands(const char *verb, int argc, char **argv, struct snaps
 	snap->name = argv[optind];
 	snap->image = argv[optind + 1];
 	return 0;
-}
-
-static int make_image(const struct snapshot *snap, const struct live *live, const char *top,
-		      struct created *made)
-{
-	struct create_request req = {
-		.path = snap->image,
-		.data_file = snap->data_file,
-		.backing = top,
-		.backing_name = snap->backing_file,
-		.backing_kind = live->table.layers[live_top(live)].kind,
-		.size = live->dev.sectors * SECTOR_SIZE,
-		.cluster_size = snap->cluster_size,
-		.reserve = snap->reserve,
-	};
-
-	return create_image(&req, made);
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -210,6 +195,15 @@ static void give_away(const struct created *made, const struct live *live)
 	free(path);
 }
 
+/* What is on a block device may be of no use to anybody. */
+static void note_force(const struct snapshot *snap, const struct created *made)
+{
+	struct stat st;
+
+	if (!made->image.path && !stat(snap->image, &st) && S_ISBLK(st.st_mode))
+		cc_note("%s: has an image already: --force makes a new one in its place", snap->image);
+}
+
 /* Open NEW as it is on disk, made by us or by the user. */
 static int open_new(const struct snapshot *snap, const struct live *live, const char *top,
 		    const struct created *made, struct layer *layer)
@@ -218,13 +212,13 @@ static int open_new(const struct snapshot *snap, const struct live *live, const 
 		layer_open_with_data(layer, KIND_QCOW2, snap->image, snap->data_file, true, &snap->opt) :
 		layer_open(layer, KIND_QCOW2, snap->image, true, &snap->opt);
 
-	if (ret)
-		return -1;
-	if (!create_check_opened(made, layer) && !check_new(snap, live, top, !made->image.path, layer)) {
+	if (!ret && !create_check_opened(made, layer) && !check_new(snap, live, top, !made->image.path, layer)) {
 		give_away(made, live);
 		return 0;
 	}
-	layer_close(layer);
+	if (!ret)
+		layer_close(layer);
+	note_force(snap, made);
 	return -1;
 }
 
@@ -259,24 +253,23 @@ int snapshot_take(const struct snapshot *snap, const struct live *live)
 					 live_file_needed(live, live_top(live));
 	struct created made = { 0 };
 	struct layer layer;
-	struct stat st;
-	bool existed = !lstat(snap->image, &st);
 	int ret = -1;
 
 	if (!top && !snap->backing_file)
 		return -1;
-	if (existed && live_has_file(live, snap->image)) {
+	if (live_has_file(live, snap->image)) {
 		cc_error("%s: is already a layer of %s: name a new file", snap->image,
 			 live->dev.name);
 		goto out;
 	}
-	if (!existed && make_image(snap, live, top, &made))
+	if (!snapshot_has_image(snap) && snapshot_make(snap, live, top, &made))
 		goto out;
 	if (!open_new(snap, live, top, &made, &layer)) {
 		ret = snap->check_space ? space_check_copy(live, &layer) : 0;
 		/* From then on, flushes of the guest are promises about these files. */
 		if (!ret)
 			ret = create_sync(&made);
+		create_let_go(&made);
 		if (!ret)
 			ret = send_snapshot(snap, live, &layer);
 		layer_close(&layer);

@@ -20,6 +20,7 @@ struct snapshot {
 	struct layer_options opt;
 	uint64_t cluster_size;		/* bytes */
 	bool reserve;
+	bool overwrite;			/* what is on a block device */
 	bool check_space;		/* fail if a copy of the whole disk does not fit */
 };
 
