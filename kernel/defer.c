@@ -54,6 +54,14 @@ static bool cc_may_wait(struct bio *bio)
 	return !(bio->bi_opf & REQ_NOWAIT);
 }
 
+bool cc_defer_refuses(struct bio *bio)
+{
+	if (cc_may_wait(bio))
+		return false;
+	bio_wouldblock_error(bio);
+	return true;
+}
+
 /* Sectors of @bio up to @boundary. */
 static u32 cc_defer_sectors(struct bio *bio, u32 boundary)
 {
@@ -85,10 +93,8 @@ int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary)
 {
 	u32 left = cc_defer_sectors(bio, boundary);
 
-	if (!cc_may_wait(bio)) {
-		bio_wouldblock_error(bio);
+	if (cc_defer_refuses(bio))
 		return DM_MAPIO_SUBMITTED;
-	}
 	if (bio_sectors(bio) > left)
 		dm_accept_partial_bio(bio, left);
 	io->bio = bio;

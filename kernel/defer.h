@@ -22,6 +22,13 @@
 int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary);
 
 /**
+ * cc_defer_refuses() - end a bio that must not wait with EAGAIN.
+ *
+ * Context: any, inside of cc_map(). Return: false if it may wait; then nothing has happened.
+ */
+bool cc_defer_refuses(struct bio *bio);
+
+/**
  * cc_defer_discard() - the same for a discard or a write-zeroes, cut so that it lies in one block.
  *
  * Gives the view back, since the bio may wait for long behind others: a snapshot need not wait for

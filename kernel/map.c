@@ -40,10 +40,25 @@ static int cc_map_flush(struct cc_io *io, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
+/*
+ * What dm promises of a device holds as long as its table, and files that are open rely on it.
+ * After a snapshot, the top may be on a device that cannot do nowait I/O, and that would fail such a
+ * bio for good. EAGAIN has the submitter try again without the flag.
+ */
+static bool cc_map_refuses(struct cc_io *io, struct bio *bio)
+{
+	return io->view->top && !bdev_nowait(cc_data_bdev(cc_view_active(io->view))) &&
+	       cc_defer_refuses(bio);
+}
+
 static int cc_map_view(struct cc_io *io, struct bio *bio)
 {
-	if (bio->bi_opf & REQ_PREFLUSH)
-		return cc_map_flush(io, bio);
+	if (unlikely(bio->bi_opf & (REQ_PREFLUSH | REQ_NOWAIT))) {
+		if (bio->bi_opf & REQ_PREFLUSH)
+			return cc_map_flush(io, bio);
+		if (cc_map_refuses(io, bio))
+			return DM_MAPIO_SUBMITTED;
+	}
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
 		return cc_map_read(io, bio);

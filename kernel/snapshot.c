@@ -57,7 +57,10 @@ static int cc_snapshot_check(struct cowchain *cc)
 	return 0;
 }
 
-/* The queue limits were stacked when the table was loaded. */
+/*
+ * The queue limits were stacked when the table was loaded. (That the chain can do nowait I/O is the
+ * exception: if the new top cannot, cc_map() ends such bios.)
+ */
 static int cc_snapshot_check_limits(struct cowchain *cc, struct cc_layer *layer)
 {
 	struct block_device *whole = dm_disk(cc->md)->part0;
@@ -67,8 +70,6 @@ static int cc_snapshot_check_limits(struct cowchain *cc, struct cc_layer *layer)
 
 	if (bdev_logical_block_size(bdev) > bdev_logical_block_size(whole))
 		what = "has larger logical blocks than the chain";
-	else if (bdev_nowait(whole) && !bdev_nowait(bdev))
-		what = "cannot do nowait I/O, which the chain has promised";
 	else if (bdev_dma_alignment(bdev) & ~bdev_dma_alignment(whole))
 		what = "needs more memory alignment than the chain";
 	else if (bdev_is_zoned(bdev))
