@@ -215,6 +215,41 @@ thin_copy() {
 	cmp /dev/mapper/cct-crypt model.raw || fail "the copy differs"
 }
 
+it "a copy to a device with other limits says what can be done" limits_refused
+limits_refused() {
+	attached
+	mkdir -p /dev/cct-vg
+	truncate -s 32M large.img stable.img
+	ln -s "$(losetup --find --show --sector-size 4096 "$T/large.img")" /dev/cct-vg/large
+	offline large "has logical blocks of 4096 bytes.* blocks of 512:.*unmount"
+	eq "$(blockdev --getss $DEV)" 4096 "blocks"
+	# back to the small ones, and then to a device that needs stable pages
+	cowchain detach cct
+	losetup --detach "$(readlink /dev/cct-vg/large)"
+	cowchain attach cct d.qcow2
+	attach stable.img
+	ln -s "${LOOP[stable.img]}" /dev/cct-vg/stable
+	echo 1 >"/sys/block/${LOOP[stable.img]#/dev/}/queue/stable_writes"
+	offline stable "needs stable pages.*unmount"
+	io verify random:10:1
+	cowchain detach cct
+	rm -r /dev/cct-vg
+}
+
+# offline VOLUME REGEX: the copy is refused with this message, and what it says works
+offline() {
+	local out
+
+	out=$(cowchain copy cct "$1.qcow2" --pivot --data-file "/dev/cct-vg/$1" 2>&1) && fail "$1 was accepted"
+	matches "$out" "/dev/cct-vg/$1: $2" "message"
+	[ ! -e "$1.qcow2" ] || fail "an image was left behind"
+	eval "${out##*, then: }"
+	cowchain wait cct --quiet
+	status cct
+	eq "$S_LAYERS" 1 layers
+	cmp $DEV model.raw || fail "the contents differ"
+}
+
 it "a note where a full file system may lose data without an error, and only there" doubts
 doubts() {
 	local block

@@ -14,6 +14,7 @@
 #include "hold.h"
 #include "loop.h"
 #include "options.h"
+#include "snapshot-limits.h"
 #include "snapshot-make.h"
 #include "snapshot.h"
 #include "space-check.h"
@@ -227,13 +228,14 @@ static int open_new(const struct snapshot *snap, const struct live *live, const 
  * layer below.
  */
 static int send_snapshot(const struct snapshot *snap, const struct live *live,
-			 struct layer *layer)
+			 struct layer *layer, const char *top)
 {
 	const char *words[] = { "snapshot", kind_name(layer->kind), NULL, NULL, NULL };
 	char *dev, *data;
 	int ret;
 
-	if (layer_attach(layer, snap->opt.no_lock) || live_check_top(live) || hold_interrupted())
+	if (layer_attach(layer, snap->opt.no_lock) || snapshot_check_limits(snap, live, layer, top) ||
+	    live_check_top(live) || hold_interrupted())
 		return -1;
 	dev = devno_format(layer->file.dev);
 	data = layer->data.path ? devno_format(layer->data.dev) : xstrdup("-");
@@ -271,7 +273,7 @@ int snapshot_take(const struct snapshot *snap, const struct live *live)
 			ret = create_sync(&made);
 		create_let_go(&made);
 		if (!ret)
-			ret = send_snapshot(snap, live, &layer);
+			ret = send_snapshot(snap, live, &layer, top);
 		layer_close(&layer);
 	}
 	if (ret)
