@@ -262,6 +262,11 @@ doubts() {
 	mount -o data=journal "${LOOP[small.img]}" small
 	on_new "no direct I/O for it.*--reserve"
 	on_new "" --reserve
+	# an image and its data file: once
+	cowchain create small/two.qcow2 --size 16M --data-file small/two.data
+	eq "$(cowchain attach cct small/two.qcow2 2>&1 | grep -c 'runs full')" 1 "notes of attach"
+	cowchain detach cct
+	wait_for 30 no_loops_on small
 	clean_small
 	# the loop device claims direct I/O there
 	small_fs btrfs
@@ -282,6 +287,24 @@ doubts() {
 	on_new "" --reserve
 	umount small
 	losetup --detach "$block"
+}
+
+# Direct I/O only seems to be on: XFS writes parts of shared blocks through the page cache.
+it "a note where a file shares its blocks with another one" shared_blocks
+shared_blocks() {
+	need cowchain
+	small_fs xfs
+	on_new ""
+	cowchain create small/one.qcow2 --size 4M --reserve
+	cp --reflink=always small/one.qcow2 small/two.qcow2
+	matches "$(cowchain attach cct small/two.qcow2 2>&1)" 'two.qcow2: if .*shares blocks.*--reserve' "note"
+	cowchain detach cct
+	wait_for 30 no_loops_on small
+	cp --reflink=never small/one.qcow2 small/three.qcow2
+	eq "$(cowchain attach cct small/three.qcow2 2>&1)" "" "output of attach"
+	cowchain detach cct
+	wait_for 30 no_loops_on small
+	clean_small
 }
 
 it "a device that is mounted is refused, with the place" mounted

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdlib.h>
@@ -14,6 +15,34 @@
 
 #include "fs.h"
 #include "util.h"
+
+#define FIEMAP_EXTENTS 512U
+
+uint64_t fs_shared_bytes(int fd)
+{
+	struct fiemap *map = xcalloc(1, sizeof(*map) + FIEMAP_EXTENTS * sizeof(map->fm_extents[0]));
+	const struct fiemap_extent *e = map->fm_extents;
+	uint64_t sum = 0, start = 0;
+	unsigned int i;
+
+	do {
+		memset(map, 0, sizeof(*map));
+		map->fm_start = start;
+		map->fm_length = FIEMAP_MAX_OFFSET - start;
+		map->fm_extent_count = FIEMAP_EXTENTS;
+		/* File systems without FIEMAP share nothing. */
+		if (ioctl(fd, FS_IOC_FIEMAP, map))
+			break;
+		for (i = 0; i < map->fm_mapped_extents; i++) {
+			start = e[i].fe_logical + e[i].fe_length;
+			if (e[i].fe_flags & FIEMAP_EXTENT_SHARED)
+				sum += e[i].fe_length;
+		}
+	} while (map->fm_mapped_extents == FIEMAP_EXTENTS &&
+		 !(e[FIEMAP_EXTENTS - 1].fe_flags & FIEMAP_EXTENT_LAST));
+	free(map);
+	return sum;
+}
 
 int fs_ask(int fd, struct fs_facts *facts)
 {
@@ -30,6 +59,7 @@ int fs_ask(int fd, struct fs_facts *facts)
 	facts->told = stx.stx_mask & STATX_DIOALIGN;
 	facts->align = facts->told ? stx.stx_dio_offset_align : 0;
 	facts->holes = stx.stx_blocks * SECTOR_SIZE < stx.stx_size;
+	facts->shares = fs_shared_bytes(fd);
 	return 0;
 }
 
@@ -64,6 +94,12 @@ char *fs_doubt(const struct fs_facts *facts, bool loop_direct)
 	/* Each write takes new space, even where the file has some, so --reserve alone is no help. */
 	if (facts->type == BTRFS_SUPER_MAGIC && !facts->nocow)
 		return xstrdup("btrfs writes it to a new place each time, through the page cache: make it anew with --reserve, which turns that off (chattr +C), or keep space free");
+	/*
+	 * The file system tells how it writes files that share nothing. XFS writes shared blocks to a new place, and
+	 * parts of them through the page cache.
+	 */
+	if (facts->shares && facts->type != BTRFS_SUPER_MAGIC)
+		return xstrdup("it shares blocks with another file (cp --reflink), so that writes need space, in parts through the page cache: make it anew with --reserve, copy it with 'cp --reflink=never', or keep space free");
 	/* Writes to space that is there need no more. */
 	if (!facts->holes)
 		return NULL;

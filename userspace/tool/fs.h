@@ -7,6 +7,7 @@
 #define COWCHAIN_FS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * What is known of a file.
@@ -16,6 +17,7 @@
  * @told: the file system tells the alignment of direct I/O
  * @align: that alignment in bytes; 0 if there is no direct I/O
  * @holes: parts of the file have no space yet
+ * @shares: it shares blocks with other files
  */
 struct fs_facts {
 	long type;
@@ -23,7 +25,11 @@ struct fs_facts {
 	bool told;
 	unsigned int align;
 	bool holes;
+	bool shares;
 };
+
+/* How many bytes of an open file are shared with other files: writing there allocates new space. */
+uint64_t fs_shared_bytes(int fd);
 
 /* Ask the file system of an open file. Returns 0, or -1 without a message. */
 int fs_ask(int fd, struct fs_facts *facts);

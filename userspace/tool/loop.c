@@ -289,16 +289,24 @@ static int configure(int number, int file, const char *path, bool writable)
  */
 static void note_lost_writes(dev_t dev, int file, const char *path)
 {
+	/* An image and its data file need not both be named, if they are on one file system. */
+	static char *said;
+	static dev_t said_of;
 	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/dio", major(dev), minor(dev));
 	char *dio = read_attribute(attribute);
 	struct fs_facts facts;
 	char *doubt = NULL;
+	struct stat st;
 
-	if (!fs_ask(file, &facts))
+	if (!fstat(file, &st) && !fs_ask(file, &facts))
 		doubt = fs_doubt(&facts, !dio || strcmp(dio, "0"));
-	if (doubt)
+	if (doubt && (!said || st.st_dev != said_of || strcmp(said, doubt))) {
 		cc_note("%s: if its file system runs full, data may be lost without an error: %s",
 			path, doubt);
+		free(said);
+		said = xstrdup(doubt);
+		said_of = st.st_dev;
+	}
 	free(doubt);
 	free(dio);
 	free(attribute);

@@ -2,7 +2,6 @@
 /*
  * Asks file systems and thin pools for their free space.
  */
-#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,38 +12,10 @@
 
 #include "devno.h"
 #include "dm-thin.h"
+#include "fs.h"
 #include "loop.h"
 #include "space-room.h"
 #include "util.h"
-
-#define FIEMAP_EXTENTS 512U
-
-/* How many bytes of the file are shared with other files: writing there allocates new space. */
-static uint64_t shared_bytes(int fd)
-{
-	struct fiemap *map = xcalloc(1, sizeof(*map) + FIEMAP_EXTENTS * sizeof(map->fm_extents[0]));
-	const struct fiemap_extent *e = map->fm_extents;
-	uint64_t sum = 0, start = 0;
-	unsigned int i;
-
-	do {
-		memset(map, 0, sizeof(*map));
-		map->fm_start = start;
-		map->fm_length = FIEMAP_MAX_OFFSET - start;
-		map->fm_extent_count = FIEMAP_EXTENTS;
-		/* File systems without FIEMAP share nothing. */
-		if (ioctl(fd, FS_IOC_FIEMAP, map))
-			break;
-		for (i = 0; i < map->fm_mapped_extents; i++) {
-			start = e[i].fe_logical + e[i].fe_length;
-			if (e[i].fe_flags & FIEMAP_EXTENT_SHARED)
-				sum += e[i].fe_length;
-		}
-	} while (map->fm_mapped_extents == FIEMAP_EXTENTS &&
-		 !(e[FIEMAP_EXTENTS - 1].fe_flags & FIEMAP_EXTENT_LAST));
-	free(map);
-	return sum;
-}
 
 void space_room_file(int fd, const char *path, struct space_room *room)
 {
@@ -60,7 +31,7 @@ void space_room_file(int fd, const char *path, struct space_room *room)
 	room->bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	taken = (uint64_t)st.st_blocks * 512;
 	room->holes = (uint64_t)st.st_size > taken ? (uint64_t)st.st_size - taken : 0;
-	room->holes += shared_bytes(fd);
+	room->holes += fs_shared_bytes(fd);
 	room->group = fs.f_frsize;
 	room->where = xasprintf("the file system of %s", path);
 }

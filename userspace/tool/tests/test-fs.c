@@ -18,6 +18,8 @@ static const struct {
 } cases[] = {
 	{ { EXT4_SUPER_MAGIC, .told = true, .align = 512, .holes = true }, true, NULL },
 	{ { XFS_SUPER_MAGIC, .told = true, .align = 512, .holes = true }, true, NULL },
+	{ { XFS_SUPER_MAGIC, .told = true, .align = 512, .shares = true }, true, "shares blocks" },
+	{ { BTRFS_SUPER_MAGIC, .nocow = true, .shares = true }, true, NULL },
 	/* the upper layer tells this */
 	{ { OVERLAYFS_SUPER_MAGIC, .told = true, .align = 512, .holes = true }, true, NULL },
 	{ { OVERLAYFS_SUPER_MAGIC, .holes = true }, true, "does not tell" },
