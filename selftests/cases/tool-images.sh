@@ -392,4 +392,64 @@ devices() {
 	cowchain detach cct
 }
 
+# attach_says REGEX ARGUMENT...: attaches with output that matches and, after !, that does not match
+attach_says() {
+	local out
+
+	out=$(cowchain attach cct "${@:2}" 2>&1) || fail "attach ${*:2}: $out"
+	case $1 in
+	!*) [[ ! $out =~ ${1#!} ]] || fail "output of attach ${*:2}: $out" ;;
+	*) matches "$out" "$1" "output of attach ${*:2}" ;;
+	esac
+	cowchain detach cct
+}
+
+it "a backing file that has another length, or is another file than before" not_as_before
+not_as_before() {
+	local short='base.raw had 8388608 bytes when .* has 4194304 now.*--ignore-identity'
+
+	need cowchain
+	trash base.raw 8M
+	cowchain create top.qcow2 --backing base.raw --backing-format raw
+	truncate -s 4M base.raw
+	tool_fails 1 "$short" attach cct top.qcow2
+	tool_fails 1 "$short" attach cct top.qcow2 --read-only
+	# what the user lists is what was meant
+	attach_says "!had|another file" --layer raw:base.raw --layer qcow2:top.qcow2
+	# what was accepted is what counts from then on
+	attach_says "!had" top.qcow2 --ignore-identity
+	attach_says "!had" top.qcow2
+	truncate -s 6M base.raw
+	tool_fails 1 'base.raw had 4194304 bytes when .* has 6291456 now' attach cct top.qcow2
+	truncate -s 4M base.raw
+	cp base.raw copy
+	mv copy base.raw
+	attach_says 'top.qcow2: its backing file .*/base.raw is another file' top.qcow2
+	attach_says "!another file" top.qcow2
+	# so is another name, or a copy of all
+	cp base.raw other.raw
+	qcow2poke top.qcow2 backing other.raw raw
+	attach_says "!another file" top.qcow2
+	mkdir copies
+	cp top.qcow2 other.raw copies
+	attach_says "!another file" copies/top.qcow2
+	# longer than the disk: what is more is not seen
+	cowchain create small.qcow2 --backing other.raw --backing-format raw --size 2M
+	truncate -s 3M other.raw
+	attach_says "!had" small.qcow2
+	# a new top of a live chain, and the layers below it
+	cowchain attach cct top.qcow2 --ignore-identity
+	cowchain snapshot cct next.qcow2
+	cowchain detach cct
+	cp top.qcow2 copy
+	mv copy top.qcow2
+	attach_says 'next.qcow2: its backing file .*/top.qcow2 is another file' next.qcow2
+	# a layer below another one
+	truncate -s 1M other.raw
+	cowchain create over.qcow2 --backing small.qcow2 --backing-format qcow2
+	tool_fails 1 'small.qcow2: its backing file .* had 3145728 .* has 1048576' attach cct over.qcow2
+	attach_says "!had" over.qcow2 --ignore-identity
+	tool_fails 1 'small.qcow2: .* had' attach cct small.qcow2
+}
+
 run_cases

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "chain-record.h"
 #include "chain.h"
 #include "dm-change.h"
 #include "dm.h"
@@ -374,19 +375,28 @@ static int build(struct args *args, struct chain *chain)
 
 static int activate(struct args *args, struct chain *chain)
 {
+	struct chain_record record;
 	unsigned int i;
 	char *line;
 	int ret;
 
 	args->opt.allow_sealed = table_has_feature(&args->table, "allow_sealed");
 	args->opt.ignore_identity = table_has_feature(&args->table, "ignore_identity");
-	if (chain_check(chain, &args->opt) || chain_attach(chain, &args->opt))
+	if (chain_check(chain, &args->opt))
 		return CC_FAILED;
+	if (!args->opt.ignore_identity && chain_check_record(chain))
+		return CC_FAILED;
+	chain_record_prepare(chain, &args->opt, &record);
+	if (chain_attach(chain, &args->opt)) {
+		chain_record_finish(&record, false);
+		return CC_FAILED;
+	}
 	chain_to_table(chain, &args->table);
 	line = table_format(&args->table);
 	ret = dm_create(args->name, layer_size(chain_top(chain)) / SECTOR_SIZE, line,
 			args->opt.read_only);
 	free(line);
+	chain_record_finish(&record, !ret);
 	if (!ret)
 		note_job(args, chain);
 	for (i = 0; ret == -EBUSY && i < chain->nr; i++)

@@ -116,6 +116,7 @@ static int look_at_backing(struct args *args, char **real)
 
 	if (layer_open(&layer, args->req.backing_kind, args->backing, false, &opt))
 		return -1;
+	args->req.backing_size = layer_size(&layer);
 	if (!args->req.size)
 		args->req.size = layer_disk_size(&layer);
 	layer_close(&layer);

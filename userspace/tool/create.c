@@ -23,6 +23,7 @@
 #include "image.h"
 #include "number.h"
 #include "path.h"
+#include "record.h"
 #include "util.h"
 
 /* In the child, the names of its descriptors. */
@@ -243,6 +244,7 @@ static int run_qemu_img(const struct created *files, char *const argv[])
 static char *backing_name(const struct create_request *req, const struct created *files)
 {
 	char *dir, *name;
+	struct stat st;
 
 	if (req->backing_name)
 		return xstrdup(req->backing_name);
@@ -321,6 +323,22 @@ static int fill_files(const struct create_request *req, const struct created *fi
 	return ret;
 }
 
+/* What lies below now, see record.h. */
+static void record_below(const struct create_request *req, const struct created *files)
+{
+	char *name = req->backing && req->backing_size ? backing_name(req, files) : NULL;
+	int fd = name ? open(req->backing, O_PATH | O_CLOEXEC) : -1;
+	struct record rec;
+
+	if (fd >= 0) {
+		record_of(fd, name, &rec);
+		rec.size = req->backing_size;
+		record_write(files->image.fd, &rec);
+		close(fd);
+	}
+	free(name);
+}
+
 int create_image(const struct create_request *req, struct created *files)
 {
 	int ret;
@@ -338,6 +356,8 @@ int create_image(const struct create_request *req, struct created *files)
 		ret = -1;
 	if (ret)
 		create_undo(files);
+	else
+		record_below(req, files);
 	hold_end();
 	return ret;
 }

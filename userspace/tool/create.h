@@ -22,6 +22,7 @@ struct create_request {
 	const char *backing;		/* absolute path, NULL: none */
 	const char *backing_name;	/* stored in place of a name made from backing */
 	enum layer_kind backing_kind;
+	uint64_t backing_size;		/* bytes of its disk; 0: unknown, so that nothing is recorded */
 	char **below;			/* more files of the chain below: not overwritten */
 	size_t nr_below;
 	uint64_t size;			/* bytes */

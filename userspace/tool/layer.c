@@ -183,6 +183,7 @@ int layer_open_below(struct layer *layer, enum layer_kind kind, const struct lay
 					 &opt->allow, &real);
 	int ret = path ? open_layer(layer, kind, path, real, false, opt) : -1;
 
+	layer->named = !ret;
 	free(real);
 	free(path);
 	return ret;

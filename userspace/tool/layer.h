@@ -15,6 +15,7 @@
 
 struct layer {
 	enum layer_kind kind;
+	bool named;		/* found by its name in the header above */
 	struct source file;
 	struct source data;	/* external data file; path NULL without one */
 	struct image image;	/* of a qcow2 layer */

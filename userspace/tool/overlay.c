@@ -62,6 +62,7 @@ static int make(const struct overlay *overlay, const struct chain *chain, struct
 		.data_file = overlay->data_file,
 		.backing = backing,
 		.backing_kind = top->kind,
+		.backing_size = layer_size(top),
 		.size = layer_disk_size(top),
 		.cluster_size = overlay->cluster_size ? overlay->cluster_size : DEFAULT_CLUSTER_SIZE,
 		.overwrite = overlay->force,

@@ -70,6 +70,7 @@ int snapshot_make(const struct snapshot *snap, const struct live *live, const ch
 		.backing = top,
 		.backing_name = snap->backing_file,
 		.backing_kind = live->table.layers[live_top(live)].kind,
+		.backing_size = live->dev.sectors * SECTOR_SIZE,
 		.size = live->dev.sectors * SECTOR_SIZE,
 		.cluster_size = snap->cluster_size,
 		.reserve = snap->reserve,
