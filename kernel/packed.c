@@ -106,8 +106,11 @@ static int cc_packed_alloc(struct cc_layer *layer, struct cc_packed *p)
 	p->page = cc_pages_alloc(max(p->nr, 1U), CC_GFP_PACKED);
 	if (p->page)
 		return 0;
-	if (p->nr > reserve->nr)
+	if (p->nr > reserve->nr) {
+		cc_err_limit(layer->cc, "layer %s: no memory for the compressed cluster at 0x%llx",
+			     layer->dev->name, p->offset);
 		return -ENOMEM;
+	}
 	mutex_lock(&reserve->lock);
 	p->page = reserve->page;
 	p->reserved = true;

@@ -256,19 +256,6 @@ static void cc_missing_run(struct cc_layer *layer, sector_t pos, bool cached, st
 		   (layer->q2.cluster_bits - SECTOR_SHIFT);
 }
 
-u64 cc_run_at(enum cc_state state, u64 sector, sector_t distance)
-{
-	switch (state) {
-	case CC_DATA:
-	case CC_TAIL:
-		return sector + distance;
-	case CC_PACKED:
-		return sector;
-	default:
-		return 0;
-	}
-}
-
 /* Does @next continue @run? (Compressed clusters with the same entry read the same.) */
 static bool cc_run_continues(const struct cc_run *run, const struct cc_run *next)
 {

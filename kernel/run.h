@@ -50,7 +50,18 @@ static inline u32 cc_word_state(u64 word, enum cc_state state)
  * What @sector of a run or an extent is @distance sectors behind its start. Two of the same state
  * are one if this is equal where they meet. Context: any.
  */
-u64 cc_run_at(enum cc_state state, u64 sector, sector_t distance);
+static inline u64 cc_run_at(enum cc_state state, u64 sector, sector_t distance)
+{
+	switch (state) {
+	case CC_DATA:
+	case CC_TAIL:
+		return sector + distance;
+	case CC_PACKED:
+		return sector;
+	default:
+		return 0;
+	}
+}
 
 /**
  * cc_layer_run() - the longest run of one state from @pos on.
