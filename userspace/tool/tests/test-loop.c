@@ -171,6 +171,19 @@ static const struct {
 	{ "limit", 512, 0, 8192, 0, 32768, 32768, false, "shows 8192 bytes" },
 };
 
+static int make_other(size_t i, unsigned int flags, dev_t *dev)
+{
+	int fd;
+
+	print_message("# %s\n", others[i].what);
+	write_file("changing", "", 0);
+	assert_int_equal(truncate("changing", others[i].size), 0);
+	fd = configure("changing", others[i].flags | flags, others[i].block_size, others[i].offset,
+		       others[i].limit, dev);
+	assert_int_equal(truncate("changing", others[i].later), 0);
+	return fd;
+}
+
 static void only_the_same_bytes_are_shared(void **state)
 {
 	dev_t have, dev;
@@ -181,12 +194,7 @@ static void only_the_same_bytes_are_shared(void **state)
 	(void)state;
 	NEED_LOOP();
 	for (i = 0; i < ARRAY_SIZE(others); i++) {
-		print_message("# %s\n", others[i].what);
-		write_file("changing", "", 0);
-		assert_int_equal(truncate("changing", others[i].size), 0);
-		other = configure("changing", others[i].flags | LO_FLAGS_READ_ONLY, others[i].block_size,
-				  others[i].offset, others[i].limit, &have);
-		assert_int_equal(truncate("changing", others[i].later), 0);
+		other = make_other(i, LO_FLAGS_READ_ONLY, &have);
 		fd = attach("changing", false, &dev, "");
 		assert_true(fd >= 0);
 		assert_int_equal(dev == have, others[i].shared);
@@ -212,12 +220,7 @@ static void a_writable_one_that_shows_something_else_is_refused(void **state)
 	(void)state;
 	NEED_LOOP();
 	for (i = 0; i < ARRAY_SIZE(others); i++) {
-		print_message("# %s\n", others[i].what);
-		write_file("changing", "", 0);
-		assert_int_equal(truncate("changing", others[i].size), 0);
-		other = configure("changing", others[i].flags, others[i].block_size, others[i].offset,
-				  others[i].limit, &have);
-		assert_int_equal(truncate("changing", others[i].later), 0);
+		other = make_other(i, 0, &have);
 		fd = attach("changing", false, &dev, others[i].why);
 		assert_int_equal(fd >= 0, others[i].shared);
 		assert_true(fd < 0 || dev == have);
