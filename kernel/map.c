@@ -42,8 +42,8 @@ static int cc_map_flush(struct cc_io *io, struct bio *bio)
 
 /*
  * What dm promises of a device holds as long as its table, and files that are open rely on it.
- * After a snapshot, the top may be on a device that cannot do nowait I/O, and that would fail such a
- * bio for good. EAGAIN has the submitter try again without the flag.
+ * After a snapshot, the top may be on a device that cannot do nowait I/O, and that would fail
+ * such a bio for good. EAGAIN has the submitter try again without the flag.
  */
 static bool cc_map_refuses(struct cc_io *io, struct bio *bio)
 {
