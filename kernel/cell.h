@@ -32,6 +32,8 @@ void cc_cells_unlock_shared(struct cowchain *cc, u64 first, u64 last);	/* any */
 void cc_cells_lock_excl(struct cowchain *cc, u64 first, u64 last);	/* process */
 void cc_cells_unlock_excl(struct cowchain *cc, u64 first, u64 last);	/* any */
 void cc_cells_downgrade(struct cowchain *cc, u64 first, u64 last);	/* any */
+/* Wait until everybody has given back what cells it holds now. */
+void cc_cells_pass(struct cowchain *cc);				/* process */
 /*
  * Count a failed write by a holder. It may have reached the device, so what was filled there before
  * is no longer reliable. cc_cells_failures() adds up the counts of the first and the last cluster;

@@ -12,14 +12,13 @@
  * under the cells was so before, and has been read.
  */
 #include <linux/mm.h>
-#include <linux/string.h>
 
 #include "below.h"
 #include "cell.h"
 #include "copy.h"
 #include "hold.h"
 #include "io.h"
-#include "top.h"
+#include "zero.h"
 
 static struct cc_copy *cc_copy_find(struct cc_job *job)
 {
@@ -77,42 +76,39 @@ static unsigned int cc_sub_offset(struct cc_copy *c, u32 sub)
 
 static bool cc_sub_is_zero(struct cc_copy *c, u32 sub)
 {
-	unsigned int offset = cc_sub_offset(c, sub);
-	unsigned int left = cc_sub_sectors(c->b, sub, sub + 1) << SECTOR_SHIFT;
+	return cc_pages_are_zero(c->pages, cc_sub_offset(c, sub),
+				 cc_sub_sectors(c->b, sub, sub + 1) << SECTOR_SHIFT);
+}
 
-	while (left) {
-		unsigned int in_page = offset_in_page(offset);
-		unsigned int n = min_t(unsigned int, left, PAGE_SIZE - in_page);
+/* What lies below [first, end) is not needed any more, so the data file is read to its pages. */
+static int cc_copy_zero_data(struct cc_copy *c, u32 first, u32 end)
+{
+	u32 rel = first << c->b->top->sub_shift;
+	u32 sectors = cc_sub_sectors(c->b, first, end);
+	struct cc_zeroing z = {
+		.cc = c->job->cc,
+		.b = c->b,
+		.unmap = !c->job->cc->no_discard_passdown,
+		.hint = true,
+		.look = true,
+		.pages = c->pages,
+		.offset = cc_sub_offset(c, first),
+		.sectors = sectors,
+	};
+	int r = cc_zero_data(&z, rel, rel + sectors);
 
-		if (memchr_inv(page_address(c->pages[offset >> PAGE_SHIFT]) + in_page, 0, n))
-			return false;
-		offset += n;
-		left -= n;
-	}
-	return true;
+	/* Where the device only makes a note of zeros, the speed limit does not count them. */
+	c->written += z.written;
+	return r;
 }
 
 /* [first, end) contains only zeros: set zero bits instead of writing them. */
 static int cc_copy_zeros(struct cc_copy *c, u32 first, u32 end)
 {
-	struct cowchain *cc = c->job->cc;
-	u32 rel = first << c->b->top->sub_shift;
-	u32 left = cc_sub_sectors(c->b, first, end);
 	int r = 0;
 
-	while (cc_copy_zeroes_data(c->job) && left && !r) {
-		u32 len = left;
-		sector_t sector = cc_block_sector(c->b, rel, &len);
-
-		r = cc_zero_device(cc, cc_data_bdev(c->b->top->layer), sector, len,
-				   !cc->no_discard_passdown);
-		rel += len;
-		left -= len;
-	}
-	/* Where the device only makes a note of zeros, the speed limit does not count them. */
-	if (!r && cc_copy_zeroes_data(c->job) &&
-	    !bdev_write_zeroes_sectors(cc_data_bdev(c->b->top->layer)))
-		c->written += cc_sub_sectors(c->b, first, end);
+	if (cc_copy_zeroes_data(c->job))
+		r = cc_copy_zero_data(c, first, end);
 	if (!r && cc_block_run(c->b, first, end, CC_ZERO) < end - first)
 		cc_block_set(c->b, first, end, CC_ZERO);
 	return r;

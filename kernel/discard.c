@@ -11,9 +11,9 @@
 #include "fill.h"
 #include "hold.h"
 #include "io.h"
-#include "top.h"
 #include "trim.h"
 #include "writer.h"
+#include "zero.h"
 
 /* Zero [rel, end) on the data device. */
 static int cc_write_zeros(struct cc_write *w, u32 rel, u32 end)
@@ -104,29 +104,52 @@ static void cc_trim_edges(struct cc_write *w)
 /* ------------------------------------------------------- whole subclusters */
 
 /*
- * An external data file is always zeroed, so that it is the guest's disk when everything has been
- * streamed into it. The data first, then the bits: a sync flushes the data device before it writes
- * bits, so bits that say zeros never survive a crash without the zeros, and there are none if
- * zeroing fails. Until the bits are set, a read may return old data or zeros, both of which are
- * correct for an operation in flight.
+ * An external data file that has to be a raw disk is zeroed: see zero.c. The data first, then the
+ * bits, and there are none if zeroing fails. Until the bits are set, a read may return old data or
+ * zeros, both of which are correct for an operation in flight.
+ *
+ * The range is held meanwhile: a later write to these subclusters must not reach the device before
+ * the zeros do. Writes to others go on.
  */
-static int cc_zero_data(struct cc_write *w, u32 first, u32 last)
+static int cc_zero_held(struct cc_write *w, struct cc_zeroing *z, u32 first, u32 last)
 {
 	u32 rel = first << w->sub_shift;
-	int r = cc_write_zeros(w, rel, min(last << w->sub_shift, w->limit));
+	int r;
 
+	cc_hold_begin(w->cc, w->b, first, last);
+	r = cc_zero_data(z, rel, min(last << w->sub_shift, w->limit));
 	if (r)
 		cc_cells_fail(w->cc, cc_sub_cluster(w->b, first), cc_sub_cluster(w->b, last - 1));
 	else if (cc_block_run(w->b, first, last, CC_ZERO) < last - first)
 		cc_block_set(w->b, first, last, CC_ZERO);
+	cc_hold_end(w->b);
+	return r;
+}
+
+static int cc_zero_raw(struct cc_write *w, u32 first, u32 last)
+{
+	struct page *pages[CC_ZERO_PAGES];
+	struct cc_zeroing z = {
+		.cc = w->cc,
+		.b = w->b,
+		.unmap = w->unmap,
+		.hint = bio_op(w->io->bio) == REQ_OP_DISCARD,
+	};
+	int r;
+
+	cc_zero_get_pages(&z, pages);
+	r = cc_zero_held(w, &z, first, last);
+	cc_zero_put_pages(&z);
 	return r;
 }
 
 /*
- * In a single file zero bits are enough, and the operation ends when they are set. The space under
- * them is given back later; only where all was unallocated there is none.
+ * Otherwise zero bits are enough, and the operation ends when they are set. The space under them is
+ * given back later; only where all was unallocated there is none.
+ *
+ * Return: false if the data file has to be a raw disk by now.
  */
-static void cc_hide_data(struct cc_write *w, u32 first, u32 last)
+static bool cc_hide_data(struct cc_write *w, u32 first, u32 last)
 {
 	struct cc_trim *trim = NULL;
 	bool hidden;
@@ -134,6 +157,11 @@ static void cc_hide_data(struct cc_write *w, u32 first, u32 last)
 	if (w->unmap && cc_block_run(w->b, first, last, CC_NONE) < last - first)
 		trim = cc_trim_alloc(w->b->top->layer);
 	cc_subs_lock_excl(w->cc, w->b, first, last);
+	if (cc_zero_is_raw(w->view)) {
+		cc_subs_unlock_excl(w->cc, w->b, first, last);
+		kfree(trim);
+		return false;
+	}
 	hidden = cc_block_run(w->b, first, last, CC_NONE) < last - first;
 	if (cc_block_run(w->b, first, last, CC_ZERO) < last - first)
 		cc_block_set(w->b, first, last, CC_ZERO);
@@ -144,31 +172,21 @@ static void cc_hide_data(struct cc_write *w, u32 first, u32 last)
 	cc_subs_unlock_excl(w->cc, w->b, first, last);
 	if (!hidden)
 		kfree(trim);
+	return true;
 }
 
-/*
- * In pieces: the cells of no more are taken at a time, or the range of an external data file held.
- *
- * An external data file is held while it is zeroed: a later write to these subclusters must not
- * reach the device before the zeros do. Writes to others go on.
- */
+/* In pieces: the cells of no more are taken at a time, or no more is held. */
 static int cc_zero_whole(struct cc_write *w)
 {
 	u32 first = cc_first_sub(w), last = cc_end_sub(w), next;
-	struct cc_layer *layer = w->b->top->layer;
 	int r = 0;
 
 	for (; first < last && !r; first = next) {
-		next = cc_hold_end_of(first, last);
-		if (layer->data) {
-			cc_hold_begin(w->cc, w->b, first, next);
-			r = cc_zero_data(w, first, next);
-			cc_hold_end(w->b);
-		} else {
-			cc_hide_data(w, first, next);
-		}
+		next = cc_hold_end_of(w->b, first, last);
+		if (cc_zero_is_raw(w->view) || !cc_hide_data(w, first, next))
+			r = cc_zero_raw(w, first, next);
 	}
-	cc_trims_start(layer->writer);
+	cc_trims_start(w->b->top->layer->writer);
 	return r;
 }
 

@@ -21,6 +21,24 @@
 
 #include "cell.h"
 #include "hold.h"
+#include "top.h"
+
+/* Subclusters that are held at a time. */
+#define CC_HOLD_SUBS	(CC_HOLD_CLUSTERS * QCOW2_SUBCLUSTERS)
+
+/*
+ * A device frees whole units only. In a single file data is aligned to clusters, so larger ones are
+ * of no use; but in an external data file the ends of the pieces should be ends of units.
+ */
+u32 cc_hold_end_of(const struct cc_block *b, u32 first, u32 end)
+{
+	struct cc_layer *layer = b->top->layer;
+	u32 piece = CC_HOLD_SUBS << (b->top->sub_shift + SECTOR_SHIFT);
+
+	if (layer->data && piece % max(bdev_discard_granularity(cc_data_bdev(layer)), 1U))
+		return end;
+	return min_t(u32, end, round_down(first, CC_HOLD_SUBS) + CC_HOLD_SUBS);
+}
 
 bool cc_subs_try_shared(struct cowchain *cc, struct cc_block *b, u32 first, u32 end)
 {

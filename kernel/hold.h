@@ -11,14 +11,10 @@
 /* Clusters whose cells are taken at a time. */
 #define CC_HOLD_CLUSTERS	32
 
-/* Subclusters that are held at a time. */
-#define CC_HOLD_SUBS		(CC_HOLD_CLUSTERS * QCOW2_SUBCLUSTERS)
-
-/* Where a piece of [first, end) that begins at @first ends. */
-static inline u32 cc_hold_end_of(u32 first, u32 end)
-{
-	return min_t(u32, end, round_down(first, CC_HOLD_SUBS) + CC_HOLD_SUBS);
-}
+/*
+ * What is held of [first, end) at a time: where the piece that begins at @first ends. Context: any.
+ */
+u32 cc_hold_end_of(const struct cc_block *b, u32 first, u32 end);
 
 /*
  * Is a part of the subclusters [first, end) held? If not, states that are read after this are those

@@ -4,10 +4,11 @@
  *
  * Every bio is submitted as soon as it is allocated and ends on its own, so the mempool behind the
  * bio set is always refilled and waiting for it cannot deadlock. Reads and writes have a set each:
- * reads of a layer that does not answer may hold all of theirs, writes to the top must not wait for
+ * reads of a layer that does not answer may hold all of theirs, I/O to the top must not wait for
  * them.
  */
 #include <linux/mm.h>
+#include <linux/string.h>
 
 #include "io.h"
 
@@ -41,11 +42,10 @@ int cc_batch_wait(struct cc_batch *batch)
 	return blk_status_to_errno(READ_ONCE(batch->status));
 }
 
-void cc_batch_add(struct cowchain *cc, struct cc_batch *batch, struct block_device *bdev,
-		  blk_opf_t opf, sector_t sector, struct page **pages,
-		  unsigned int offset, unsigned int sectors)
+static void cc_batch_add_from(struct bio_set *bs, struct cc_batch *batch,
+			      struct block_device *bdev, blk_opf_t opf, sector_t sector,
+			      struct page **pages, unsigned int offset, unsigned int sectors)
 {
-	struct bio_set *bs = op_is_write(opf) ? &cc->bs : &cc->read_bs;
 	unsigned int left = sectors << SECTOR_SHIFT;
 
 	while (left) {
@@ -71,28 +71,65 @@ void cc_batch_add(struct cowchain *cc, struct cc_batch *batch, struct block_devi
 	}
 }
 
+void cc_batch_add(struct cowchain *cc, struct cc_batch *batch, struct block_device *bdev,
+		  blk_opf_t opf, sector_t sector, struct page **pages,
+		  unsigned int offset, unsigned int sectors)
+{
+	struct bio_set *bs = op_is_write(opf) ? &cc->bs : &cc->read_bs;
+
+	cc_batch_add_from(bs, batch, bdev, opf, sector, pages, offset, sectors);
+}
+
+void cc_batch_add_top(struct cowchain *cc, struct cc_batch *batch, struct block_device *bdev,
+		      blk_opf_t opf, sector_t sector, struct page **pages,
+		      unsigned int offset, unsigned int sectors)
+{
+	cc_batch_add_from(&cc->bs, batch, bdev, opf, sector, pages, offset, sectors);
+}
+
+bool cc_pages_are_zero(struct page **pages, unsigned int offset, unsigned int bytes)
+{
+	while (bytes) {
+		unsigned int in_page = offset_in_page(offset);
+		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE - in_page);
+
+		if (memchr_inv(page_address(pages[offset >> PAGE_SHIFT]) + in_page, 0, n))
+			return false;
+		offset += n;
+		bytes -= n;
+	}
+	return true;
+}
+
 /* ----------------------------------------------------------------- zeroing */
 
-/* Per bio; the array is on the stack. */
-#define CC_ZERO_PAGES	32
+/* Pages; the array is on the stack. */
+#define CC_ZEROS_PER_BIO	32
 
-static int cc_write_zero_pages(struct cowchain *cc, struct block_device *bdev, sector_t sector,
-			       u32 sectors)
+void cc_batch_add_zeros(struct cowchain *cc, struct cc_batch *batch, struct block_device *bdev,
+			sector_t sector, u32 sectors)
 {
-	struct page *pages[CC_ZERO_PAGES];
-	struct cc_batch batch;
+	struct page *pages[CC_ZEROS_PER_BIO];
 	unsigned int i;
 
-	for (i = 0; i < CC_ZERO_PAGES; i++)
+	for (i = 0; i < CC_ZEROS_PER_BIO; i++)
 		pages[i] = ZERO_PAGE(0);
-	cc_batch_init(&batch);
 	while (sectors) {
-		u32 n = min_t(u32, sectors, CC_ZERO_PAGES * PAGE_SECTORS);
+		u32 n = min_t(u32, sectors, CC_ZEROS_PER_BIO * PAGE_SECTORS);
 
-		cc_batch_add(cc, &batch, bdev, REQ_OP_WRITE, sector, pages, 0, n);
+		cc_batch_add(cc, batch, bdev, REQ_OP_WRITE, sector, pages, 0, n);
 		sector += n;
 		sectors -= n;
 	}
+}
+
+int cc_write_zero_pages(struct cowchain *cc, struct block_device *bdev, sector_t sector,
+			u32 sectors)
+{
+	struct cc_batch batch;
+
+	cc_batch_init(&batch);
+	cc_batch_add_zeros(cc, &batch, bdev, sector, sectors);
 	return cc_batch_wait(&batch);
 }
 

@@ -22,11 +22,27 @@ void cc_batch_add(struct cowchain *cc, struct cc_batch *batch, struct block_devi
 		  blk_opf_t opf, sector_t sector, struct page **pages,
 		  unsigned int offset, unsigned int sectors);
 
+/* The same for I/O to the top that is not a write: it must not wait for layers below. */
+void cc_batch_add_top(struct cowchain *cc, struct cc_batch *batch, struct block_device *bdev,
+		      blk_opf_t opf, sector_t sector, struct page **pages,
+		      unsigned int offset, unsigned int sectors);
+
+/* Write zeros as data. */
+void cc_batch_add_zeros(struct cowchain *cc, struct cc_batch *batch, struct block_device *bdev,
+			sector_t sector, u32 sectors);
+
 /* Return: 0, or -errno of one bio that has failed. */
 int cc_batch_wait(struct cc_batch *batch);
 
+/* Do @bytes at @offset of these pages hold nothing but zeros? Context: any. */
+bool cc_pages_are_zero(struct page **pages, unsigned int offset, unsigned int bytes);
+
+/* Write zeros as data. Return: 0 or -errno. */
+int cc_write_zero_pages(struct cowchain *cc, struct block_device *bdev, sector_t sector,
+			u32 sectors);
+
 /**
- * cc_zero_device() - write zeros.
+ * cc_zero_device() - write zeros, by a command if the device has one.
  * @unmap: this may free space.
  *
  * Return: 0 or -errno.

@@ -55,10 +55,12 @@ struct cc_l2_error {
  * @bufio_bits: log2 of @bufio's block size in bytes.
  * @l2_errors, @next_error: the last ones. Protected by @error_lock.
  * @ahead: L2 blocks that were read ahead since somebody needed one.
+ * @discards_keep: its data device was seen to read as something else than zeros after a discard;
+ *	see zero.c.
  * @top, @writer: only while this is the active, writable layer.
  *
  * Immutable after cc_layer_load(), but for @ident, @top, @writer and @writable (cc->ctl), and for
- * @l2_errors and @ahead.
+ * @l2_errors, @ahead and @discards_keep.
  */
 struct cc_layer {
 	struct cowchain *cc;
@@ -85,6 +87,7 @@ struct cc_layer {
 	struct cc_l2_error l2_errors[CC_L2_ERRORS];
 	unsigned int next_error;
 	atomic_t ahead;
+	bool discards_keep;
 	struct cc_top *top;
 	struct cc_writer *writer;
 };

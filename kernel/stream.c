@@ -15,6 +15,7 @@
 #include "scan.h"
 #include "stream.h"
 #include "writer.h"
+#include "zero.h"
 
 /* ----------------------------------------------------------------- copying */
 
@@ -197,8 +198,13 @@ static int cc_stream_finish(struct cc_job *job)
 
 static int cc_stream_run(struct cc_job *job)
 {
+	struct cc_layer *top = cc_view_active(job->view);
 	int r;
 
+	/* Before the cursor looks at anything. A suspended device has nothing to sync. */
+	r = job->base < 0 && top->data ? cc_zero_begin_raw(job->cc, top->top) : 0;
+	if (r)
+		return r;
 	do {
 		r = cc_stream_copy(job);
 		if (r)
@@ -252,6 +258,9 @@ static int cc_stream_thread(void *data)
 	spin_unlock_irq(&job->lock);
 	r = cc_stream_run(job);
 	cc_job_drain(job, &pos);
+	/* Otherwise the header on disk may say that there is no layer below. */
+	if (r && !cc_view_active(job->view)->ident.job.copied)
+		cc_zero_end_raw(cc_view_active(job->view)->top);
 	if (r && r != -ECANCELED)
 		cc_stream_forget(job);
 	if (job->view)

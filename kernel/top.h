@@ -15,6 +15,7 @@
  * @loads: blocks that are being read; see cc_top_load().
  * @counted: blocks that are part of @provided. Protected by @lock.
  * @provided: subclusters that are allocated or zero, in the counted blocks.
+ * @raw: a stream without a base runs; see zero.c.
  */
 struct cc_top {
 	struct cc_layer *layer;
@@ -30,6 +31,7 @@ struct cc_top {
 	unsigned long *counted;
 	u32 nr_counted;
 	atomic64_t provided;
+	bool raw;
 };
 
 /* The cache that blocks are allocated from, for the life of the module. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Gives space back that zero bits have hidden in a single file, when these bits are durable: until
- * then a crash brings back the old bits, and the data under them has to be there.
+ * Gives space back that zero bits have hidden, when these bits are durable: until then a crash
+ * brings back the old bits, and the data under them has to be there. An external data file without
+ * layers below has to contain what its bits say; there nothing is hidden, see zero.c.
  *
  * A discard ends as soon as the bits are set. What may be given back is kept in a list of its
  * writer; one sync serves all that is in the list, whoever it is made for, at the latest after
@@ -85,7 +86,7 @@ static void cc_trim_del(struct cc_writer *w, struct cc_trim *t)
 
 struct cc_trim *cc_trim_alloc(struct cc_layer *layer)
 {
-	if (layer->data || layer->cc->no_discard_passdown ||
+	if (layer->cc->no_discard_passdown ||
 	    !bdev_max_discard_sectors(cc_data_bdev(layer)))
 		return NULL;
 	return kmalloc(sizeof(struct cc_trim), GFP_NOWAIT | __GFP_NOWARN);
@@ -245,6 +246,9 @@ static void cc_trim_zeros(struct cc_writer *w, struct cc_block *b, u32 first, u3
 {
 	u32 run;
 
+	/* What it finds to be zero, a stream without a base relies on. */
+	if (READ_ONCE(b->top->raw))
+		return;
 	for (; first < end && !READ_ONCE(w->trims.stopped); first += run) {
 		enum cc_state state = cc_block_state(b, first);
 
@@ -279,7 +283,7 @@ static void cc_trim_range(struct cc_writer *w, struct cc_trim *t, u64 sync)
 	u32 pos = t->first, end;
 
 	for (; pos < t->end; pos = end) {
-		end = cc_hold_end_of(pos, t->end);
+		end = cc_hold_end_of(t->b, pos, t->end);
 		if (!cc_trim_piece(w, t, pos, end, sync))
 			break;
 	}

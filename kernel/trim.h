@@ -51,8 +51,8 @@ struct cc_trim *cc_trim_alloc(struct cc_layer *layer);
  * cc_trim_add() - the subclusters [first, end) were given zero bits.
  * @t: from cc_trim_alloc(), or NULL if the space need not be given back. It is consumed.
  *
- * Every change from data to zero bits in a single file has to be reported here, before the cells
- * are released; cc_trims_start() follows after that. Context: process; @b is pinned, the cells of
+ * Every change from data to zero bits that hides data has to be reported here, before the cells are
+ * released; cc_trims_start() follows after that. Context: process; @b is pinned, the cells of
  * the range are held exclusively.
  */
 void cc_trim_add(struct cc_trim *t, struct cc_block *b, u32 first, u32 end);

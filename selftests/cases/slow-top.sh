@@ -110,8 +110,9 @@ convoy() {
 
 it "zeroing an external data file delays writes to these subclusters only" held
 held() {
-	external
-	io write:1M:256k:1 flush
+	alone
+	truncate -s 16M model.raw
+	io write:0:16M:1 flush
 	slow_writes d.data
 	start zero:1M:64k
 	wait_for 60 reached d.data 1
@@ -127,7 +128,8 @@ held() {
 	repair d.data
 	all_end
 	io write:1040k:4k:2 verify
-	retire cct d.qcow2
+	is_raw_disk
+	retire cct ext.qcow2
 }
 
 it "write zeroes of a part shows nothing else of the data file" part_zero

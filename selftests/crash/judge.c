@@ -180,13 +180,12 @@ static bool check_run(struct replay *r, const struct found *f, uint32_t c, uint3
 }
 
 /*
- * An external data file has to be the guest's disk wherever its top says data or zeros, so that it
- * is a raw disk when everything has been streamed into it. A stream that leaves a base only sets
- * zero bits.
+ * An external data file has to be the guest's disk, all of it, once the header of its top says that
+ * no layer is below. Until then zero bits hide what it has.
  */
 static bool is_raw(const struct replay *r, unsigned int top)
 {
-	return r->top[top].data && (model_message(&r->model, "stream") < 0 || !*r->final);
+	return r->top[top].data && !*r->head[top].name;
 }
 
 static bool check_raw(struct replay *r, unsigned int top, uint64_t bitmap, unsigned int sub,
@@ -196,7 +195,7 @@ static bool check_raw(struct replay *r, unsigned int top, uint64_t bitmap, unsig
 	uint32_t g;
 
 	if (!((bitmap | bitmap >> 32) >> sub & 1))
-		return true;
+		return complain(r, "%s: sector %u was not streamed in", data->file, from);
 	for (g = from; g < to; g++) {
 		uint32_t value = r->value[data->start + g];
 		const char *bad = model_check(&r->model, g, value);

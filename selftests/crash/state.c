@@ -258,6 +258,19 @@ static bool overtaken(const struct replay *r, const struct entry *e, uint32_t k)
 	       !model_newer(&r->model, guest_at(r, sector), e->value[k], r->value[sector]);
 }
 
+/*
+ * While a stream without a base runs, and after it, discards of an external data file are read: the
+ * device that is logged has zeros there, or others would have been written. Nothing else may rely on
+ * that.
+ */
+static bool is_raw_soon(const struct replay *r, const struct entry *e)
+{
+	int i = model_message(&r->model, "stream");
+
+	return i >= 0 && r->begun[i] && !*r->final &&
+	       r->top[r->n_tops - 1].data == &r->slice[e->slice];
+}
+
 static void apply_sector(struct replay *r, const struct entry *e, uint32_t k)
 {
 	uint64_t sector = e->sector + k;
@@ -270,8 +283,10 @@ static void apply_sector(struct replay *r, const struct entry *e, uint32_t k)
 	else
 		r->fua[sector] = e->fua ? r->flushes + 1 : 0;
 	if (e->kind == E_DISCARD) {
-		memset(p, 0xdc, SECTOR);
-		r->value[sector] = V_TRASH;
+		bool zero = is_raw_soon(r, e);
+
+		memset(p, zero ? 0 : 0xdc, SECTOR);
+		r->value[sector] = zero ? V_ZERO : V_TRASH;
 	} else {
 		memcpy(p, e->data + (size_t)k * SECTOR, SECTOR);
 		r->value[sector] = e->value[k];

@@ -91,8 +91,11 @@ from_small() {
 
 # ---- a thin pool ----
 
-# pool MIB [FEATURE]: makes cct-pool
-pool() {
+# pool MIB [FEATURE]: makes cct-pool; what is not written of a new block is not zero
+pool() { zeroing_pool "$1" skip_block_zeroing "${@:2}"; }
+
+# zeroing_pool MIB [FEATURE...]: the same, but it is zero
+zeroing_pool() {
 	local mib=$1
 
 	shift
@@ -100,7 +103,7 @@ pool() {
 	truncate -s 4M pool.meta
 	truncate -s 64M pool.data
 	attach pool.meta pool.data
-	FEATURES="$((1 + $#)) skip_block_zeroing $*"
+	FEATURES="$# $*"
 	pool_table "$mib" | dmsetup create cct-pool
 }
 
