@@ -129,8 +129,9 @@ tool_thin() {
 	dmsetup create cct-thin0 --table "0 $SECTORS thin /dev/mapper/cct-pool 0"
 	LOOP[d.data]=/dev/mapper/cct-thin0
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2,d.data
-	tool_fails 1 'up to 16M.*pool of /dev/mapper/cct-thin0 has 3.*M free.*--force' stream cct
-	grow_pool 17
+	# zeros take no space there
+	tool_fails 1 'up to [5-7][.0-9]*M.*pool of /dev/mapper/cct-thin0 has 3.*M free.*--force' stream cct
+	grow_pool 9
 	cowchain stream cct --wait --quiet
 	status cct
 	eq "$S_LAYERS" 1 layers

@@ -152,13 +152,13 @@ static bool fits_anyway(const struct space_room *room)
 }
 
 /*
- * Zeros are written to an external data file for the whole disk. They take space where they cannot
- * be written as discards.
+ * An external data file has to contain the zeros of the whole disk. In a file they take space if they
+ * must not be holes.
  */
 static void add_zeros(const struct live *live, bool data_file, const struct space_room *room,
 		      struct space_need *need)
 {
-	if (data_file && (room->zeros || table_has_feature(&live->table, "no_discard_passdown")))
+	if (data_file && room->zeros && table_has_feature(&live->table, "no_discard_passdown"))
 		need->data = room->holes;
 }
 

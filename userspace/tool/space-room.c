@@ -33,6 +33,7 @@ void space_room_file(int fd, const char *path, struct space_room *room)
 	room->holes = (uint64_t)st.st_size > taken ? (uint64_t)st.st_size - taken : 0;
 	room->holes += fs_shared_bytes(fd);
 	room->group = fs.f_frsize;
+	room->zeros = true;
 	room->where = xasprintf("the file system of %s", path);
 }
 
@@ -55,8 +56,7 @@ void space_room_device(dev_t dev, struct space_room *room)
 	room->bytes = thin.free;
 	room->holes = thin.size > thin.mapped ? thin.size - thin.mapped : 0;
 	room->group = thin.block;
-	/* dm-thin writes zeros as data. */
-	room->zeros = true;
+	/* The target writes no zeros where a thin device has none. */
 	path = devno_node(dev);
 	room->where = xasprintf("the pool of %s", path ? path : "the top");
 	free(path);

@@ -15,7 +15,7 @@ struct space_room {
 	uint64_t bytes;		/* free bytes */
 	uint64_t holes;		/* upper limit for new allocations; includes shared extents */
 	uint64_t group;		/* bytes that are allocated together */
-	bool zeros;		/* zeros take space as well when written */
+	bool zeros;		/* zeros take space as well, unless they may be discards */
 	char *where;		/* the file system or pool, for messages */
 };
 
