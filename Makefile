@@ -92,6 +92,12 @@ fuzz-qcow2:
 	@$(MAKE) --no-print-directory -C selftests/unit OUTPUT=$(B)/unit \
 		CORPUS=$(B)/fuzz-qcow2-corpus $(if $(RUNS),RUNS=$(RUNS)) fuzz
 
+# The same over compressed clusters.
+fuzz-unpack:
+	@scripts/setup check
+	@$(MAKE) --no-print-directory -C selftests/unit OUTPUT=$(B)/unit \
+		CORPUS=$(B)/fuzz-unpack-corpus $(if $(RUNS),RUNS=$(RUNS)) fuzz-unpack
+
 # Instructions an I/O; CELLS, DEVICES, PEERS and KERNEL select, see scripts/bench/exact.
 bench:
 	@scripts/setup check
@@ -144,13 +150,14 @@ help:
 	@echo 'check-full-disk  file systems and thin pools that run full: SEEDS=10'
 	@echo '                 FULL_FS="ext4 xfs"'
 	@echo 'check-hostile    damaged images: MUTANTS=2000 KERNEL="6.12 debug-kasan", and'
-	@echo '                 the fuzz target: RUNS=2000000'
+	@echo '                 two fuzz targets: RUNS=2000000'
 	@echo 'check-mutation   kernel/ is broken on purpose, and tests have to fail: BREAKAGES="..."'
 	@echo 'check-names      names are exchanged while the tool uses them: RACE_SECONDS=60'
 	@echo 'check-debug      tests and stress with KASAN, lockdep, kmemleak, KCSAN'
 	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
 	@echo '                 ("scripts/sweep --list" has all that these nine take)'
 	@echo 'fuzz-qcow2       RUNS=10000000 on what reads and changes headers of images'
+	@echo 'fuzz-unpack      RUNS=10000000 on compressed clusters'
 	@echo 'fuzz-names       RUNS=10000000 on what the tool decides about names'
 	@echo 'check-launcher   the launcher: unit tests, guests in nested KVM'
 	@echo 'fuzz-vmm         RUNS=10000000 on the launcher'"'"'s parsers'
@@ -167,5 +174,5 @@ help:
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
 .PHONY: all modules userspace install modules_install check check-quick coverage $(sweeps) \
-	check-launcher fuzz-names fuzz-qcow2 fuzz-vmm bench bench-compare bench-wall demo \
+	check-launcher fuzz-names fuzz-qcow2 fuzz-unpack fuzz-vmm bench bench-compare bench-wall demo \
 	lint build-newest check-tree clean distclean help

@@ -9,7 +9,7 @@
 
 #define FUZZ_HEAD	4096u	/* at most so much of the header cluster; the rest is zeros */
 
-/* The start of each input, in little endian; make-corpus writes the same. */
+/* The start of each input, in little endian; make-corpus-qcow2 writes the same. */
 struct fuzz_input {
 	u64 dev_size;
 	u64 data_size;
