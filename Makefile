@@ -131,7 +131,7 @@ clean:
 distclean: clean
 	@bash -c '. scripts/lib.sh && cd "$$cache" 2>/dev/null || exit 0; \
 		echo "rm -rf $$cache/..."; \
-		rm -rf kernels source-* apt checkpatch check-tree dm-clone initramfs chroot \
+		rm -rf kernels source-* apt checkpatch check-tree dm-clone initramfs chroot chroot-qemu \
 			images vmm *.lock *.log'
 
 help:

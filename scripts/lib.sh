@@ -42,6 +42,21 @@ debian_mirror() {
 	echo "${uri:-http://deb.debian.org/debian/}"
 }
 
+# debian_tree SUITE DIRECTORY PACKAGE...: makes a tree of Debian with these packages. It takes root.
+debian_tree() {
+	local suite=$1 tree=$2 packages
+
+	shift 2
+	printf -v packages '%s,' "$@"
+	say "making a tree of Debian $suite with $* in $tree"
+	debootstrap --variant=minbase --include="${packages%,}" "$suite" "$tree" \
+		"$(debian_mirror)" >"$cache/debootstrap.log" 2>&1 || {
+		tail -n 20 "$cache/debootstrap.log" >&2
+		die "debootstrap failed, see $cache/debootstrap.log"
+	}
+	rm -rf "$tree"/var/cache/apt/* "$tree"/var/lib/apt/lists/*
+}
+
 # with_lock FILE COMMAND...: runs the command while FILE is locked. The lock ends with the subshell,
 # in which set -e remains in effect.
 with_lock() (
