@@ -117,25 +117,38 @@ enum verdict {
 	LAX,		/* only one of the two ways to decompress minds */
 };
 
-/* In pieces, with the largest window there is. */
-static enum verdict expect_zlib(const u8 *src, u32 len, u8 *out, u32 want)
+/* In pieces, up to one byte behind the cluster. Return: bytes; @r: what zlib says. */
+static u32 inflate_pieces(int window, const u8 *src, u32 len, u8 *out, u32 want, int *r)
 {
-	static z_stream strm;
+	static z_stream streams[16];
+	z_stream *strm = &streams[window];
 	u32 done = 0, piece;
-	int r = Z_OK;
 
 	/* made once: that takes longer than most runs */
-	check((strm.state ? inflateReset(&strm) : inflateInit2(&strm, -15)) == Z_OK);
-	strm.next_in = (u8 *)src;
-	strm.avail_in = len;
-	while (r == Z_OK && done <= want) {
+	check((strm->state ? inflateReset(strm) : inflateInit2(strm, -window)) == Z_OK);
+	strm->next_in = (u8 *)src;
+	strm->avail_in = len;
+	*r = Z_OK;
+	while (*r == Z_OK && done <= want) {
 		/* no piece goes on behind the end of the cluster */
 		piece = done < want ? min_t(u32, want - done, 1009) : 1;
-		strm.next_out = out + done;
-		strm.avail_out = piece;
-		r = inflate(&strm, Z_NO_FLUSH);
-		done += piece - strm.avail_out;
+		strm->next_out = out + done;
+		strm->avail_out = piece;
+		*r = inflate(strm, Z_NO_FLUSH);
+		done += piece - strm->avail_out;
 	}
+	return done;
+}
+
+static enum verdict expect_zlib(const u8 *src, u32 len, u8 *out, u32 want)
+{
+	static u8 other[MOST];
+	int r;
+	u32 done = inflate_pieces(15, src, len, out, want, &r);
+
+	/* the byte behind the cluster may be too far from what it repeats: damaged, not too long */
+	if (done > want)
+		return inflate_pieces(12, src, len, other, want, &r) > want ? BAD : LAX;
 	if (done != want)
 		return BAD;
 	/* what is damaged behind the last byte may be found in the call that writes that, or later */
