@@ -285,6 +285,100 @@ overlay_fails() {
 	wait_for 30 no_loops
 }
 
+# tails NUMBER: expects that many words of tails in the table of the device
+tails() {
+	local word n=0
+
+	for word in $(dmsetup table cct); do
+		[[ $word != tail && $word != data_tail ]] || n=$((n + 1))
+	done
+	eq $n "$1" "tails in the table"
+}
+
+# The names, sizes, times and contents of all that is not written
+fingerprint() { stat -c '%n %s %y' "$@"; sha256sum "$@"; }
+
+it "layers of any length are used as they are, through all changes of the chain" any_length
+any_length() {
+	local was out
+
+	need cowchain
+	use abcd a.raw
+	mkdir below
+	head -c 8388700 a.raw >below/base.raw
+	qemu-img create -q -f qcow2 -b base.raw -F raw below/mid.qcow2
+	[ $(($(stat -c %s below/mid.qcow2) % 512)) -ne 0 ] || fail "qemu-img makes whole sectors"
+	cp below/base.raw model.raw
+	truncate -s %512 model.raw
+	was=$(fingerprint below/*)
+	# nothing in it can be written
+	mount --bind below below
+	mount -o remount,bind,ro below
+	DEV=/dev/mapper/cct
+	cowchain attach cct below/mid.qcow2 --overlay top.qcow2
+	tails 2
+	io verify random:30:1 verify
+	cowchain reload cct
+	tails 2
+	out=$(cowchain info cct --bytes --noheadings) || fail "info: $out"
+	matches "$out" "0 +raw +8388700 .*below/base.raw" "info"
+	matches "$out" "1 +qcow2 +8389120 .*below/mid.qcow2" "info"
+	cowchain snapshot cct s.qcow2
+	io random:30:2 verify
+	cowchain stream cct --base below/base.raw --wait --quiet
+	tails 1
+	io verify random:30:3
+	cowchain reload cct
+	io verify
+	cowchain copy cct new.qcow2 --pivot --wait --quiet
+	tails 0
+	io verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	umount below
+	eq "$(fingerprint below/*)" "$was" "what is below"
+	keep check new.qcow2
+	keep compare new.qcow2 model.raw
+}
+
+it "data files of any length, and a raw disk that is only read" any_length_data
+any_length_data() {
+	local was
+
+	need cowchain
+	use abcd model.raw
+	cp model.raw mid.model
+	cowchain create mid.qcow2 --size 12345856 --data-file mid.data
+	cowchain attach cct mid.qcow2
+	dd if=model.raw of=/dev/mapper/cct bs=512 count=24113 status=none
+	cowchain detach cct
+	wait_for 30 no_loops
+	# within the last sector; zeros are behind the end, as in QEMU
+	truncate -s 12345678 mid.data
+	truncate -s 12345678 model.raw
+	truncate -s 16M model.raw
+	was=$(fingerprint mid.*)
+	DEV=/dev/mapper/cct
+	cowchain attach cct mid.qcow2 --overlay top.qcow2 --size 16M
+	tails 1
+	io verify random:30:1 verify
+	cowchain detach cct
+	head -c 1000001 mid.model >odd.raw
+	cowchain attach cct odd.raw --format raw --read-only
+	eq "$(blockdev --getsize64 $DEV)" 1000448 "size"
+	truncate -s 1000448 odd.raw
+	cmp odd.raw $DEV || fail "the raw disk reads differently"
+	cowchain detach cct
+	eq "$(fingerprint mid.*)" "$was" "what is below"
+	truncate -s 12345857 mid.data
+	tool_fails 1 'mid.data: its length of .*was it cut off.*by --pad or: truncate -s %512' \
+		attach cct mid.qcow2
+	echo tiny >tiny.raw
+	tool_fails 1 'cannot show less than a sector.*truncate -s 512 .*/tiny.raw' \
+		attach cct tiny.raw --format raw --overlay tiny.qcow2 --size 1M
+	[ ! -e tiny.qcow2 ] || fail "tiny.qcow2 is left"
+}
+
 # A device is always there, so that --force would be a habit: it is needed only where something is.
 it "a block device with contents is not overwritten, an empty one is" contents
 contents() {

@@ -323,7 +323,10 @@ void chain_to_table(const struct chain *chain, struct table *table)
 
 		table->layers[i].kind = layer->kind;
 		table->layers[i].dev = devno_format(layer->file.dev);
-		if (layer->data.path)
-			table->layers[i].data = devno_format(layer->data.dev);
+		tail_add(table, i, false, &layer->file.tail);
+		if (!layer->data.path)
+			continue;
+		table->layers[i].data = devno_format(layer->data.dev);
+		tail_add(table, i, true, &layer->data.tail);
 	}
 }

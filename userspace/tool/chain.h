@@ -50,7 +50,7 @@ static inline struct layer *chain_top(const struct chain *chain)
 int chain_check(const struct chain *chain, const struct layer_options *opt);
 int chain_attach(struct chain *chain, const struct layer_options *opt);
 void chain_close(struct chain *chain);
-/* Fill in the layers of a table; its features are left alone. */
+/* Fill in the layers of a table, and add their tails to its features. */
 void chain_to_table(const struct chain *chain, struct table *table);
 
 #endif

@@ -106,7 +106,8 @@ static const struct opt opt_ignore_identity = {
 static const struct opt opt_pad = {
 	.id = OPT_PAD,
 	.name = "pad",
-	.help = "grow files to a multiple of 512 bytes",
+	.help = "grow a top that was cut off to a multiple of 512 bytes; other\n"
+		"layers are used as they are, whatever their length",
 };
 
 static const struct opt opt_overlay = {
@@ -153,10 +154,7 @@ struct args {
 
 static void add_feature(struct args *args, const char *word)
 {
-	struct table *t = &args->table;
-
-	t->features = xrealloc(t->features, t->nr_features + 1, sizeof(*t->features));
-	t->features[t->nr_features++] = xstrdup(word);
+	table_add_feature(&args->table, xstrdup(word));
 }
 
 /* Words of a table line are separated by blanks, so a feature must not contain any. */
@@ -393,7 +391,7 @@ static int activate(struct args *args, struct chain *chain)
 	}
 	chain_to_table(chain, &args->table);
 	line = table_format(&args->table);
-	ret = dm_create(args->name, layer_size(chain_top(chain)) / SECTOR_SIZE, line,
+	ret = dm_create(args->name, layer_disk_size(chain_top(chain)) / SECTOR_SIZE, line,
 			args->opt.read_only);
 	free(line);
 	chain_record_finish(&record, !ret);

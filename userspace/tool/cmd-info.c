@@ -155,8 +155,10 @@ static int info_image(const char *path, struct args *args)
  * Read the header of an active layer from the block device that the kernel uses. Returns NULL on
  * failure.
  */
-static struct layer *read_live_layer(const struct table_layer *entry, struct layer *layer)
+static struct layer *read_live_layer(const struct live *live, unsigned int number, struct layer *layer)
 {
+	const struct table_layer *entry = &live->table.layers[number];
+	struct tail tail;
 	char *node;
 	dev_t dev;
 	int ret;
@@ -168,6 +170,8 @@ static struct layer *read_live_layer(const struct table_layer *entry, struct lay
 		return NULL;
 	ret = source_open(&layer->file, node, NULL, false);
 	free(node);
+	tail_find(&live->table, number, false, &tail);
+	layer->file.size += tail.len;
 	if (!ret && layer->kind == KIND_QCOW2)
 		ret = image_read(layer->file.fd, layer->file.path, layer->file.size, &layer->image);
 	if (!ret)
@@ -188,7 +192,7 @@ static char *data_file(const struct table_layer *entry)
 static int add_live_layer(struct out_table *out, const struct live *live, unsigned int number)
 {
 	const struct table_layer *entry = &live->table.layers[number];
-	struct layer layer, *read = read_live_layer(entry, &layer);
+	struct layer layer, *read = read_live_layer(live, number, &layer);
 	char *file = live_file(live, number), *data = data_file(entry);
 
 	out_number(out, number);

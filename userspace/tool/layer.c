@@ -70,7 +70,8 @@ static int check_is_qcow2(const struct source *file, const char *as_raw)
 
 static int check_data_size(const struct layer *layer)
 {
-	if (layer->data.size >= layer->image.info.size)
+	/* One that is only read may end where the last data is: no cluster is behind that, or it gives EIO. */
+	if (layer->data.size >= layer->image.info.size || !layer->data.writable)
 		return 0;
 	if (layer->data.block)
 		cc_error("%s: the data device %s is shorter than the disk", layer->file.path,

@@ -87,22 +87,39 @@ static int open_checked(struct source *src, const char *path, const char *must_b
 	return fd;
 }
 
+static int say_bad_length(const struct source *src, unsigned int flags)
+{
+	const char *also = flags & SOURCE_CAN_PAD ? ", by --pad or" : "";
+
+	if (src->size < SECTOR_SIZE)
+		cc_error("%s: has %" PRIu64 " bytes, but a loop device cannot show less than a sector: fill it up with zeros, which is how it is read%s: truncate -s %d %s",
+			 src->path, src->size, also, SECTOR_SIZE, shell_word(src->path));
+	else
+		cc_error("%s: its length of %" PRIu64 " bytes is not a multiple of %d, which that of a prepared image is: was it cut off? If 'qemu-img check' finds it whole, pad it with zeros%s: truncate -s %%%d %s",
+			 src->path, src->size, SECTOR_SIZE, also, SECTOR_SIZE, shell_word(src->path));
+	return -1;
+}
+
 /*
- * A loop device has whole sectors only: it would cut off the last bytes of the file, which in an
- * ordinary qcow2 image can be part of a table.
+ * A prepared image has whole sectors, so something was cut off, or added. A layer that is only read may have any
+ * length: what its loop device does not show is its tail. But there must be something to show.
  */
 int source_check_length(struct source *src, unsigned int flags)
 {
-	uint64_t rest = src->size % SECTOR_SIZE;
+	unsigned int rest = tail_length(src->size);
 
-	if (!rest || src->block)
+	bool tiny = src->size < SECTOR_SIZE;
+
+	if (src->block || (!rest && !tiny))
 		return 0;
-	if (!(flags & SOURCE_PAD)) {
-		cc_error("%s: its length of %" PRIu64 " bytes is not a multiple of %d, so its end would be cut off: pad it with zeros by %s'truncate -s %%%d'",
-			 src->path, src->size, SECTOR_SIZE,
-			 flags & SOURCE_CAN_PAD ? "--pad, or " : "", SECTOR_SIZE);
-		return -1;
+	if (!src->writable && !tiny) {
+		if (flags & SOURCE_PAD)
+			cc_note("%s: is not padded, and need not be: a layer that is only read can have any length",
+				src->path);
+		return 0;
 	}
+	if (!(flags & SOURCE_PAD))
+		return say_bad_length(src, flags);
 	src->pad = true;
 	src->size += SECTOR_SIZE - rest;
 	return 0;
@@ -116,6 +133,12 @@ static int grow(int fd, uint64_t from, uint64_t to)
 	return errno == EOPNOTSUPP ? ftruncate(fd, (off_t)to) : -1;
 }
 
+static int say_length(const struct source *src)
+{
+	cc_error("%s: its length has changed since it was opened: is it in use?", src->path);
+	return -1;
+}
+
 /* Called last, so that a refused image is not changed. */
 static int pad_file(const struct source *src)
 {
@@ -127,7 +150,7 @@ static int pad_file(const struct source *src)
 	if (fd < 0 || fstat(fd, &st)) {
 		fail_errno(src->path);
 	} else if ((uint64_t)st.st_size != src->length) {
-		cc_error("%s: its length has changed since it was opened: is it in use?", src->path);
+		say_length(src);
 	} else {
 		ret = grow(fd, src->length, src->size);
 		if (ret)
@@ -198,6 +221,28 @@ int source_lock(struct source *src)
 	return 0;
 }
 
+/*
+ * Through the descriptor that the loop device was made of. The length is looked at when that is there, so that
+ * both are the parts of one file.
+ */
+static int read_tail(struct source *src)
+{
+	struct stat st;
+	int ret;
+
+	if (src->writable)
+		return 0;
+	if (fstat(src->fd, &st))
+		return fail_errno(src->path);
+	if ((uint64_t)st.st_size != src->length)
+		return say_length(src);
+	ret = tail_read(&src->tail, src->fd, src->length);
+	if (!ret)
+		return 0;
+	errno = -ret;
+	return fail_errno(src->path);
+}
+
 int source_attach(struct source *src)
 {
 	if (source_check_writable(src, "take another one"))
@@ -207,7 +252,7 @@ int source_attach(struct source *src)
 	if (src->pad && pad_file(src))
 		return -1;
 	src->dev_fd = loop_attach(src->fd, src->path, src->writable, &src->dev);
-	return src->dev_fd < 0 ? -1 : 0;
+	return src->dev_fd < 0 ? -1 : read_tail(src);
 }
 
 void source_settle(struct source *src)

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tail.h"
+
 struct source {
 	char *path;		/* as given; for messages and for names relative to it */
 	char *real;		/* canonical */
@@ -17,6 +19,7 @@ struct source {
 	bool writable;
 	int write_error;	/* errno: it should be writable, but could be opened for reading only */
 	bool pad;		/* by source_check_length(): source_attach() grows the file to size */
+	struct tail tail;	/* of a file that is not writable; set by source_attach() */
 	bool block;
 	uint64_t size;		/* bytes; after padding, if pad is set */
 	uint64_t length;	/* bytes of the file when it was opened */
@@ -36,14 +39,18 @@ enum source_flags {
  * is wrong can be said first. Returns 0, or -1 after a message.
  */
 int source_open(struct source *src, const char *path, const char *must_be, bool writable);
-/* Has it whole sectors, or will it be padded? Returns 0, or -1 after a message. */
+/*
+ * If it is to be written: has it whole sectors, or will it be padded? Otherwise any length will do. Returns 0,
+ * or -1 after a message.
+ */
 int source_check_length(struct source *src, unsigned int flags);
 /* Returns 0, or -1 after a message, with the remedy, if it is not writable although it should be. */
 int source_check_writable(const struct source *src, const char *remedy);
 /* Take the image locks. Returns 0, or -1 after a message. */
 int source_lock(struct source *src);
 /*
- * Find or make the block device. May pad the file, so lock first. Returns 0, or -1 after a message.
+ * Find or make the block device, and read the tail that it does not show. May pad the file, so lock first. Returns
+ * 0, or -1 after a message.
  */
 int source_attach(struct source *src);
 /*

@@ -53,8 +53,10 @@ static int device_size(const char *text, uint64_t *size)
 	return fd < 0 ? -1 : 0;
 }
 
-static int open_layer(const struct table_layer *t, struct space_layer *layer)
+static int open_layer(const struct table *table, unsigned int number, struct space_layer *layer)
 {
+	const struct table_layer *t = &table->layers[number];
+	struct tail tail, data_tail;
 	uint64_t size, data_size;
 	int fd, file;
 	dev_t dev;
@@ -66,12 +68,15 @@ static int open_layer(const struct table_layer *t, struct space_layer *layer)
 	fd = open_device(dev, &size);
 	if (fd < 0)
 		return -1;
-	data_size = size;
+	tail_find(table, number, false, &tail);
+	tail_find(table, number, true, &data_tail);
+	data_size = size + tail.len;
 	if (t->data && device_size(t->data, &data_size)) {
 		close(fd);
 		return -1;
 	}
-	if (space_layer_open(layer, fd, t->dev, t->kind, size, data_size))
+	data_size += data_tail.len;
+	if (space_layer_open(layer, fd, t->dev, t->kind, size, data_size, &tail))
 		return -1;
 	/* Only files, not block devices, show where their holes are. */
 	file = t->kind == KIND_RAW ? loop_open_file(dev, &path) : -1;
@@ -99,7 +104,7 @@ static struct space_layer *open_layers(const struct live *live, unsigned int fir
 	unsigned int i;
 
 	for (i = first; i <= last; i++) {
-		if (!open_layer(&live->table.layers[i], &layers[i - first]))
+		if (!open_layer(&live->table, i, &layers[i - first]))
 			continue;
 		close_layers(layers, i - first);
 		return NULL;

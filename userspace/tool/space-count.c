@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
 #include "image.h"
 #include "space-count.h"
 #include "util.h"
@@ -31,7 +30,7 @@ struct window {
 /* ---- layers ---- */
 
 /* The reads are aligned for O_DIRECT. Returns NULL after a message. Caller frees. */
-static void *read_table(int fd, uint64_t offset, size_t size, const char *what)
+static void *read_table(const struct space_layer *layer, uint64_t offset, size_t size, const char *what)
 {
 	size_t room = (size + READ_ALIGN - 1) & ~(size_t)(READ_ALIGN - 1);
 	ssize_t n;
@@ -41,7 +40,7 @@ static void *read_table(int fd, uint64_t offset, size_t size, const char *what)
 		cc_error("out of memory");
 		return NULL;
 	}
-	n = pread_full(fd, buf, room, (off_t)offset);
+	n = tail_pread(layer->fd, layer->size - layer->tail.len, &layer->tail, buf, room, offset);
 	if (n >= 0 && (size_t)n >= size)
 		return buf;
 	cc_error("cannot read the %s table: %s", what, n < 0 ? strerror((int)-n) : "it is cut off");
@@ -50,18 +49,19 @@ static void *read_table(int fd, uint64_t offset, size_t size, const char *what)
 }
 
 int space_layer_open(struct space_layer *layer, int fd, const char *path, enum layer_kind kind,
-		     uint64_t size, uint64_t data_size)
+		     uint64_t size, uint64_t data_size, const struct tail *tail)
 {
 	struct image image;
 
 	memset(layer, 0, sizeof(*layer));
 	layer->kind = kind;
 	layer->fd = fd;
-	layer->size = size;
+	layer->tail = *tail;
+	layer->size = size + tail->len;
 	layer->data_size = data_size;
 	if (kind == KIND_RAW)
 		return 0;
-	if (image_read(fd, path, size, &image)) {
+	if (image_read(fd, path, layer->size, &image)) {
 		space_layer_close(layer);
 		return -1;
 	}
@@ -69,7 +69,7 @@ int space_layer_open(struct space_layer *layer, int fd, const char *path, enum l
 	image_free(&image);
 	if (!layer->info.l1_entries)
 		return 0;
-	layer->l1 = read_table(fd, layer->info.l1_offset,
+	layer->l1 = read_table(layer, layer->info.l1_offset,
 			       (size_t)layer->info.l1_entries * sizeof(__be64), "L1");
 	if (layer->l1)
 		return 0;
@@ -175,7 +175,7 @@ static int get_table(struct space_layer *layer, uint64_t index, void **table)
 	if (at != layer->table_at) {
 		free(layer->table);
 		layer->table_at = 0;
-		layer->table = read_table(layer->fd, at, (size_t)q2_cluster_size(info), "L2");
+		layer->table = read_table(layer, at, (size_t)q2_cluster_size(info), "L2");
 		if (!layer->table)
 			return -1;
 		layer->table_at = at;

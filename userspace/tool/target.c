@@ -106,7 +106,7 @@ int table_parse(const char *params, struct table *table)
 
 	memset(table, 0, sizeof(*table));
 	words_init(&w, params);
-	nr = (unsigned int)next_number(&w, 64);
+	nr = (unsigned int)next_number(&w, TARGET_MAX_WORDS);
 	table->features = xcalloc(nr + 1, sizeof(*table->features));
 	for (i = 0; i < nr; i++) {
 		word = next_word(&w);
@@ -140,6 +140,12 @@ char *table_format(const struct table *table)
 		strbuf_addf(&sb, " %s %s %s", kind_name(l->kind), l->dev, l->data ? l->data : "-");
 	}
 	return sb.text;
+}
+
+void table_add_feature(struct table *table, char *word)
+{
+	table->features = xrealloc(table->features, table->nr_features + 1, sizeof(*table->features));
+	table->features[table->nr_features++] = word;
 }
 
 bool table_has_feature(const struct table *table, const char *word)

@@ -11,6 +11,8 @@
 
 #define TARGET_NAME "cowchain"
 #define TARGET_MAX_LAYERS 255
+/* Of features: two tails of three words for each layer, and more than there are other ones. */
+#define TARGET_MAX_WORDS (2 * 3 * TARGET_MAX_LAYERS + 64)
 
 enum layer_kind { KIND_RAW, KIND_QCOW2 };
 
@@ -38,6 +40,8 @@ struct table {
 int table_parse(const char *params, struct table *table);
 /* Caller frees. */
 char *table_format(const struct table *table);
+/* Takes over the word. */
+void table_add_feature(struct table *table, char *word);
 bool table_has_feature(const struct table *table, const char *word);
 void table_free(struct table *table);
 

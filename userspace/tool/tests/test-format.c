@@ -76,14 +76,15 @@ static void encrypted(void **state)
 	char *remedy, *command;
 
 	(void)state;
-	run("printf secret >KEYFILE; qemu-img create -q --object secret,id=key,file=KEYFILE -f qcow2 -o encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10 'a, b.qcow2' 1M");
+	run("printf secret >KEYFILE; qemu-img create -q --object secret,id=key,file=KEYFILE -f qcow2 -o encrypt.format=aes,encrypt.key-secret=key 'a, b.qcow2' 1M");
 	remedy = format_remedy_encrypted("a, b.qcow2");
 	command = strstr(remedy, ": qemu-img");
 	assert_non_null(command);
 	run(command + 2);
 	run("qemu-img info -f qcow2 'a, b-plain.qcow2' | grep -q 'virtual size: 1 MiB'");
 	free(remedy);
-	run("qemu-img create -q --object secret,id=key,file=KEYFILE -f luks -o key-secret=key,iter-time=10 a.luks 1M");
+	/* It measures the processor, and fails on a busy one: "Unable to get accurate CPU usage". */
+	run("for i in $(seq 50); do qemu-img create -q --object secret,id=key,file=KEYFILE -f luks -o key-secret=key,iter-time=10 a.luks 1M 2>/dev/null && exit; done; exit 1");
 	remedy = format_remedy(find("a.luks"), "a.luks");
 	command = strstr(remedy, ": qemu-img");
 	assert_non_null(command);

@@ -26,6 +26,8 @@ static void run(const char *command)
 		fail_msg("%s", command);
 }
 
+static const struct tail no_tail;
+
 static void open_image(struct space_layer *layer, const char *path)
 {
 	struct stat st;
@@ -34,7 +36,7 @@ static void open_image(struct space_layer *layer, const char *path)
 	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(space_layer_open(layer, fd, path, KIND_QCOW2, (uint64_t)st.st_size,
-					  1 << 30), 0);
+					  1 << 30, &no_tail), 0);
 }
 
 static void open_raw(struct space_layer *layer, const char *path, bool holes)
@@ -44,7 +46,7 @@ static void open_raw(struct space_layer *layer, const char *path, bool holes)
 
 	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &st), 0);
-	assert_int_equal(space_layer_open(layer, fd, path, KIND_RAW, (uint64_t)st.st_size, 0), 0);
+	assert_int_equal(space_layer_open(layer, fd, path, KIND_RAW, (uint64_t)st.st_size, 0, &no_tail), 0);
 	layer->holes = holes;
 }
 
@@ -152,10 +154,55 @@ static void broken_tables(void **state)
 	run("truncate -s 192k a");
 	fd = open("a", O_RDONLY);
 	quiet_begin();
-	ret = space_layer_open(&layer, fd, "a", KIND_QCOW2, 200 * KIB, 200 * KIB);
+	ret = space_layer_open(&layer, fd, "a", KIND_QCOW2, 200 * KIB, 200 * KIB, &no_tail);
 	text = quiet_end();
 	assert_int_equal(ret, -1);
 	assert_int_equal(layer.fd, -1);
+}
+
+/* Moves the L1 table of the image "a" behind its last cluster, and cuts the file off behind it. */
+static void l1_to_the_end(void)
+{
+	int fd = open("a", O_RDWR);
+	uint64_t where, l1;
+	struct stat st;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &where, 8, 40), 8);
+	assert_int_equal(pread(fd, &l1, 8, (off_t)be64toh(where)), 8);
+	assert_int_equal(fstat(fd, &st), 0);
+	st.st_size = (st.st_size + 65535) / 65536 * 65536;
+	assert_int_equal(pwrite(fd, &l1, 8, st.st_size), 8);
+	where = htobe64((uint64_t)st.st_size);
+	assert_int_equal(pwrite(fd, &where, 8, 40), 8);
+	close(fd);
+}
+
+/* A loop device of the image shows whole sectors: the L1 table is in the tail. */
+static void l1_in_the_tail(void **state)
+{
+	struct space_layer layer;
+	struct tail tail;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	run("qemu-img create -q -f qcow2 a 4M && qemu-io -f qcow2 -c 'write 1M 64k' a >out");
+	l1_to_the_end();
+	fd = open("a", O_RDONLY);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(tail_read(&tail, fd, (uint64_t)st.st_size), 0);
+	assert_int_equal(tail.len, 8);
+	close(fd);
+	run("cp a device && truncate -s -8 device");
+	fd = open("device", O_RDONLY);
+	assert_int_equal(space_layer_open(&layer, fd, "device", KIND_QCOW2, (uint64_t)st.st_size - 8, 1 << 30, &tail), 0);
+	needs(&layer, 1, NULL, 0, 64, 0);
+	close_all(&layer, 1);
+	fd = open("device", O_RDONLY);
+	quiet_begin();
+	assert_int_equal(space_layer_open(&layer, fd, "device", KIND_QCOW2, (uint64_t)st.st_size - 8, 1 << 30, &no_tail), -1);
+	assert_non_null(strstr(quiet_end(), "L1 table is not inside"));
 }
 
 /* ---- random images against a model ---- */
@@ -275,6 +322,7 @@ static void room_of_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(l1_in_the_tail),
 		cmocka_unit_test(raw_layers),
 		cmocka_unit_test(layers_hide_each_other),
 		cmocka_unit_test(shorter_layers),

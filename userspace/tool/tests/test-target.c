@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Parsing and formatting of the texts of the target.
+ * Parsing and formatting of the texts of the target, and of the tails in them.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "macros.h"
+#include "tail.h"
 #include "target.h"
 #include "test.h"
 
@@ -34,6 +38,86 @@ static void tables_come_back(void **state)
 	assert_int_equal(t.layers[0].kind, KIND_QCOW2);
 	assert_string_equal(t.layers[0].data, "7:1");
 	table_free(&t);
+}
+
+/* Each layer, and each data file, may have a tail. */
+static void tables_with_tails(void **state)
+{
+	struct table t = { 0 }, back;
+	struct tail tail = { .len = TAIL_MAX }, found;
+	unsigned int i;
+	char *line;
+
+	(void)state;
+	t.layers = calloc(TARGET_MAX_LAYERS, sizeof(*t.layers));
+	t.nr_layers = TARGET_MAX_LAYERS;
+	table_add_feature(&t, strdup("no_auto_resume"));
+	for (i = 0; i < TARGET_MAX_LAYERS; i++) {
+		t.layers[i].kind = KIND_QCOW2;
+		t.layers[i].dev = strdup("7:1");
+		t.layers[i].data = strdup("7:2");
+		memset(tail.bytes, (int)i, sizeof(tail.bytes));
+		tail_add(&t, i, false, &tail);
+		memset(tail.bytes, (int)~i, sizeof(tail.bytes));
+		tail_add(&t, i, true, &tail);
+	}
+	tail.len = 0;
+	tail_add(&t, 3, true, &tail);
+	line = table_format(&t);
+	assert_int_equal(table_parse(line, &back), 0);
+	free(line);
+	assert_int_equal(back.nr_features, 1 + 6 * TARGET_MAX_LAYERS);
+	assert_true(table_has_feature(&back, "no_auto_resume"));
+	for (i = 0; i < TARGET_MAX_LAYERS; i++) {
+		tail_find(&back, i, i & 1, &found);
+		assert_int_equal(found.len, TAIL_MAX);
+		assert_int_equal(found.bytes[0], i & 1 ? (uint8_t)~i : i);
+		assert_int_equal(found.bytes[TAIL_MAX - 1], found.bytes[0]);
+	}
+	table_free(&t);
+	table_free(&back);
+}
+
+static void tails(void **state)
+{
+	struct table t = { 0 };
+	struct tail tail;
+	char buf[2048];
+	int fd;
+
+	(void)state;
+	assert_int_equal(table_parse("6 tail 0 00ff1a data_tail 1 0b 2 raw 7:0 - qcow2 7:1 7:2", &t), 0);
+	tail_find(&t, 0, false, &tail);
+	assert_int_equal(tail.len, 3);
+	assert_memory_equal(tail.bytes, "\0\xff\x1a", 3);
+	tail_find(&t, 0, true, &tail);
+	assert_int_equal(tail.len, 0);
+	tail_find(&t, 1, true, &tail);
+	assert_int_equal(tail.len, 1);
+	table_free(&t);
+
+	/* behind a device of 1024 bytes */
+	memset(buf, 'd', sizeof(buf));
+	write_file("device", buf, 1024);
+	fd = open("device", O_RDONLY);
+	tail = (struct tail){ .len = 5, .bytes = "tail!" };
+	assert_int_equal(tail_pread(fd, 1024, &tail, buf, 512, 0), 512);
+	assert_int_equal(tail_pread(fd, 1024, &tail, buf, 2048, 0), 1029);
+	assert_memory_equal(buf + 1023, "dtail!", 6);
+	assert_int_equal(tail_pread(fd, 1024, &tail, buf, 3, 1024), 3);
+	assert_memory_equal(buf, "tai", 3);
+	assert_int_equal(tail_pread(fd, 1024, &tail, buf, 9, 1026), 3);
+	assert_memory_equal(buf, "il!", 3);
+	assert_int_equal(tail_pread(fd, 1024, &tail, buf, 9, 1030), 0);
+	tail.len = 0;
+	assert_int_equal(tail_pread(fd, 1024, &tail, buf, 2048, 512), 512);
+	close(fd);
+	/* of a file that was cut off meanwhile */
+	fd = open("device", O_RDONLY);
+	assert_int_equal(tail_read(&tail, fd, 1023), 0);
+	assert_int_equal(tail.len, 511);
+	assert_int_equal(tail_read(&tail, fd, 1030), -EIO);
+	close(fd);
 }
 
 static void bad_tables(void **state)
@@ -194,6 +278,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_come_back),
+		cmocka_unit_test(tables_with_tails),
+		cmocka_unit_test(tails),
 		cmocka_unit_test(bad_tables),
 		cmocka_unit_test(status_without_job),
 		cmocka_unit_test(status_with_job),
@@ -202,5 +288,5 @@ int main(void)
 		cmocka_unit_test(messages_are_quoted),
 	};
 
-	return cmocka_run_group_tests_name("target", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("target", tests, scratch_setup, scratch_teardown);
 }
