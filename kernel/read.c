@@ -210,8 +210,10 @@ static void cc_read_packed(struct bio *bio, const struct cc_piece *p)
 	if (!r) {
 		cc_bio_copy(bio, &plain, cc_packed_offset(p->layer, bio->bi_iter.bi_sector));
 		cc_unpacked_put(&plain);
+	} else {
+		/* Otherwise it may have the error of a piece that was split off. */
+		bio->bi_status = errno_to_blk_status(r);
 	}
-	bio->bi_status = errno_to_blk_status(r);
 	bio_endio(bio);
 }
 

@@ -164,6 +164,8 @@ damaged() {
 	damage comp-64k.qcow2 170 outside
 	mkchain cct base.raw comp-64k.qcow2 single.qcow2
 	mark damaged
+	# what is behind it, in the same read, is good, and nothing of this is in memory
+	cowio -m model.raw "$DEV" "EIO!read:$((130 * 64))k:128k"
 	for i in 130 140 150 160 170; do
 		cowio -m model.raw "$DEV" "EIO!read:$((i * 64 + 60))k:4k" "EIO!write:$((i * 64))k:512:1" \
 			"read:$((i * 64 - 64))k:64k" "read:$((i * 64 + 64))k:64k" "write:$((i * 64))k:64k:$i" \
