@@ -92,6 +92,17 @@ static void cc_extent_piece(struct cc_view *view, const struct cc_extent *e, u32
 	p->sector = cc_run_at(e->state, e->sector, rel - e->start);
 }
 
+/* Compressed clusters with the same L2 entry are one extent, but a piece is in one of them. */
+static void cc_clip_packed(struct cc_piece *p, sector_t pos)
+{
+	u32 size;
+
+	if (likely(p->state != CC_PACKED))
+		return;
+	size = q2_cluster_size(&p->layer->q2) >> SECTOR_SHIFT;
+	p->len = min_t(u32, p->len, size - (pos & (size - 1)));
+}
+
 void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *p)
 {
 	u32 rel = pos & (CC_CHUNK_SECTORS - 1), end;
@@ -111,6 +122,7 @@ void cc_below_piece(struct cc_view *view, sector_t pos, u32 max, struct cc_piece
 	e = cc_chunk_find(chunk, rel, &end);
 	cc_extent_piece(view, e, rel, p);
 	p->len = min(max, end - rel);
+	cc_clip_packed(p, pos);
 	rcu_read_unlock();
 }
 
@@ -406,6 +418,7 @@ int cc_below_load(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *
 	e.sector = f.run.sector;
 	cc_extent_piece(view, &e, e.start, p);
 	p->len = f.run.end - pos;
+	cc_clip_packed(p, pos);
 	return f.error == -ENOMEM ? f.error : 0;
 }
 

@@ -178,6 +178,34 @@ damaged() {
 	retire cct single.qcow2
 }
 
+it "neighbours with the same compressed data" same_entry
+same_entry() {
+	local i
+
+	use kinds comp-64k.qcow2 base.raw
+	cp "$FIXTURES/kinds/comp-64k.model" model.raw
+	use spare single.qcow2
+	qcow2poke single.qcow2 backing comp-64k.qcow2 qcow2
+	perl -e '
+		my ($file, $cluster) = @ARGV;
+		open(my $f, "+<", $file) or die "$file: $!";
+		my $get = sub { seek($f, $_[0], 0); read($f, my $b, $_[1]); $b };
+		my $l1 = unpack("Q>", $get->(40, 8));
+		my $at = (unpack("Q>", $get->($l1, 8)) & 0x00fffffffffffe00) + 8 * $cluster;
+		my $entry = $get->($at, 8);
+		seek($f, $at + 8, 0);
+		print $f $entry x 3;' comp-64k.qcow2 130
+	for i in 131 132 133; do
+		dd if=model.raw of=model.raw conv=notrunc bs=64k skip=130 seek=$i count=1 status=none
+	done
+	mkchain cct base.raw comp-64k.qcow2 single.qcow2
+	io read:8256k:512k read:8381k:100k write:8447k:1k:7 verify
+	msg cct stream
+	job_done cct
+	io verify
+	retire cct single.qcow2
+}
+
 it "a layer that does not answer delays who needs it" slow_packed
 slow_packed() {
 	local pid
