@@ -147,7 +147,7 @@ static void cc_unpacked_evict(size_t pages, unsigned int max, struct list_head *
 	lockdep_assert_held(&cc_cache.lock);
 	while (cc_cache.pages > pages && max--) {
 		u = list_first_entry(&cc_cache.clock, struct cc_unpacked, clock);
-		if (u->state == CC_UNPACKING || READ_ONCE(u->referenced)) {
+		if (READ_ONCE(u->state) == CC_UNPACKING || READ_ONCE(u->referenced)) {
 			WRITE_ONCE(u->referenced, false);
 			list_move_tail(&u->clock, &cc_cache.clock);
 		} else {
