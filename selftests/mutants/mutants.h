@@ -44,6 +44,7 @@ enum kind {
 	KIND_REFCOUNTS,
 	KIND_BYTES,
 	KIND_SIZES,
+	KIND_PACKED,		/* compressed clusters */
 	KIND_CUT,
 	KINDS
 };

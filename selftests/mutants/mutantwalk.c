@@ -94,7 +94,7 @@ static void choose(struct worker *w, uint64_t nr)
 	m->seed = nr;
 	m->rng.state = mix64(nr);
 	m->base = worker_slice(w, "base.raw");
-	m->mid = pick(w, "m-", &m->mid_data);
+	m->mid = pick(w, rng_below(&m->rng, 4) ? "m-" : "m-comp", &m->mid_data);
 	if (rng_below(&m->rng, 5)) {
 		m->top = pick(w, "t-", &m->top_data);
 		m->spare = pick(w, "s-", &m->spare_data);
@@ -102,6 +102,9 @@ static void choose(struct worker *w, uint64_t nr)
 	m->writable = m->top && rng_below(&m->rng, 8);
 	m->target = pick_target(m);
 	m->kind = rng_below(&m->rng, KINDS);
+	/* others have no compressed clusters */
+	if (m->kind == KIND_PACKED)
+		m->target = m->mid;
 	/* it is damaged later */
 	m->live = !rng_below(&m->rng, 5);
 	if (m->live)

@@ -8,6 +8,7 @@
 #include "mutate.h"
 
 #define COPIED		(1ull << 63)
+#define COMPRESSED	(1ull << 62)
 #define OFFSET_MASK	0x00fffffffffffe00ull
 
 /* Stores into the image and into the shadow, with which it is compared later. */
@@ -277,19 +278,30 @@ static void l1_entry(struct worker *w, struct rng *rng)
 	poke_be(w, off, 8, descriptor(w, rng));
 }
 
-static void l2_entry(struct worker *w, struct rng *rng)
+/* Where some L2 entry is; 0: there is none. */
+static uint64_t some_entry(struct worker *w, struct rng *rng)
 {
 	const struct geometry *g = &w->m.target->g;
 	unsigned int size = geometry_entry_bytes(g);
-	uint64_t entries = 1ull << g->cluster_bits, off;
+	uint64_t entries;
 
 	if (!g->tables)
-		return;
+		return 0;
 	/* entries beyond the end of the disk have no effect */
 	entries = DISK_BYTES >> g->cluster_bits ? DISK_BYTES >> g->cluster_bits : 1;
 	if (entries > (1ull << g->cluster_bits) / size)
 		entries = (1ull << g->cluster_bits) / size;
-	off = g->table[rng_below(rng, g->tables)] + rng_below(rng, entries) * size;
+	return g->table[rng_below(rng, g->tables)] + rng_below(rng, entries) * size;
+}
+
+static void l2_entry(struct worker *w, struct rng *rng)
+{
+	const struct geometry *g = &w->m.target->g;
+	unsigned int size = geometry_entry_bytes(g);
+	uint64_t off = some_entry(w, rng);
+
+	if (!off)
+		return;
 	if (rng_below(rng, 3))
 		poke_be(w, off, 8, descriptor(w, rng));
 	else
@@ -304,6 +316,81 @@ static void noise(struct worker *w, struct rng *rng, uint64_t len)
 
 	while (n--)
 		poke_be(w, rng_below(rng, len), 1, rng_next(rng));
+}
+
+/* -------------------------------------------------------- compressed clusters */
+
+/* Of a compressed cluster, if there seems to be one, or of another. */
+static uint64_t packed_entry(struct worker *w, struct rng *rng)
+{
+	unsigned int tries = 64;
+	uint64_t off;
+
+	do
+		off = some_entry(w, rng);
+	while (off && !(peek_be(w, off, 8) & COMPRESSED) && tries--);
+	return off;
+}
+
+/* Its L2 entry: an offset in bytes, and a number of sectors in the bits from @shift on. */
+static uint64_t packed_descriptor(struct worker *w, struct rng *rng, uint64_t entry,
+				  unsigned int shift)
+{
+	uint64_t mask = (1ull << shift) - 1, sectors = entry & ~mask, at = entry & mask;
+
+	switch (rng_below(rng, 7)) {
+	case 0:		/* more or less data than there is */
+		sectors = rng_next(rng) & ~mask;
+		break;
+	case 1:		/* the most */
+		sectors = ~mask;
+		break;
+	case 2:
+		at += rng_below(rng, 1024) - 512;
+		break;
+	case 3:		/* it ends with the image, or behind it */
+		at = w->m.target->len - rng_below(rng, 1500);
+		break;
+	case 4:		/* the data of another one */
+		at = peek_be(w, packed_entry(w, rng), 8);
+		break;
+	case 5:
+		at = rng_next(rng) >> rng_below(rng, 64);
+		break;
+	default:
+		at = pointer(w, rng);
+	}
+	return (sectors & ~(COPIED | COMPRESSED)) | COMPRESSED | (at & mask);
+}
+
+static void packed(struct worker *w, struct rng *rng)
+{
+	unsigned int shift = 62 - (w->m.target->g.cluster_bits - 8);
+	uint64_t off = packed_entry(w, rng), at, len;
+
+	if (!off)
+		return;
+	at = peek_be(w, off, 8) & ((1ull << shift) - 1);
+	len = 16 + rng_below(rng, 600);
+	switch (rng_below(rng, 6)) {
+	case 0:
+		flip_bits(w, rng, at, len, 1 + rng_below(rng, 3));
+		break;
+	case 1:
+		while (len--)
+			poke_be(w, at++, 1, rng_next(rng));
+		break;
+	case 2:		/* it ends early */
+		at += rng_below(rng, len);
+		while (len--)
+			poke_be(w, at++, 1, 0);
+		break;
+	case 3:		/* the same as its neighbour */
+		poke_be(w, off + geometry_entry_bytes(&w->m.target->g), 8, peek_be(w, off, 8));
+		break;
+	default:
+		poke_be(w, off, 8, packed_descriptor(w, rng, peek_be(w, off, 8), shift));
+	}
 }
 
 static void many(struct worker *w, struct rng *rng, void (*one)(struct worker *, struct rng *),
@@ -351,6 +438,9 @@ void mutate(struct worker *w, struct rng *rng, enum kind kind)
 		break;
 	case KIND_SIZES:
 		sizes(w, rng);
+		break;
+	case KIND_PACKED:
+		many(w, rng, packed, 20);
 		break;
 	default:
 		break;

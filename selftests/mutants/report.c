@@ -8,7 +8,7 @@
 
 static const char *const kind_name[KINDS] = {
 	"nothing", "header bits", "header fields", "extensions", "identity", "L1", "L2",
-	"many L2 entries", "refcounts", "bytes", "sizes", "length",
+	"many L2 entries", "refcounts", "bytes", "sizes", "compressed clusters", "length",
 };
 
 void mutant_describe(const struct mutant *m, char *text, size_t len)

@@ -224,7 +224,7 @@ static void op_damage(struct use *u)
 	struct mutant *m = &u->w->m;
 
 	if (m->live)
-		mutate(u->w, u->rng, KIND_L2_MANY);
+		mutate(u->w, u->rng, rng_below(u->rng, 2) ? KIND_L2_MANY : KIND_PACKED);
 }
 
 /* ----------------------------------------------------------------- attach, detach */
@@ -402,7 +402,7 @@ void mutant_use(struct worker *w)
 {
 	static uint8_t *buf;
 	struct use u = { .w = w, .rng = &w->m.rng, .fd = -1 };
-	bool undamaged = w->m.kind == KIND_NONE && !strstr(w->m.mid->file, "-comp") &&
+	bool undamaged = w->m.kind == KIND_NONE &&
 			 (!w->m.top || !strstr(w->m.top->file, "-used"));
 
 	if (!buf)
