@@ -55,7 +55,7 @@ sweep() {
 	[ "$FAULTS" = all ] || names=${names%%:*}
 	read -r -a list <<<"${names/:/}"
 	set -- "${list[@]}"
-	[ "$dir" = faults ] || form=(--ext)
+	[ "$dir" != faults-ext ] || form=(--ext)
 	faulty "$dir"
 	if [ "$FAULTS" != all ]; then
 		walk "${form[@]}" --sparse --stride "$FAULTS" --first $((1 + SEED * 7 % FAULTS)) \
@@ -75,7 +75,7 @@ allocations() {
 	local dir=$1 form=() kind
 
 	shift
-	[ "$dir" = faults ] || form=(--ext)
+	[ "$dir" != faults-ext ] || form=(--ext)
 	faulty "$dir"
 	has_failslab || skip "needs failslab and fail_page_alloc with a stack filter"
 	for kind in slab pages; do
@@ -92,6 +92,7 @@ io_cases() {
 	it "streams with a base" bases
 	it "snapshots" snapshots
 	it "suspend, reload, removal" tables
+	it "compressed clusters: reads, fills, streams" packed
 	it "external data files: activation, I/O" ext_io
 	it "external data files: streams, snapshots, tables" ext_jobs
 	if [ "$FAULTS" = all ]; then
@@ -109,6 +110,7 @@ alloc_cases() {
 	it "allocations: jobs" alloc_jobs
 	it "allocations: snapshots and tables" alloc_tables
 	it "allocations: external data files" alloc_ext
+	it "allocations: compressed clusters" alloc_packed
 }
 
 if [ "$FAULTS" = alloc ]; then
@@ -170,6 +172,8 @@ no_zeroes() {
 	done
 }
 
+packed() { sweep faults-packed read write stream-report : activate zero stream-base-stop copy reload; }
+
 ext_io() { sweep faults-ext write zero : activate read fua; }
 
 ext_jobs() {
@@ -183,5 +187,6 @@ alloc_jobs() {
 }
 alloc_tables() { allocations faults snapshot snapshot-once copy suspend reload reload-job remove; }
 alloc_ext() { allocations faults-ext activate write zero stream-base snapshot reload; }
+alloc_packed() { allocations faults-packed activate read write stream-report reload; }
 
 run_cases

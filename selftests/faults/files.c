@@ -19,7 +19,7 @@ static const char *const data_names[] = { "d.data", "e.data" };
 /* The length of the metadata at the start of a file: what lies before its first data cluster. */
 static uint64_t meta_end(const char *path, bool ext)
 {
-	const uint64_t mask = 0x00fffffffffffe00ULL;
+	const uint64_t mask = 0x00fffffffffffe00ULL, compressed = 1ULL << 62;
 	struct qimg q;
 	uint64_t end, at, c;
 
@@ -27,7 +27,8 @@ static uint64_t meta_end(const char *path, bool ext)
 	end = size_of_fd(q.fd);
 	for (c = 0; !ext && c < qimg_clusters(&q); c++) {
 		at = qimg_l2_entry(&q, c);
-		at = at ? qimg_get(&q, at, 8) & mask : 0;
+		at = at ? qimg_get(&q, at, 8) : 0;
+		at &= at & compressed ? (1ULL << (70 - q.cluster_bits)) - 1 : mask;
 		if (at && at < end)
 			end = at;
 	}

@@ -18,7 +18,7 @@ faulty() {
 
 	need_faults
 	use "$1"
-	[ "$1" = faults ] || files+=(d.data e.data)
+	[ "$1" != faults-ext ] || files+=(d.data e.data)
 	attach "${files[@]}"
 	for ((i = 0; i < ${#files[@]}; i++)); do
 		f=${files[i]}
