@@ -132,7 +132,7 @@ damage() {
 		my $entry = unpack("Q>", $get->($l2 + 8 * $cluster, 8));
 		$entry >> 62 & 1 or die "cluster $cluster is not compressed";
 		my $at = $entry & ((1 << 54) - 1);
-		my %len = (short => 65535, long => 65537, bomb => 8 << 20);
+		my %len = (other => 65536, short => 65535, long => 65537, bomb => 8 << 20);
 		my $data = $get->($at, 30);
 		if ($kind eq "bits") {
 			$data = ~$data;
@@ -175,6 +175,23 @@ damaged() {
 	logged "cowchain: .*layer .*: guest offset 0x.*: compressed cluster lies outside the device"
 	msg cct stream on-error report
 	job_done cct
+	retire cct single.qcow2
+}
+
+it "what was decompressed does not outlive its device" replaced
+replaced() {
+	use kinds comp-64k.qcow2 base.raw
+	cp "$FIXTURES/kinds/comp-64k.model" model.raw
+	use spare single.qcow2
+	qcow2poke single.qcow2 backing comp-64k.qcow2 qcow2
+	mkchain cct base.raw comp-64k.qcow2 single.qcow2
+	io read:8M:1M
+	remove cct
+	# the same descriptor, but other data
+	damage comp-64k.qcow2 130 other
+	perl -e 'print "Z" x 65536' | dd of=model.raw conv=notrunc bs=64k seek=130 status=none
+	mkchain cct base.raw comp-64k.qcow2 single.qcow2
+	io read:8M:1M verify
 	retire cct single.qcow2
 }
 
