@@ -24,6 +24,10 @@ int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary);
 /**
  * cc_defer_refuses() - end a bio that must not wait with EAGAIN.
  *
+ * Also before it is split: what remains may have to wait. If the first part was under way by then,
+ * the bio would end with EAGAIN in interrupt context, where io_uring does not try again but gives
+ * the error to its user. (The block layer does not split such a bio either.)
+ *
  * Context: any, inside of cc_map(). Return: false if it may wait; then nothing has happened.
  */
 bool cc_defer_refuses(struct bio *bio);

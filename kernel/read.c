@@ -188,8 +188,11 @@ int cc_map_read(struct cc_io *io, struct bio *bio)
 	cc_read_piece(io->view, bio, &p);
 	if (unlikely(p.cold))
 		return cc_defer(io, bio, CC_DEFER_SECTORS);
-	if (p.len < bio_sectors(bio))
+	if (p.len < bio_sectors(bio)) {
+		if (cc_defer_refuses(bio))
+			return DM_MAPIO_SUBMITTED;
 		dm_accept_partial_bio(bio, p.len);
+	}
 	if (likely(p.state == CC_DATA)) {
 		bio_set_dev(bio, p.bdev);
 		bio->bi_iter.bi_sector = p.sector;

@@ -50,17 +50,33 @@ static bool cc_span_trim(struct cc_top *top, const struct cc_block *b, struct cc
 	return s->last > s->first;
 }
 
-/* Remap as far as the data is contiguous. */
-static void cc_write_remap(struct cc_io *io, struct cc_block *b, struct bio *bio,
-			   struct cc_span *s)
+/* Would cc_write_remap() split a bio that must not wait? See cc_defer_refuses(). */
+static bool cc_write_splits(struct cc_block *b, struct bio *bio, const struct cc_span *s)
 {
 	u32 len = s->end - s->rel;
 
-	bio_set_dev(bio, cc_data_bdev(b->top->layer));
-	bio->bi_iter.bi_sector = cc_block_sector(b, s->rel, &len);
-	if (len < bio_sectors(bio))
+	if (!(bio->bi_opf & REQ_NOWAIT))
+		return false;
+	cc_block_sector(b, s->rel, &len);
+	return len < bio_sectors(bio);
+}
+
+/* Remap as far as the data is contiguous. Return: false if the bio has ended instead. */
+static bool cc_write_remap(struct cc_io *io, struct cc_block *b, struct bio *bio,
+			   struct cc_span *s)
+{
+	u32 len = s->end - s->rel;
+	sector_t sector = cc_block_sector(b, s->rel, &len);
+
+	if (len < bio_sectors(bio)) {
+		if (cc_defer_refuses(bio))
+			return false;
 		dm_accept_partial_bio(bio, len);
+	}
+	bio_set_dev(bio, cc_data_bdev(b->top->layer));
+	bio->bi_iter.bi_sector = sector;
 	s->end = s->rel + len;
+	return true;
 }
 
 /*
@@ -98,7 +114,7 @@ static bool cc_write_whole(struct cc_io *io, struct cc_block *b, struct bio *bio
 
 	if (!cc_subs_try_shared(cc, b, s->first, s->last))
 		return false;
-	if (!cc_span_trim(b->top, b, s) || !cc_block_pin(b)) {
+	if (!cc_span_trim(b->top, b, s) || cc_write_splits(b, bio, s) || !cc_block_pin(b)) {
 		cc_cells_unlock_shared(cc, first, last);
 		return false;
 	}
@@ -123,7 +139,8 @@ static int cc_map_write_block(struct cc_io *io, struct cc_block *b, struct bio *
 		return DM_MAPIO_KILL;
 	bits = cc_block_run(b, s.first, s.last, CC_DATA) < s.last - s.first;
 	if (!bits && likely(!b->top->layer->data)) {
-		cc_write_remap(io, b, bio, &s);
+		if (!cc_write_remap(io, b, bio, &s))
+			return DM_MAPIO_SUBMITTED;
 		cc_prepare_fua(io, bio, false);
 		return DM_MAPIO_REMAPPED;
 	}
@@ -131,6 +148,8 @@ static int cc_map_write_block(struct cc_io *io, struct cc_block *b, struct bio *
 		/* Defer only the subcluster that has to be filled. */
 		u32 left = (((s.rel >> b->top->sub_shift) + 1) << b->top->sub_shift) - s.rel;
 
+		if (cc_defer_refuses(bio))
+			return DM_MAPIO_SUBMITTED;
 		if (left < bio_sectors(bio) && s.head)
 			dm_accept_partial_bio(bio, left);
 		return cc_defer(io, bio, CC_DEFER_SECTORS);

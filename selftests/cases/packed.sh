@@ -248,4 +248,23 @@ slow_packed() {
 	retire cct single.qcow2
 }
 
+it "a read that must not wait, of pieces of which a later one has to" nowait_pieces
+# io_uring asks so first. It tries again after EAGAIN, but not if that comes when a part has ended already.
+nowait_pieces() {
+	local i pieces=()
+
+	need fio
+	on comp-64k
+	# every second cluster is data in the top
+	for ((i = 128; i < 192; i += 2)); do
+		pieces+=("write:$((i * 64))k:64k:$i")
+	done
+	io "${pieces[@]}"
+	timeout 120 fio --name=pieces --filename="$DEV" --offset=8M --size=4M --rw=read --bs=128k --direct=1 \
+		--ioengine=io_uring --iodepth=1 >out 2>&1 || fail "fio: $(<out)"
+	timeout 120 fio --name=pieces --filename="$DEV" --size=8M --rw=write --bs=192k --direct=1 --verify=crc32c \
+		--ioengine=io_uring --iodepth=4 >out 2>&1 || fail "fio: $(<out)"
+	remove cct
+}
+
 run_cases
