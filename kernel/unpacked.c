@@ -35,7 +35,7 @@ MODULE_PARM_DESC(unpacked_kib, "Maximum KiB of decompressed clusters that are ke
 
 enum cc_unpacked_state { CC_UNPACKING, CC_UNPACKED };
 
-/**
+/*
  * struct cc_unpacked - a cluster in the cache.
  * @clock: in cc_cache.clock as long as it is in the hash table.
  * @refs: one for the hash table.
