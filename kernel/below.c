@@ -436,24 +436,27 @@ static void cc_zero_pages(struct page **pages, unsigned int offset, unsigned int
 	}
 }
 
-/* Copy from a cluster, or with NULL from a tail, to pages[]. */
 static void cc_fill_pages(struct page **pages, unsigned int offset, unsigned int bytes,
-			  const struct cc_plain *plain, u32 from, const struct cc_tail *tail)
+			  const struct cc_plain *plain, u32 from)
 {
 	while (bytes) {
 		unsigned int in_page = offset_in_page(offset);
 		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE - in_page);
 		void *to = kmap_local_page(pages[offset >> PAGE_SHIFT]);
 
-		if (plain)
-			cc_unpacked_copy(plain, from, to + in_page, n);
-		else
-			memcpy(to + in_page, tail->bytes + from, n);
+		cc_unpacked_copy(plain, from, to + in_page, n);
 		kunmap_local(to);
 		offset += n;
 		from += n;
 		bytes -= n;
 	}
+}
+
+/* One sector, so it lies in one page. */
+static void cc_fill_tail(struct page **pages, unsigned int offset, const struct cc_tail *tail)
+{
+	memcpy_to_page(pages[offset >> PAGE_SHIFT], offset_in_page(offset), tail->bytes,
+		       SECTOR_SIZE);
 }
 
 static int cc_read_packed_below(const struct cc_piece *p, sector_t pos, struct page **pages,
@@ -465,7 +468,7 @@ static int cc_read_packed_below(const struct cc_piece *p, sector_t pos, struct p
 	if (r)
 		return r;
 	cc_fill_pages(pages, offset, p->len << SECTOR_SHIFT, &plain,
-		      cc_packed_offset(p->layer, pos), NULL);
+		      cc_packed_offset(p->layer, pos));
 	cc_unpacked_put(&plain);
 	return 0;
 }
@@ -484,8 +487,7 @@ static int cc_read_piece_below(struct cc_view *view, struct cc_batch *batch,
 	case CC_PACKED:
 		return cc_read_packed_below(p, pos, pages, offset);
 	case CC_TAIL:
-		cc_fill_pages(pages, offset, p->len << SECTOR_SHIFT, NULL, 0,
-			      cc_data_tail(p->layer));
+		cc_fill_tail(pages, offset, cc_data_tail(p->layer));
 		return 0;
 	default:
 		cc_zero_pages(pages, offset, p->len << SECTOR_SHIFT);

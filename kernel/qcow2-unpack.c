@@ -24,12 +24,10 @@
  * The cluster is full, but the stream has not ended. If there is more data in it, it is damaged.
  * If not, it has no end, which QEMU does not mind.
  */
-static bool q2_zlib_has_more(z_stream *strm)
+static bool q2_zlib_has_more(z_stream *strm, u8 *more)
 {
-	u8 more;
-
-	strm->next_out = &more;
-	strm->avail_out = sizeof(more);
+	strm->next_out = more;
+	strm->avail_out = 1;
 	zlib_inflate(strm, Z_SYNC_FLUSH);
 	return !strm->avail_out;
 }
@@ -42,18 +40,19 @@ static int q2_unpack_zlib(void *ws, const void *src, size_t src_len, void *dst, 
 		.next_out = dst,
 		.avail_out = dst_len,
 	};
+	bool full;
+	u8 more;
 	int r;
 
 	q2_zlib_set_workspace(&strm, ws);
 	if (zlib_inflateInit2(&strm, Q2_WINDOW_BITS) != Z_OK)
 		return -EIO;
 	r = zlib_inflate(&strm, Z_SYNC_FLUSH);
-	if (r == Z_STREAM_END || r == Z_OK || r == Z_BUF_ERROR)
-		r = strm.avail_out || (r != Z_STREAM_END && q2_zlib_has_more(&strm)) ? -EIO : 0;
-	else
-		r = -EIO;
+	full = !strm.avail_out &&
+	       (r == Z_STREAM_END ||
+		((r == Z_OK || r == Z_BUF_ERROR) && !q2_zlib_has_more(&strm, &more)));
 	zlib_inflateEnd(&strm);
-	return r;
+	return full ? 0 : -EIO;
 }
 
 /* ------------------------------------------------------------------- zstd */

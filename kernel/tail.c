@@ -125,8 +125,9 @@ void cc_tail_free_list(struct list_head *tails)
 {
 	struct cc_tail_arg *arg, *next;
 
-	list_for_each_entry_safe(arg, next, tails, list)
+	list_for_each_entry_safe(arg, next, tails, list) {
 		cc_tail_arg_free(arg);
+	}
 }
 
 unsigned int cc_tail_words(struct cc_layer **layers, unsigned int nr)

@@ -161,8 +161,9 @@ static void cc_unpacked_drop_list(struct list_head *evicted)
 {
 	struct cc_unpacked *u, *next;
 
-	list_for_each_entry_safe(u, next, evicted, clock)
+	list_for_each_entry_safe(u, next, evicted, clock) {
 		cc_unpacked_unref(u);
+	}
 }
 
 static unsigned long cc_unpacked_count(struct shrinker *shrinker, struct shrink_control *sc)

@@ -149,8 +149,9 @@ void cc_unpackers_unuse(void)
 		spin_unlock(&cc_unpackers.lock);
 	}
 	mutex_unlock(&cc_unpackers.users_lock);
-	list_for_each_entry_safe(u, next, &unused, list)
+	list_for_each_entry_safe(u, next, &unused, list) {
 		cc_unpacker_free(u);
+	}
 }
 
 void cc_unpackers_exit(void)

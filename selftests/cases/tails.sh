@@ -13,7 +13,7 @@ odd() {
 	use tails "$1.model" top.qcow2
 	case $1 in
 	raw) layers=(raw.raw); use tails raw.raw ;;
-	external) layers=(base.raw external.qcow2,external.data); use tails base.raw external.qcow2 external.data ;;
+	external) layers=(base.raw "external.qcow2,external.data"); use tails base.raw external.qcow2 external.data ;;
 	*) layers=(base.raw "$1.qcow2"); use tails base.raw "$1.qcow2" ;;
 	esac
 	mv "$1.model" model.raw

@@ -94,9 +94,9 @@ tails() {
 
 	for f; do
 		hex=$(tail_of "$T/${f%,*}")
-		[ -z "$hex" ] || words+=(tail $i "$hex")
+		[ -z "$hex" ] || words+=(tail "$i" "$hex")
 		[[ $f != *,* ]] || hex=$(tail_of "$T/${f#*,}")
-		[[ $f != *,* ]] || [ -z "$hex" ] || words+=(data_tail $i "$hex")
+		[[ $f != *,* ]] || [ -z "$hex" ] || words+=(data_tail "$i" "$hex")
 		i=$((i + 1))
 	done
 	TABLE=${TABLE/ cowchain 0 / cowchain ${#words[@]} ${words[*]} }

@@ -49,6 +49,8 @@ static int unpack(u8 type, u32 len, u32 size)
 	u8 *src = malloc(len ?: 1);
 	int r;
 
+	if (!src)
+		abort();
 	memcpy(src, data, len);
 	memset(dst, 0x55, size + 1);
 	r = q2_unpack(type, ws, src, len, dst, size);
