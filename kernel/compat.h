@@ -13,6 +13,13 @@
 #include <linux/slab.h>
 #include <linux/version.h>
 
+/* 6.8: hex2bin() has a header of its own, which kernel.h does not include for ever. */
+#if KERNEL_VERSION(6, 8, 0) <= LINUX_VERSION_CODE
+#include <linux/hex.h>
+#else
+#include <linux/kernel.h>
+#endif
+
 #if KERNEL_VERSION(6, 1, 0) > LINUX_VERSION_CODE
 #error "dm-cowchain needs Linux 6.1 or later"
 #endif
