@@ -150,7 +150,7 @@ for fs in $FULL_FS; do
 	done
 done
 
-it "zeros that take space get ENOSPC, too, and the stream waits" zeros
+it "zeros take no space, and the stream that writes them waits for some" zeros
 zeros() {
 	use ext
 	use lean-ext
@@ -164,7 +164,8 @@ zeros() {
 	# sets only bits, so that the job finds zeros at first
 	io zero:0:2M
 	fill 0
-	eq "$(io ENOSPC?zero:14M:64k)" "1 failed" "zeros without space"
+	# only bits, too, as long as there are layers below
+	io zero:14M:64k
 	msg cct stream
 	paused_nospace
 	make_room
