@@ -234,6 +234,8 @@ limits_refused() {
 	offline stable "needs stable pages.*unmount"
 	io verify random:10:1
 	cowchain detach cct
+	# it would stay set for the next file on this loop device
+	echo 0 >"/sys/block/${LOOP[stable.img]#/dev/}/queue/stable_writes"
 	rm -r /dev/cct-vg
 }
 
