@@ -4,7 +4,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -44,4 +47,31 @@ int file_reopen(int found, int flags)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", found);
 	return open(path, flags | O_CLOEXEC | O_NOCTTY);
+}
+
+/* The kernel says so behind the last name that a file had. But any name may end like this. */
+static bool is_deleted(const char *path, size_t len)
+{
+	static const char deleted[] = " (deleted)";
+	size_t end = sizeof(deleted) - 1;
+	struct stat st;
+
+	return len >= end && !strcmp(path + len - end, deleted) && lstat(path, &st);
+}
+
+char *file_path(int fd)
+{
+	char link[32], path[PATH_MAX];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, sizeof(path) - 1);
+	if (len < 0)
+		return NULL;
+	path[len] = '\0';
+	/* "(unreachable)/...": mounted elsewhere only. */
+	if (path[0] == '/' && !is_deleted(path, (size_t)len))
+		return strdup(path);
+	errno = ENOENT;
+	return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads from files.
+ * Opens files, names them, and reads from them.
  */
 #ifndef COWCHAIN_FILE_H
 #define COWCHAIN_FILE_H
@@ -22,5 +22,12 @@ ssize_t pread_full(int fd, void *buf, size_t len, off_t off);
  */
 int file_find(int dir, const char *path, struct stat *st);
 int file_reopen(int found, int flags);
+
+/*
+ * The canonical name of an open file, as the kernel has it by now. It is not looked up again, as realpath()
+ * would do: another name could have been put in its place meanwhile, and that would be followed. Returns NULL
+ * with errno; ENOENT if the file has no name any more, or none that can be seen from here. Caller frees.
+ */
+char *file_path(int fd);
 
 #endif

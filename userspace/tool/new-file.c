@@ -228,15 +228,12 @@ int new_file_open(struct new_file *file, const char *path, unsigned int flags)
 	return ret;
 }
 
-/* The name that the kernel has for an open file. */
 static char *name_of(const struct new_file *file, int fd)
 {
-	char *link = xasprintf("/proc/self/fd/%d", fd);
-	char *real = realpath(link, NULL);
+	char *real = file_path(fd);
 
 	if (!real)
 		fail_errno(file, "cannot find out where it is: ");
-	free(link);
 	return real;
 }
 

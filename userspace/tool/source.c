@@ -28,20 +28,10 @@ static int fail_errno(const char *path)
 	return -1;
 }
 
-/* The canonical path of the open file, whatever has happened to its name since. NULL if unknown. */
-static char *fd_path(int fd)
-{
-	char *link = xasprintf("/proc/self/fd/%d", fd);
-	char *path = realpath(link, NULL);
-
-	free(link);
-	return path;
-}
-
 /* Links may have changed since the canonical path was found and allowed. */
 static bool is_at(int fd, const char *path)
 {
-	char *real = fd_path(fd);
+	char *real = file_path(fd);
 	bool is = real && !strcmp(real, path);
 
 	free(real);
@@ -165,7 +155,7 @@ static int look_at(struct source *src)
 {
 	struct stat st;
 
-	src->real = fd_path(src->fd);
+	src->real = file_path(src->fd);
 	if (!src->real || fstat(src->fd, &st))
 		return fail_errno(src->path);
 	if (S_ISBLK(st.st_mode)) {

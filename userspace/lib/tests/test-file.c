@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The names of open files.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "test.h"
+
+static int open_new(const char *name)
+{
+	int fd;
+
+	write_file(name, "x", 1);
+	fd = open(name, O_PATH | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void assert_name(int fd, const char *name)
+{
+	char *path = file_path(fd);
+
+	assert_non_null(path);
+	assert_int_equal(path[0], '/');
+	assert_string_equal(strrchr(path, '/') + 1, name);
+	free(path);
+}
+
+static void the_name_of_now(void **state)
+{
+	int fd = open_new("was");
+
+	(void)state;
+	assert_name(fd, "was");
+	assert_int_equal(rename("was", "is"), 0);
+	/* What has the old name now is not the file. */
+	assert_int_equal(symlink("other", "was"), 0);
+	assert_name(fd, "is");
+	close(fd);
+	unlink("was");
+	unlink("is");
+}
+
+static void no_name_any_more(void **state)
+{
+	int fd = open_new("gone");
+
+	(void)state;
+	unlink("gone");
+	errno = 0;
+	assert_null(file_path(fd));
+	assert_int_equal(errno, ENOENT);
+	close(fd);
+	assert_null(file_path(fd));
+}
+
+static void any_name(void **state)
+{
+	static const char *const names[] = { "x (deleted)", " (deleted)", "a\nb", "(unreachable)" };
+	size_t i;
+	int fd;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		fd = open_new(names[i]);
+		assert_name(fd, names[i]);
+		close(fd);
+		unlink(names[i]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_name_of_now),
+		cmocka_unit_test(no_name_any_more),
+		cmocka_unit_test(any_name),
+	};
+
+	return cmocka_run_group_tests_name("file", tests, scratch_setup, scratch_teardown);
+}
