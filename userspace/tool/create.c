@@ -373,11 +373,46 @@ static int check_same(const struct new_file *made, const struct source *opened)
 	return -1;
 }
 
-int create_check_opened(const struct created *files, const struct layer *layer)
+static int check_opened(const struct created *files, const struct layer *layer)
 {
 	if (files->image.path && check_same(&files->image, &layer->file))
 		return -1;
 	return files->data.path ? check_same(&files->data, &layer->data) : 0;
+}
+
+/* The name that what was made has by now; NULL if it is not one of ours. Returns 0, or -1 after a message. */
+static int find_real(const struct new_file *file, char **real)
+{
+	*real = file->path ? new_file_real(file) : NULL;
+	return file->path && !*real ? -1 : 0;
+}
+
+static int open_top(const struct created *files, const struct layer_name *image, const struct layer_name *data,
+		    const struct layer_options *opt, struct layer *layer)
+{
+	if (layer_open_top(layer, image, data, opt))
+		return -1;
+	if (!check_opened(files, layer))
+		return 0;
+	layer_close(layer);
+	return -1;
+}
+
+int create_open(const struct created *files, const char *image, const char *data,
+		const struct layer_options *opt, struct layer *layer)
+{
+	char *image_real, *data_real;
+	int ret = -1;
+
+	if (find_real(&files->image, &image_real))
+		return -1;
+	if (!find_real(&files->data, &data_real)) {
+		ret = open_top(files, &(struct layer_name){ image, image_real },
+			       &(struct layer_name){ data, data_real }, opt, layer);
+		free(data_real);
+	}
+	free(image_real);
+	return ret;
 }
 
 int create_sync(const struct created *files)

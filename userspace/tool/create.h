@@ -44,8 +44,13 @@ struct created {
  * remain open until create_done().
  */
 int create_image(const struct create_request *req, struct created *files);
-/* Whoever owns the directory may have exchanged it. Returns 0, or -1 after a message if layer is another one. */
-int create_check_opened(const struct created *files, const struct layer *layer);
+/*
+ * Open a top by the names of its image and of its data file (or NULL), as it is on disk. Whoever owns the
+ * directory may have exchanged what create_image() made; nothing else is opened in its place. What files does
+ * not hold is the user's, and opened whatever it is. Returns 0, or -1 after a message: then layer holds nothing.
+ */
+int create_open(const struct created *files, const char *image, const char *data,
+		const struct layer_options *opt, struct layer *layer);
 /* See new_file_sync(). */
 int create_sync(const struct created *files);
 /*

@@ -17,10 +17,10 @@ static bool open_writable(bool writable, const struct layer_options *opt)
 	return writable && !opt->read_only && !opt->peek;
 }
 
-/* Open what the user has named. */
-static int open_named(struct source *src, const char *path, bool writable)
+/* Open what the user has named; must_be as for source_open(), or NULL. */
+static int open_named(struct source *src, const char *path, const char *must_be, bool writable)
 {
-	char *real = realpath(path, NULL);
+	char *real = must_be ? xstrdup(must_be) : realpath(path, NULL);
 	int ret;
 
 	if (!real) {
@@ -145,8 +145,7 @@ static int open_file(struct layer *layer, enum layer_kind kind, const char *path
 
 	memset(layer, 0, sizeof(*layer));
 	layer->kind = kind;
-	ret = real ? source_open(&layer->file, abs, real, write) :
-		     open_named(&layer->file, abs, write);
+	ret = open_named(&layer->file, abs, real, write);
 	free(abs);
 	if (ret)
 		return ret;
@@ -191,27 +190,42 @@ int layer_open_below(struct layer *layer, enum layer_kind kind, const struct lay
 }
 
 /* The user names the data file, so the rules for names from headers do not apply. */
-static int open_given_data(struct layer *layer, const char *data, bool writable,
+static int open_given_data(struct layer *layer, const struct layer_name *data, bool writable,
 			   const struct layer_options *opt)
 {
-	if (open_named(&layer->data, data, open_writable(writable, opt)))
+	if (open_named(&layer->data, data->path, data->real, open_writable(writable, opt)))
 		return -1;
 	if (layer->image.info.data_file)
 		return check_data_size(layer);
-	cc_error("%s: has no external data file, so it cannot have %s as one", layer->file.path, data);
+	cc_error("%s: has no external data file, so it cannot have %s as one", layer->file.path, data->path);
 	return -1;
 }
 
-int layer_open_with_data(struct layer *layer, enum layer_kind kind, const char *path,
-			 const char *data, bool writable, const struct layer_options *opt)
+static int open_with_data(struct layer *layer, enum layer_kind kind, const struct layer_name *image,
+			  const struct layer_name *data, bool writable, const struct layer_options *opt)
 {
-	int ret = open_file(layer, kind, path, NULL, writable, opt);
+	int ret = open_file(layer, kind, image->path, image->real, writable, opt);
 
 	if (!ret)
 		ret = open_given_data(layer, data, writable, opt);
 	if (ret)
 		layer_close(layer);
 	return ret;
+}
+
+int layer_open_with_data(struct layer *layer, enum layer_kind kind, const char *path,
+			 const char *data, bool writable, const struct layer_options *opt)
+{
+	struct layer_name image_name = { path, NULL }, data_name = { data, NULL };
+
+	return open_with_data(layer, kind, &image_name, &data_name, writable, opt);
+}
+
+int layer_open_top(struct layer *layer, const struct layer_name *image, const struct layer_name *data,
+		   const struct layer_options *opt)
+{
+	return data->path ? open_with_data(layer, KIND_QCOW2, image, data, true, opt) :
+			    open_layer(layer, KIND_QCOW2, image->path, image->real, true, opt);
 }
 
 void layer_close(struct layer *layer)

@@ -237,6 +237,11 @@ static char *name_of(const struct new_file *file, int fd)
 	return real;
 }
 
+char *new_file_real(const struct new_file *file)
+{
+	return name_of(file, file->fd);
+}
+
 char *new_file_dir(const struct new_file *file)
 {
 	return name_of(file, file->dir);

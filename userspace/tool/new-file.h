@@ -26,6 +26,8 @@ enum new_file_flags {
 
 /* A file that is made can be read and written by its owner only. Returns 0, or -1 after a message. */
 int new_file_open(struct new_file *file, const char *path, unsigned int flags);
+/* The canonical name that the open file has by now. NULL after a message. Caller frees. */
+char *new_file_real(const struct new_file *file);
 /* The canonical directory; NULL after a message. Caller frees. */
 char *new_file_dir(const struct new_file *file);
 /* The absolute name for a header, see source_lasting_name(). NULL after a message. Caller frees. */

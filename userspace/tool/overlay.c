@@ -86,14 +86,14 @@ static int make(const struct overlay *overlay, const struct chain *chain, struct
 }
 
 /* Open it as it is on disk, as one that the user had made. */
-static int add(const struct overlay *overlay, struct chain *chain, const struct layer_options *opt)
+static int add(const struct overlay *overlay, struct chain *chain, const struct layer_options *opt,
+	       const struct created *made)
 {
 	struct layer layer;
-	int ret = overlay->data_file ?
-		layer_open_with_data(&layer, KIND_QCOW2, overlay->image, overlay->data_file, true, opt) :
-		layer_open(&layer, KIND_QCOW2, overlay->image, true, opt);
 
-	return ret ? -1 : chain_push(chain, &layer);
+	if (create_open(made, overlay->image, overlay->data_file, opt, &layer))
+		return -1;
+	return chain_push(chain, &layer);
 }
 
 int overlay_make(const struct overlay *overlay, struct chain *chain, const struct layer_options *opt,
@@ -102,7 +102,7 @@ int overlay_make(const struct overlay *overlay, struct chain *chain, const struc
 	if (make(overlay, chain, made))
 		return -1;
 	/* From its activation on, flushes are promises about these files. */
-	if (!add(overlay, chain, opt) && !create_check_opened(made, chain_top(chain)) && !create_sync(made)) {
+	if (!add(overlay, chain, opt, made) && !create_sync(made)) {
 		create_let_go(made);
 		return 0;
 	}

@@ -209,11 +209,9 @@ static void note_force(const struct snapshot *snap, const struct created *made)
 static int open_new(const struct snapshot *snap, const struct live *live, const char *top,
 		    const struct created *made, struct layer *layer)
 {
-	int ret = snap->data_file ?
-		layer_open_with_data(layer, KIND_QCOW2, snap->image, snap->data_file, true, &snap->opt) :
-		layer_open(layer, KIND_QCOW2, snap->image, true, &snap->opt);
+	int ret = create_open(made, snap->image, snap->data_file, &snap->opt, layer);
 
-	if (!ret && !create_check_opened(made, layer) && !check_new(snap, live, top, !made->image.path, layer)) {
+	if (!ret && !check_new(snap, live, top, !made->image.path, layer)) {
 		give_away(made, live);
 		return 0;
 	}
