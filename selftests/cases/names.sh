@@ -3,7 +3,7 @@
 # Names that the owner of a directory exchanges all the time while the tool uses them: it never leads to what
 # is elsewhere. From the environment:
 #	RACE_SECONDS	the time of each race, default 1
-# Seconds: 40
+# Seconds: 50
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=selftests/lib/tool.sh
@@ -48,13 +48,15 @@ data() {
 		"cowchain attach cct own/top.qcow2; head -c 64K /dev/urandom >/dev/mapper/cct; cowchain reload cct"
 }
 
+# What was made is removed under whatever name it has by now, so that own/evil leads elsewhere each time.
+AGAIN="rm -f own/new.*; ln -sf ../outside/out.raw own/evil"
+
 # race_new VERB...: NEW of a snapshot or copy, of a chain that is attached each time
 race_new() {
 	owned
 	cowchain create own/top.qcow2 --size 1M
 	cp --sparse=always own/top.qcow2 own/empty.qcow2
-	ln -s ../outside/out.raw own/evil
-	race "$1" own/evil "rm -f own/new.*; cp --sparse=always own/empty.qcow2 own/top.qcow2
+	race "$1" own/evil "$AGAIN; cp --sparse=always own/empty.qcow2 own/top.qcow2
 		cowchain attach cct own/top.qcow2; $2; head -c 64K /dev/urandom >/dev/mapper/cct; cowchain info cct; cowchain reload cct"
 }
 
@@ -63,6 +65,14 @@ snapshot() { race_new own/new.qcow2 "cowchain snapshot cct own/new.qcow2"; }
 
 it "snapshot: its data file" snapshot_data
 snapshot_data() { race_new own/new.raw "cowchain snapshot cct own/new.qcow2 --data-file own/new.raw"; }
+
+it "attach --overlay: its data file" overlay_data
+overlay_data() {
+	owned
+	race own/new.raw own/evil "$AGAIN; cowchain attach cct --layer raw:own/in.raw \\
+			--overlay own/new.qcow2 --data-file own/new.raw
+		head -c 64K /dev/urandom >/dev/mapper/cct; cowchain info cct; cowchain reload cct"
+}
 
 it "copy: the new image" copy
 copy() { race_new own/new.qcow2 "cowchain copy cct own/new.qcow2 --pivot --wait --quiet"; }

@@ -52,13 +52,13 @@ with open(sys.argv[1], "r+b") as f:
     f.write(new)
 END
 race 'info: a data file' own/link.raw own/other.raw "'$cowchain' info own/data.qcow2"
-ln -s ../outside/out.raw own/evil
+# What was made is removed under whatever name it has by now, so that own/evil leads elsewhere each time.
+again='rm -f own/new.*; ln -sf ../outside/out.raw own/evil'
 race 'create: the new image' own/new.qcow2 own/evil \
-	"rm -f own/new.qcow2; '$cowchain' create own/new.qcow2 --size 1M"
+	"$again; '$cowchain' create own/new.qcow2 --size 1M"
 rm -rf own/new* own/evil
-ln -s ../outside/out.raw own/evil
 race 'create: its data file' own/new.raw own/evil \
-	"rm -f own/new.*; '$cowchain' create own/new.qcow2 --size 1M --data-file own/new.raw"
+	"$again; '$cowchain' create own/new.qcow2 --size 1M --data-file own/new.raw"
 rm -rf own/new* own/evil
 # An owner other than root, whose links are not trusted.
 if chown 65534 own/in.raw 2>/dev/null; then
