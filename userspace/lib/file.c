@@ -49,14 +49,20 @@ int file_reopen(int found, int flags)
 	return open(path, flags | O_CLOEXEC | O_NOCTTY);
 }
 
-/* The kernel says so behind the last name that a file had. But any name may end like this. */
-static bool is_deleted(const char *path, size_t len)
+/*
+ * The kernel says so behind the last name that a file had. But any name may end like this, and anything may
+ * have been put there.
+ */
+static bool is_deleted(int fd, const char *path, size_t len)
 {
 	static const char deleted[] = " (deleted)";
 	size_t end = sizeof(deleted) - 1;
-	struct stat st;
+	struct stat open, there;
 
-	return len >= end && !strcmp(path + len - end, deleted) && lstat(path, &st);
+	if (len < end || strcmp(path + len - end, deleted))
+		return false;
+	return fstat(fd, &open) || lstat(path, &there) || open.st_dev != there.st_dev ||
+	       open.st_ino != there.st_ino;
 }
 
 char *file_path(int fd)
@@ -70,7 +76,7 @@ char *file_path(int fd)
 		return NULL;
 	path[len] = '\0';
 	/* "(unreachable)/...": mounted elsewhere only. */
-	if (path[0] == '/' && !is_deleted(path, (size_t)len))
+	if (path[0] == '/' && !is_deleted(fd, path, (size_t)len))
 		return strdup(path);
 	errno = ENOENT;
 	return NULL;

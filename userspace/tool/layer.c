@@ -17,7 +17,7 @@ static bool open_writable(bool writable, const struct layer_options *opt)
 	return writable && !opt->read_only && !opt->peek;
 }
 
-/* Open what the user has named; must_be as for source_open(), or NULL. */
+/* Open by a name: only what has the canonical name must_be; if that is NULL, whatever the user means by it. */
 static int open_named(struct source *src, const char *path, const char *must_be, bool writable)
 {
 	char *real = must_be ? xstrdup(must_be) : realpath(path, NULL);

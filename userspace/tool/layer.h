@@ -53,14 +53,11 @@ int layer_open_below(struct layer *layer, enum layer_kind kind, const struct lay
 /* The same with a data file that the user names, which may be anywhere. */
 int layer_open_with_data(struct layer *layer, enum layer_kind kind, const char *path,
 			 const char *data, bool writable, const struct layer_options *opt);
-/*
- * Open a top by its name, and its data file unless that is NULL, for writing. Where a canonical name (real) is
- * given too, whatever else the name leads to by now is not even opened. Returns as above.
- */
 struct layer_name {
 	const char *path;
-	const char *real;
+	const char *real;	/* canonical, or NULL: whatever else path leads to is not even opened */
 };
+/* Open a top, and its data file unless data->path is NULL, for writing. Returns as above. */
 int layer_open_top(struct layer *layer, const struct layer_name *image, const struct layer_name *data,
 		   const struct layer_options *opt);
 void layer_close(struct layer *layer);

@@ -60,6 +60,23 @@ static void no_name_any_more(void **state)
 	assert_null(file_path(fd));
 }
 
+/* What the kernel says is not followed, as realpath() does: then it would be the name of "other". */
+static void not_followed(void **state)
+{
+	int fd = open_new("gone");
+
+	(void)state;
+	unlink("gone");
+	write_file("other", "x", 1);
+	assert_int_equal(symlink("other", "gone (deleted)"), 0);
+	errno = 0;
+	assert_null(file_path(fd));
+	assert_int_equal(errno, ENOENT);
+	close(fd);
+	unlink("gone (deleted)");
+	unlink("other");
+}
+
 static void any_name(void **state)
 {
 	static const char *const names[] = { "x (deleted)", " (deleted)", "a\nb", "(unreachable)" };
@@ -80,6 +97,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_name_of_now),
 		cmocka_unit_test(no_name_any_more),
+		cmocka_unit_test(not_followed),
 		cmocka_unit_test(any_name),
 	};
 
