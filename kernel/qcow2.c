@@ -332,15 +332,18 @@ const char *q2_l2_offset(const struct q2_info *info, __be64 l1_entry,
 	return NULL;
 }
 
-/* Check the host cluster of an entry of either kind. */
+/*
+ * Check the host cluster of an entry of either kind. One without data is never read: a file may
+ * well end before a cluster that was preallocated in it.
+ */
 static const char *q2_check_host(const struct q2_info *info, u64 cluster, u64 host,
-				 u64 data_size)
+				 const struct q2_cluster *c, u64 data_size)
 {
 	if (host & (q2_cluster_size(info) - 1))
 		return "cluster offset is not aligned";
 	if (info->data_file && host != cluster << info->cluster_bits)
 		return "cluster offset in the data file is not the guest offset";
-	if (host >= data_size)
+	if (c->alloc && host >= data_size)
 		return "cluster lies outside the device";
 	return NULL;
 }
@@ -354,14 +357,14 @@ static const char *q2_decode_std(const struct q2_info *info, u64 cluster, u64 w0
 		if (info->version < 3)
 			return "zero cluster in a version 2 image";
 		c->zero = ~0U;
-		return host ? q2_check_host(info, cluster, host, data_size) : NULL;
+		return host ? q2_check_host(info, cluster, host, c, data_size) : NULL;
 	}
 	/* Guest cluster 0 of an external data file lies at offset 0. */
 	if (!host && !(info->data_file && (w0 & QCOW2_COPIED)))
 		return NULL;
 	c->alloc = ~0U;
 	c->host = host;
-	return q2_check_host(info, cluster, host, data_size);
+	return q2_check_host(info, cluster, host, c, data_size);
 }
 
 u32 q2_packed_range(const struct q2_info *info, u64 packed, u64 *offset)
@@ -408,7 +411,7 @@ const char *q2_decode(const struct q2_info *info, u64 cluster, __be64 w0,
 	if (!host && !(info->data_file && (desc & QCOW2_COPIED)))
 		return c->alloc ? "subclusters allocated in a cluster without offset" : NULL;
 	c->host = host;
-	return q2_check_host(info, cluster, host, data_size);
+	return q2_check_host(info, cluster, host, c, data_size);
 }
 
 const char *q2_decode_top(const struct q2_info *info, const u64 *tables, u64 cluster,
@@ -430,9 +433,6 @@ const char *q2_decode_top(const struct q2_info *info, const u64 *tables, u64 clu
 	if (info->data_file)
 		host = guest;
 	c->host = host;
-	why = q2_check_host(info, cluster, host, data_size);
-	if (why)
-		return why;
 	if (need > data_size || host > data_size - need)
 		return "cluster reaches beyond the device";
 	if (!info->data_file &&

@@ -54,6 +54,9 @@ odd_table() { odd table; }
 it "a compressed cluster" odd_packed
 odd_packed() { odd packed; }
 
+it "clusters that were preallocated behind the end" odd_prealloc
+odd_prealloc() { odd prealloc; }
+
 it "an external data file" odd_external
 odd_external() { odd external; }
 

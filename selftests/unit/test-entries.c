@@ -52,6 +52,30 @@ static void extended_good(void)
 	CHECK(!decode(3, HOST | COPIED | 1ull << 57, 0x1, &c) && c.host == HOST, "reserved");
 }
 
+/* A file need not reach to what is preallocated in it; nothing is read there. */
+static void nothing_outside(void)
+{
+	struct q2_cluster c;
+
+	setup(0x10);
+	CHECK(!decode(3, DEV_SIZE | COPIED, 0, &c) && !c.alloc && !c.zero);
+	CHECK(!decode(3, DEV_SIZE | COPIED, 3ull << 32, &c) && !c.alloc && c.zero == 3);
+	CHECK(decode(3, (DEV_SIZE + 512) | COPIED, 3ull << 32, &c), "unaligned");
+	CHECK(decode(3, DEV_SIZE | COPIED, 3ull << 32 | 4, &c), "data, too");
+	CHECK(decode_top(3, DEV_SIZE | COPIED, 0, &c), "a writer would put data there");
+	CHECK(decode_top(3, DEV_SIZE | COPIED, 3ull << 32, &c), "zeros in a top");
+	setup(0);
+	CHECK(!decode(3, DEV_SIZE | COPIED | 1, 0, &c) && !c.alloc && !~c.zero);
+	CHECK(decode(3, (DEV_SIZE + 512) | COPIED | 1, 0, &c), "unaligned");
+	setup(0x14);
+	CHECK(!q2_decode(&info, 3, htobe64(3 * CLUSTER | COPIED), htobe64(3ull << 32),
+			 2 * CLUSTER, &c) && c.zero == 3);
+	CHECK(q2_decode(&info, 3, htobe64(4 * CLUSTER | COPIED), htobe64(3ull << 32),
+			2 * CLUSTER, &c), "another cluster's place");
+	CHECK(q2_decode_top(&info, tables, 3, htobe64(3 * CLUSTER | COPIED), htobe64(3ull << 32),
+			    2 * CLUSTER, &c), "zeros in a top");
+}
+
 static void extended_bad(void)
 {
 	struct q2_cluster c;
@@ -257,6 +281,7 @@ static void l1_tables(void)
 const struct test entry_tests[] = {
 	{ "extended entries that QEMU reads", extended_good },
 	{ "extended entries that get EIO", extended_bad },
+	{ "entries without data behind the end", nothing_outside },
 	{ "standard entries", standard },
 	{ "entries of compressed clusters", compressed },
 	{ "entries with an external data file", external },
