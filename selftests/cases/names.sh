@@ -3,7 +3,7 @@
 # Names that the owner of a directory exchanges all the time while the tool uses them: it never leads to what
 # is elsewhere. From the environment:
 #	RACE_SECONDS	the time of each race, default 1
-# Seconds: 50
+# Seconds: 60
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=selftests/lib/tool.sh
@@ -65,6 +65,40 @@ snapshot() { race_new own/new.qcow2 "cowchain snapshot cct own/new.qcow2"; }
 
 it "snapshot: its data file" snapshot_data
 snapshot_data() { race_new own/new.raw "cowchain snapshot cct own/new.qcow2 --data-file own/new.raw"; }
+
+# An image elsewhere that would do as NEW, own/evil that leads there, and own/new.qcow2, as good.
+existing() {
+	owned
+	cowchain create own/top.qcow2 --size 1M
+	cp --sparse=always own/top.qcow2 own/empty.qcow2
+	cowchain create outside/spare.qcow2 --backing own/top.qcow2 --backing-format qcow2
+	cp --sparse=always outside/spare.qcow2 own/spare.qcow2
+	ln -s ../outside/spare.qcow2 own/evil
+	chown -h 1000 own/evil
+	cp outside/spare.qcow2 spare.was
+}
+
+it "snapshot: NEW that is a link of another user" link
+link() {
+	existing
+	cowchain attach cct own/top.qcow2
+	tool_fails 1 "own/evil: is a link of another user: name the file itself" snapshot cct own/evil
+	tool_fails 1 "own/evil: is a link of another user" copy cct own/evil --pivot
+	chown -h 0 own/evil
+	cowchain snapshot cct own/evil
+	cowchain detach cct
+}
+
+it "snapshot: NEW that exists" snapshot_existing
+snapshot_existing() {
+	existing
+	race own/new.qcow2 own/evil "cp --sparse=always own/spare.qcow2 own/fresh; mv own/fresh own/new.qcow2
+		ln -sfn ../outside/spare.qcow2 own/evil; chown -h 1000 own/evil
+		cp --sparse=always own/empty.qcow2 own/top.qcow2
+		cowchain attach cct own/top.qcow2; cowchain snapshot cct own/new.qcow2
+		head -c 64K /dev/urandom >/dev/mapper/cct"
+	cmp outside/spare.qcow2 spare.was || fail "an image elsewhere became the top"
+}
 
 it "attach --overlay: its data file" overlay_data
 overlay_data() {

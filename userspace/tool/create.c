@@ -380,11 +380,12 @@ static int check_opened(const struct created *files, const struct layer *layer)
 	return files->data.path ? check_same(&files->data, &layer->data) : 0;
 }
 
-/* The name that what was made has by now; NULL if it is not one of ours. Returns 0, or -1 after a message. */
-static int find_real(const struct new_file *file, char **real)
+/* The name that what was made has by now, or what the user made; NULL if there is none, or after a message. */
+static char *find_real(const struct new_file *file, const char *path)
 {
-	*real = file->path ? new_file_real(file) : NULL;
-	return file->path && !*real ? -1 : 0;
+	if (file->path)
+		return new_file_real(file);
+	return path ? new_file_existing(path) : NULL;
 }
 
 static int open_top(const struct created *files, const struct layer_name *image, const struct layer_name *data,
@@ -401,16 +402,14 @@ static int open_top(const struct created *files, const struct layer_name *image,
 int create_open(const struct created *files, const char *image, const char *data,
 		const struct layer_options *opt, struct layer *layer)
 {
-	char *image_real, *data_real;
+	char *image_real = find_real(&files->image, image);
+	char *data_real = image_real ? find_real(&files->data, data) : NULL;
 	int ret = -1;
 
-	if (find_real(&files->image, &image_real))
-		return -1;
-	if (!find_real(&files->data, &data_real)) {
+	if (image_real && (data_real || !data))
 		ret = open_top(files, &(struct layer_name){ image, image_real },
 			       &(struct layer_name){ data, data_real }, opt, layer);
-		free(data_real);
-	}
+	free(data_real);
 	free(image_real);
 	return ret;
 }

@@ -47,7 +47,7 @@ int create_image(const struct create_request *req, struct created *files);
 /*
  * Open a top by the names of its image and of its data file (or NULL), as it is on disk. Whoever owns the
  * directory may have exchanged what create_image() made; nothing else is opened in its place. What files does
- * not hold is the user's, and opened whatever it is. Returns 0, or -1 after a message: then layer holds nothing.
+ * not hold is the user's: see new_file_existing(). Returns 0, or -1 after a message: then layer holds nothing.
  */
 int create_open(const struct created *files, const char *image, const char *data,
 		const struct layer_options *opt, struct layer *layer);

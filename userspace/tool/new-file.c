@@ -142,9 +142,9 @@ static int find_by_links(const struct new_file *file, struct stat *st, struct li
 }
 
 /*
- * What is overwritten may be found through links, as that of a volume in /dev. In a directory of somebody
- * else, a link may lead to any file of the host: all have to be root's or ours, or to belong to the owner of
- * what they lead to.
+ * What is overwritten or becomes a top may be found through links, as that of a volume in /dev. In a directory
+ * of somebody else, a link may lead to any file of the host: all have to be root's or ours, or to belong to the
+ * owner of what they lead to.
  */
 static int check_owners(const struct new_file *file, const struct link_owners *owners, const struct stat *st)
 {
@@ -240,6 +240,24 @@ static char *name_of(const struct new_file *file, int fd)
 char *new_file_real(const struct new_file *file)
 {
 	return name_of(file, file->fd);
+}
+
+char *new_file_existing(const char *path)
+{
+	struct new_file file = { .path = xstrdup(path), .dir = -1, .fd = -1 };
+	struct link_owners owners = { 0 };
+	struct stat st = { 0 };
+	char *real = NULL;
+
+	if (!open_dir(&file)) {
+		file.fd = find_by_links(&file, &st, &owners);
+		if (file.fd < 0)
+			fail_errno(&file, "");
+		else if (!check_owners(&file, &owners, &st))
+			real = name_of(&file, file.fd);
+	}
+	new_file_close(&file);
+	return real;
 }
 
 char *new_file_dir(const struct new_file *file)

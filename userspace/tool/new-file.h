@@ -28,6 +28,11 @@ enum new_file_flags {
 int new_file_open(struct new_file *file, const char *path, unsigned int flags);
 /* The canonical name that the open file has by now. NULL after a message. Caller frees. */
 char *new_file_real(const struct new_file *file);
+/*
+ * The canonical name of what exists where something new may be: whoever owns the directory may just have put a
+ * link there, which is followed by the rules for what is overwritten. NULL after a message. Caller frees.
+ */
+char *new_file_existing(const char *path);
 /* The canonical directory; NULL after a message. Caller frees. */
 char *new_file_dir(const struct new_file *file);
 /* The absolute name for a header, see source_lasting_name(). NULL after a message. Caller frees. */
