@@ -2,15 +2,12 @@
 /*
  * Compares what a stream or a copy will write with the free space, before it starts.
  */
-#include <fcntl.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "devno.h"
+#include "live-layer.h"
 #include "loop.h"
 #include "number.h"
 #include "space-check.h"
@@ -23,63 +20,21 @@
 
 /* ---- the layers of a live chain ---- */
 
-/* Returns a descriptor, or -1 without a message: nothing can be estimated then. */
-static int open_device(dev_t dev, uint64_t *size)
-{
-	char *node = devno_node(dev);
-	struct stat st;
-	int fd = -1;
-
-	/* The kernel writes to the device without its page cache. */
-	if (node)
-		fd = open(node, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK);
-	free(node);
-	if (fd < 0)
-		return -1;
-	if (!fstat(fd, &st) && S_ISBLK(st.st_mode) && st.st_rdev == dev &&
-	    !ioctl(fd, BLKGETSIZE64, size))
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static int device_size(const char *text, uint64_t *size)
-{
-	dev_t dev;
-	int fd = devno_parse(text, &dev) ? -1 : open_device(dev, size);
-
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 ? -1 : 0;
-}
-
+/* Returns -1 without a message if it cannot be opened: nothing can be estimated then. */
 static int open_layer(const struct table *table, unsigned int number, struct space_layer *layer)
 {
 	const struct table_layer *t = &table->layers[number];
-	struct tail tail, data_tail;
-	uint64_t size, data_size;
-	int fd, file;
+	struct live_layer live;
+	int file;
 	dev_t dev;
 	char *path;
 
 	layer->fd = -1;
-	if (devno_parse(t->dev, &dev))
-		return -1;
-	fd = open_device(dev, &size);
-	if (fd < 0)
-		return -1;
-	tail_find(table, number, false, &tail);
-	tail_find(table, number, true, &data_tail);
-	data_size = size + tail.len;
-	if (t->data && device_size(t->data, &data_size)) {
-		close(fd);
-		return -1;
-	}
-	data_size += data_tail.len;
-	if (space_layer_open(layer, fd, t->dev, t->kind, size, data_size, &tail))
+	if (live_layer_open(table, number, &live) ||
+	    space_layer_open(layer, live.fd, t->dev, t->kind, live.size, live.data_size, &live.tail))
 		return -1;
 	/* Only files, not block devices, show where their holes are. */
-	file = t->kind == KIND_RAW ? loop_open_file(dev, &path) : -1;
+	file = t->kind == KIND_RAW && !devno_parse(t->dev, &dev) ? loop_open_file(dev, &path) : -1;
 	if (file >= 0) {
 		close(layer->fd);
 		free(path);
@@ -188,8 +143,8 @@ int space_check_stream(const struct live *live, int base, bool chosen)
 	space_room_device(dev, &room);
 	layers = fits_anyway(&room) ? NULL : open_layers(live, first, live_top(live));
 	if (layers) {
-		ret = space_count(layers, nr, &layers[nr], layers[nr].info.size,
-				  layers[nr].info.sub_bits, log2_of(room.group), &need);
+		ret = space_count(layers, nr, &layers[nr], layers[nr].image.info.size,
+				  layers[nr].image.info.sub_bits, log2_of(room.group), &need);
 		close_layers(layers, nr + 1);
 		if (!ret && base < 0)
 			add_zeros(live, top->data, &room, &need);

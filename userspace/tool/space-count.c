@@ -2,7 +2,6 @@
 /*
  * Estimates what a stream will write, from the tables of the layers and the holes of a raw base.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,12 +12,11 @@
 
 /* Units that are processed at a time. */
 #define WINDOW_UNITS 32768U
-#define READ_ALIGN 4096U
 
 /* What is known of a unit, from the top downwards: UNIT_OPEN until a layer decides it. */
 enum unit { UNIT_OPEN, UNIT_SKIP, UNIT_NEEDED, UNIT_UNKNOWN };
 
-struct window {
+struct span {
 	uint8_t unit[WINDOW_UNITS];
 	unsigned int bits;
 	uint64_t start;		/* bytes */
@@ -29,25 +27,6 @@ struct window {
 
 /* ---- layers ---- */
 
-/* The reads are aligned for O_DIRECT. Returns NULL after a message. Caller frees. */
-static void *read_table(const struct space_layer *layer, uint64_t offset, size_t size, const char *what)
-{
-	size_t room = (size + READ_ALIGN - 1) & ~(size_t)(READ_ALIGN - 1);
-	ssize_t n;
-	void *buf;
-
-	if (posix_memalign(&buf, READ_ALIGN, room)) {
-		cc_error("out of memory");
-		return NULL;
-	}
-	n = tail_pread(layer->fd, layer->size - layer->tail.len, &layer->tail, buf, room, offset);
-	if (n >= 0 && (size_t)n >= size)
-		return buf;
-	cc_error("cannot read the %s table: %s", what, n < 0 ? strerror((int)-n) : "it is cut off");
-	free(buf);
-	return NULL;
-}
-
 int space_layer_open(struct space_layer *layer, int fd, const char *path, enum layer_kind kind,
 		     uint64_t size, uint64_t data_size, const struct tail *tail)
 {
@@ -56,7 +35,6 @@ int space_layer_open(struct space_layer *layer, int fd, const char *path, enum l
 	memset(layer, 0, sizeof(*layer));
 	layer->kind = kind;
 	layer->fd = fd;
-	layer->tail = *tail;
 	layer->size = size + tail->len;
 	layer->data_size = data_size;
 	if (kind == KIND_RAW)
@@ -65,13 +43,10 @@ int space_layer_open(struct space_layer *layer, int fd, const char *path, enum l
 		space_layer_close(layer);
 		return -1;
 	}
-	layer->info = image.info;
+	layer->image.file = (struct readable){ .fd = fd, .path = path, .size = size, .tail = *tail };
+	layer->image.info = image.info;
 	image_free(&image);
-	if (!layer->info.l1_entries)
-		return 0;
-	layer->l1 = read_table(layer, layer->info.l1_offset,
-			       (size_t)layer->info.l1_entries * sizeof(__be64), "L1");
-	if (layer->l1)
+	if (!l2_check(&layer->image))
 		return 0;
 	space_layer_close(layer);
 	return -1;
@@ -81,21 +56,20 @@ void space_layer_close(struct space_layer *layer)
 {
 	if (layer->fd >= 0)
 		close(layer->fd);
-	free(layer->l1);
-	free(layer->table);
+	l2_forget(&layer->image);
 	memset(layer, 0, sizeof(*layer));
 	layer->fd = -1;
 }
 
 static uint64_t guest_size(const struct space_layer *layer)
 {
-	return layer->kind == KIND_RAW ? layer->size : layer->info.size;
+	return layer->kind == KIND_RAW ? layer->size : layer->image.info.size;
 }
 
 /* ---- the state of units ---- */
 
 /* Bytes [from, to) hold data: every unit they touch is copied as a whole. */
-static void mark_data(struct window *w, uint64_t from, uint64_t to, enum unit state)
+static void mark_data(struct span *w, uint64_t from, uint64_t to, enum unit state)
 {
 	uint64_t i;
 
@@ -112,7 +86,7 @@ static void mark_data(struct window *w, uint64_t from, uint64_t to, enum unit st
  * Bytes [from, to) need no copy. The first and the last unit may also contain other bytes, so only
  * whole units count.
  */
-static void mark_skip(struct window *w, uint64_t from, uint64_t to)
+static void mark_skip(struct span *w, uint64_t from, uint64_t to)
 {
 	uint64_t unit = 1ULL << w->bits;
 
@@ -122,13 +96,13 @@ static void mark_skip(struct window *w, uint64_t from, uint64_t to)
 	mark_data(w, from, to, UNIT_SKIP);
 }
 
-static void end_skip(struct window *w)
+static void end_skip(struct span *w)
 {
 	mark_skip(w, w->skip_from, w->skip_to);
 	w->skip_from = w->skip_to = 0;
 }
 
-static void add_skip(struct window *w, uint64_t from, uint64_t to)
+static void add_skip(struct span *w, uint64_t from, uint64_t to)
 {
 	if (from != w->skip_to) {
 		end_skip(w);
@@ -137,7 +111,7 @@ static void add_skip(struct window *w, uint64_t from, uint64_t to)
 	w->skip_to = to;
 }
 
-static void mark_raw(struct window *w, const struct space_layer *layer)
+static void mark_raw(struct span *w, const struct space_layer *layer)
 {
 	uint64_t end = layer->size < w->end ? layer->size : w->end;
 	off_t data = (off_t)w->start, hole;
@@ -161,31 +135,8 @@ static void mark_raw(struct window *w, const struct space_layer *layer)
 	mark_skip(w, w->start, w->end);
 }
 
-/* Get the L2 table; *table is NULL if there is none. Returns 0, or -1 after a message. */
-static int get_table(struct space_layer *layer, uint64_t index, void **table)
-{
-	const struct q2_info *info = &layer->info;
-	uint64_t at;
-
-	*table = NULL;
-	/* Invalid entries are ignored here: the kernel reports them. */
-	if (index >= info->l1_entries || q2_l2_offset(info, layer->l1[index], layer->size, &at) ||
-	    !at)
-		return 0;
-	if (at != layer->table_at) {
-		free(layer->table);
-		layer->table_at = 0;
-		layer->table = read_table(layer, at, (size_t)q2_cluster_size(info), "L2");
-		if (!layer->table)
-			return -1;
-		layer->table_at = at;
-	}
-	*table = layer->table;
-	return 0;
-}
-
 /* Mark the subclusters of a cluster; without extended L2 entries they are all alike. */
-static void mark_cluster(struct window *w, const struct q2_info *info, uint64_t cluster,
+static void mark_cluster(struct span *w, const struct q2_info *info, uint64_t cluster,
 			 const struct q2_cluster *c, bool is_top)
 {
 	uint64_t start = cluster << info->cluster_bits;
@@ -200,26 +151,26 @@ static void mark_cluster(struct window *w, const struct q2_info *info, uint64_t 
 	}
 }
 
-static int mark_qcow2(struct window *w, struct space_layer *layer, bool is_top)
+/* Invalid entries are ignored here: the kernel reports them. */
+static int mark_qcow2(struct span *w, struct space_layer *layer, bool is_top)
 {
-	const struct q2_info *info = &layer->info;
+	const struct q2_info *info = &layer->image.info;
 	uint64_t end = info->size < w->end ? info->size : w->end;
-	uint64_t per_table = 1ULL << info->l2_bits;
 	uint64_t cluster = w->start >> info->cluster_bits;
 	struct q2_cluster c;
-	const __be64 *e;
-	void *table;
+	enum l2_found found;
+	const char *why;
+	__be64 e[2];
 
 	while (cluster << info->cluster_bits < end) {
-		if (get_table(layer, cluster >> info->l2_bits, &table))
+		found = l2_find(&layer->image, cluster, e, &why);
+		if (found == L2_FAILED)
 			return -1;
-		if (!table) {
-			cluster = (cluster | (per_table - 1)) + 1;
+		if (found != L2_ENTRY) {
+			cluster += l2_rest_of_table(info, cluster);
 			continue;
 		}
-		e = (const __be64 *)table +
-		    (cluster & (per_table - 1)) * (q2_l2_entry_size(info) / sizeof(*e));
-		if (!q2_decode(info, cluster, e[0], info->ext_l2 ? e[1] : 0, layer->data_size, &c))
+		if (!q2_decode(info, cluster, e[0], e[1], layer->data_size, &c))
 			mark_cluster(w, info, cluster, &c, is_top);
 		cluster++;
 	}
@@ -227,7 +178,7 @@ static int mark_qcow2(struct window *w, struct space_layer *layer, bool is_top)
 	return 0;
 }
 
-static int mark_layer(struct window *w, struct space_layer *layer, bool is_top)
+static int mark_layer(struct span *w, struct space_layer *layer, bool is_top)
 {
 	int ret = 0;
 
@@ -241,7 +192,7 @@ static int mark_layer(struct window *w, struct space_layer *layer, bool is_top)
 	return ret;
 }
 
-static void add_up(const struct window *w, unsigned int group_bits, struct space_need *need)
+static void add_up(const struct span *w, unsigned int group_bits, struct space_need *need)
 {
 	unsigned int units = (unsigned int)((w->end - w->start + (1ULL << w->bits) - 1) >> w->bits);
 	unsigned int per_group = group_bits > w->bits ? 1U << (group_bits - w->bits) : 1;
@@ -265,7 +216,7 @@ static void add_up(const struct window *w, unsigned int group_bits, struct space
 int space_count(struct space_layer *layers, unsigned int nr, struct space_layer *top, uint64_t size,
 		unsigned int unit_bits, unsigned int group_bits, struct space_need *need)
 {
-	struct window *w = xcalloc(1, sizeof(*w));
+	struct span *w = xcalloc(1, sizeof(*w));
 	uint64_t step = (uint64_t)WINDOW_UNITS << unit_bits;
 	unsigned int i;
 	int ret = 0;

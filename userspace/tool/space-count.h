@@ -9,8 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "qcow2.h"
-#include "tail.h"
+#include "l2-table.h"
 #include "target.h"
 
 /* A layer as the estimate reads it. A raw layer has no tables. */
@@ -18,18 +17,14 @@ struct space_layer {
 	enum layer_kind kind;
 	int fd;			/* the image, or the file of a raw disk */
 	bool holes;		/* of a raw disk: SEEK_HOLE works */
-	struct tail tail;	/* what the device does not show of its file */
 	uint64_t size;		/* bytes of the device and its tail, or of the raw disk */
 	uint64_t data_size;	/* the same of the device that holds the data */
-	struct q2_info info;
-	__be64 *l1;
-	void *table;		/* the last L2 table read, and its offset */
-	uint64_t table_at;
+	struct l2_image image;	/* of a qcow2 layer */
 };
 
 /*
- * size: bytes of what is open as fd, without the tail. Takes over fd, also on failure. Returns 0, or -1 after a
- * message.
+ * size: bytes of what is open as fd, without the tail. Takes over fd, also on failure. path has to stay. Returns 0, or
+ * -1 after a message.
  */
 int space_layer_open(struct space_layer *layer, int fd, const char *path, enum layer_kind kind,
 		     uint64_t size, uint64_t data_size, const struct tail *tail);
