@@ -4,10 +4,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "chain.h"
 #include "devno.h"
 #include "format.h"
+#include "number.h"
 #include "util.h"
 
 /* What the backing file looks like, if it may be followed: see format_find(). */
@@ -222,6 +224,34 @@ int chain_push(struct chain *chain, const struct layer *layer)
 	}
 	*room = *layer;
 	return check_new(chain);
+}
+
+static void say_layers(const struct chain *chain)
+{
+	struct strbuf sb = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < chain->nr; i++)
+		strbuf_addf(&sb, "%s%u %s", i ? ", " : "", i, chain->layers[i].file.path);
+	cc_note("the layers of %s: %s", chain_top(chain)->file.path, sb.text);
+	free(sb.text);
+}
+
+int chain_find(const struct chain *chain, const char *arg)
+{
+	uint64_t number;
+	unsigned int i;
+	struct stat st;
+
+	if (!parse_u64(arg, &number) && number < chain->nr)
+		return (int)number;
+	if (!stat(arg, &st))
+		for (i = 0; i < chain->nr; i++)
+			if (source_is(&chain->layers[i].file, &st))
+				return (int)i;
+	cc_error("%s: '%s' is not one of its layers", chain_top(chain)->file.path, arg);
+	say_layers(chain);
+	return -1;
 }
 
 static bool is_parent(const struct layer *child, const struct layer *parent)

@@ -46,6 +46,11 @@ static inline struct layer *chain_top(const struct chain *chain)
 	return &chain->layers[chain->nr - 1];
 }
 
+/*
+ * Find a layer by number, file or block device. Returns its number, or -1 after a message that lists the layers.
+ */
+int chain_find(const struct chain *chain, const char *arg);
+
 /* Check what can be checked without the kernel. Returns 0, or -1 after a message. */
 int chain_check(const struct chain *chain, const struct layer_options *opt);
 int chain_attach(struct chain *chain, const struct layer_options *opt);

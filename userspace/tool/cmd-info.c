@@ -4,7 +4,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -229,28 +228,6 @@ static int info_live(const struct live *live, const struct args *args)
 	return ret;
 }
 
-/*
- * Is it a chain? NAME means the device of that name, /dev/mapper/NAME the node; other nodes
- * (/dev/dm-3, links) are found by their number. An image may be on any other device, so these are
- * read, unless there is nothing but a device of that name: then the message tells its type.
- */
-static bool is_chain(const char *arg, char **name)
-{
-	struct dm_device dev;
-	struct stat st;
-	bool exists = !stat(arg, &st);
-	bool chain;
-
-	*name = exists && S_ISBLK(st.st_mode) ? devno_dm_name(st.st_rdev) : NULL;
-	if (!*name && !strchr(dm_name(arg), '/'))
-		*name = xstrdup(dm_name(arg));
-	if (!*name || dm_find(*name, &dev))
-		return false;
-	chain = dm_is_chain(&dev) || dm_is_ours(&dev) || !exists;
-	dm_close(&dev);
-	return chain;
-}
-
 static int run(int argc, char **argv)
 {
 	struct args args = { .kind = KIND_QCOW2 };
@@ -260,7 +237,7 @@ static int run(int argc, char **argv)
 
 	if (!ret && argc - optind != 1)
 		ret = cc_usage("info", "one device or image is needed");
-	if (!ret && is_chain(argv[optind], &name)) {
+	if (!ret && live_is_chain(argv[optind], &name)) {
 		ret = live_open(&live, name) ? CC_FAILED : CC_OK;
 		if (!ret) {
 			ret = info_live(&live, &args);

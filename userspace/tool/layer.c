@@ -265,6 +265,13 @@ uint64_t layer_disk_size(const struct layer *layer)
 	return (layer_size(layer) + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
 }
 
+int layer_lock(const struct layer *layer)
+{
+	if (source_lock(&layer->file))
+		return -1;
+	return layer->data.path ? source_lock(&layer->data) : 0;
+}
+
 static int attach_and_lock(struct source *src, bool no_lock)
 {
 	/*

@@ -72,6 +72,8 @@ int layer_check_length(struct layer *layer, const struct layer_options *opt);
 uint64_t layer_size(const struct layer *layer);
 /* The same in whole sectors: a raw file may end within one, which reads as zeros behind that. */
 uint64_t layer_disk_size(const struct layer *layer);
+/* Take the image locks only. Returns 0, or -1 after a message. */
+int layer_lock(const struct layer *layer);
 /* Take the image locks and get block devices. Returns 0, or -1 after a message. */
 int layer_attach(struct layer *layer, bool no_lock);
 /* See source_say_users(). */

@@ -191,3 +191,20 @@ int live_find(const struct live *live, const char *arg)
 	}
 	return layer;
 }
+
+bool live_is_chain(const char *arg, char **name)
+{
+	struct dm_device dev;
+	struct stat st;
+	bool exists = !stat(arg, &st);
+	bool chain;
+
+	*name = exists && S_ISBLK(st.st_mode) ? devno_dm_name(st.st_rdev) : NULL;
+	if (!*name && !strchr(dm_name(arg), '/'))
+		*name = xstrdup(dm_name(arg));
+	if (!*name || dm_find(*name, &dev))
+		return false;
+	chain = dm_is_chain(&dev) || dm_is_ours(&dev) || !exists;
+	dm_close(&dev);
+	return chain;
+}

@@ -14,6 +14,14 @@ struct live {
 	int turn;		/* see turn.h; -1: none */
 };
 
+/*
+ * For verbs that take either: is it a chain, or an image? NAME means the device of that name, /dev/mapper/NAME the
+ * node; other nodes (/dev/dm-3, links) are found by their number. An image may be on any other device, so these are
+ * read, unless there is nothing but a device of that name: then the message tells its type. *name is that of the
+ * device, or NULL. Caller frees.
+ */
+bool live_is_chain(const char *arg, char **name);
+
 /* arg: NAME or /dev/mapper/NAME. Returns 0, or -1 after a message. */
 int live_open(struct live *live, const char *arg);
 /* The same for a change: other invocations wait until live_close() or live_let_go(). */

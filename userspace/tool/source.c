@@ -197,7 +197,7 @@ int source_check_writable(const struct source *src, const char *remedy)
 	return -1;
 }
 
-int source_lock(struct source *src)
+int source_lock(const struct source *src)
 {
 	const char *why;
 	int ret = image_lock(src->fd, src->writable, &why);
@@ -283,6 +283,13 @@ bool source_same(const struct source *a, const struct source *b)
 	if (a->block)
 		return a->dev == b->dev;
 	return a->file_dev == b->file_dev && a->file_ino == b->file_ino;
+}
+
+bool source_is(const struct source *src, const struct stat *st)
+{
+	if (src->block)
+		return S_ISBLK(st->st_mode) && src->dev == st->st_rdev;
+	return src->file_dev == st->st_dev && src->file_ino == st->st_ino;
 }
 
 /* Names by number: the kernel numbers device-mapper's devices in the order of their creation. */

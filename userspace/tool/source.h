@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "tail.h"
@@ -47,7 +48,7 @@ int source_check_length(struct source *src, unsigned int flags);
 /* Returns 0, or -1 after a message, with the remedy, if it is not writable although it should be. */
 int source_check_writable(const struct source *src, const char *remedy);
 /* Take the image locks. Returns 0, or -1 after a message. */
-int source_lock(struct source *src);
+int source_lock(const struct source *src);
 /*
  * Find or make the block device, and read the tail that it does not show. May pad the file, so lock first. Returns
  * 0, or -1 after a message.
@@ -68,6 +69,8 @@ void source_close(struct source *src);
 void source_say_users(const struct source *src);
 
 bool source_same(const struct source *a, const struct source *b);
+/* Is it the file or block device that st is of? */
+bool source_is(const struct source *src, const struct stat *st);
 
 /*
  * The absolute name for a header. Of a file, the canonical name. Of a block device, the name the

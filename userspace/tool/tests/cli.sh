@@ -57,12 +57,12 @@ expect 0 'usage: cowchain' --help
 expect 0 'cowchain ' --version
 expect 2 "no verb 'frobnicate'" frobnicate
 expect 2 "no verb 'frobnicate'" help frobnicate
-for verb in create attach detach reload snapshot base stream copy wait job status list info; do
+for verb in create attach detach reload snapshot base stream copy wait job status list info map; do
 	expect 0 "usage: cowchain $verb" help "$verb"
 	expect 0 "usage: cowchain $verb" "$verb" --help
 	expect 2 "cowchain help $verb" "$verb" --no-such-option
 done
-for verb in create attach detach reload snapshot base stream copy wait job info; do
+for verb in create attach detach reload snapshot base stream copy wait job info map; do
 	expect 2 "cowchain help $verb" "$verb"
 done
 expect 2 'takes no names' list x
