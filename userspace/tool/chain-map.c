@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "chain-map.h"
+#include "util.h"
 
 /* What find() found: an extent, or a range that is not shown. */
 struct found {
@@ -89,6 +90,13 @@ int map_chain_walk(struct map_chain *chain, map_extent_fn emit, void *data)
 		whole = found.extent;
 	}
 	return ret || !whole.length ? ret : emit(&whole, data);
+}
+
+void map_chain_init(struct map_chain *chain, unsigned int nr)
+{
+	memset(chain, 0, sizeof(*chain));
+	chain->above = -1;
+	chain->layers = xcalloc(nr, sizeof(*chain->layers));
 }
 
 void map_chain_close(struct map_chain *chain)

@@ -44,6 +44,8 @@ typedef int (*map_extent_fn)(const struct map_extent *extent, void *data);
  * what emit() returned. The memory does not grow with the disk.
  */
 int map_chain_walk(struct map_chain *chain, map_extent_fn emit, void *data);
+/* Make room for so many layers; all of the disk is shown. */
+void map_chain_init(struct map_chain *chain, unsigned int nr);
 void map_chain_close(struct map_chain *chain);
 
 #endif

@@ -2,19 +2,23 @@
 /*
  * cowchain map: shows which parts of the disk have data, and which layer has them.
  */
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "live.h"
 #include "map-image.h"
+#include "map-live.h"
 #include "map-print.h"
 #include "options.h"
 #include "util.h"
 #include "verbs.h"
 
-static const char *const usage[] = { "IMAGE [--layer LAYER | --between A B] [--json]", NULL };
+static const char *const usage[] = { "NAME|IMAGE [--layer LAYER | --between A B] [--json]", NULL };
 
 static const struct operand operands[] = {
-	{ "IMAGE", .complete = COMPLETE_FILE },
+	{ "NAME", .complete = COMPLETE_DEVICE_OR_FILE },
 	{ 0 },
 };
 
@@ -44,7 +48,7 @@ static const struct opt *const options[] = {
 
 static const char *const examples[] = {
 	"cowchain map disk.qcow2",
-	"cowchain map disk.qcow2 --between 1 2 --json",
+	"cowchain map vm --between 1 2 --json",
 	NULL,
 };
 
@@ -112,12 +116,29 @@ static int check_layers(const struct args *args, int above, int layer)
 	return -1;
 }
 
+/* What a chain writes has not all arrived in the file. No lock tells its top from a layer that is sealed. */
+static int check_not_live(const struct layer *layer)
+{
+	struct stat st;
+	char *name;
+
+	if (fstat(layer->file.fd, &st))
+		return 0;
+	name = live_of_top(&st);
+	if (!name)
+		return 0;
+	cc_error("%s: is the top of %s, which has not written all to it yet: 'cowchain map %s' shows that, too; --no-lock maps what is in the file",
+		 layer->file.path, name, shell_word(name));
+	free(name);
+	return -1;
+}
+
 static int lock_chain(const struct chain *chain, const struct layer_options *opt)
 {
 	unsigned int i;
 
 	for (i = 0; i < chain->nr && !opt->no_lock; i++)
-		if (layer_lock(&chain->layers[i]))
+		if (layer_lock(&chain->layers[i]) || check_not_live(&chain->layers[i]))
 			return -1;
 	return 0;
 }
@@ -153,18 +174,43 @@ static int map_image(const char *path, struct args *args)
 	return ret;
 }
 
+static int map_live(const char *name, const struct args *args)
+{
+	struct map_chain map;
+	struct live live;
+	int layer, above, ret = -1;
+
+	if (live_open(&live, name))
+		return -1;
+	layer = args->layer ? live_find(&live, args->layer) : (int)live_top(&live);
+	above = args->above ? live_find(&live, args->above) : -1;
+	if (!check_layers(args, above, layer)) {
+		ret = map_open_live(&map, &live, (unsigned int)layer + 1);
+		map.above = above;
+		if (!ret)
+			ret = map_print(&map, &args->out);
+		map_chain_close(&map);
+	}
+	live_close(&live);
+	return ret;
+}
+
 static int run(int argc, char **argv)
 {
 	struct args args = { .argc = argc, .argv = argv, .kind = KIND_QCOW2 };
 	int ret = verb_parse(&cmd_map, argc, argv, take_option, &args);
+	char *name = NULL;
 
 	if (!ret && argc - optind != 1)
 		ret = cc_usage("map", "one device or image is needed");
 	if (!ret && args.above && args.whole)
 		ret = cc_usage("map", "--layer and --between do not go together");
-	if (!ret && map_image(argv[optind], &args))
-		ret = CC_FAILED;
+	if (!ret && live_is_chain(argv[optind], &name))
+		ret = map_live(name, &args) ? CC_FAILED : CC_OK;
+	else if (!ret)
+		ret = map_image(argv[optind], &args) ? CC_FAILED : CC_OK;
 	allow_dirs_free(&args.opt.allow);
+	free(name);
 	return ret;
 }
 
@@ -174,6 +220,8 @@ const struct verb cmd_map = {
 	.summary = "show where a disk has data, and in which layer",
 	.operands = operands,
 	.options = options,
+	.details =
+		"\n  For an image only: --allow-dir, --backing-format, --format, --no-lock.\n",
 	.examples = examples,
 	.run = run,
 };

@@ -2,6 +2,7 @@
 /*
  * Opens an active chain, and finds its layers by what the user calls them.
  */
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,23 +66,43 @@ void live_close(struct live *live)
 	dm_close(&live->dev);
 }
 
+static bool same_layer(const struct table_layer *a, const struct table_layer *b)
+{
+	return !strcmp(a->dev, b->dev) && !a->data == !b->data && (!a->data || !strcmp(a->data, b->data));
+}
+
+static int say_changed(const struct live *live)
+{
+	cc_error("%s: the chain was changed meanwhile: try again", live->dev.name);
+	return -1;
+}
+
 int live_check_top(const struct live *live)
 {
-	const struct table_layer *top = &live->table.layers[live_top(live)], *top_now;
 	struct live now;
 	bool same;
 
 	if (live_open(&now, live->dev.name))
 		return -1;
-	top_now = &now.table.layers[live_top(&now)];
 	same = now.dev.dev == live->dev.dev && now.dev.sectors == live->dev.sectors &&
-	       !strcmp(top_now->dev, top->dev) && !top_now->data == !top->data &&
-	       (!top->data || !strcmp(top_now->data, top->data));
+	       same_layer(&now.table.layers[live_top(&now)], &live->table.layers[live_top(live)]);
 	live_close(&now);
-	if (same)
-		return 0;
-	cc_error("%s: the chain was changed meanwhile: try again", live->dev.name);
-	return -1;
+	return same ? 0 : say_changed(live);
+}
+
+int live_check_layers(const struct live *live, unsigned int nr)
+{
+	struct live now;
+	unsigned int i;
+	bool same;
+
+	if (live_open(&now, live->dev.name))
+		return -1;
+	same = now.dev.dev == live->dev.dev && now.table.nr_layers >= nr;
+	for (i = 0; same && i < nr; i++)
+		same = same_layer(&now.table.layers[i], &live->table.layers[i]);
+	live_close(&now);
+	return same ? 0 : say_changed(live);
 }
 
 char *live_layer_file(const struct table_layer *layer)
@@ -172,6 +193,37 @@ static int find_path(const struct live *live, const char *arg)
 	return -1;
 }
 
+/* Does the chain write to it? */
+static bool writes_to(const char *name, const struct stat *st)
+{
+	struct live live;
+	bool writes;
+
+	if (live_open(&live, name))
+		return false;
+	writes = !live.dev.read_only && layer_is(&live, live_top(&live), st);
+	live_close(&live);
+	return writes;
+}
+
+char *live_of_top(const struct stat *st)
+{
+	char **names, *found = NULL;
+	size_t nr = 0, i;
+
+	/* Not everybody may look at devices, and where there is no device-mapper there are none. */
+	cc_mute(true);
+	if (dm_names(&names, &nr))
+		nr = 0;
+	for (i = 0; i < nr && !found; i++)
+		if (writes_to(names[i], st))
+			found = xstrdup(names[i]);
+	if (nr)
+		dm_names_free(names, nr);
+	cc_mute(false);
+	return found;
+}
+
 bool live_has_file(const struct live *live, const char *path)
 {
 	return find_path(live, path) >= 0;
@@ -198,12 +250,19 @@ bool live_is_chain(const char *arg, char **name)
 	struct stat st;
 	bool exists = !stat(arg, &st);
 	bool chain;
+	int ret;
 
 	*name = exists && S_ISBLK(st.st_mode) ? devno_dm_name(st.st_rdev) : NULL;
 	if (!*name && !strchr(dm_name(arg), '/'))
 		*name = xstrdup(dm_name(arg));
-	if (!*name || dm_find(*name, &dev))
+	if (!*name)
 		return false;
+	ret = dm_find(*name, &dev);
+	if (ret) {
+		if (!exists && ret != -ENXIO && geteuid())
+			cc_note("%s: if it is a device, that can be seen by root only", *name);
+		return false;
+	}
 	chain = dm_is_chain(&dev) || dm_is_ours(&dev) || !exists;
 	dm_close(&dev);
 	return chain;

@@ -5,6 +5,8 @@
 #ifndef COWCHAIN_LIVE_H
 #define COWCHAIN_LIVE_H
 
+#include <sys/stat.h>
+
 #include "dm.h"
 #include "target.h"
 
@@ -29,6 +31,8 @@ int live_open_alone(struct live *live, const char *arg);
 void live_let_go(struct live *live);
 /* Returns 0, or -1 after a message if the top was replaced since, by dmsetup for instance. */
 int live_check_top(const struct live *live);
+/* The same if one of the first nr layers is another one. */
+int live_check_layers(const struct live *live, unsigned int nr);
 void live_close(struct live *live);
 
 static inline unsigned int live_top(const struct live *live)
@@ -58,6 +62,12 @@ char *live_file_needed(const struct live *live, unsigned int layer);
  * lists the layers.
  */
 int live_find(const struct live *live, const char *arg);
+
+/*
+ * The name of a chain that writes to the file or block device, as its top; NULL if there is none, or if this user
+ * may not know. Caller frees.
+ */
+char *live_of_top(const struct stat *st);
 
 /* Is the file or block device that of a layer? (Data files do not count.) */
 bool live_has_file(const struct live *live, const char *path);

@@ -2,7 +2,6 @@
 /*
  * The layers of an image: files and block devices that are open already.
  */
-#include <string.h>
 #include <sys/stat.h>
 
 #include "map-image.h"
@@ -11,11 +10,8 @@
 static void set_up(struct map_layer *map, const struct layer *layer)
 {
 	const struct source *data = layer->data.path ? &layer->data : &layer->file;
-	size_t i;
 
-	memset(map, 0, sizeof(*map));
-	for (i = 0; i < ARRAY_SIZE(map->fds); i++)
-		map->fds[i] = -1;
+	map_layer_init(map);
 	map->kind = layer->kind;
 	map->name = xstrdup(layer->file.path);
 	map->image.file = (struct readable){
@@ -39,9 +35,7 @@ void map_open_image(struct map_chain *map, const struct chain *chain, unsigned i
 {
 	unsigned int i;
 
-	memset(map, 0, sizeof(*map));
-	map->above = -1;
-	map->layers = xcalloc(nr, sizeof(*map->layers));
+	map_chain_init(map, nr);
 	for (i = 0; i < nr; i++) {
 		set_up(&map->layers[i], &chain->layers[i]);
 		if (map->layers[i].kind == KIND_QCOW2)

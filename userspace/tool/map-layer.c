@@ -185,6 +185,15 @@ int map_layer_status(struct map_layer *layer, uint64_t pos, uint64_t len, struct
 	return 0;
 }
 
+void map_layer_init(struct map_layer *layer)
+{
+	size_t i;
+
+	memset(layer, 0, sizeof(*layer));
+	for (i = 0; i < ARRAY_SIZE(layer->fds); i++)
+		layer->fds[i] = -1;
+}
+
 void map_layer_close(struct map_layer *layer)
 {
 	size_t i;

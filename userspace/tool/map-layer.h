@@ -47,7 +47,7 @@ struct map_layer {
 	bool look;
 	bool written;
 	struct map_status last;
-	int fds[3];
+	int fds[2];
 };
 
 /*
@@ -55,6 +55,7 @@ struct map_layer {
  * is about len bytes or fewer. pos + len is not behind the end of the layer. Returns 0, or -1 after a message.
  */
 int map_layer_status(struct map_layer *layer, uint64_t pos, uint64_t len, struct map_status *status);
+void map_layer_init(struct map_layer *layer);
 void map_layer_close(struct map_layer *layer);
 
 #endif
