@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The tool cowchain: maps of live chains.
-# Quick: ^top_now
+# The tool cowchain: maps of live chains, and devices of their lower layers.
+# Quick: ^top_now|^export_layer
 # Seconds: 90
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
@@ -125,6 +125,77 @@ wrong() {
 	tool_fails 1 'guest offset 393216' map cct --between 1 2 --json
 	map_json cct --layer 1 >/dev/null || fail "a layer below it"
 	map_json cct --between 2 3 >/dev/null || fail "a layer above it"
+}
+
+it "export makes a device of a layer that does not change, whatever becomes of the chain" export_layer
+export_layer() {
+	attached
+	io random:20:1
+	cp model.raw frozen.raw
+	tool_fails 1 "layer 3 is the top, which is being written: take a snapshot first, 'cowchain snapshot cct NEW'" \
+		export cct 3 --as cct-bak
+	[ ! -e /dev/mapper/cct-bak ] || fail "a device of the top"
+	cowchain snapshot cct "$T/e.qcow2"
+	cowchain export cct "$T/d.qcow2" --as cct-bak
+	cmp /dev/mapper/cct-bak frozen.raw || fail "it is not the disk as it was"
+	eq "$(dmsetup table cct | cut -d ' ' -f 6-17)" "$(dmsetup table cct-bak | cut -d ' ' -f 6-)" "its layers"
+	tool_fails 1 'cct-bak: a device of this name exists' export cct 0 --as cct-bak
+	cowchain export cct 2 --as cct-bak2
+	cmp /dev/mapper/cct-bak2 "$FIXTURES/abcd/model.raw" || fail "the layer below that"
+	cowchain detach cct-bak2
+	io random:20:2
+	cowchain snapshot cct "$T/f.qcow2"
+	io random:20:3
+	# all layers that are exported are dropped, and their files removed
+	cowchain stream cct --base none --wait --quiet
+	rm a.raw b.qcow2 c.qcow2 d.qcow2
+	io random:20:4 verify
+	echo 3 >/proc/sys/vm/drop_caches
+	cmp /dev/mapper/cct-bak frozen.raw || fail "it has changed"
+	cowchain detach cct
+	cmp /dev/mapper/cct-bak frozen.raw || fail "it has changed with the end of the chain"
+	cowchain detach cct-bak
+	wait_for 30 no_loops
+	keep check f.qcow2
+	keep compare f.qcow2 model.raw
+}
+
+it "export: a layer cannot be written meanwhile, but can be afterwards" not_written
+not_written() {
+	attached
+	cowchain snapshot cct "$T/e.qcow2"
+	cowchain export cct 3 --as cct-bak
+	cowchain detach cct
+	tool_fails 1 'd.qcow2: already attached as' attach cct "$T/d.qcow2" --allow-sealed
+	cowchain attach cct "$T/e.qcow2"
+	io random:20:1 verify
+	cowchain detach cct
+	cowchain detach cct-bak
+	wait_for 30 no_loops
+	cowchain attach cct "$T/d.qcow2" --allow-sealed
+}
+
+it "export of a raw disk of any length, of an external data file, and of names with spaces" export_kinds
+export_kinds() {
+	need cowchain
+	mkdir 'a b'
+	use tails raw.raw raw.model external.qcow2 external.data external.model base.raw
+	mv raw.raw external.* base.raw 'a b'
+	cowchain attach cct "$T/a b/raw.raw" --format raw --overlay "$T/a b/new top.qcow2"
+	cowchain export cct 0 --as 'cct-bak 1'
+	cmp '/dev/mapper/cct-bak\x201' raw.model || fail "the raw disk"
+	cowchain detach 'cct-bak 1'
+	cowchain detach cct
+	cowchain attach cct "$T/a b/external.qcow2" --overlay "$T/a b/other top.qcow2"
+	cowchain export cct "$T/a b/external.qcow2" --as cct-bak
+	cmp /dev/mapper/cct-bak 'a b/external.model' || fail "the external data file"
+	map_json cct --layer 1 >live
+	map_json cct-bak >bak
+	diff live bak || fail "its map is another one"
+	# a chain that is read-only has no top that is written
+	cowchain export cct-bak 1 --as cct-bak2
+	cowchain detach cct-bak
+	cmp /dev/mapper/cct-bak2 'a b/external.model' || fail "a device of a device's layers"
 }
 
 run_cases

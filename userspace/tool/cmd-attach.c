@@ -16,7 +16,6 @@
 #include "number.h"
 #include "options.h"
 #include "overlay.h"
-#include "safe-text.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -299,12 +298,9 @@ static int parse(int argc, char **argv, struct args *args)
 		return cc_usage("attach", "a name and the top image are needed, or a name and --layer for each layer");
 	args->name = dm_name(argv[optind]);
 	args->top = argv[optind + 1];
-	if (!args->name[0] || args->name[0] == '-' || strchr(args->name, '/') ||
-	    !safe_text_is(args->name))
-		return cc_usage("attach", "'%s' cannot be the name of a device", args->name);
-	if (strlen(args->name) > DM_NAME_MAX)
-		return cc_usage("attach", "'%s' is too long: the name of a device has at most %d bytes",
-				args->name, DM_NAME_MAX);
+	ret = take_device_name("attach", args->name);
+	if (ret)
+		return ret;
 	if (args->overlay.image && args->opt.read_only)
 		return cc_usage("attach", "--overlay makes a top to be written: it does not go together with --read-only");
 	make_commands(args, argv, left);
@@ -422,26 +418,15 @@ static int make_and_activate(struct args *args, struct chain *chain)
 	return ret;
 }
 
-/* Check this before images are locked and loop devices are made. */
-static int check_name(const char *name)
-{
-	struct dm_device dev;
-
-	if (dm_find(name, &dev))
-		return 0;
-	dm_close(&dev);
-	dm_say_exists(name);
-	return CC_FAILED;
-}
-
 static int run(int argc, char **argv)
 {
 	struct chain chain = { 0 };
 	struct args args = { 0 };
 	int ret = parse(argc, argv, &args);
 
-	if (!ret)
-		ret = check_name(args.name);
+	/* Before images are locked and loop devices are made. */
+	if (!ret && dm_check_free(args.name))
+		ret = CC_FAILED;
 	if (!ret)
 		ret = build(&args, &chain);
 	if (!ret)

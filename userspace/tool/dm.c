@@ -192,6 +192,17 @@ void dm_say_exists(const char *name)
 	dm_close(&dev);
 }
 
+int dm_check_free(const char *name)
+{
+	struct dm_device dev;
+
+	if (dm_find(name, &dev))
+		return 0;
+	dm_close(&dev);
+	dm_say_exists(name);
+	return -1;
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);

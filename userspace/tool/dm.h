@@ -49,6 +49,8 @@ int dm_open_ours(const char *name, struct dm_device *dev);
 void dm_close(struct dm_device *dev);
 /* Report that a new device cannot have this name, because there is one of that name. */
 void dm_say_exists(const char *name);
+/* Returns 0, or -1 after that report if there is one. */
+int dm_check_free(const char *name);
 /* Does the device show a chain? */
 bool dm_is_chain(const struct dm_device *dev);
 /* Was it made by this program? */

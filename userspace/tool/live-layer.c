@@ -11,6 +11,7 @@
 
 #include "devno.h"
 #include "live-layer.h"
+#include "util.h"
 
 static int open_device(dev_t dev, uint64_t *size)
 {
@@ -62,4 +63,38 @@ int live_layer_open(const struct table *table, unsigned int number, struct live_
 	close(layer->fd);
 	layer->fd = -1;
 	return -1;
+}
+
+static int hold_device(const char *text, struct live_hold *held)
+{
+	uint64_t size;
+	dev_t dev;
+	int fd = devno_parse(text, &dev) ? -1 : open_device(dev, &size);
+
+	if (fd >= 0)
+		held->fds[held->nr++] = fd;
+	return fd < 0 ? -1 : 0;
+}
+
+int live_hold(const struct table *table, unsigned int nr, struct live_hold *held)
+{
+	const struct table_layer *t;
+
+	held->fds = xcalloc(2 * (size_t)nr, sizeof(*held->fds));
+	held->nr = 0;
+	for (t = table->layers; t < table->layers + nr; t++) {
+		if (!hold_device(t->dev, held) && (!t->data || !hold_device(t->data, held)))
+			continue;
+		live_unhold(held);
+		return -1;
+	}
+	return 0;
+}
+
+void live_unhold(struct live_hold *held)
+{
+	while (held->nr)
+		close(held->fds[--held->nr]);
+	free(held->fds);
+	held->fds = NULL;
 }

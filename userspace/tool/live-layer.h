@@ -31,4 +31,14 @@ struct live_layer {
  */
 int live_layer_open(const struct table *table, unsigned int number, struct live_layer *layer);
 
+/* Open descriptors of devices: loop devices of a chain stay as long as these, whatever becomes of the chain. */
+struct live_hold {
+	int *fds;
+	unsigned int nr;
+};
+
+/* Hold the devices of the first nr layers. Returns 0, or -1 without a message: then nothing is held. */
+int live_hold(const struct table *table, unsigned int nr, struct live_hold *held);
+void live_unhold(struct live_hold *held);
+
 #endif

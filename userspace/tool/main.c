@@ -18,7 +18,7 @@ enum { OPT_COMPLETION = 256 };
 static const char *instead_of(const char *name)
 {
 	static const char *const hints[][2] = {
-		{ "backup", "take a snapshot, and copy the old top, which does not change any more" },
+		{ "backup", "take a snapshot; 'cowchain export' makes a device of the old top, which does not change any more" },
 		{ "blockcopy", "'cowchain copy' moves a disk" },
 		{ "blockpull", "'cowchain stream' does that" },
 		{ "commit", "data is copied upwards only, by 'cowchain stream'" },

@@ -3,10 +3,13 @@
  * Options that several verbs share, and how their values are parsed.
  */
 #include <limits.h>
+#include <string.h>
 
 #include "create.h"
+#include "dm.h"
 #include "number.h"
 #include "options.h"
+#include "safe-text.h"
 #include "util.h"
 
 const struct opt opt_format = {
@@ -158,6 +161,15 @@ int take_kind(const char *verb, const char *option, const char *value, enum laye
 	if (!kind_parse(value, kind))
 		return 0;
 	return cc_usage(verb, "--%s %s: must be raw or qcow2", option, value);
+}
+
+int take_device_name(const char *verb, const char *name)
+{
+	if (!name[0] || name[0] == '-' || strchr(name, '/') || !safe_text_is(name))
+		return cc_usage(verb, "'%s' cannot be the name of a device", name);
+	if (strlen(name) > DM_NAME_MAX)
+		return cc_usage(verb, "'%s' is too long: the name of a device has at most %d bytes", name, DM_NAME_MAX);
+	return 0;
 }
 
 int take_disk_size(const char *verb, const char *value, uint64_t *bytes)

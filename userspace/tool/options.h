@@ -64,6 +64,8 @@ extern const struct opt opt_json, opt_noheadings, opt_bytes;
 
 /* Parse a value for the verb. Return 0, or CC_USAGE after a message. */
 int take_kind(const char *verb, const char *option, const char *value, enum layer_kind *kind);
+/* Can a new device have this name? */
+int take_device_name(const char *verb, const char *name);
 /* bytes may be NULL. */
 int take_disk_size(const char *verb, const char *value, uint64_t *bytes);
 int take_cluster_size(const char *verb, const char *value, uint64_t *bytes);

@@ -57,12 +57,12 @@ expect 0 'usage: cowchain' --help
 expect 0 'cowchain ' --version
 expect 2 "no verb 'frobnicate'" frobnicate
 expect 2 "no verb 'frobnicate'" help frobnicate
-for verb in create attach detach reload snapshot base stream copy wait job status list info map; do
+for verb in create attach detach reload snapshot base stream copy wait job status list info map export; do
 	expect 0 "usage: cowchain $verb" help "$verb"
 	expect 0 "usage: cowchain $verb" "$verb" --help
 	expect 2 "cowchain help $verb" "$verb" --no-such-option
 done
-for verb in create attach detach reload snapshot base stream copy wait job info map; do
+for verb in create attach detach reload snapshot base stream copy wait job info map export; do
 	expect 2 "cowchain help $verb" "$verb"
 done
 expect 2 'takes no names' list x
@@ -75,6 +75,11 @@ long=$(printf 'x%.0s' {1..128})
 expect 2 'too long' attach "$long" top.qcow2
 expect 1 'too long' detach "$long"
 expect 1 'too long' snapshot "/dev/mapper/$long" new.qcow2
+expect 2 'cannot be the name' export x 0 --as a/b
+expect 2 'too long' export x 0 --as "$long"
+expect 2 '--as with a new name' export x 0
+expect 2 'one of its layers' export x --as y
+expect 1 'x' export x 0 --as y
 expect 2 'one word' attach x y --feature 'a b'
 expect 2 'one word' attach x y --feature $'a\u00a0b'
 expect 2 'number' attach x y --commit-ms soon
