@@ -75,4 +75,16 @@ readme() {
 	keep compare new.qcow2 a.raw
 }
 
+it "backup.rst: full and incremental backups" backup
+backup() {
+	need cowchain qemu-img blkdiscard
+	cut_examples "$HERE/../Documentation/backup.rst"
+	rename
+	run_examples 6
+	wait_for 30 no_devices
+	keep check inc1.qcow2
+	keep compare inc1.qcow2 restored.raw
+}
+no_devices() { [ -z "$(mkloop -l "$T")" ]; }
+
 run_cases
