@@ -100,7 +100,7 @@ case_cleanup() {
 	cd /
 	unmount_all
 	remove_devices
-	[ "$rc" -eq 0 ] || remove_empty
+	[ "$rc" -eq 0 ] || { remove_empty; rm -rf /dev/cct-*; }
 	mapfile -t left < <(mkloop -l "$T")
 	[ ${#left[@]} -gt 0 ] || return 0
 	mkloop -x "${left[@]}"
