@@ -97,7 +97,7 @@ large() {
 	retire cct large-top.qcow2
 }
 
-it "32 layers of mixed kinds" chain32
+it "32 layers of mixed kinds, of which many have compressed clusters" chain32
 chain32() {
 	local i list=(l0.raw)
 
