@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Signals at each step of the verbs of the tool that suspend devices or load tables: nothing is half done.
-# Seconds: 90
+# Seconds: 130
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=selftests/lib/tool.sh
@@ -129,6 +129,68 @@ overlay_steps() {
 	again
 	wait_for 30 no_loops
 	untouched abcd a.raw b.qcow2
+}
+
+# A block device, on which qemu-img cannot make anything new: what it has written is taken back.
+it "a snapshot and a copy onto a block device that end while qemu-img runs" device_new
+device_new() {
+	local signal verb rc dev
+
+	attached
+	truncate -s 32M new.img
+	attach new.img
+	dev=${LOOP[new.img]}
+	# the header and a part of the tables
+	qemu_img "$(command -v qemu-img) \"\$@\" || exit
+dd if=/dev/zero of=$dev bs=64k seek=8 count=200 conv=fsync status=none
+kill -s \$SIGNAL \$PPID
+exec sleep 100"
+	for signal in INT TERM; do
+		for verb in snapshot "copy --pivot"; do
+			rc=0
+			# shellcheck disable=SC2086	# words
+			SIGNAL=$signal env --default-signal cowchain $verb cct "$dev" >said 2>&1 || rc=$?
+			eq "$rc" $((128 + $(kill -l $signal))) "$verb: exit status: $(<said)"
+			complete "$signal of $verb"
+			cmp -n 1048576 "$dev" /dev/zero || fail "$verb: a part of an image is left"
+		done
+	done
+	# what was there before is not taken for a part of it
+	mkfs.ext4 -q "$dev"
+	cowchain snapshot cct "$dev" >said 2>&1 && fail "a file system is overwritten"
+	blkid -p "$dev" >said || fail "the file system is damaged"
+	unset COWCHAIN_QEMU_IMG
+	wipefs -q -a "$dev"
+	dd if=/dev/zero of="$dev" bs=1M count=1 conv=fsync status=none
+	io random:10:1
+	cowchain snapshot cct "$dev"
+	io verify random:10:2 verify
+	cowchain detach cct
+}
+
+# Up to the message the chain is as it was, and the same command can be given again. After it NEW is the top.
+it "a snapshot onto a block device" device_steps
+device_steps() {
+	local dev
+
+	attached
+	cp model.raw first.raw
+	truncate -s 32M new.img
+	attach new.img
+	dev=${LOOP[new.img]}
+	again() {
+		status cct
+		[ "$S_LAYERS" = 5 ] || cowchain snapshot cct "$dev"
+		io write:1M:4k:1 verify
+		cowchain detach cct
+		cp "$FIXTURES/abcd/d.qcow2" d.qcow2
+		cp first.raw model.raw
+		dd if=/dev/zero of="$dev" bs=1M count=1 conv=fsync status=none
+		cowchain attach cct d.qcow2
+	}
+	steps TERM snapshot cct "$dev"
+	again
+	cowchain detach cct
 }
 
 it "detach, as it is and by force" detach_steps

@@ -87,3 +87,18 @@ char *contents_find(int fd)
 		return found;
 	return xstrdup("data of an unknown kind");
 }
+
+int contents_clear(int fd, bool all)
+{
+	size_t len = all ? LOOK_BYTES : ALIGN;
+	ssize_t n;
+	char *buf;
+
+	if (posix_memalign((void **)&buf, ALIGN, len))
+		out_of_memory();
+	memset(buf, 0, len);
+	n = pwrite(fd, buf, len, 0);
+	free(buf);
+	/* A device may be smaller. */
+	return n <= 0 || fsync(fd) ? -1 : 0;
+}

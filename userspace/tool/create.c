@@ -216,7 +216,13 @@ static char *other_program(void)
 	return strchr(name, '/') ? path_absolute(name) : xstrdup(name);
 }
 
-static int run_qemu_img(const struct created *files, char *const argv[])
+/* Has qemu-img begun? exec_qemu_img() ends so without it. */
+static bool has_run(int status)
+{
+	return !WIFEXITED(status) || (WEXITSTATUS(status) != 126 && WEXITSTATUS(status) != 127);
+}
+
+static int run_qemu_img(struct created *files, char *const argv[])
 {
 	/* Without it, the messages go to stderr as they are. */
 	int said = memfd_create("qemu-img", MFD_CLOEXEC);
@@ -230,6 +236,8 @@ static int run_qemu_img(const struct created *files, char *const argv[])
 		exec_qemu_img(files, argv, program, said);
 	free(program);
 	ret = pid < 0 ? -1 : hold_wait(pid, &status);
+	if (pid >= 0 && (ret || has_run(status)))
+		new_file_written(&files->image);
 	if (ret)
 		cc_error("cannot run qemu-img: %s", strerror(errno));
 	say_lines(said);
@@ -265,7 +273,7 @@ static char *make_options(const struct create_request *req, const struct data_na
 			 data->stand_in ? data->stand_in : "");
 }
 
-static int run_create(const struct create_request *req, const struct created *files,
+static int run_create(const struct create_request *req, struct created *files,
 		      const struct data_name *data)
 {
 	bool below = req->backing || req->backing_name;
@@ -306,7 +314,7 @@ static int run_create(const struct create_request *req, const struct created *fi
 	return ret;
 }
 
-static int fill_files(const struct create_request *req, const struct created *files)
+static int fill_files(const struct create_request *req, struct created *files)
 {
 	struct data_name data = { 0 };
 	int ret = files->data.path ? make_data_name(&files->data, &data) : 0;

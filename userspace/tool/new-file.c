@@ -60,13 +60,14 @@ static int reopen(struct new_file *file, int found, const struct stat *st)
 }
 
 /* A device is always there: what counts is whether anything is on it. */
-static int check_contents(const struct new_file *file, unsigned int flags)
+static int check_contents(struct new_file *file, unsigned int flags)
 {
 	char *found;
 
 	if (flags & NEW_FILE_OVERWRITE_DEVICE)
 		return 0;
 	found = contents_find(file->fd);
+	file->blank = !found;
 	if (!found)
 		return 0;
 	cc_error("%s: contains %s: take another device%s", file->path, found,
@@ -364,10 +365,30 @@ int new_file_check_name(const struct new_file *file)
 	return -1;
 }
 
+void new_file_written(struct new_file *file)
+{
+	file->written = true;
+}
+
+/* What has been on it is lost only as far as it was overwritten, and the header of an image is at its start. */
+static void clear_device(const struct new_file *file)
+{
+	struct stat st;
+
+	if (!file->written || fstat(file->fd, &st) || !S_ISBLK(st.st_mode))
+		return;
+	if (contents_clear(file->fd, file->blank))
+		fail_errno(file, "has a part of an image, which cannot be removed: ");
+}
+
 void new_file_remove(const struct new_file *file)
 {
-	if (!file->path || !file->made)
+	if (!file->path)
 		return;
+	if (!file->made) {
+		clear_device(file);
+		return;
+	}
 	/* An owner of the directory who exchanges it right now loses a file of his. */
 	if (has_name(file) && unlinkat(file->dir, path_base(file->path), 0))
 		fail_errno(file, "cannot remove it: ");

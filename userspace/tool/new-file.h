@@ -14,6 +14,8 @@ struct new_file {
 	int dir;		/* its directory */
 	int fd;			/* the file or block device */
 	bool made;		/* it did not exist */
+	bool blank;		/* a block device without contents */
+	bool written;		/* see new_file_written() */
 };
 
 enum new_file_flags {
@@ -53,7 +55,12 @@ int new_file_sync(const struct new_file *file);
 void new_file_give(const struct new_file *file, const struct stat *st);
 /* Does its name still lead to it? Returns 0, or -1 after a message. */
 int new_file_check_name(const struct new_file *file);
-/* Remove it, if it was made, and its name is not that of another file by now. */
+/* From now on it may have an image, or a part of one. */
+void new_file_written(struct new_file *file);
+/*
+ * Remove it, if it was made, and its name is not that of another file by now. A block device remains, but
+ * without the image that was written to it.
+ */
 void new_file_remove(const struct new_file *file);
 /* Does nothing if the file was never opened. */
 void new_file_close(struct new_file *file);
