@@ -160,6 +160,47 @@ export_layer() {
 	keep compare f.qcow2 model.raw
 }
 
+# dropping STEP ARGUMENT...: runs the tool. After this call of device-mapper, a stream drops the layers, and another file
+# gets the number of the loop device of the lowest one.
+dropping() {
+	cp --sparse=always "$FIXTURES/faults/d.qcow2" .
+	cowchain attach cct "$T/d.qcow2" 2>/dev/null
+	LD_PRELOAD=$COWCHAIN_BIN/dm-step.so DM_STEP=$1 DM_STEP_AFTER=1 DM_STEP_DONE=$T/happened \
+		DM_STEP_DO="dmsetup message cct 0 stream && cowchain wait cct --quiet && mkloop $T/other/raw >/dev/null" \
+		cowchain "${@:2}"
+}
+
+it "layers that a stream drops meanwhile: those that were meant are shown, or none" dropped
+dropped() {
+	local n rc out good=0 bad=0 left
+
+	need cowchain
+	use faults a.raw b.qcow2 c.qcow2
+	mkdir other
+	trash other/raw $((2 << 20))
+	for ((n = 1; ; n++)); do
+		rm -f happened
+		rc=0
+		out=$(dropping $n export cct 0 --as cct-bak 2>&1) || rc=$?
+		[ -e happened ] || break
+		note "step $n: ${out:-done}"
+		if [ $rc -eq 0 ]; then
+			cmp /dev/mapper/cct-bak a.raw || fail "another disk"
+			cowchain detach cct-bak
+			good=$((good + 1))
+		else
+			matches "$out" 'cct: .*(changed meanwhile|cannot be opened: try again|is the top)' "step $n"
+			bad=$((bad + 1))
+		fi
+		cowchain detach cct
+		mapfile -t left < <(mkloop -l "$T/other")
+		mkloop -x "${left[@]}"
+		wait_for 30 no_loops
+	done
+	[ $bad -gt 0 ] || fail "nothing was dropped in time"
+	[ $good -gt 0 ] || fail "nothing was shown"
+}
+
 it "export: a layer cannot be written meanwhile, but can be afterwards" not_written
 not_written() {
 	attached
