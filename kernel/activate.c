@@ -83,7 +83,7 @@ static int cc_check_all_blocks(struct cowchain *cc)
 	for (i = 0; i < cc->nr_opened && !r; i++) {
 		struct cc_layer *l = cc->opened[i];
 
-		bytes = max3(bytes, bdev_logical_block_size(l->dev->bdev),
+		bytes = max3(bytes, bdev_logical_block_size(l->bdev),
 			     bdev_logical_block_size(cc_data_bdev(l)));
 		r = cc_check_blocks(cc, l, bytes);
 	}
@@ -97,7 +97,7 @@ static void cc_inherit_loss(struct cowchain *cc, struct cc_writer *writer)
 	unsigned int i;
 
 	for (i = 0; i < cc->nr_opened; i++)
-		if (cc_claim_owed(cc->md, cc->opened[i]->dev->bdev->bd_dev))
+		if (cc_claim_owed(cc->md, cc->opened[i]->bdev->bd_dev))
 			owed = true;
 	cc_writer_set_owed(writer, owed);
 }

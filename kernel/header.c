@@ -40,7 +40,7 @@ static int cc_layer_write_block(struct cc_layer *layer, u32 block, struct page *
 	struct cc_batch batch;
 
 	cc_batch_init(&batch);
-	cc_batch_add(layer->cc, &batch, layer->dev->bdev, REQ_OP_WRITE | REQ_SYNC | REQ_META,
+	cc_batch_add(layer->cc, &batch, layer->bdev, REQ_OP_WRITE | REQ_SYNC | REQ_META,
 		     (sector_t)block * sectors, &page, 0, sectors);
 	return cc_batch_wait(&batch);
 }
@@ -94,7 +94,7 @@ static int cc_layer_flush_header(struct cc_layer *layer)
 		return cc_writer_sync(layer->writer);
 	/* Not between the writes of a sync and its flush. */
 	mutex_lock(&layer->meta_lock);
-	r = blkdev_issue_flush(layer->dev->bdev);
+	r = blkdev_issue_flush(layer->bdev);
 	mutex_unlock(&layer->meta_lock);
 	return r;
 }

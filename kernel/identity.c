@@ -100,7 +100,7 @@ static int cc_ident_check_links(struct cc_layer **layers, unsigned int nr)
 			continue;
 		cc_layer_err(layers[i],
 			     "the layer below it, %s, was replaced or written to since: restore it, or load with the feature ignore_identity",
-			     layers[i - 1]->dev->name);
+			     layers[i - 1]->name);
 		return -ESTALE;
 	}
 	return 0;
@@ -161,7 +161,7 @@ int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned in
 		return r;
 	cc->continue_job = top->ident.job.type && !cc->no_auto_resume;
 	if (top->ident.job.type)
-		cc_info(cc, "layer %s: a stream into it was interrupted%s", top->dev->name,
+		cc_info(cc, "layer %s: a stream into it was interrupted%s", top->name,
 			cc->no_auto_resume ? " and waits: job-resume continues it" : "");
 	return 0;
 }
@@ -233,7 +233,7 @@ int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const
 
 	if (!id.present) {
 		cc_info(top->cc, "layer %s has no identity: the job is not recorded",
-			top->dev->name);
+			top->name);
 		return 0;
 	}
 	id.job = *job;

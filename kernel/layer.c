@@ -52,8 +52,8 @@ int cc_path_dev(const char *path, dev_t *dev)
 
 static bool cc_layer_uses(const struct cc_layer *layer, dev_t dev)
 {
-	return (layer->dev && layer->dev->bdev->bd_dev == dev) ||
-	       (layer->data && layer->data->bdev->bd_dev == dev);
+	return (layer->dev && layer->bdev->bd_dev == dev) ||
+	       (layer->data && layer->data_bdev->bd_dev == dev);
 }
 
 /*
@@ -132,6 +132,32 @@ static int cc_layer_get_dev(struct cc_layer *layer, const char *path, struct dm_
 	return 0;
 }
 
+static void cc_layer_set_devs(struct cc_layer *layer)
+{
+	const struct dm_dev *data = layer->data ?: layer->dev;
+
+	layer->bdev = layer->dev->bdev;
+	layer->data_bdev = data->bdev;
+	strscpy(layer->name, layer->dev->name, sizeof(layer->name));
+	strscpy(layer->data_name, data->name, sizeof(layer->data_name));
+}
+
+static int cc_layer_get_devs(struct cc_layer *layer, const char *path, const char *data_path)
+{
+	int r = cc_layer_get_dev(layer, path, &layer->dev);
+
+	if (r)
+		return r;
+	/* Also before the second, which must not be the same. */
+	cc_layer_set_devs(layer);
+	if (!data_path)
+		return 0;
+	r = cc_layer_get_dev(layer, data_path, &layer->data);
+	if (!r)
+		cc_layer_set_devs(layer);
+	return r;
+}
+
 struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 			       const char *path, const char *data_path, bool writable)
 {
@@ -145,9 +171,7 @@ struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 	layer->writable = writable;
 	mutex_init(&layer->meta_lock);
 	spin_lock_init(&layer->error_lock);
-	r = cc_layer_get_dev(layer, path, &layer->dev);
-	if (!r && data_path)
-		r = cc_layer_get_dev(layer, data_path, &layer->data);
+	r = cc_layer_get_devs(layer, path, data_path);
 	if (r) {
 		cc_layer_close(layer);
 		return ERR_PTR(r);
@@ -174,12 +198,12 @@ void cc_layer_close(struct cc_layer *layer)
 int cc_layer_seal(struct cc_layer *layer)
 {
 	struct mapped_device *md = layer->cc->md;
-	int r = cc_claim_seal(md, layer->dev->bdev->bd_dev);
+	int r = cc_claim_seal(md, layer->bdev->bd_dev);
 
 	if (!r && layer->data) {
-		r = cc_claim_seal(md, layer->data->bdev->bd_dev);
+		r = cc_claim_seal(md, layer->data_bdev->bd_dev);
 		if (r)
-			cc_claim_unseal(md, layer->dev->bdev->bd_dev);
+			cc_claim_unseal(md, layer->bdev->bd_dev);
 	}
 	if (r)
 		cc_layer_err(layer, "an inactive table would write to it: clear it first");
@@ -190,9 +214,9 @@ void cc_layer_sealed(struct cc_layer *layer)
 {
 	struct mapped_device *md = layer->cc->md;
 
-	cc_claim_sealed(md, layer->dev->bdev->bd_dev);
+	cc_claim_sealed(md, layer->bdev->bd_dev);
 	if (layer->data)
-		cc_claim_sealed(md, layer->data->bdev->bd_dev);
+		cc_claim_sealed(md, layer->data_bdev->bd_dev);
 	layer->writable = false;
 }
 
@@ -200,7 +224,7 @@ void cc_layer_unseal(struct cc_layer *layer)
 {
 	struct mapped_device *md = layer->cc->md;
 
-	cc_claim_unseal(md, layer->dev->bdev->bd_dev);
+	cc_claim_unseal(md, layer->bdev->bd_dev);
 	if (layer->data)
-		cc_claim_unseal(md, layer->data->bdev->bd_dev);
+		cc_claim_unseal(md, layer->data_bdev->bd_dev);
 }

@@ -37,7 +37,11 @@ struct cc_l2_error {
  * struct cc_layer - one layer of the chain.
  * @slot: index in cc_view.slot[], stable for the life of the layer, so that nothing has to be
  *	rebuilt when a stream drops layers.
- * @data: the device of the data, if not @dev (external data file).
+ * @dev: the device that is opened and claimed. Like @data, it is for those who open and close: the
+ *	structure goes when the same device is opened for writing, see cc_layer_open_twin().
+ * @data: the device of the data, if it is another one (external data file).
+ * @bdev, @name: those of @dev.
+ * @data_bdev, @data_name: those of @data, otherwise of @dev.
  * @writable: the registry holds this layer for us as its writer.
  * @ready: the header has been read.
  * @q2: undefined for raw layers.
@@ -68,6 +72,10 @@ struct cc_layer {
 	enum cc_kind kind;
 	struct dm_dev *dev;
 	struct dm_dev *data;
+	struct block_device *bdev;
+	struct block_device *data_bdev;
+	char name[16];
+	char data_name[16];
 	bool writable;
 	bool ready;
 	struct q2_info q2;
@@ -94,12 +102,12 @@ struct cc_layer {
 
 #define cc_layer_err(l, fmt, ...) ({ \
 	struct cc_layer *__l = (l); \
-	cc_err(__l->cc, "layer %s: " fmt, __l->dev->name, ##__VA_ARGS__); \
+	cc_err(__l->cc, "layer %s: " fmt, __l->name, ##__VA_ARGS__); \
 })
 
 static inline struct block_device *cc_data_bdev(const struct cc_layer *layer)
 {
-	return layer->data ? layer->data->bdev : layer->dev->bdev;
+	return layer->data_bdev;
 }
 
 /* The tail of the device of the data, or NULL. */

@@ -32,7 +32,7 @@ void cc_layer_unload(struct cc_layer *layer)
  */
 static unsigned int cc_layer_bufio_bits(struct cc_layer *layer, unsigned int cluster_bits)
 {
-	unsigned int min_bits = ilog2(bdev_logical_block_size(layer->dev->bdev));
+	unsigned int min_bits = ilog2(bdev_logical_block_size(layer->bdev));
 	unsigned int bits = min_t(unsigned int, ilog2(CC_L2_BLOCK_BYTES), cluster_bits);
 
 	if (!layer->writable)
@@ -51,7 +51,7 @@ static int cc_layer_bufio(struct cc_layer *layer, unsigned int bits)
 	unsigned int tries = 0;
 
 	for (;;) {
-		client = dm_bufio_client_create(layer->dev->bdev, 1U << bits, 1, 0, NULL, NULL, 0);
+		client = dm_bufio_client_create(layer->bdev, 1U << bits, 1, 0, NULL, NULL, 0);
 		if (client != ERR_PTR(-ENOMEM) || tries++ == CC_BUFIO_TRIES)
 			break;
 		usleep_range(1000, 2000);
@@ -72,7 +72,7 @@ static int cc_layer_bufio(struct cc_layer *layer, unsigned int bits)
  */
 static unsigned int cc_layer_probe_bits(struct cc_layer *layer)
 {
-	unsigned int min_bits = ilog2(bdev_logical_block_size(layer->dev->bdev));
+	unsigned int min_bits = ilog2(bdev_logical_block_size(layer->bdev));
 
 	return max_t(unsigned int, min_bits,
 		     min_t(unsigned int, ilog2(CC_L2_BLOCK_BYTES), __ffs64(layer->dev_bytes)));
@@ -256,9 +256,9 @@ static int cc_layer_load_info(struct cc_layer *layer)
 		return r;
 	layer->sectors = layer->q2.size >> SECTOR_SHIFT;
 	/* The top map needs dm-bufio blocks of 4 KiB. */
-	if (layer->writable && bdev_logical_block_size(layer->dev->bdev) > CC_L2_BLOCK_BYTES) {
+	if (layer->writable && bdev_logical_block_size(layer->bdev) > CC_L2_BLOCK_BYTES) {
 		cc_layer_err(layer, "device has logical blocks of %u bytes, a top may have at most %u",
-			     bdev_logical_block_size(layer->dev->bdev), CC_L2_BLOCK_BYTES);
+			     bdev_logical_block_size(layer->bdev), CC_L2_BLOCK_BYTES);
 		return -EINVAL;
 	}
 	if (layer->q2.data_file && !layer->data) {
@@ -279,7 +279,7 @@ static int cc_layer_load_info(struct cc_layer *layer)
 
 int cc_layer_probe(struct cc_layer *layer)
 {
-	layer->dev_bytes = bdev_nr_bytes(layer->dev->bdev);
+	layer->dev_bytes = bdev_nr_bytes(layer->bdev);
 	layer->data_bytes = bdev_nr_bytes(cc_data_bdev(layer));
 	layer->sectors = (layer->data_bytes >> SECTOR_SHIFT) + !!cc_data_tail(layer);
 	return layer->kind == CC_RAW ? 0 : cc_layer_load_info(layer);

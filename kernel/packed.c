@@ -85,7 +85,7 @@ int cc_packed_pages_grow(struct cc_packed_pages *reserve, unsigned int bits)
 
 static void cc_packed_range(struct cc_layer *layer, u64 packed, struct cc_packed *p)
 {
-	u32 block = bdev_logical_block_size(layer->dev->bdev);
+	u32 block = bdev_logical_block_size(layer->bdev);
 
 	p->len = q2_packed_range(&layer->q2, packed, &p->offset);
 	/* It may claim to go on behind the end of the file, where it does not begin. */
@@ -108,7 +108,7 @@ static int cc_packed_alloc(struct cc_layer *layer, struct cc_packed *p)
 		return 0;
 	if (p->nr > reserve->nr) {
 		cc_err_limit(layer->cc, "layer %s: no memory for the compressed cluster at 0x%llx",
-			     layer->dev->name, p->offset);
+			     layer->name, p->offset);
 		return -ENOMEM;
 	}
 	mutex_lock(&reserve->lock);
@@ -131,7 +131,7 @@ static int cc_packed_read_pages(struct cc_layer *layer, struct cc_packed *p)
 
 	cc_batch_init(&batch);
 	if (p->end > p->start)
-		cc_batch_add(layer->cc, &batch, layer->dev->bdev, REQ_OP_READ,
+		cc_batch_add(layer->cc, &batch, layer->bdev, REQ_OP_READ,
 			     p->start >> SECTOR_SHIFT, p->page, 0,
 			     (p->end - p->start) >> SECTOR_SHIFT);
 	return cc_batch_wait(&batch);
@@ -150,7 +150,7 @@ int cc_packed_read(struct cc_layer *layer, u64 packed, struct cc_packed *p)
 		cc_packed_free(layer, p);
 		cc_err_limit(layer->cc,
 			     "layer %s: cannot read the compressed cluster at 0x%llx: error %d",
-			     layer->dev->name, p->offset, r);
+			     layer->name, p->offset, r);
 	}
 	return r;
 }

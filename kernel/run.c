@@ -88,7 +88,7 @@ static void *cc_l2_read(struct cc_layer *layer, u64 block, struct dm_buffer **bu
 	} else {
 		cc_l2_keep_error(layer, block, PTR_ERR(p), jiffies - start);
 		cc_err_limit(layer->cc, "layer %s: cannot read L2 table at block %llu: error %ld",
-			     layer->dev->name, block, PTR_ERR(p));
+			     layer->name, block, PTR_ERR(p));
 	}
 	return p;
 }
@@ -231,7 +231,7 @@ static int cc_cluster_run(struct cc_layer *layer, struct cc_l2_cursor *cur, sect
 		why = "compressed cluster in a layer that was written";
 	run->start = pos;
 	if (why) {
-		cc_err_limit(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->dev->name,
+		cc_err_limit(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->name,
 			     (u64)pos << SECTOR_SHIFT, why);
 		run->state = CC_BAD;
 		run->end = (cluster + 1) << shift;

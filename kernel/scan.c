@@ -54,11 +54,11 @@ static void cc_scan_log(struct cc_layer *layer, const struct cc_scan_fault *faul
 	u64 offset = fault->cluster << layer->q2.cluster_bits;
 
 	if (fault->why)
-		cc_err(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->dev->name, offset,
+		cc_err(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->name, offset,
 		       fault->why);
 	else
 		cc_err(layer->cc, "layer %s is not empty: guest offset 0x%llx is allocated",
-		       layer->dev->name, offset);
+		       layer->name, offset);
 }
 
 /*

@@ -215,8 +215,8 @@ static unsigned int cc_print_layers(struct cc_layer **layers, unsigned int nr, c
 
 	DMEMIT(" %u", nr);
 	for (i = 0; i < nr; i++)
-		DMEMIT(" %s %s %s", cc_kind_name(layers[i]->kind), layers[i]->dev->name,
-		       layers[i]->data ? layers[i]->data->name : "-");
+		DMEMIT(" %s %s %s", cc_kind_name(layers[i]->kind), layers[i]->name,
+		       layers[i]->data ? layers[i]->data_name : "-");
 	return sz;
 }
 
@@ -271,9 +271,9 @@ static unsigned int cc_ima_layers(struct cc_layer **layers, unsigned int nr, cha
 	DMEMIT(",nr_layers=%u", nr);
 	for (i = 0; i < nr; i++) {
 		DMEMIT(",kind_%u=%s,dev_%u=%s", i, cc_kind_name(layers[i]->kind), i,
-		       layers[i]->dev->name);
+		       layers[i]->name);
 		if (layers[i]->data)
-			DMEMIT(",data_%u=%s", i, layers[i]->data->name);
+			DMEMIT(",data_%u=%s", i, layers[i]->data_name);
 		sz += cc_tail_ima(layers[i], i, result + sz, maxlen - sz);
 	}
 	return sz;
@@ -305,7 +305,7 @@ unsigned int cc_table_ima(struct cowchain *cc, char *result, unsigned int maxlen
 
 static bool cc_layer_is(const struct cc_layer *layer, dev_t dev)
 {
-	return layer->dev->bdev->bd_dev == dev;
+	return layer->bdev->bd_dev == dev;
 }
 
 /* Number in the chain, MAJ:MIN or path. */

@@ -255,7 +255,7 @@ static void cc_postsuspend(struct dm_target *ti)
 		/* What came since presuspend; not later: another table may write there. */
 		cc_trims_flush(active->writer, CC_TRIM_LIMIT / 5);
 		cc_trims_stop(active->writer);
-		cc_claim_set_owed(cc->md, active->dev->bdev->bd_dev,
+		cc_claim_set_owed(cc->md, active->bdev->bd_dev,
 				  cc_writer_owes(active->writer));
 	}
 	mutex_unlock(&cc->ctl);
@@ -302,7 +302,7 @@ static unsigned int cc_logical_block(struct cc_layer **layers, unsigned int nr)
 	unsigned int i, bytes = SECTOR_SIZE;
 
 	for (i = 0; i < nr; i++)
-		bytes = max3(bytes, bdev_logical_block_size(layers[i]->dev->bdev),
+		bytes = max3(bytes, bdev_logical_block_size(layers[i]->bdev),
 			     bdev_logical_block_size(cc_data_bdev(layers[i])));
 	return bytes;
 }
@@ -312,7 +312,7 @@ static unsigned int cc_dma_alignment(struct cc_layer **layers, unsigned int nr)
 	unsigned int i, mask = 0;
 
 	for (i = 0; i < nr; i++)
-		mask |= bdev_dma_alignment(layers[i]->dev->bdev) |
+		mask |= bdev_dma_alignment(layers[i]->bdev) |
 			bdev_dma_alignment(cc_data_bdev(layers[i]));
 	return mask;
 }

@@ -163,7 +163,7 @@ static int cc_block_mark_bad(struct cc_top *top, struct cc_block *b, u32 i, cons
 {
 	struct cc_layer *layer = top->layer;
 
-	cc_err_limit(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->dev->name,
+	cc_err_limit(layer->cc, "layer %s: guest offset 0x%llx: %s", layer->name,
 		     cc_block_cluster(b->index, i) << layer->q2.cluster_bits, why);
 	if (!b->bad)
 		b->bad = bitmap_zalloc(CC_BLOCK_CLUSTERS, GFP_NOIO);
@@ -246,7 +246,7 @@ static struct cc_block *cc_block_read(struct cc_top *top, u32 index, s64 *provid
 	if (IS_ERR(p)) {
 		r = PTR_ERR(p);
 		cc_err_limit(top->layer->cc, "layer %s: cannot read L2 table: error %d",
-			     top->layer->dev->name, r);
+			     top->layer->name, r);
 		goto out;
 	}
 	r = cc_block_fill(top, b, p, provided);

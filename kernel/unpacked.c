@@ -280,7 +280,7 @@ static int cc_unpack(struct cc_layer *layer, u64 packed, struct cc_unpacker **ou
 	if (r) {
 		cc_unpacker_put(u);
 		cc_err_limit(layer->cc, "layer %s: the compressed cluster at 0x%llx is damaged",
-			     layer->dev->name, p.offset);
+			     layer->name, p.offset);
 		return r;
 	}
 	*out = u;
@@ -364,7 +364,7 @@ static struct cc_source *cc_source_find(struct cc_layer *layer)
 
 	lockdep_assert_held(&cc_cache.sources_lock);
 	list_for_each_entry(s, &cc_cache.sources, list)
-		if (s->bdev == layer->dev->bdev && s->cluster_bits == layer->q2.cluster_bits &&
+		if (s->bdev == layer->bdev && s->cluster_bits == layer->q2.cluster_bits &&
 		    s->compression == layer->q2.compression)
 			return s;
 	return NULL;
@@ -380,7 +380,7 @@ static struct cc_source *cc_source_make(struct cc_layer *layer)
 		kfree(s);
 		return NULL;
 	}
-	s->bdev = layer->dev->bdev;
+	s->bdev = layer->bdev;
 	s->cluster_bits = layer->q2.cluster_bits;
 	s->compression = layer->q2.compression;
 	list_add(&s->list, &cc_cache.sources);

@@ -231,11 +231,11 @@ int cc_check_size(struct cowchain *cc, struct cc_layer *layer)
 {
 	if (layer->sectors < cc->ti->len) {
 		cc_err(cc, "layer %s: size is %llu sectors, the table needs %llu",
-		       layer->dev->name, (u64)layer->sectors, (u64)cc->ti->len);
+		       layer->name, (u64)layer->sectors, (u64)cc->ti->len);
 		return -EFBIG;
 	}
 	if (layer->sectors > CC_MAX_SECTORS) {
-		cc_err(cc, "layer %s: size is larger than 64 TiB", layer->dev->name);
+		cc_err(cc, "layer %s: size is larger than 64 TiB", layer->name);
 		return -EFBIG;
 	}
 	return 0;
@@ -245,13 +245,13 @@ int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int by
 {
 	if (layer->sectors & ((bytes >> SECTOR_SHIFT) - 1)) {
 		cc_err(cc, "layer %s: size is %llu sectors, which is not a multiple of logical blocks of %u bytes",
-		       layer->dev->name, (u64)layer->sectors, bytes);
+		       layer->name, (u64)layer->sectors, bytes);
 		return -EINVAL;
 	}
 	/* I/O to the layers below is cut at the subclusters of this one. */
 	if (layer->kind == CC_QCOW2 && 1U << layer->q2.sub_bits < bytes) {
 		cc_err(cc, "layer %s: its subclusters of %u bytes are smaller than logical blocks of %u bytes in the chain",
-		       layer->dev->name, 1U << layer->q2.sub_bits, bytes);
+		       layer->name, 1U << layer->q2.sub_bits, bytes);
 		return -EINVAL;
 	}
 	return 0;
