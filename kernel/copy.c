@@ -7,9 +7,9 @@
  * again, the data is written or found to be zero, and the bits are set. After a crash before the
  * bits are durable, the subclusters are just copied again.
  *
- * The guest does not wait for a slow layer below, since no cell is held while that is read. Layers
- * below never change, and a subcluster never becomes unallocated again: one that is unallocated
- * under the cells was so before, and has been read.
+ * The guest does not wait for a slow layer below, since no cell is held while that is read. What
+ * the layers below read like never changes, and a subcluster never becomes unallocated again: one
+ * that is unallocated under the cells was so before, and has been read.
  */
 #include <linux/mm.h>
 
@@ -183,13 +183,34 @@ static int cc_copy_subs(struct cc_copy *c)
 	return r;
 }
 
-/* Only what was written counts for the speed limit: no holes, nor what the top has by now. */
-static void cc_copy_refund(struct cc_copy *c)
+/* Only what was written counts for the speed limit: no holes, nor what the target has by now. */
+static void cc_copy_refund(struct cc_copy *c, u32 all)
 {
-	u32 all = (c->end - c->first) << c->b->top->sub_shift;
-
 	if (c->written < all)
 		cc_job_refund(c->job, div_u64(c->cost * (all - c->written), all));
+}
+
+void cc_copy_end(struct cc_copy *c, u32 all, int error)
+{
+	struct cc_job *job = c->job;
+
+	cc_copy_refund(c, all);
+	if (c->b)
+		cc_block_unpin(c->b);
+	if (error)
+		cc_job_failed(job, c->pos, error);
+	/* Pairs with cc_copy_idle(): whoever sees the copy idle sees its results. */
+	smp_store_release(&c->busy, false);
+	wake_up(&job->wait);
+}
+
+void cc_copy_queue(struct cc_copy *c, work_func_t fn)
+{
+	c->written = 0;
+	/* The status line reads @pos of a busy copy. */
+	smp_store_release(&c->busy, true);
+	INIT_WORK(&c->work, fn);
+	queue_work(c->job->wq, &c->work);
 }
 
 static void cc_copy_work(struct work_struct *work)
@@ -210,13 +231,7 @@ static void cc_copy_work(struct work_struct *work)
 		cc_subs_unlock_excl(job->cc, b, c->first, c->end);
 		cc_job_end_write(job);
 	}
-	cc_copy_refund(c);
-	cc_block_unpin(b);
-	if (r)
-		cc_job_failed(job, c->pos, r);
-	/* Pairs with cc_copy_idle(): whoever sees the copy idle sees its results. */
-	smp_store_release(&c->busy, false);
-	wake_up(&job->wait);
+	cc_copy_end(c, (c->end - c->first) << b->top->sub_shift, r);
 }
 
 void cc_copy_start(struct cc_copy *c, struct cc_block *b, u32 first, u32 end)
@@ -224,10 +239,6 @@ void cc_copy_start(struct cc_copy *c, struct cc_block *b, u32 first, u32 end)
 	c->b = b;
 	c->first = first;
 	c->end = end;
-	c->written = 0;
 	c->pos = ((sector_t)b->index << b->top->block_shift) + (first << b->top->sub_shift);
-	/* The status line reads @pos of a busy copy. */
-	smp_store_release(&c->busy, true);
-	INIT_WORK(&c->work, cc_copy_work);
-	queue_work(c->job->wq, &c->work);
+	cc_copy_queue(c, cc_copy_work);
 }

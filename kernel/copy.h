@@ -8,6 +8,13 @@
 /* A free slot, or NULL if a copy has failed, or the job is cancelled or has to park. */
 struct cc_copy *cc_copy_get(struct cc_job *job);
 
+/*
+ * For a copy of another kind: have @fn do it, whose last call is cc_copy_end(). @all: sectors that
+ * its cost stands for.
+ */
+void cc_copy_queue(struct cc_copy *copy, work_func_t fn);
+void cc_copy_end(struct cc_copy *copy, u32 all, int error);
+
 /* Copy subclusters [first, end) of @b; takes over the caller's pin. */
 void cc_copy_start(struct cc_copy *copy, struct cc_block *b, u32 first, u32 end);
 

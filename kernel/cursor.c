@@ -7,17 +7,6 @@
 #include "cursor.h"
 #include "top.h"
 
-/* Index in the chain of the layer that a piece of the below map names. */
-static int cc_provider(struct cc_view *view, const struct cc_piece *p)
-{
-	unsigned int i;
-
-	for (i = 0; i < view->nr; i++)
-		if (view->layer[i]->slot == p->slot)
-			return i;
-	return -1;
-}
-
 /*
  * Does a layer between base and top provide this? Zeros need not be copied if there is no base,
  * since what no layer provides reads as zeros, too; but an external data file has to contain them.
@@ -30,7 +19,7 @@ static bool cc_piece_wanted(struct cc_job *job, const struct cc_piece *p)
 		return true;
 	if (p->state == CC_NONE || (p->state == CC_ZERO && job->base < 0))
 		return false;
-	return cc_provider(job->view, p) > job->base;
+	return cc_view_index(job->view, p->slot) > job->base;
 }
 
 /* The piece of the below map at @pos, resolved if need be. */
@@ -38,18 +27,6 @@ static int cc_below_at(struct cc_job *job, sector_t pos, u32 max, struct cc_piec
 {
 	cc_below_piece(job->view, pos, max, p);
 	return p->cold ? cc_below_load(job->view, pos, p->len, p) : 0;
-}
-
-/* How much one copy may take: a quarter of a second at the speed limit. */
-static u32 cc_copy_max(struct cc_job *job)
-{
-	u64 speed = READ_ONCE(job->speed);
-	u32 sub = 1U << cc_view_active(job->view)->top->sub_shift;
-	u64 max = CC_COPY_SECTORS;
-
-	if (speed)
-		max = min_t(u64, max, speed >> (SECTOR_SHIFT + 2));
-	return max_t(u32, max & ~(u64)(sub - 1), sub);
 }
 
 /*
@@ -62,7 +39,7 @@ static int cc_find_wanted(struct cc_job *job, struct cc_todo *t, u32 rel, u32 en
 	struct cc_top *top = t->b->top;
 	sector_t start = (sector_t)t->b->index << top->block_shift;
 	u32 sub = 1U << top->sub_shift;
-	u32 max = cc_copy_max(job);
+	u32 max = cc_job_copy_max(job, sub);
 	struct cc_piece p;
 	u32 from = 0;
 	bool found = false;
@@ -72,7 +49,7 @@ static int cc_find_wanted(struct cc_job *job, struct cc_todo *t, u32 rel, u32 en
 		r = cc_below_at(job, start + rel, end - rel, &p);
 		if (r)
 			return r;
-		if (p.state == CC_BAD && cc_provider(job->view, &p) > job->base)
+		if (p.state == CC_BAD && cc_view_index(job->view, p.slot) > job->base)
 			return -EIO;
 		if (cc_piece_wanted(job, &p)) {
 			if (!found)
@@ -127,8 +104,10 @@ int cc_find_todo(struct cc_job *job, struct cc_todo *t)
 		return 0;
 	}
 	if (state == CC_ZERO) {
+		u32 max = cc_job_copy_max(job, 1U << top->sub_shift) >> top->sub_shift;
+
 		t->first = first;
-		t->end = first + min(run, cc_copy_max(job) >> top->sub_shift);
+		t->end = first + min(run, max);
 		t->next = start + min(t->end << top->sub_shift, limit);
 		return 0;
 	}

@@ -112,9 +112,10 @@ static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *p
  * here loses nothing.
  *
  * The cell is held only while the top is written, so that a slow layer delays nobody who does not
- * need it. Layers below never change, and a subcluster never becomes unallocated again. So if it is
- * still unallocated when the cell is taken in the end, it was so all the time and what was filled
- * is there, unless a write has failed meanwhile: see cc_fill_and_lock().
+ * need it. What the layers below read like never changes, and a subcluster never becomes
+ * unallocated again. So if it is still unallocated when the cell is taken in the end, it was so
+ * all the time and what was filled is there, unless a write has failed meanwhile: see
+ * cc_fill_and_lock().
  *
  * The page is held while a layer below is read, and while the cell is waited for. So if the kernel
  * has no page to give, only as many fills as the reserve has pages are under way, and if all of

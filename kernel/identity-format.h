@@ -31,15 +31,21 @@
 /* qcow2_ident.job_type */
 #define QCOW2_IDENT_JOB_NONE		0
 #define QCOW2_IDENT_JOB_STREAM		1
+#define QCOW2_IDENT_JOB_COMMIT		2	/* in the header of the top */
+#define QCOW2_IDENT_JOB_TARGET		3	/* in that of the layer that is written */
 
 #define QCOW2_IDENT_ANONYMOUS		1
 
 #define QCOW2_IDENT_NO_BASE		0xffffffffU
 
 /*
- * The fields from job_type to job_name_crc are what a stream was asked to do; they are set from its
+ * The fields from job_type to job_name_crc are what a job was asked to do; they are set from its
  * start to its end. Its backing file name lies outside of the extension in the header cluster; a
  * program that rewrites the header loses it.
+ *
+ * In the layer that a commit writes to, job_base_uuid is the topmost layer that is copied: with
+ * that one above it, whatever was made for its generation job_base_generation (0: for it when it
+ * had no identity) is still right on it. The flag JOB_COPIED says that the commit has ended.
  *
  * A parent without an identity, such as a raw image, has the UUID zero and the generation
  * QCOW2_IDENT_ANONYMOUS; none at all, zero and zero.

@@ -83,6 +83,29 @@ static void cc_ident_drop_job(struct q2_ident *id)
 
 /* ------------------------------------------------------------- checks, use */
 
+/* Is what a commit has changed in layers[i - 1] shadowed by the layers above it? */
+static bool cc_ident_is_shadowed(struct cc_layer **layers, unsigned int nr, unsigned int i)
+{
+	const struct q2_ident *target = &layers[i - 1]->ident;
+
+	for (; i < nr; i++)
+		if (q2_ident_is_committed(target, &layers[i]->ident))
+			return true;
+	return false;
+}
+
+static int cc_ident_say_link(struct cc_layer *layer, struct cc_layer *below)
+{
+	if (q2_ident_unfinished(&below->ident))
+		cc_layer_err(below,
+			     "a commit into it has not ended: use it in the chain that it came from, and commit again, or load with the feature ignore_identity");
+	else
+		cc_layer_err(layer,
+			     "the layer below it, %s, was replaced or written to since: restore it, or load with the feature ignore_identity",
+			     below->name);
+	return -ESTALE;
+}
+
 /* Check that each layer is still on the layer that it was made for. */
 static int cc_ident_check_links(struct cc_layer **layers, unsigned int nr)
 {
@@ -95,14 +118,10 @@ static int cc_ident_check_links(struct cc_layer **layers, unsigned int nr)
 			     "the layer below it is missing: name it, or load with the feature ignore_identity");
 		return -ESTALE;
 	}
-	for (i = 1; i < nr; i++) {
-		if (q2_ident_is_parent(&layers[i]->ident, &layers[i - 1]->ident))
-			continue;
-		cc_layer_err(layers[i],
-			     "the layer below it, %s, was replaced or written to since: restore it, or load with the feature ignore_identity",
-			     layers[i - 1]->name);
-		return -ESTALE;
-	}
+	for (i = 1; i < nr; i++)
+		if (!q2_ident_is_link(&layers[i]->ident, &layers[i - 1]->ident,
+				      cc_ident_is_shadowed(layers, nr, i)))
+			return cc_ident_say_link(layers[i], layers[i - 1]);
 	return 0;
 }
 
@@ -113,6 +132,11 @@ int cc_ident_check_top(struct cc_layer *top)
 	if (top->ident.foreign && !cc->ignore_identity) {
 		cc_layer_err(top,
 			     "its identity was written by a later version: load with the feature ignore_identity");
+		return -EMEDIUMTYPE;
+	}
+	if (q2_ident_unfinished(&top->ident) && !cc->ignore_identity) {
+		cc_layer_err(top,
+			     "a commit into it has not ended: use it in the chain that it came from, and commit again, or load with the feature ignore_identity");
 		return -EMEDIUMTYPE;
 	}
 	if (top->ident.present && top->ident.sealed && !cc->allow_sealed) {
@@ -155,13 +179,18 @@ int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned in
 	if (r)
 		return r;
 	id = top->ident;
+	/* It is written from here on, so whatever was on it is right no more. */
+	if (id.job.type == QCOW2_IDENT_JOB_TARGET)
+		cc_ident_drop_job(&id);
 	cc_ident_use(&id, nr > 1 ? &layers[nr - 2]->ident : NULL);
 	r = cc_ident_try_write(top, &id);
 	if (r)
 		return r;
 	cc->continue_job = top->ident.job.type && !cc->no_auto_resume;
 	if (top->ident.job.type)
-		cc_info(cc, "layer %s: a stream into it was interrupted%s", top->name,
+		cc_info(cc, "layer %s: a %s was interrupted%s", top->name,
+			top->ident.job.type == QCOW2_IDENT_JOB_COMMIT ? "commit below it" :
+									"stream into it",
 			cc->no_auto_resume ? " and waits: job-resume continues it" : "");
 	return 0;
 }
@@ -296,6 +325,45 @@ int cc_ident_job_drop(struct cc_layer *top)
 		return 0;
 	cc_ident_drop_job(&id);
 	return cc_ident_write(top, &id);
+}
+
+/* The chain reads the image by another struct cc_layer, whose identity others are compared with. */
+static void cc_ident_tell_twin(struct cc_layer *target)
+{
+	spin_lock_irq(&target->cc->lock);
+	target->twin->ident = target->ident;
+	spin_unlock_irq(&target->cc->lock);
+}
+
+int cc_ident_commit(struct cc_layer *target, const struct cc_layer *last,
+		    const struct cc_layer *top)
+{
+	struct q2_ident id = target->ident;
+	int r;
+
+	if (!last->ident.present)
+		last = top;
+	/* Nobody can be told that this chain is right and others are not. */
+	if (target->kind == CC_RAW || !last->ident.present)
+		return 0;
+	if (!id.present)
+		generate_random_uuid(id.uuid);
+	q2_ident_set_target(&id, &last->ident);
+	r = cc_ident_try_write(target, &id);
+	if (!r)
+		cc_ident_tell_twin(target);
+	return r;
+}
+
+/* If this fails, the base is right below the top, which names it as it is now, and nowhere else. */
+void cc_ident_commit_done(struct cc_layer *target)
+{
+	struct q2_ident id = target->ident;
+
+	if (!q2_ident_unfinished(&id))
+		return;
+	id.job.copied = true;
+	cc_ident_write(target, &id);
 }
 
 char *cc_ident_job_name(struct cc_layer *top)

@@ -68,6 +68,23 @@ void cc_ident_job_done(struct cc_layer *top, const struct cc_layer *base);
 int cc_ident_job_drop(struct cc_layer *top);
 
 /**
+ * cc_ident_commit() - let a commit write to a layer.
+ * @target: that layer, the twin of one in the chain.
+ * @last: the topmost layer that is committed.
+ * @top: the top of the chain, which stands for @last if that has no identity.
+ *
+ * From here on every chain with @target is refused, unless it has @last above it: all that is
+ * copied is shadowed by the layers up to that. After cc_ident_commit_done(), others may be put on
+ * @target.
+ *
+ * Context: process, cc->ctl held. Return: 0, also for a layer that cannot have an identity, or
+ * -errno.
+ */
+int cc_ident_commit(struct cc_layer *target, const struct cc_layer *last,
+		    const struct cc_layer *top);
+void cc_ident_commit_done(struct cc_layer *target);
+
+/**
  * cc_ident_job_name() - the name that was given to cc_ident_set_job().
  *
  * Context: process. Return: a string to be freed by the caller, NULL if there is none, or ERR_PTR.

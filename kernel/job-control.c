@@ -21,28 +21,29 @@ static const char * const cc_io_statuses[] = {
 	[CC_IO_OK] = "ok", [CC_IO_FAILED] = "failed", [CC_IO_NOSPACE] = "nospace",
 };
 
-bool cc_job_active(struct cowchain *cc)
-{
-	struct cc_job *job = cc_job_get(cc);
-	bool active = cc_job_is_active(job);
-
-	cc_job_put(job);
-	return active;
-}
-
 bool cc_job_recorded(struct cowchain *cc)
 {
 	struct cc_view *view = cc_view_current(cc);
 
 	lockdep_assert_held(&cc->ctl);
-	return view && view->top && !cc_job_active(cc) && cc_view_active(view)->ident.job.type;
+	return view && view->top && !cc_job_active(cc) &&
+	       cc_view_active(view)->ident.job.type;
 }
 
-int cc_job_stream(struct cowchain *cc, const struct cc_stream_args *args)
+static bool cc_recorded_commit(struct cowchain *cc)
+{
+	return cc_view_active(cc_view_current(cc))->ident.job.type == QCOW2_IDENT_JOB_COMMIT;
+}
+
+int cc_job_stream(struct cowchain *cc, const struct cc_job_args *args)
 {
 	lockdep_assert_held(&cc->ctl);
 	if (cc_job_active(cc)) {
 		cc_err(cc, "a job is running already");
+		return -EBUSY;
+	}
+	if (cc_job_recorded(cc) && cc_recorded_commit(cc)) {
+		cc_err(cc, "a commit is recorded in the top: continue or cancel it first");
 		return -EBUSY;
 	}
 	return cc_stream_start(cc, args);
@@ -233,10 +234,13 @@ static int cc_with_recorded(struct cowchain *cc, int (*fn)(struct cowchain *cc))
 	return r;
 }
 
-/* Even if it was recorded as paused: this message resumes it. */
+/*
+ * Even if it was recorded as paused: this message resumes it. Return: as above; 1: it is a commit,
+ * which is continued without cc->ctl.
+ */
 static int cc_resume_recorded(struct cowchain *cc)
 {
-	return cc_stream_continue(cc, false);
+	return cc_recorded_commit(cc) ? 1 : cc_stream_continue(cc, false);
 }
 
 int cc_job_resume(struct cowchain *cc)
@@ -246,6 +250,8 @@ int cc_job_resume(struct cowchain *cc)
 	if (cc_job_active(cc))
 		return cc_resume_active(cc);
 	r = cc_with_recorded(cc, cc_resume_recorded);
+	if (r == 1)
+		return cc_commit_continue(cc, false);
 	return r == -ENOENT ? cc_resume_active(cc) : r;
 }
 
@@ -256,11 +262,11 @@ int cc_job_cancel(struct cowchain *cc)
 
 	if (cc_job_active(cc))
 		r = cc_cancel_active(cc);
-	dropped = cc_with_recorded(cc, cc_stream_drop);
+	dropped = cc_with_recorded(cc, cc_record_drop);
 	if (r == -ENOENT && dropped == -ENOENT) {
 		/* Log that there is none, unless one has been started meanwhile. */
 		r = cc_cancel_active(cc);
-		dropped = cc_with_recorded(cc, cc_stream_drop);
+		dropped = cc_with_recorded(cc, cc_record_drop);
 	}
 	/* The job has ended, but the next activation would start it again. */
 	if ((!r || r == -ENOENT) && dropped != -ENOENT)
@@ -275,6 +281,7 @@ int cc_job_cancel(struct cowchain *cc)
 void cc_continue_work(struct work_struct *work)
 {
 	struct cowchain *cc = container_of(work, struct cowchain, continue_work);
+	bool commit = false;
 	unsigned int noio;
 
 	mutex_lock(&cc->ctl);
@@ -285,13 +292,25 @@ void cc_continue_work(struct work_struct *work)
 		 * A message may have dropped the record while the device was suspended, or started
 		 * another job. An error has been logged; the chain can be used without the job.
 		 */
-		if (cc_job_recorded(cc))
+		commit = cc_job_recorded(cc) && cc_recorded_commit(cc);
+		if (cc_job_recorded(cc) && !commit)
 			cc_stream_continue(cc, true);
 	}
 	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
+	if (commit) {
+		int r = cc_commit_continue(cc, true);
+
+		if (r == -EINTR || r == -EAGAIN) {
+			/* A suspend came first: the next resume queues this again. */
+			mutex_lock(&cc->ctl);
+			cc->continue_job = true;
+			mutex_unlock(&cc->ctl);
+		}
+	}
+	/* A suspend waits for this work before it looks at the mark. */
 	WRITE_ONCE(cc->continuing, false);
 	wake_up_all(&cc->wait);
-	mutex_unlock(&cc->ctl);
 }
 
 int cc_job_await(struct cowchain *cc)
@@ -327,6 +346,8 @@ void cc_job_freeze(struct cowchain *cc)
 	mutex_lock(&cc->ctl);
 	mutex_unlock(&cc->ctl);
 	wait_event(job->wait, !READ_ONCE(job->writing));
+	/* While the guest's I/O continues. Nothing is written after it. */
+	cc_job_suspend_target(job);
 	cc_job_put(job);
 }
 
@@ -387,8 +408,9 @@ static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsign
 		snprintf(base, sizeof(base), "%d", index);
 	else if (record.base >= 0)
 		snprintf(base, sizeof(base), "%d", record.base);
-	DMEMIT(" 8 stream %s %s 0 %llu %llu ok 0", cc_job_states[CC_JOB_CREATED], base, len,
-	       record.speed);
+	DMEMIT(" 8 %s %s %s 0 %llu %llu ok 0",
+	       record.type == QCOW2_IDENT_JOB_COMMIT ? "commit" : "stream",
+	       cc_job_states[CC_JOB_CREATED], base, len, record.speed);
 	return sz;
 }
 
@@ -403,7 +425,7 @@ unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxle
 	if (job->base >= 0)
 		snprintf(base, sizeof(base), "%d", job->base);
 	spin_lock_irq(&job->lock);
-	DMEMIT(" 8 stream %s %s %llu %llu %llu %s %d", cc_job_states[job->state], base,
+	DMEMIT(" 8 %s %s %s %llu %llu %llu %s %d", job->ops->name, cc_job_states[job->state], base,
 	       (u64)cc_job_offset(job) << SECTOR_SHIFT, (u64)job->len << SECTOR_SHIFT,
 	       job->speed, cc_io_statuses[job->io_status], job->shown_error);
 	spin_unlock_irq(&job->lock);

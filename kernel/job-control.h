@@ -8,16 +8,14 @@
 #ifndef COWCHAIN_JOB_CONTROL_H
 #define COWCHAIN_JOB_CONTROL_H
 
+#include "commit.h"
 #include "stream.h"
-
-/* Is a job running or paused? Any lock may be held. */
-bool cc_job_active(struct cowchain *cc);
 
 /* Does the top's header record a job that is not active? cc->ctl is held. */
 bool cc_job_recorded(struct cowchain *cc);
 
 /* Start a stream. cc->ctl is held. */
-int cc_job_stream(struct cowchain *cc, const struct cc_stream_args *args);
+int cc_job_stream(struct cowchain *cc, const struct cc_job_args *args);
 
 int cc_job_pause(struct cowchain *cc);
 /* Resume the job that is paused, or continue the one that is recorded. */
@@ -29,7 +27,10 @@ int cc_job_set_speed(struct cowchain *cc, u64 speed);
 /* Let messages that wait for the job see that cc_must_yield(). */
 void cc_job_wake(struct cowchain *cc);
 
-/* Nothing is written by the job from here on, until cc_job_unfreeze(). */
+/*
+ * Nothing is written by the job from here on, until cc_job_unfreeze(), and what a commit has
+ * written is durable.
+ */
 void cc_job_freeze(struct cowchain *cc);
 void cc_job_unfreeze(struct cowchain *cc);
 

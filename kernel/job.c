@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "job.h"
+#include "writer.h"
 
 /* -------------------------------------------------------------------- life */
 
@@ -47,6 +48,10 @@ static void cc_job_release_work(struct cc_job *job)
 	if (job->wq)
 		destroy_workqueue(job->wq);
 	job->wq = NULL;
+	if (job->sync_wq)
+		destroy_workqueue(job->sync_wq);
+	job->sync_wq = NULL;
+	mempool_exit(&job->words);
 	/* The status line reads the copies under the lock. */
 	spin_lock_irq(&job->lock);
 	copy = job->copy;
@@ -55,16 +60,28 @@ static void cc_job_release_work(struct cc_job *job)
 	cc_job_free_pages(copy);
 }
 
-struct cc_job *cc_job_create(struct cowchain *cc)
+/* A thread that was stopped before it ran, or that there never was, has not done this. */
+static void cc_job_abandon(struct cc_job *job)
+{
+	if (!job->view)
+		return;
+	job->ops->end(job, -ECANCELED);
+	cc_view_put(job->view, false);
+	job->view = NULL;
+}
+
+struct cc_job *cc_job_create(struct cowchain *cc, const struct cc_job_ops *ops)
 {
 	struct cc_job *job = kzalloc(sizeof(*job), GFP_KERNEL);
 
 	if (!job)
 		return NULL;
 	job->cc = cc;
+	job->ops = ops;
 	job->state = CC_JOB_CREATED;
 	refcount_set(&job->refs, 1);
 	spin_lock_init(&job->lock);
+	mutex_init(&job->target_lock);
 	init_waitqueue_head(&job->wait);
 	job->backing_name = kzalloc(QCOW2_MAX_BACKING_NAME + 1, GFP_KERNEL);
 	job->wq = alloc_workqueue("cowchain_copy", WQ_UNBOUND | WQ_MEM_RECLAIM, CC_NR_COPIES);
@@ -79,9 +96,9 @@ void cc_job_put(struct cc_job *job)
 {
 	if (!job || !refcount_dec_and_test(&job->refs))
 		return;
-	if (job->view)
-		cc_view_put(job->view, false);
+	cc_job_abandon(job);
 	cc_job_release_work(job);
+	mutex_destroy(&job->target_lock);
 	kfree(job->backing_name);
 	kfree(job);
 }
@@ -98,16 +115,36 @@ struct cc_job *cc_job_get(struct cowchain *cc)
 	return job;
 }
 
+bool cc_job_active(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get(cc);
+	bool active = cc_job_is_active(job);
+
+	cc_job_put(job);
+	return active;
+}
+
+void cc_job_suspend_target(struct cc_job *job)
+{
+	int r = 0;
+
+	mutex_lock(&job->target_lock);
+	if (job->target && job->target->writer)
+		cc_writer_suspend(job->target->writer);
+	else if (job->target)
+		r = blkdev_issue_flush(cc_data_bdev(job->target));
+	if (r)
+		xchg(&job->lost, r);
+	mutex_unlock(&job->target_lock);
+}
+
 static void cc_job_stop_thread(struct cc_job *job)
 {
 	if (!job->task)
 		return;
 	kthread_stop(job->task);
 	put_task_struct(job->task);
-	/* A thread that was stopped before it ran has not put it. */
-	if (job->view)
-		cc_view_put(job->view, false);
-	job->view = NULL;
+	cc_job_abandon(job);
 }
 
 void cc_job_discard(struct cc_job *job)
@@ -130,7 +167,7 @@ void cc_job_install(struct cowchain *cc, struct cc_job *job)
 
 int cc_job_make_thread(struct cc_job *job, int (*fn)(void *job))
 {
-	struct task_struct *task = kthread_create(fn, job, "cowchain_stream");
+	struct task_struct *task = kthread_create(fn, job, "cowchain_%s", job->ops->name);
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
@@ -321,7 +358,7 @@ void cc_job_stop_on_error(struct cc_job *job, int error)
 	job->io_status = cc_error_status(error);
 	job->shown_error = -error;
 	spin_unlock_irq(&job->lock);
-	cc_err(job->cc, "stream paused at offset %llu: error %d",
+	cc_err(job->cc, "%s paused at offset %llu: error %d", job->ops->name,
 	       (u64)job->pos << SECTOR_SHIFT, error);
 	dm_table_event(job->cc->ti->table);
 }
@@ -363,6 +400,16 @@ u64 cc_job_throttle(struct cc_job *job, u64 bytes)
 	return cost;
 }
 
+u32 cc_job_copy_max(struct cc_job *job, u32 unit)
+{
+	u64 speed = READ_ONCE(job->speed);
+	u64 max = CC_COPY_SECTORS;
+
+	if (speed)
+		max = min_t(u64, max, speed >> (SECTOR_SHIFT + 2));
+	return max_t(u32, max & ~(u64)(unit - 1), unit);
+}
+
 void cc_job_refund(struct cc_job *job, u64 ns)
 {
 	if (!ns)
@@ -396,7 +443,7 @@ void cc_job_conclude(struct cc_job *job, int error)
 	WRITE_ONCE(job->state, CC_JOB_CONCLUDED);
 	spin_unlock_irq(&job->lock);
 	if (error)
-		cc_info(cc, "stream ended at offset %llu: error %d",
+		cc_info(cc, "%s ended at offset %llu: error %d", job->ops->name,
 			(u64)job->pos << SECTOR_SHIFT, error);
 	wake_up_all(&job->wait);
 	dm_table_event(cc->ti->table);

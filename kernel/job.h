@@ -6,6 +6,7 @@
 #ifndef COWCHAIN_JOB_H
 #define COWCHAIN_JOB_H
 
+#include <linux/bitmap.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/wait.h>
@@ -17,6 +18,7 @@
 #define CC_NR_COPIES		4		/* in flight */
 
 struct cc_block;
+struct cc_job;
 
 /* QMP's JobStatus, as far as a stream goes through it. */
 enum cc_job_state {
@@ -29,13 +31,28 @@ enum cc_io_status { CC_IO_OK, CC_IO_FAILED, CC_IO_NOSPACE };
 enum cc_on_error { CC_ON_ERROR_REPORT, CC_ON_ERROR_STOP, CC_ON_ERROR_ENOSPC };
 
 /**
- * struct cc_copy - a range of one block that is being copied into the top.
+ * struct cc_job_args - what a job is asked to do.
+ * @speed: bytes per second, 0 unlimited.
+ * @backing_name: the name of the base in the header; NULL for what the layer above the base says.
+ * @backing_format: with @backing_name.
+ */
+struct cc_job_args {
+	u64 speed;
+	enum cc_on_error on_error;
+	const char *backing_name;
+	const char *backing_format;
+	bool paused;
+};
+
+/**
+ * struct cc_copy - a range of one block that is being copied into the top, or into a lower layer.
  * @busy: the copy is under way; set by the thread, cleared by @work.
- * @b: pinned while @busy.
+ * @b: pinned while @busy. NULL if the target is raw.
  * @first, @end: subclusters of @b.
  * @pos: where @first begins, in sectors of the guest's disk.
+ * @sectors, @wanted: of a commit: what is read, and which of it is to be written.
  * @cost: what it has taken from the speed limit, in ns.
- * @written: sectors, of the up to @end - @first subclusters.
+ * @written: sectors that were written as data.
  */
 struct cc_copy {
 	struct cc_job *job;
@@ -44,13 +61,41 @@ struct cc_copy {
 	struct cc_block *b;
 	u32 first, end;
 	sector_t pos;
+	u32 sectors;
+	DECLARE_BITMAP(wanted, CC_COPY_SECTORS);
 	u64 cost;
 	u32 written;
 	struct page *pages[CC_COPY_PAGES];
 };
 
 /**
- * struct cc_job - a stream.
+ * struct cc_job_ops - what a kind of job does.
+ * @type: QCOW2_IDENT_JOB_STREAM or QCOW2_IDENT_JOB_COMMIT.
+ * @name: in the status line and in log messages.
+ * @begin: before the first step; may be NULL. Return: 0 or -errno.
+ * @step: starts the next copy from job->pos on, or moves job->pos over what need not be copied.
+ *	Return: 0, or the error of finding out what to copy.
+ * @settle: everything has been copied: makes most of it durable; may be NULL. cc->ctl is not held.
+ *	Return: 0 or -errno.
+ * @complete: everything has been copied: makes all of it durable, changes the header of the top,
+ *	and makes the view that follows @old. cc->ctl is held. Return: the view or ERR_PTR.
+ * @end: no copy is under way any more. @error: 0 if the chain is shorter now, otherwise job->view
+ *	is still there. Also of a job whose thread has never run; cc->ctl may be held then.
+ *
+ * Context: process, the job's thread.
+ */
+struct cc_job_ops {
+	u32 type;
+	const char *name;
+	int (*begin)(struct cc_job *job);
+	int (*step)(struct cc_job *job);
+	int (*settle)(struct cc_job *job);
+	struct cc_view *(*complete)(struct cc_job *job, struct cc_view *old);
+	void (*end)(struct cc_job *job, int error);
+};
+
+/**
+ * struct cc_job - a stream, or a commit.
  *
  * The letter behind a field tells what protects it:
  *
@@ -62,7 +107,11 @@ struct cc_copy {
  *
  * @view: the view it began with; a reference keeps its layers. No snapshot is taken while a job
  *	runs, so it stays the current one.
- * @base: index of the base in the chain, -1 for none.
+ * @base: index of the base in the chain, -1 for none. A commit copies into it.
+ * @target: of a commit: the image of the base once more, opened for writing; see commit.c.
+ * @lost: a flush of a raw @target has failed with that error; see commit.c.
+ * @sync_wq, @words: what the writer of @target works with.
+ * @source: of a commit: the chain up to the layers that are copied.
  * @len: sectors of the image.
  * @pos: sectors; everything before it was copied or is being copied.
  * @copy: CC_NR_COPIES of them; NULL once the job has concluded.
@@ -79,10 +128,17 @@ struct cc_copy {
  */
 struct cc_job {
 	struct cowchain *cc;			/* I */
+	const struct cc_job_ops *ops;		/* I */
 	refcount_t refs;
 	struct task_struct *task;		/* I */
 	struct cc_view *view;			/* T */
 	int base;				/* I */
+	struct mutex target_lock;		/* inside of cc->ctl */
+	struct cc_layer *target;		/* @target_lock to change it, or for others */
+	int lost;				/* xchg() */
+	struct workqueue_struct *sync_wq;	/* T */
+	mempool_t words;			/* T */
+	struct cc_view *source;			/* T */
 	enum cc_on_error on_error;		/* I */
 	char *backing_name;			/* I */
 	char backing_format[16];		/* I */
@@ -118,7 +174,7 @@ static inline bool cc_job_is_active(struct cc_job *job)
 /* Life. Context: process. */
 
 /* A job with one reference and without a thread, or NULL without memory. */
-struct cc_job *cc_job_create(struct cowchain *cc);
+struct cc_job *cc_job_create(struct cowchain *cc, const struct cc_job_ops *ops);
 
 /* Make the thread that runs @fn(job), not running yet. Return: 0 or -errno. */
 int cc_job_make_thread(struct cc_job *job, int (*fn)(void *job));
@@ -131,6 +187,12 @@ void cc_job_discard(struct cc_job *job);
 
 /* Make @job (or NULL) the one everybody sees; stop and put the one before it. */
 void cc_job_install(struct cowchain *cc, struct cc_job *job);
+
+/* Is a job running or paused? */
+bool cc_job_active(struct cowchain *cc);
+
+/* Before another table may use its layers: sync what the job writes to. The job is frozen. */
+void cc_job_suspend_target(struct cc_job *job);
 
 /* The job everybody sees, with a reference, or NULL. */
 struct cc_job *cc_job_get(struct cowchain *cc);
@@ -162,6 +224,9 @@ void cc_job_failed(struct cc_job *job, sector_t pos, int error);
 
 /* Wait until the speed limit allows a copy of @bytes. Return: what that takes of it, in ns. */
 u64 cc_job_throttle(struct cc_job *job, u64 bytes);
+
+/* How many sectors one copy may take, a multiple of @unit: a quarter of a second at the limit. */
+u32 cc_job_copy_max(struct cc_job *job, u32 unit);
 
 /* Give back to the speed limit what a copy has not used. The caller wakes up the thread. */
 void cc_job_refund(struct cc_job *job, u64 ns);

@@ -72,7 +72,7 @@ static int cc_layer_check_unused(struct cc_layer *layer, const char *path, dev_t
 
 	used = cc_layer_uses(layer, dev);
 	for (i = 0; i < nr && !used; i++)
-		used = cc_layer_uses(layers[i], dev);
+		used = layers[i] != layer->twin && cc_layer_uses(layers[i], dev);
 	if (!used)
 		return 0;
 	cc_err(cc, "%s is part of the chain already", path);
@@ -91,6 +91,20 @@ static int cc_layer_check_dev(struct cc_layer *layer, const char *path, struct d
 		return -EROFS;
 	}
 	return 0;
+}
+
+/*
+ * A device that is open for reading has been opened again for writing: dm has freed the structure
+ * that the twin of @layer has of it. Both have the new one now, and a reference each.
+ */
+static void cc_layer_renew_twin(struct cc_layer *layer, struct dm_dev *dev)
+{
+	struct cc_layer *twin = layer->twin;
+
+	if (twin && twin->bdev == dev->bdev)
+		twin->dev = dev;
+	if (twin && twin->data && twin->data_bdev == dev->bdev)
+		twin->data = dev;
 }
 
 static int cc_layer_get_dev(struct cc_layer *layer, const char *path, struct dm_dev **out)
@@ -117,6 +131,7 @@ static int cc_layer_get_dev(struct cc_layer *layer, const char *path, struct dm_
 		       layer->writable ? " for writing" : "", r);
 		return r;
 	}
+	cc_layer_renew_twin(layer, dev);
 	r = cc_layer_check_dev(layer, path, dev);
 	if (!r) {
 		r = cc_claim(cc->md, dev->bdev->bd_dev, layer->writable);
@@ -158,19 +173,28 @@ static int cc_layer_get_devs(struct cc_layer *layer, const char *path, const cha
 	return r;
 }
 
-struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
-			       const char *path, const char *data_path, bool writable)
+static struct cc_layer *cc_layer_alloc(struct cowchain *cc, enum cc_kind kind, bool writable)
 {
 	struct cc_layer *layer = kzalloc(sizeof(*layer), GFP_KERNEL);
-	int r;
 
 	if (!layer)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	layer->cc = cc;
 	layer->kind = kind;
 	layer->writable = writable;
 	mutex_init(&layer->meta_lock);
 	spin_lock_init(&layer->error_lock);
+	return layer;
+}
+
+struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
+			       const char *path, const char *data_path, bool writable)
+{
+	struct cc_layer *layer = cc_layer_alloc(cc, kind, writable);
+	int r;
+
+	if (!layer)
+		return ERR_PTR(-ENOMEM);
 	r = cc_layer_get_devs(layer, path, data_path);
 	if (r) {
 		cc_layer_close(layer);
@@ -179,10 +203,70 @@ struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 	return layer;
 }
 
+/* --------------------------------------------------------------------- twins */
+
+/* Nobody else may read what the twin is going to write, by whichever device. */
+static int cc_twin_claim(struct cc_layer *layer)
+{
+	struct cc_layer *twin = layer->twin;
+	struct mapped_device *md = layer->cc->md;
+	int r = 0;
+
+	if (twin->bdev != layer->bdev) {
+		r = cc_claim(md, twin->bdev->bd_dev, true);
+		layer->twin_claims = !r;
+	}
+	if (!r && twin->data && twin->data_bdev != layer->data_bdev) {
+		r = cc_claim(md, twin->data_bdev->bd_dev, true);
+		layer->twin_data_claims = !r;
+	}
+	if (r == -EBUSY)
+		cc_layer_err(twin, "is in use by another chain: it would be written");
+	return r;
+}
+
+void cc_layer_end_twin(struct cc_layer *layer)
+{
+	struct mapped_device *md = layer->cc->md;
+
+	if (layer->twin_claims)
+		cc_unclaim(md, layer->twin->bdev->bd_dev, true);
+	if (layer->twin_data_claims)
+		cc_unclaim(md, layer->twin->data_bdev->bd_dev, true);
+	layer->twin_claims = false;
+	layer->twin_data_claims = false;
+	layer->twin = NULL;
+}
+
+struct cc_layer *cc_layer_open_twin(struct cc_layer *twin, const char *path, const char *data_path)
+{
+	struct cc_layer *layer = cc_layer_alloc(twin->cc, twin->kind, true);
+	int r;
+
+	if (!layer)
+		return ERR_PTR(-ENOMEM);
+	layer->twin = twin;
+	if (!path) {
+		path = twin->name;
+		data_path = twin->data ? twin->data_name : NULL;
+	}
+	r = cc_layer_get_devs(layer, path, data_path);
+	if (!r)
+		r = cc_twin_claim(layer);
+	if (r) {
+		cc_layer_close(layer);
+		return ERR_PTR(r);
+	}
+	return layer;
+}
+
+/* ------------------------------------------------------------- closing, sealing */
+
 void cc_layer_close(struct cc_layer *layer)
 {
 	if (IS_ERR_OR_NULL(layer))
 		return;
+	cc_layer_end_twin(layer);
 	cc_layer_unload(layer);
 	cc_source_put(layer);
 	if (layer->bufio)
@@ -193,6 +277,16 @@ void cc_layer_close(struct cc_layer *layer)
 	kfree(layer->data_tail);
 	kfree(layer->tail);
 	kfree(layer);
+}
+
+void cc_layer_end_writing(struct cc_layer *layer)
+{
+	struct mapped_device *md = layer->cc->md;
+
+	cc_claim_end_writing(md, layer->bdev->bd_dev);
+	if (layer->data)
+		cc_claim_end_writing(md, layer->data_bdev->bd_dev);
+	layer->writable = false;
 }
 
 int cc_layer_seal(struct cc_layer *layer)

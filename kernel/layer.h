@@ -61,7 +61,9 @@ struct cc_l2_error {
  * @ahead: L2 blocks that were read ahead since somebody needed one.
  * @discards_keep: its data device was seen to read as something else than zeros after a discard;
  *	see zero.c.
- * @top, @writer: only while this is the active, writable layer.
+ * @top, @writer: only while this is the active, writable layer, or a job's target.
+ * @twin: of a job's target: the layer of the chain with the same image, which is read.
+ * @twin_claims, @twin_data_claims: it has other devices, which this layer keeps others from.
  *
  * Immutable after cc_layer_load(), but for @ident, @top, @writer and @writable (cc->ctl), and for
  * @l2_errors, @ahead and @discards_keep.
@@ -98,6 +100,9 @@ struct cc_layer {
 	bool discards_keep;
 	struct cc_top *top;
 	struct cc_writer *writer;
+	struct cc_layer *twin;
+	bool twin_claims;
+	bool twin_data_claims;
 };
 
 #define cc_layer_err(l, fmt, ...) ({ \
@@ -136,6 +141,23 @@ struct cc_layer *cc_layer_open(struct cowchain *cc, enum cc_kind kind,
 			       const char *path, const char *data_path, bool writable);
 
 /**
+ * cc_layer_open_twin() - open the image of a lower layer once more, for writing.
+ * @twin: that layer. It stays in use for reading, until cc_layer_end_twin() or the new one is
+ *	closed.
+ * @path, @data_path: other devices that show the same files, because those of @twin cannot be
+ *	written; NULL: the same.
+ *
+ * Nobody else can use the devices of either meanwhile.
+ *
+ * Context: process. The chain stays as it is. Return: as cc_layer_open().
+ */
+struct cc_layer *cc_layer_open_twin(struct cc_layer *twin, const char *path,
+				    const char *data_path);
+
+/* It takes the place of its twin, which is closed. Context: process. */
+void cc_layer_end_twin(struct cc_layer *layer);
+
+/**
  * cc_layer_close() - unload a layer and give its devices back.
  *
  * Tolerates NULL and half-opened layers. Its top map and its writer have been freed.
@@ -157,5 +179,11 @@ void cc_layer_close(struct cc_layer *layer);
 int cc_layer_seal(struct cc_layer *layer);
 void cc_layer_sealed(struct cc_layer *layer);
 void cc_layer_unseal(struct cc_layer *layer);
+
+/*
+ * A layer that a job has written to is only read from here on. (A former table of the mapped device
+ * may still have it open for writing, but does not write.) Context: process.
+ */
+void cc_layer_end_writing(struct cc_layer *layer);
 
 #endif /* COWCHAIN_LAYER_H */

@@ -105,7 +105,7 @@ static int cc_parse_policy(struct cowchain *cc, const char *word, enum cc_on_err
 	return 0;
 }
 
-static int cc_parse_backing(struct cowchain *cc, char **argv, struct cc_stream_args *args)
+static int cc_parse_backing(struct cowchain *cc, char **argv, struct cc_job_args *args)
 {
 	enum cc_kind kind;
 
@@ -122,36 +122,107 @@ static int cc_parse_backing(struct cowchain *cc, char **argv, struct cc_stream_a
 	return 0;
 }
 
-static int cc_parse_stream(struct cowchain *cc, unsigned int argc, char **argv,
-			   struct cc_stream_args *args)
+/* One of the options that all jobs have. Return: the words it takes, 0 for none of them, -errno. */
+static int cc_parse_job_option(struct cowchain *cc, unsigned int argc, char **argv,
+			       struct cc_job_args *args)
 {
-	int r = 0;
+	int r;
 
-	while (argc && !r) {
-		unsigned int used = 2;
+	if (argc >= 2 && !strcmp(argv[0], "speed"))
+		r = cc_parse_u64(cc, "speed", argv[1], &args->speed);
+	else if (argc >= 2 && !strcmp(argv[0], "on-error"))
+		r = cc_parse_policy(cc, argv[1], &args->on_error);
+	else if (argc >= 3 && !strcmp(argv[0], "backing-file"))
+		r = cc_parse_backing(cc, argv + 1, args);
+	else
+		return 0;
+	if (r)
+		return r;
+	return argv[0][0] == 'b' ? 3 : 2;
+}
 
-		if (argc >= 2 && !strcmp(argv[0], "speed")) {
-			r = cc_parse_u64(cc, "speed", argv[1], &args->speed);
-		} else if (argc >= 2 && !strcmp(argv[0], "on-error")) {
-			r = cc_parse_policy(cc, argv[1], &args->on_error);
-		} else if (argc >= 3 && !strcmp(argv[0], "backing-file")) {
-			r = cc_parse_backing(cc, argv + 1, args);
-			used = 3;
-		} else {
+static int cc_parse_stream(struct cowchain *cc, unsigned int argc, char **argv,
+			   struct cc_job_args *args)
+{
+	int used;
+
+	while (argc) {
+		used = cc_parse_job_option(cc, argc, argv, args);
+		if (used < 0)
+			return used;
+		if (!used) {
 			cc_err(cc, "stream: bad or incomplete option %s", argv[0]);
-			r = -EINVAL;
+			return -EINVAL;
 		}
-		if (r)
-			break;
 		argc -= used;
 		argv += used;
 	}
-	return r;
+	return 0;
+}
+
+static int cc_parse_layer_word(struct cowchain *cc, const char *word, int *index)
+{
+	int r = -ENXIO;
+
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
+	if (cc_view_current(cc))
+		r = cc_find_layer(cc, word);
+	mutex_unlock(&cc->ctl);
+	if (r >= 0)
+		*index = r;
+	else if (r != -EAGAIN)
+		cc_err(cc, "%s is not a layer of this chain", word);
+	return min(r, 0);
+}
+
+static int cc_parse_commit_option(struct cowchain *cc, unsigned int argc, char **argv,
+				  struct cc_commit_args *args)
+{
+	int r;
+
+	if (argc >= 2 && !strcmp(argv[0], "top")) {
+		r = cc_parse_layer_word(cc, argv[1], &args->top);
+	} else if (argc >= 2 && !strcmp(argv[0], "base")) {
+		r = cc_parse_layer_word(cc, argv[1], &args->base);
+	} else if (argc >= 3 && !strcmp(argv[0], "device")) {
+		args->path = argv[1];
+		args->data_path = strcmp(argv[2], "-") ? argv[2] : NULL;
+		return 3;
+	} else {
+		return cc_parse_job_option(cc, argc, argv, &args->job);
+	}
+	return r ? r : 2;
+}
+
+static int cc_verb_commit(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	struct cc_commit_args args = {
+		.job = { .on_error = CC_ON_ERROR_ENOSPC }, .top = -1, .base = -1,
+	};
+	int used;
+
+	while (argc) {
+		used = cc_parse_commit_option(cc, argc, argv, &args);
+		if (used < 0)
+			return used;
+		if (!used) {
+			cc_err(cc, "commit: bad or incomplete option %s", argv[0]);
+			return -EINVAL;
+		}
+		argc -= used;
+		argv += used;
+	}
+	if (args.top < 0 || args.base < 0) {
+		cc_err(cc, "commit needs top <layer> and base <layer>");
+		return -EINVAL;
+	}
+	return cc_commit_start(cc, &args);
 }
 
 static int cc_verb_stream(struct cowchain *cc, unsigned int argc, char **argv)
 {
-	struct cc_stream_args args = { .on_error = CC_ON_ERROR_ENOSPC };
+	struct cc_job_args args = { .on_error = CC_ON_ERROR_ENOSPC };
 	int r = cc_parse_stream(cc, argc, argv, &args);
 
 	if (r)
@@ -200,6 +271,7 @@ static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv
 static const struct cc_verb cc_verbs[] = {
 	{ "base", 1, 1, true, cc_verb_base },
 	{ "stream", 0, 7, true, cc_verb_stream },
+	{ "commit", 4, 14, false, cc_verb_commit },
 	{ "snapshot", 3, 3, false, cc_verb_snapshot },
 	{ "job-pause", 0, 0, false, cc_verb_pause },
 	{ "job-resume", 0, 0, false, cc_verb_resume },

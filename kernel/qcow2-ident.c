@@ -155,6 +155,39 @@ bool q2_ident_is_parent(const struct q2_ident *child, const struct q2_ident *par
 	       q2_is_other(child, parent);
 }
 
+static bool q2_is_target(const struct q2_ident *id)
+{
+	return id && id->present && id->job.type == QCOW2_IDENT_JOB_TARGET;
+}
+
+bool q2_ident_is_committed(const struct q2_ident *target, const struct q2_ident *id)
+{
+	return q2_is_target(target) && id->present &&
+	       !memcmp(target->job.base_uuid, id->uuid, QCOW2_UUID_BYTES);
+}
+
+bool q2_ident_unfinished(const struct q2_ident *id)
+{
+	return q2_is_target(id) && !id->job.copied;
+}
+
+bool q2_ident_is_link(const struct q2_ident *child, const struct q2_ident *parent, bool shadowed)
+{
+	struct q2_ident before;
+
+	if (!q2_is_target(parent))
+		return q2_ident_is_parent(child, parent);
+	/* Made for it as it is now: the end of the commit. */
+	if (child->present && q2_ident_is_parent(child, parent))
+		return true;
+	if (!shadowed)
+		return !child->present && parent->job.copied;
+	before = *parent;
+	before.generation = parent->job.base_generation;
+	before.present = before.generation;
+	return q2_ident_is_parent(child, &before);
+}
+
 static u64 q2_copy_name(u8 *uuid, const struct q2_ident *id)
 {
 	memset(uuid, 0, QCOW2_UUID_BYTES);
@@ -164,6 +197,22 @@ static u64 q2_copy_name(u8 *uuid, const struct q2_ident *id)
 		return QCOW2_IDENT_ANONYMOUS;
 	memcpy(uuid, id->uuid, QCOW2_UUID_BYTES);
 	return id->generation;
+}
+
+void q2_ident_set_target(struct q2_ident *id, const struct q2_ident *last)
+{
+	/* If it was given up, nobody was made for what is there now. */
+	bool again = q2_ident_unfinished(id);
+	u64 before = again ? id->job.base_generation : id->present ? id->generation : 0;
+
+	if (!again)
+		id->generation++;
+	id->sealed = true;
+	memset(&id->job, 0, sizeof(id->job));
+	id->job.base = -1;
+	id->job.type = QCOW2_IDENT_JOB_TARGET;
+	memcpy(id->job.base_uuid, last->uuid, QCOW2_UUID_BYTES);
+	id->job.base_generation = before;
 }
 
 void q2_ident_set_parent(struct q2_ident *child, const struct q2_ident *parent)

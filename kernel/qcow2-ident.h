@@ -10,7 +10,7 @@
 #include "qcow2.h"
 
 /**
- * struct q2_ident_job - what a stream was asked to do.
+ * struct q2_ident_job - what a job was asked to do.
  * @type: QCOW2_IDENT_JOB_NONE if there is none.
  * @paused: by the user.
  * @copied: the top has all that it needs; only the header is to be changed.
@@ -45,7 +45,8 @@ struct q2_ident_job {
  * @has_other, @other, @other_generation: another layer that may be the one below, since a stream
  *	has copied what lies between the two.
  * @sealed: this is the backing file of another layer; writing to it breaks that one.
- * @job: a stream into this layer that has not ended.
+ * @job: a job of the chain with this top that has not ended, or the commit that writes to this
+ *	layer.
  */
 struct q2_ident {
 	bool present;
@@ -93,6 +94,32 @@ bool q2_ident_is_parent(const struct q2_ident *child, const struct q2_ident *par
  * only one.
  */
 void q2_ident_set_parent(struct q2_ident *child, const struct q2_ident *parent);
+
+/**
+ * q2_ident_is_link() - may @child be on @parent in a chain?
+ * @shadowed: a layer above @parent is what a commit has copied into it last, see
+ *	q2_ident_is_committed().
+ *
+ * As q2_ident_is_parent(), but a layer to which a commit writes, or has written before it was given
+ * up, is right below those layers alone that shadow what has changed.
+ */
+bool q2_ident_is_link(const struct q2_ident *child, const struct q2_ident *parent, bool shadowed);
+
+/*
+ * Is @id the topmost layer that a commit copies into @target? With it, all that it copies is
+ * there.
+ */
+bool q2_ident_is_committed(const struct q2_ident *target, const struct q2_ident *id);
+
+/* Has a commit written to this layer that has not ended? By itself it may be a mixture. */
+bool q2_ident_unfinished(const struct q2_ident *id);
+
+/**
+ * q2_ident_set_target() - count a commit into a layer, which is sealed: others are based on it.
+ * @id: of the layer. If it has no identity, a UUID has to be set, and @present is still false.
+ * @last: of the topmost layer that is committed, or of one above that.
+ */
+void q2_ident_set_target(struct q2_ident *id, const struct q2_ident *last);
 
 /* Let @other (NULL: none) be the layer below @child as well. */
 void q2_ident_set_other(struct q2_ident *child, const struct q2_ident *other);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stream that the top's header has recorded: continue it, or drop it.
+ * The job that the top's header has recorded: continue it, or drop it.
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "commit.h"
 #include "identity.h"
 #include "record.h"
 #include "stream.h"
@@ -30,17 +32,36 @@ int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record)
 	return -ENOENT;
 }
 
+/*
+ * What the job was asked to do; @name is what was given for the base, if anything was, and has to
+ * be freed. Return: 0 or -errno.
+ */
+static int cc_recorded_args(struct cc_view *view, int base, bool may_pause,
+			    struct cc_job_args *args, char **name)
+{
+	struct cc_layer *top = cc_view_active(view);
+	const struct q2_ident_job *record = &top->ident.job;
+
+	memset(args, 0, sizeof(*args));
+	args->speed = record->speed;
+	args->on_error = min_t(u32, record->on_error, CC_ON_ERROR_ENOSPC);
+	args->paused = may_pause && record->paused;
+	*name = base < 0 ? NULL : cc_ident_job_name(top);
+	if (IS_ERR(*name))
+		return PTR_ERR(*name);
+	if (*name) {
+		args->backing_name = *name;
+		args->backing_format = cc_kind_name(view->layer[base]->kind);
+	}
+	return 0;
+}
+
 int cc_stream_continue(struct cowchain *cc, bool may_pause)
 {
 	struct cc_view *view = cc_view_current(cc);
-	struct cc_layer *top = cc_view_active(view);
-	const struct q2_ident_job record = top->ident.job;
-	struct cc_stream_args args = {
-		.speed = record.speed,
-		.on_error = min_t(u32, record.on_error, CC_ON_ERROR_ENOSPC),
-		.paused = may_pause && record.paused,
-	};
+	const struct q2_ident_job record = cc_view_active(view)->ident.job;
 	int base = cc_recorded_base(view, &record);
+	struct cc_job_args args;
 	char *name;
 	int r;
 
@@ -49,13 +70,9 @@ int cc_stream_continue(struct cowchain *cc, bool may_pause)
 		cc_err(cc, "the interrupted stream cannot be continued: its base is not in the chain");
 		return -ENOENT;
 	}
-	name = base < 0 ? NULL : cc_ident_job_name(top);
-	if (IS_ERR(name))
-		return PTR_ERR(name);
-	if (name) {
-		args.backing_name = name;
-		args.backing_format = cc_kind_name(view->layer[base]->kind);
-	}
+	r = cc_recorded_args(view, base, may_pause, &args, &name);
+	if (r)
+		return r;
 	cc->base = base < 0 ? -1 : (int)view->layer[base]->slot;
 	r = cc_stream_start(cc, &args);
 	kfree(name);
@@ -70,11 +87,88 @@ int cc_stream_continue(struct cowchain *cc, bool may_pause)
 	return r;
 }
 
-int cc_stream_drop(struct cowchain *cc)
+/*
+ * The header of the top names the base already, so all is there: a crash or an error came before
+ * the record was dropped.
+ */
+static void cc_commit_conclude(struct cowchain *cc, struct cc_view *view, int base)
+{
+	cc_ident_job_done(cc_view_active(view), view->layer[base]);
+	cc_info(cc, "the interrupted commit had ended, base %d", base);
+}
+
+/* Under cc->ctl. Return: as below. */
+static int cc_commit_look(struct cowchain *cc, bool may_pause, struct cc_commit_args *args,
+			  char **name)
+{
+	struct cc_view *view = cc_view_current(cc);
+	const struct q2_ident_job *record = &cc_view_active(view)->ident.job;
+
+	lockdep_assert_held(&cc->ctl);
+	args->top = view->nr - 2;
+	args->base = cc_recorded_base(view, record);
+	if (args->base < 0) {
+		cc_err(cc, "the interrupted commit cannot be continued: its base is not in the chain");
+		return -ENOENT;
+	}
+	if (args->base == args->top) {
+		cc_commit_conclude(cc, view, args->base);
+		return 1;
+	}
+	if (bdev_read_only(view->layer[args->base]->bdev)) {
+		cc_info(cc, "the interrupted commit waits: layer %d cannot be written by the device that the chain has of it",
+			args->base);
+		return -EROFS;
+	}
+	return cc_recorded_args(view, args->base, may_pause, &args->job, name);
+}
+
+/*
+ * Return: 0 with @args and @name as above, 1 if there is nothing to be done, or -errno; -ENOENT
+ * also if the job is not recorded any more, or active.
+ */
+static int cc_commit_recorded(struct cowchain *cc, bool may_pause, struct cc_commit_args *args,
+			      char **name)
+{
+	struct cc_view *view;
+	unsigned int noio;
+	int r = -ENOENT;
+
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
+	noio = memalloc_noio_save();
+	view = cc_view_current(cc);
+	if (view && view->top && !cc_job_active(cc) && READ_ONCE(cc->mode) == CC_RW &&
+	    cc_view_active(view)->ident.job.type == QCOW2_IDENT_JOB_COMMIT)
+		r = cc_commit_look(cc, may_pause, args, name);
+	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
+	return r;
+}
+
+int cc_commit_continue(struct cowchain *cc, bool may_pause)
+{
+	struct cc_commit_args args = { };
+	char *name = NULL;
+	int r = cc_commit_recorded(cc, may_pause, &args, &name);
+
+	if (r)
+		return min(r, 0);
+	r = cc_commit_start(cc, &args);
+	kfree(name);
+	if (!r)
+		cc_info(cc, "the interrupted commit continues, base %d", args.base);
+	else if (r != -EINTR && r != -EAGAIN)
+		cc_err(cc, "the interrupted commit cannot be continued: error %d: start it again, with a device of its base that can be written, or cancel it",
+		       r);
+	return r;
+}
+
+int cc_record_drop(struct cowchain *cc)
 {
 	lockdep_assert_held(&cc->ctl);
 	if (READ_ONCE(cc->mode) != CC_RW) {
-		cc_err(cc, "the chain is read-only: the stream stays recorded in the top");
+		cc_err(cc, "the chain is read-only: the job stays recorded in the top");
 		return -EROFS;
 	}
 	return cc_ident_job_drop(cc_view_active(cc_view_current(cc)));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The stream that the top's header has recorded: continue it, or drop it. */
+/* The job that the top's header has recorded: continue it, or drop it. */
 #ifndef COWCHAIN_RECORD_H
 #define COWCHAIN_RECORD_H
 
@@ -14,14 +14,20 @@
 int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record);
 
 /**
- * cc_stream_continue() - start what the top's header has recorded.
+ * cc_stream_continue() - start the stream that the top's header has recorded.
  * @may_pause: paused, if that is recorded, too.
  *
  * Context: process, cc->ctl held. Return: 0 or -errno.
  */
 int cc_stream_continue(struct cowchain *cc, bool may_pause);
 
+/*
+ * The same for a commit, whose base is loaded without cc->ctl. It is written by the device that the
+ * chain has of it. Context: process, cc->ctl not held.
+ */
+int cc_commit_continue(struct cowchain *cc, bool may_pause);
+
 /* Remove the record. Context: process, cc->ctl held. Return: 0 or -errno. */
-int cc_stream_drop(struct cowchain *cc);
+int cc_record_drop(struct cowchain *cc);
 
 #endif /* COWCHAIN_RECORD_H */

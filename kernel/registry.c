@@ -147,6 +147,19 @@ void cc_claim_unseal(struct mapped_device *md, dev_t dev)
 	cc_claim_end_seal(md, dev, false);
 }
 
+void cc_claim_end_writing(struct mapped_device *md, dev_t dev)
+{
+	struct cc_claim *c;
+
+	mutex_lock(&cc_claims_lock);
+	c = cc_claim_find(md, dev);
+	if (!WARN_ON_ONCE(!c || !c->writers)) {
+		c->writers--;
+		c->readers++;
+	}
+	mutex_unlock(&cc_claims_lock);
+}
+
 void cc_claim_set_owed(struct mapped_device *md, dev_t dev, bool owes)
 {
 	struct cc_claim *c;

@@ -25,6 +25,9 @@ void cc_claim_sealed(struct mapped_device *md, dev_t dev);
 /* The writer remains one. Context: process. */
 void cc_claim_unseal(struct mapped_device *md, dev_t dev);
 
+/* The same for a writer that need not keep out others of its mapped device. Context: process. */
+void cc_claim_end_writing(struct mapped_device *md, dev_t dev);
+
 /* Leave the next table of @md an error to report; take that over. Context: process. */
 void cc_claim_set_owed(struct mapped_device *md, dev_t dev, bool owes);
 bool cc_claim_owed(struct mapped_device *md, dev_t dev);

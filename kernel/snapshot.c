@@ -43,7 +43,7 @@ static int cc_snapshot_check(struct cowchain *cc)
 		return -EBUSY;
 	}
 	if (cc_job_recorded(cc)) {
-		cc_err(cc, "a stream is recorded in the top: continue or cancel it first");
+		cc_err(cc, "a job is recorded in the top: continue or cancel it first");
 		return -EBUSY;
 	}
 	if (!view->top || READ_ONCE(cc->mode) != CC_RW) {
@@ -57,36 +57,11 @@ static int cc_snapshot_check(struct cowchain *cc)
 	return 0;
 }
 
-/*
- * The queue limits were stacked when the table was loaded. (That the chain can do nowait I/O is the
- * exception: if the new top cannot, cc_map() ends such bios.)
- */
-static int cc_snapshot_check_limits(struct cowchain *cc, struct cc_layer *layer)
-{
-	struct block_device *whole = dm_disk(cc->md)->part0;
-	struct dm_dev *dev = layer->data ?: layer->dev;
-	struct block_device *bdev = dev->bdev;
-	const char *what = NULL;
-
-	if (bdev_logical_block_size(bdev) > bdev_logical_block_size(whole))
-		what = "has larger logical blocks than the chain";
-	else if (bdev_dma_alignment(bdev) & ~bdev_dma_alignment(whole))
-		what = "needs more memory alignment than the chain";
-	else if (bdev_is_zoned(bdev))
-		what = "is a zoned device";
-	else if (bdev_stable_writes(bdev) && !bdev_stable_writes(whole))
-		what = "needs stable pages, which the chain has not asked for";
-	if (!what)
-		return 0;
-	cc_err(cc, "layer %s %s: load a table with it instead", dev->name, what);
-	return -EINVAL;
-}
-
 static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 {
 	int r;
 
-	r = cc_snapshot_check_limits(cc, layer);
+	r = cc_check_limits(cc, layer);
 	if (!r)
 		r = cc_layer_load(layer);
 	if (r)
@@ -104,16 +79,6 @@ static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 		return r;
 	/* Validate all of it now, while the guest's I/O continues. */
 	return cc_top_scan(layer->top, 0, layer->top->nr_blocks, true);
-}
-
-/* Slots are reused only here, since the new view gets a new below map. */
-static unsigned int cc_free_slot(struct cc_view *view)
-{
-	unsigned int slot = 0;
-
-	while (view->slot[slot])
-		slot++;
-	return slot;
 }
 
 static struct cc_view *cc_snapshot_view(struct cowchain *cc, struct cc_view *view,
@@ -239,7 +204,7 @@ static int cc_snapshot_layer(struct cowchain *cc, struct cc_layer *layer)
 	int r;
 
 	lockdep_assert_held(&cc->ctl);
-	layer->slot = cc_free_slot(old);
+	layer->slot = cc_view_free_slot(old);
 	new = cc_snapshot_view(cc, old, layer);
 	if (!new)
 		return -ENOMEM;
@@ -274,7 +239,7 @@ static int cc_snapshot_begin(struct cowchain *cc)
 	r = cc_view_current(cc) ? cc_snapshot_check(cc) : -ENXIO;
 	/* Pairs with cc_snapshot(). */
 	if (!r && smp_load_acquire(&cc->snapshot)) {
-		cc_err(cc, "a snapshot is being taken already");
+		cc_err(cc, "a snapshot is being taken, or a commit is starting");
 		r = -EBUSY;
 	}
 	/* The suspend waits until no snapshot is being taken. */

@@ -112,17 +112,28 @@ void cc_top_reset(struct cc_top *top)
 	atomic64_set(&top->provided, 0);
 }
 
-int cc_top_attach(struct cc_layer *layer)
+int cc_top_attach_env(struct cc_layer *layer, const struct cc_sync_env *env)
 {
 	int r;
 
 	layer->top = cc_top_create(layer);
 	if (!layer->top)
 		return -ENOMEM;
-	r = cc_writer_attach(layer, cc_writes_failed);
+	r = cc_writer_attach(layer, env);
 	if (!r)
 		cc_trims_init(layer->writer);
 	return r;
+}
+
+int cc_top_attach(struct cc_layer *layer)
+{
+	struct cc_sync_env env = {
+		.failed_fn = cc_writes_failed,
+		.wq = layer->cc->sync_wq,
+		.words = &layer->cc->words_pool,
+	};
+
+	return cc_top_attach_env(layer, &env);
 }
 
 void cc_top_detach(struct cc_layer *layer)

@@ -5,6 +5,8 @@
 
 #include "block.h"
 
+struct cc_sync_env;
+
 /**
  * struct cc_top - the active layer's map, loaded block by block.
  * @cluster_shift, @sub_shift, @block_shift: log2 of the sectors of a cluster, a subcluster and a
@@ -46,6 +48,9 @@ void cc_top_cache_destroy(void);
  * Context: process. Return: 0, or -ENOMEM; call cc_top_detach() in any case.
  */
 int cc_top_attach(struct cc_layer *layer);
+
+/* The same for a layer that is not the top. */
+int cc_top_attach_env(struct cc_layer *layer, const struct cc_sync_env *env);
 
 /*
  * Free map and writer, if there are any. No bio has used them for a grace period. Context: process.

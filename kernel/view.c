@@ -90,6 +90,25 @@ static void cc_view_set_layers(struct cc_view *view, struct cc_layer **layers, u
 	view->top = cc_view_active(view)->top;
 }
 
+int cc_view_index(const struct cc_view *view, unsigned int slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < view->nr; i++)
+		if (view->layer[i]->slot == slot)
+			return i;
+	return -1;
+}
+
+unsigned int cc_view_free_slot(const struct cc_view *view)
+{
+	unsigned int slot = 0;
+
+	while (view->slot[slot])
+		slot++;
+	return slot;
+}
+
 struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 			       unsigned int nr, struct cc_below *below)
 {
@@ -117,6 +136,16 @@ no_readers:
 	cc_below_put(view->below);
 	kvfree(view);
 	return NULL;
+}
+
+struct cc_view *cc_view_create_source(struct cc_view *view, unsigned int nr)
+{
+	struct cc_view *source = cc_view_create(view->cc, view->layer, nr, NULL);
+
+	/* A layer that a snapshot has just made one of the lower ones may still have its map. */
+	if (source)
+		source->top = NULL;
+	return source;
 }
 
 void cc_view_destroy(struct cc_view *view)
@@ -255,4 +284,28 @@ int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int by
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/*
+ * The queue limits were stacked when the table was loaded. (That the chain can do nowait I/O is the
+ * exception: if the new top cannot, cc_map() ends such bios.)
+ */
+int cc_check_limits(struct cowchain *cc, struct cc_layer *layer)
+{
+	struct block_device *whole = dm_disk(cc->md)->part0;
+	struct block_device *bdev = cc_data_bdev(layer);
+	const char *what = NULL;
+
+	if (bdev_logical_block_size(bdev) > bdev_logical_block_size(whole))
+		what = "has larger logical blocks than the chain";
+	else if (bdev_dma_alignment(bdev) & ~bdev_dma_alignment(whole))
+		what = "needs more memory alignment than the chain";
+	else if (bdev_is_zoned(bdev))
+		what = "is a zoned device";
+	else if (bdev_stable_writes(bdev) && !bdev_stable_writes(whole))
+		what = "needs stable pages, which the chain has not asked for";
+	if (!what)
+		return 0;
+	cc_err(cc, "layer %s %s: load a table with it instead", layer->data_name, what);
+	return -EINVAL;
 }

@@ -67,6 +67,15 @@ static inline struct cc_layer *cc_view_active(const struct cc_view *view)
 	return view->layer[view->nr - 1];
 }
 
+/* Index in the chain of the layer with that slot, or -1. Context: any. */
+int cc_view_index(const struct cc_view *view, unsigned int slot);
+
+/*
+ * A slot for another layer. It may have been that of a layer that was dropped, so the view with the
+ * new one has to have a new below map. Context: any.
+ */
+unsigned int cc_view_free_slot(const struct cc_view *view);
+
 /**
  * cc_view_create() - make a view of these layers.
  * @below: shared with another view, or NULL for a new one.
@@ -75,6 +84,16 @@ static inline struct cc_layer *cc_view_active(const struct cc_view *view)
  */
 struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 			       unsigned int nr, struct cc_below *below);
+
+/**
+ * cc_view_create_source() - the chain up to a layer, for reading.
+ * @nr: how many of the layers of @view. The topmost of them need not have been drained as a top.
+ *
+ * No bio of the guest uses it, and cc_view_destroy() frees it before these layers are closed.
+ *
+ * Context: process. Return: the view, or NULL without memory.
+ */
+struct cc_view *cc_view_create_source(struct cc_view *view, unsigned int nr);
 
 /* Free a view, not its layers; tolerates NULL. Context: process. */
 void cc_view_destroy(struct cc_view *view);
@@ -139,5 +158,11 @@ int cc_check_size(struct cowchain *cc, struct cc_layer *layer);
  * reason is logged.
  */
 int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes);
+
+/*
+ * Check that the layer, which is to be written, suits the limits of the table. Return: 0 or
+ * -EINVAL; the reason is logged.
+ */
+int cc_check_limits(struct cowchain *cc, struct cc_layer *layer);
 
 #endif /* COWCHAIN_VIEW_H */

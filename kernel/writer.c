@@ -76,12 +76,12 @@ static void cc_dirty_add(struct cc_writer *w, struct cc_block *b)
 /* Let the timer run; a sync that is due earlier stays. */
 static void cc_sync_later(struct cc_writer *w)
 {
-	queue_delayed_work(w->cc->sync_wq, &w->work, msecs_to_jiffies(w->cc->commit_ms));
+	queue_delayed_work(w->env.wq, &w->work, msecs_to_jiffies(w->cc->commit_ms));
 }
 
 static void cc_sync_now(struct cc_writer *w)
 {
-	mod_delayed_work(w->cc->sync_wq, &w->work, 0);
+	mod_delayed_work(w->env.wq, &w->work, 0);
 }
 
 void cc_writer_dirty(struct cc_writer *w, struct cc_block *b)
@@ -287,7 +287,7 @@ static void cc_take_words(struct cc_block *b, u64 *words)
  */
 static u32 cc_take_dirty(struct cc_writer *w, struct list_head *taken, u32 max)
 {
-	mempool_t *pool = &w->cc->words_pool;
+	mempool_t *pool = w->env.words;
 	struct cc_block *b;
 	u64 *words;
 	u32 n;
@@ -316,7 +316,7 @@ static void cc_put_taken(struct cc_writer *w, struct list_head *taken, bool agai
 
 		list_del(&b->sync_list);
 		cc_untake(w, b, again);
-		mempool_free(words, &w->cc->words_pool);
+		mempool_free(words, w->env.words);
 	}
 }
 
@@ -460,6 +460,12 @@ static int cc_sync_owed(struct cc_writer *w)
 	return -EIO;
 }
 
+int cc_writer_error(const struct cc_writer *w)
+{
+	/* Pairs with cc_sync_failed(). */
+	return smp_load_acquire(&w->failed) ? w->error : -EIO;
+}
+
 bool cc_writer_owes(struct cc_writer *w)
 {
 	bool owes;
@@ -473,10 +479,13 @@ bool cc_writer_owes(struct cc_writer *w)
 /* Bits that can't be made durable must not be added to. */
 static void cc_sync_failed(struct cc_writer *w, int error)
 {
-	WRITE_ONCE(w->failed, true);
+	w->error = error;
+	/* Pairs with cc_writer_error(). */
+	smp_store_release(&w->failed, true);
 	/* If a flush of the guest gets the error, cc_sync_done() sets it again. */
 	cc_writer_untell(w);
-	w->failed_fn(w->cc, error);
+	if (w->env.failed_fn)
+		w->env.failed_fn(w->cc, error);
 }
 
 static void cc_sync_done(struct cc_writer *w, struct bio_list *bios, struct list_head *waiters,
@@ -549,8 +558,7 @@ static void cc_sync_work(struct work_struct *work)
 
 /* ---------------------------------------------------------------------- life */
 
-int cc_writer_attach(struct cc_layer *layer,
-		     void (*failed_fn)(struct cowchain *cc, int error))
+int cc_writer_attach(struct cc_layer *layer, const struct cc_sync_env *env)
 {
 	struct cc_writer *w = kzalloc(sizeof(*w), GFP_KERNEL);
 
@@ -558,7 +566,7 @@ int cc_writer_attach(struct cc_layer *layer,
 		return -ENOMEM;
 	w->cc = layer->cc;
 	w->layer = layer;
-	w->failed_fn = failed_fn;
+	w->env = *env;
 	w->many = U32_MAX;
 	init_waitqueue_head(&w->relief);
 	spin_lock_init(&w->lock);

@@ -26,11 +26,23 @@ struct cc_trims {
 };
 
 /**
+ * struct cc_sync_env - what a writer works with.
+ * @failed_fn: called once, in process context, by the sync that failed: whatever uses the layer has
+ *	to stop writing to it. NULL: it looks at @failed itself.
+ * @wq: ordered; its syncs run here, and wait for the devices of the layer.
+ * @words: memory for a sync, a mempool of CC_WORDS_BYTES with CC_WORDS_RESERVE elements. All syncs
+ *	that use it run on one @wq.
+ */
+struct cc_sync_env {
+	void (*failed_fn)(struct cowchain *cc, int error);
+	struct workqueue_struct *wq;
+	mempool_t *words;
+};
+
+/**
  * struct cc_writer - what a layer needs in order to be written.
- * @failed_fn: called once, by the sync that failed: whatever uses the layer has to stop writing to
- *	it.
- * @failed: nothing is synced any more; only the sync sets it.
- * @work: the sync; on cc->sync_wq, which runs one at a time.
+ * @failed: nothing is synced any more; only the sync sets it, after @error.
+ * @work: the sync; on @env.wq, which runs one at a time.
  * @trims: what may be given back after a sync.
  * @started: number of the last sync that has begun; the first is 1.
  * @synced: number of the last one that has succeeded.
@@ -50,8 +62,9 @@ struct cc_trims {
 struct cc_writer {
 	struct cowchain *cc;
 	struct cc_layer *layer;
-	void (*failed_fn)(struct cowchain *cc, int error);
+	struct cc_sync_env env;
 	bool failed;
+	int error;
 	struct delayed_work work;
 	struct cc_trims trims;
 	u32 many;
@@ -72,12 +85,10 @@ struct cc_writer {
 
 /**
  * cc_writer_attach() - give a writable layer a writer, layer->writer.
- * @failed_fn: see struct cc_writer; called in process context.
  *
  * Context: process. Return: 0 or -ENOMEM.
  */
-int cc_writer_attach(struct cc_layer *layer,
-		     void (*failed_fn)(struct cowchain *cc, int error));
+int cc_writer_attach(struct cc_layer *layer, const struct cc_sync_env *env);
 
 /* Free layer->writer, if there is one. No bio has used it for a grace period. Context: process. */
 void cc_writer_detach(struct cc_layer *layer);
@@ -146,6 +157,9 @@ void cc_writer_stop(struct cc_writer *w);
 
 /* After a sync has failed: a write has ended that no flush has failed for. Context: any. */
 void cc_writer_untell(struct cc_writer *w);
+
+/* Why the writer has failed, a negative errno. Context: any. */
+int cc_writer_error(const struct cc_writer *w);
 
 /* Have writes been lost that completed, and no flush has failed since? Context: process. */
 bool cc_writer_owes(struct cc_writer *w);

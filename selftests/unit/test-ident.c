@@ -445,6 +445,59 @@ static void last_number(void)
 	CHECK(!memcmp(disk, copy, CLUSTER));
 }
 
+/* [a] -> [b] -> [c]: b and c are committed into a, which had the generation 5, or no identity. */
+static void committed(bool had)
+{
+	struct q2_ident a, b, c, x, none = { .present = false };
+
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	a.present = had;
+	a.generation = had ? 5 : 0;
+	a.uuid[0] = had ? 1 : 0;
+	b.present = true;
+	b.uuid[0] = 2;
+	b.generation = 7;
+	q2_ident_set_parent(&b, &a);
+	c = b;
+	c.uuid[0] = 3;
+	q2_ident_set_parent(&c, &b);
+	x = b;
+	x.uuid[0] = 4;
+
+	a.uuid[0] = 1;
+	q2_ident_set_target(&a, &c);
+	a.present = true;
+	CHECK(a.sealed && q2_ident_unfinished(&a) && a.generation == (had ? 6 : 1));
+	CHECK(q2_ident_is_committed(&a, &c) && !q2_ident_is_committed(&a, &b));
+	CHECK(!q2_ident_is_committed(&a, &none) && !q2_ident_is_committed(&b, &c));
+	CHECK(q2_ident_is_link(&b, &a, true), "with c above it");
+	CHECK(!q2_ident_is_link(&b, &a, false), "without");
+	CHECK(q2_ident_is_link(&none, &a, true) && !q2_ident_is_link(&none, &a, false));
+	/* given up, and once more */
+	q2_ident_set_target(&a, &c);
+	CHECK(a.generation == (had ? 6 : 1) && q2_ident_is_link(&b, &a, true));
+	CHECK(q2_ident_is_link(&c, &b, false), "others are not concerned");
+	/* the end: c's successor names a as it is now */
+	q2_ident_set_other(&x, &a);
+	CHECK(q2_ident_is_link(&x, &a, false));
+	a.job.copied = true;
+	CHECK(!q2_ident_unfinished(&a) && q2_ident_is_link(&x, &a, false));
+	CHECK(q2_ident_is_link(&b, &a, true) && !q2_ident_is_link(&b, &a, false));
+	CHECK(q2_ident_is_link(&none, &a, false), "a new image on it");
+	/* the next one */
+	q2_ident_set_target(&a, &x);
+	CHECK(a.generation == (had ? 7 : 2) && !q2_ident_is_committed(&a, &c));
+	CHECK(!q2_ident_is_link(&b, &a, true), "made for an older one");
+	CHECK(q2_ident_is_link(&x, &a, true) && !q2_ident_is_link(&x, &a, false));
+}
+
+static void targets(void)
+{
+	committed(true);
+	committed(false);
+}
+
 const struct test ident_tests[] = {
 	{ "identity: inserted, with a crash anywhere", insert },
 	{ "identity: moved by QEMU", moved },
@@ -458,5 +511,6 @@ const struct test ident_tests[] = {
 	{ "identity: the last number there is", last_number },
 	{ "identity: parents", parents },
 	{ "identity: the name a job was given", job_name },
+	{ "identity: a layer that a commit writes to", targets },
 	{ NULL, NULL }
 };
