@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Finds and selects the layer that a stream leaves below the top.
+ * Finds and selects the layer that a job leaves below the top.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "base.h"
 #include "dm.h"
 #include "number.h"
+#include "path.h"
 #include "util.h"
 
 int base_find(const struct live *live, const char *arg)
@@ -43,4 +44,21 @@ int base_selected(const struct live *live)
 		ret = (int)layer;
 	free(answer);
 	return ret;
+}
+
+char *base_stored_name(const struct live *live, int layer)
+{
+	char *base = live_file_needed(live, (unsigned int)layer);
+	char *top = base ? live_lasting_file(live, live_top(live)) : NULL;
+	char *dir, *name;
+
+	/* Where the directory of the top is unknown, an absolute name is always right. */
+	if (!top)
+		return base;
+	dir = path_dir(top);
+	name = path_stored_name(dir, base);
+	free(dir);
+	free(top);
+	free(base);
+	return name;
 }

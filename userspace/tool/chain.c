@@ -254,20 +254,51 @@ int chain_find(const struct chain *chain, const char *arg)
 	return -1;
 }
 
-static bool is_parent(const struct layer *child, const struct layer *parent)
+/* Is what a commit has changed in layer i - 1 shadowed by the layers above it? */
+static bool is_shadowed(const struct chain *chain, unsigned int i)
 {
+	const struct q2_ident *target = &chain->layers[i - 1].image.ident;
+
+	for (; i < chain->nr; i++)
+		if (q2_ident_is_committed(target, &chain->layers[i].image.ident))
+			return true;
+	return false;
+}
+
+static bool is_link(const struct chain *chain, unsigned int i)
+{
+	const struct layer *child = &chain->layers[i];
+
+	if (i)
+		return q2_ident_is_link(&child->image.ident, &child[-1].image.ident, is_shadowed(chain, i));
 	/* A layer without a backing file needs no parent. */
-	if (!parent && !child->image.backing_name)
-		return true;
-	return q2_ident_is_parent(&child->image.ident, parent ? &parent->image.ident : NULL);
+	return !child->image.backing_name || q2_ident_is_parent(&child->image.ident, NULL);
+}
+
+static void say_link(const struct chain *chain, unsigned int i)
+{
+	const char *path = chain->layers[i].file.path;
+	const struct layer *below = i ? &chain->layers[i - 1] : NULL;
+
+	if (below && q2_ident_unfinished(&below->image.ident))
+		cc_error("%s: a commit into the layer below it, %s, has not ended: attach the chain that the commit was started in, and commit again, or give --ignore-identity if what is in that layer does not matter",
+			 path, below->file.path);
+	else
+		cc_error("%s: the layer below it, %s, was replaced or written to since: restore it, or give --ignore-identity if that was intended",
+			 path, below ? below->file.path : "which is missing");
 }
 
 /* The kernel checks the same, but knows neither names of files nor options of the tool. */
 static int check_identity(const struct chain *chain, const struct layer_options *opt)
 {
-	const struct layer *top = chain_top(chain), *layer, *below;
+	const struct layer *top = chain_top(chain);
 	unsigned int i;
 
+	if (q2_ident_unfinished(&top->image.ident) && !opt->ignore_identity) {
+		cc_error("%s: a commit into it has not ended: attach the chain that the commit was started in, and commit again, or give --ignore-identity if what is in it does not matter",
+			 top->file.path);
+		return -1;
+	}
 	if (top->image.ident.sealed && !opt->allow_sealed) {
 		cc_error("%s: has become the backing file of another image, which writes would break: give --allow-sealed if the other image is gone, or put a new top on it: %s",
 			 top->file.path, opt->overlay);
@@ -279,12 +310,9 @@ static int check_identity(const struct chain *chain, const struct layer_options 
 		return -1;
 	}
 	for (i = 0; i < chain->nr && !opt->ignore_identity; i++) {
-		layer = &chain->layers[i];
-		below = i ? layer - 1 : NULL;
-		if (is_parent(layer, below))
+		if (is_link(chain, i))
 			continue;
-		cc_error("%s: the layer below it, %s, was replaced or written to since: restore it, or give --ignore-identity if that was intended",
-			 layer->file.path, below ? below->file.path : "which is missing");
+		say_link(chain, i);
 		return -1;
 	}
 	return 0;

@@ -13,6 +13,7 @@
 #include "dm-change.h"
 #include "dm.h"
 #include "hold.h"
+#include "interrupted.h"
 #include "number.h"
 #include "options.h"
 #include "overlay.h"
@@ -132,10 +133,6 @@ static const char *const examples[] = {
 	"cowchain attach vm --layer raw:/dev/vg/base --layer qcow2:vm.qcow2",
 	NULL,
 };
-
-/* How long a job may remain "created": two seconds. */
-#define JOB_BEGINS_TRIES 100
-#define JOB_BEGINS_US 20000
 
 struct args {
 	struct layer_options opt;
@@ -307,51 +304,6 @@ static int parse(int argc, char **argv, struct args *args)
 	return overlay_check(&args->overlay);
 }
 
-/*
- * Does the interrupted job start? The answer to a message comes after the kernel has tried; then
- * only its thread has to start.
- */
-static bool job_begins(const char *name)
-{
-	static const char *const query[] = { "base", NULL };
-	struct target_status status;
-	unsigned int tries;
-
-	free(dm_ask(name, query));
-	for (tries = 0; tries < JOB_BEGINS_TRIES; tries++) {
-		if (dm_status(name, &status) || !status.job.present ||
-		    strcmp(status.job.state, "created"))
-			return true;
-		usleep(JOB_BEGINS_US);
-	}
-	return false;
-}
-
-/*
- * The kernel continues an interrupted stream by itself, unless it was paused or cannot be
- * continued.
- */
-static void note_job(const struct args *args, const struct chain *chain)
-{
-	const struct q2_ident_job *job = &chain_top(chain)->image.ident.job;
-	const char *word = shell_word(args->name);
-
-	if (args->opt.read_only || !job->type)
-		return;
-	if (table_has_feature(&args->table, "no_auto_resume"))
-		cc_note("%s: a stream was interrupted: 'cowchain job %s resume' continues it, 'cowchain job %s cancel' ends it",
-			args->name, word, word);
-	else if (!job_begins(args->name))
-		cc_note("%s: an interrupted stream cannot be continued, see the kernel log: 'cowchain job %s cancel' ends it, 'cowchain job %s resume' tries again",
-			args->name, word, word);
-	else if (job->paused)
-		cc_note("%s: an interrupted stream is still paused: 'cowchain job %s resume' continues it",
-			args->name, word);
-	else
-		cc_note("%s: an interrupted stream continues: 'cowchain wait %s' shows its progress",
-			args->name, word);
-}
-
 static int build(struct args *args, struct chain *chain)
 {
 	size_t i;
@@ -391,8 +343,9 @@ static int activate(struct args *args, struct chain *chain)
 			args->opt.read_only);
 	free(line);
 	chain_record_finish(&record, !ret);
-	if (!ret)
-		note_job(args, chain);
+	if (!ret && !args->opt.read_only)
+		interrupted_job(args->name, &chain_top(chain)->image.ident.job,
+				table_has_feature(&args->table, "no_auto_resume"));
 	for (i = 0; ret == -EBUSY && i < chain->nr; i++)
 		layer_say_users(&chain->layers[i]);
 	return ret ? CC_FAILED : CC_OK;

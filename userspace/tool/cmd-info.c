@@ -89,6 +89,21 @@ static void add_uuid(struct out_table *out, const u8 *uuid)
 }
 
 /* The identity, see identity-format.h. A recorded job may be running or waiting. */
+/* NULL for none. */
+static const char *job_name(uint32_t type)
+{
+	switch (type) {
+	case QCOW2_IDENT_JOB_STREAM:
+		return "stream";
+	case QCOW2_IDENT_JOB_COMMIT:
+		return "commit";
+	case QCOW2_IDENT_JOB_TARGET:
+		return "target";
+	default:
+		return NULL;
+	}
+}
+
 static void add_identity(struct out_table *out, const struct layer *layer)
 {
 	const struct q2_ident *id = layer ? &layer->image.ident : NULL;
@@ -103,7 +118,7 @@ static void add_identity(struct out_table *out, const struct layer *layer)
 	out_number(out, id->generation);
 	add_uuid(out, id->parent);
 	out_text(out, id->sealed ? "yes" : "no");
-	out_text(out, id->job.type == QCOW2_IDENT_JOB_STREAM ? "stream" : NULL);
+	out_text(out, job_name(id->job.type));
 }
 
 static void add_image_layer(struct out_table *out, unsigned int number, const struct layer *layer)

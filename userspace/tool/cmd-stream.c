@@ -9,7 +9,6 @@
 #include "job-args.h"
 #include "live.h"
 #include "options.h"
-#include "path.h"
 #include "space-check.h"
 #include "util.h"
 #include "verbs.h"
@@ -115,28 +114,6 @@ static int parse(int argc, char **argv, struct stream_args *args)
 	return job_args_check("stream", &args->job);
 }
 
-/*
- * The name of the base for the header of the top. (The header of the layer above the base has a
- * name for it as well, but relative to the directory of that layer.) Returns NULL after a message
- * if the file is unknown. Caller frees.
- */
-static char *name_for_base(const struct live *live, int layer)
-{
-	char *base = live_file_needed(live, (unsigned int)layer);
-	char *top = base ? live_lasting_file(live, live_top(live)) : NULL;
-	char *dir, *name;
-
-	/* Where the directory of the top is unknown, an absolute name is always right. */
-	if (!top)
-		return base;
-	dir = path_dir(top);
-	name = path_stored_name(dir, base);
-	free(dir);
-	free(top);
-	free(base);
-	return name;
-}
-
 static int start_stream(const struct live *live, const struct stream_args *args)
 {
 	const char *format = args->backing_format;
@@ -145,7 +122,7 @@ static int start_stream(const struct live *live, const struct stream_args *args)
 	int ret = layer == BASE_ERROR ? -1 : 0;
 
 	if (!ret && !name && layer >= 0) {
-		name = name_for_base(live, layer);
+		name = base_stored_name(live, layer);
 		format = kind_name(live->table.layers[layer].kind);
 		ret = name ? 0 : -1;
 	}

@@ -80,14 +80,11 @@ int job_args_check(const char *verb, struct job_args *args)
 	return parse_speed(verb, args);
 }
 
-int job_start(const char *name, const struct job_args *args, const char *backing_name,
-	      const char *backing_format)
+unsigned int job_add_words(const struct job_args *args, const char **words, char *speed)
 {
-	char speed[32];
-	const char *words[16] = { "stream" };
-	int n = 1;
+	unsigned int n = 0;
 
-	snprintf(speed, sizeof(speed), "%" PRIu64, args->bytes_per_second);
+	snprintf(speed, JOB_SPEED_LEN, "%" PRIu64, args->bytes_per_second);
 	if (args->speed || args->bandwidth) {
 		words[n++] = "speed";
 		words[n++] = speed;
@@ -96,6 +93,16 @@ int job_start(const char *name, const struct job_args *args, const char *backing
 		words[n++] = "on-error";
 		words[n++] = args->on_error;
 	}
+	return n;
+}
+
+int job_start(const char *name, const struct job_args *args, const char *backing_name,
+	      const char *backing_format)
+{
+	const char *words[4 + JOB_MAX_WORDS + 1] = { "stream" };
+	char speed[JOB_SPEED_LEN];
+	unsigned int n = 1 + job_add_words(args, words + 1, speed);
+
 	if (backing_name) {
 		words[n++] = "backing-file";
 		words[n++] = backing_name;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the verbs stream and copy share: options of the job, starting it, waiting for it.
+ * What the verbs stream, copy and commit share: options of the job, starting it, waiting for it.
  */
 #ifndef COWCHAIN_JOB_ARGS_H
 #define COWCHAIN_JOB_ARGS_H
@@ -26,6 +26,10 @@ bool is_job_option(int id);
 int job_args_option(const char *verb, int id, const char *value, struct job_args *args);
 /* To be called after the last option. Returns 0, or CC_USAGE after a message. */
 int job_args_check(const char *verb, struct job_args *args);
+#define JOB_SPEED_LEN 32
+#define JOB_MAX_WORDS 4
+/* Put the words of a message for these options into words, and the speed into speed. Returns how many. */
+unsigned int job_add_words(const struct job_args *args, const char **words, char *speed);
 /*
  * Start a stream. backing_name and backing_format may be NULL. Returns 0, or a negative errno after
  * a message.

@@ -161,8 +161,12 @@ static int share(const char *name, int fd, const struct loop_info64 *info, const
 	return -1;
 }
 
-/* Look for a loop device of the file. Returns its descriptor, or -1 for none. */
-static int find_attached(const struct stat *st, bool writable, dev_t *dev, struct conflict *conflict)
+/*
+ * Look for a loop device of the file. beside: the kernel's name of one that is not looked at, or NULL. Returns its
+ * descriptor, or -1 for none.
+ */
+static int find_attached(const struct stat *st, bool writable, const char *beside, dev_t *dev,
+			 struct conflict *conflict)
 {
 	DIR *dir = opendir("/sys/block");
 	struct loop_info64 info;
@@ -173,7 +177,8 @@ static int find_attached(const struct stat *st, bool writable, dev_t *dev, struc
 
 	set_conflict(conflict, "", NULL);
 	while (found < 0 && !conflict->name[0] && dir && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "loop", 4) || loop_own_other(entry->d_name, st) ||
+		if (strncmp(entry->d_name, "loop", 4) || (beside && !strcmp(entry->d_name, beside)) ||
+		    loop_own_other(entry->d_name, st) ||
 		    !may_show_file(entry->d_name, st))
 			continue;
 		fd = open_status(entry->d_name, &info);
@@ -199,13 +204,13 @@ static int find_attached(const struct stat *st, bool writable, dev_t *dev, struc
  * The same, with retries. Returns a descriptor, -1 for none, or -2 after a message about a
  * conflict.
  */
-static int find_or_refuse(const struct stat *st, const char *path, bool writable, dev_t *dev)
+static int find_or_refuse(const struct stat *st, const char *path, bool writable, const char *beside, dev_t *dev)
 {
 	struct conflict conflict = { 0 };
 	int fd, i;
 
 	for (i = 0; i < MAX_LOOKS; i++) {
-		fd = find_attached(st, writable, dev, &conflict);
+		fd = find_attached(st, writable, beside, dev, &conflict);
 		if (!conflict.name[0])
 			return fd;
 		usleep(LOOK_AGAIN_US);
@@ -340,7 +345,7 @@ static void remember(int number, int fd, dev_t dev, const struct stat *file)
 	free(name);
 }
 
-int loop_attach(int file, const char *path, bool writable, dev_t *dev)
+static int attach(int file, const char *path, bool writable, const char *beside, dev_t *dev)
 {
 	struct stat st, loop;
 	int control, fd, number;
@@ -349,7 +354,7 @@ int loop_attach(int file, const char *path, bool writable, dev_t *dev)
 		cc_error("%s: %s", path, strerror(errno));
 		return -1;
 	}
-	fd = find_or_refuse(&st, path, writable, dev);
+	fd = find_or_refuse(&st, path, writable, beside, dev);
 	if (fd != -1)
 		return fd < 0 ? -1 : fd;
 
@@ -375,6 +380,11 @@ int loop_attach(int file, const char *path, bool writable, dev_t *dev)
 	return fd;
 }
 
+int loop_attach(int file, const char *path, bool writable, dev_t *dev)
+{
+	return attach(file, path, writable, NULL, dev);
+}
+
 /* The kernel's name, such as "loop3"; NULL if there is no such device. Caller frees. */
 static char *kernel_name(dev_t dev)
 {
@@ -385,6 +395,26 @@ static char *kernel_name(dev_t dev)
 	free(link);
 	free(real);
 	return name;
+}
+
+int loop_attach_beside(int file, const char *path, dev_t other, dev_t *dev)
+{
+	char *beside = kernel_name(other);
+	int fd = attach(file, path, true, beside, dev);
+
+	free(beside);
+	return fd;
+}
+
+bool loop_is_writable(dev_t dev)
+{
+	char *attribute = xasprintf("/sys/dev/block/%u:%u/ro", major(dev), minor(dev));
+	char *ro = read_attribute(attribute);
+	bool writable = ro && !strcmp(ro, "0");
+
+	free(ro);
+	free(attribute);
+	return writable;
 }
 
 bool loop_is(dev_t dev)
@@ -445,7 +475,7 @@ int loop_check_unused(const struct stat *st, const char *path)
 	dev_t dev;
 
 	/* As for a writer: no device is shared. */
-	return find_or_refuse(st, path, true, &dev) == -2 ? -1 : 0;
+	return find_or_refuse(st, path, true, NULL, &dev) == -2 ? -1 : 0;
 }
 
 bool loop_shows_file(dev_t dev, const struct stat *st)

@@ -20,6 +20,15 @@
  */
 int loop_attach(int fd, const char *path, bool writable, dev_t *dev);
 
+/*
+ * Make a writable one of a file that is a lower layer: other is the device that the chain reads, and remains. Both
+ * show the same bytes: they go through the cache of one file, or past it. Returns as above.
+ */
+int loop_attach_beside(int fd, const char *path, dev_t other, dev_t *dev);
+
+/* Can that block device, of whatever kind, be written? */
+bool loop_is_writable(dev_t dev);
+
 /* Is it a loop device, or a partition of one? The name of such a device is not a lasting one. */
 bool loop_is(dev_t dev);
 /*

@@ -19,9 +19,9 @@ static const char *instead_of(const char *name)
 {
 	static const char *const hints[][2] = {
 		{ "backup", "take a snapshot; 'cowchain export' makes a device of the old top, which does not change any more" },
+		{ "blockcommit", "'cowchain commit' does that" },
 		{ "blockcopy", "'cowchain copy' moves a disk" },
 		{ "blockpull", "'cowchain stream' does that" },
-		{ "commit", "data is copied upwards only, by 'cowchain stream'" },
 		{ "convert", "'cowchain copy' moves a live disk; qemu-img converts images" },
 		{ "mount", "'cowchain attach' makes a block device, which can be mounted" },
 		{ "remove", "'cowchain detach' removes a device; images are files" },
@@ -34,7 +34,7 @@ static const char *instead_of(const char *name)
 	size_t i;
 
 	/* As virsh calls them, too. */
-	if (!strcmp(name, "blockcommit") || !strcmp(name, "blockresize"))
+	if (!strcmp(name, "blockresize"))
 		name += strlen("block");
 	for (i = 0; i < ARRAY_SIZE(hints); i++)
 		if (!strcmp(name, hints[i][0]))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Compares what a stream or a copy will write with the free space, before it starts.
+ * Compares what a job will write with the free space, before it starts.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,8 @@
 
 /* A job writes several pieces of 1 MiB at a time, so it can fail before all space is used. */
 #define ALMOST_FULL (16U << 20)
+/* Parts of a raw disk that are counted one by one. */
+#define RAW_UNIT_BITS 12
 
 /* ---- the layers of a live chain ---- */
 
@@ -150,6 +152,34 @@ int space_check_stream(const struct live *live, int base, bool chosen)
 			add_zeros(live, top->data, &room, &need);
 		ret = ret ? 0 : judge(live->dev.name, &need, &room,
 				      chosen ? "" : "or name a base by --base; ");
+	} else if (!fits_anyway(&room)) {
+		note_unknown(live->dev.name);
+	}
+	space_room_free(&room);
+	return ret;
+}
+
+int space_check_commit(const struct live *live, unsigned int base, unsigned int last)
+{
+	const struct table_layer *target = &live->table.layers[base];
+	bool raw = target->kind == KIND_RAW;
+	struct space_layer *layers;
+	struct space_room room;
+	struct space_need need;
+	int ret = 0;
+	dev_t dev;
+
+	if (devno_parse(target->data ? target->data : target->dev, &dev))
+		return 0;
+	space_room_device(dev, &room);
+	layers = fits_anyway(&room) ? NULL : open_layers(live, base, last);
+	if (layers) {
+		/* Of a raw disk, what it has in use is not known: judge() counts its holes. */
+		ret = space_count(layers + 1, last - base, raw ? NULL : layers,
+				  layers[last - base].image.info.size,
+				  raw ? RAW_UNIT_BITS : layers[0].image.info.sub_bits, log2_of(room.group), &need);
+		close_layers(layers, last - base + 1);
+		ret = ret ? 0 : judge(live->dev.name, &need, &room, "");
 	} else if (!fits_anyway(&room)) {
 		note_unknown(live->dev.name);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Checks whether there is enough space for what a stream will write.
+ * Checks whether there is enough space for what a job will write.
  */
 #ifndef COWCHAIN_SPACE_CHECK_H
 #define COWCHAIN_SPACE_CHECK_H
@@ -15,6 +15,8 @@
  * Returns 0 if it fits or if that is unknown, -1 after a message if it does not fit.
  */
 int space_check_stream(const struct live *live, int base, bool chosen);
+/* Before a commit of the layers above base, up to last, into base. Returns as above. */
+int space_check_commit(const struct live *live, unsigned int base, unsigned int last);
 /* Before a copy to top, which is not in the chain yet. Returns as above. */
 int space_check_copy(const struct live *live, const struct layer *top);
 

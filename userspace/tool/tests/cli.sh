@@ -95,8 +95,9 @@ expect 1 'x' stream x -b 0
 expect 2 'moves the disk' copy x new.qcow2 --wait
 expect 2 'copy the old top' copy x new.qcow2
 expect 1 'x' copy x new.qcow2 --pivot
-expect 2 'upwards only' commit vm
-expect 2 'upwards only' blockcommit vm
+expect 2 "'cowchain commit' does that" blockcommit vm
+expect 2 'one device is needed' commit
+expect 2 'exclude each other' commit vm --base 0 --shallow
 expect 2 'old top' backup vm
 expect 2 'dmsetup rename' help rename
 shell 'one letter means one option, whatever the verb' \

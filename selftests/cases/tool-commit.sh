@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The tool's verb commit.
+# Seconds: 20
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=selftests/lib/tool.sh
+. "$HERE/lib/tool.sh"
+
+some_copied() {
+	status cct
+	[ "$S_OFF" -gt 0 ]
+}
+
+it "the layer below the top, then all" shallow
+shallow() {
+	attached
+	io random:60:1
+	cp model.raw was.raw
+	cowchain snapshot cct e.qcow2
+	io random:60:2
+	tool_fails 1 "cannot be committed while it is written" commit cct --active
+	tool_fails 1 "cannot be the base" commit cct --base 3
+	tool_fails 2 "exclude" commit cct --base 1 --shallow
+	cowchain commit cct --shallow --wait --quiet
+	status cct
+	eq "$S_LAYERS" 4 layers
+	io verify random:60:3 verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	keep check c.qcow2
+	keep compare c.qcow2 was.raw
+	keep check e.qcow2
+	keep compare e.qcow2 model.raw
+	rm d.qcow2
+	cowchain attach cct e.qcow2
+	io verify
+	cowchain commit cct --wait --quiet
+	status cct
+	eq "$S_LAYERS" 2 layers
+	io verify
+	cowchain detach cct
+	cmp -n $((16 << 20)) a.raw was.raw || fail "the base differs"
+}
+
+it "interrupted, and attached again" interrupted
+interrupted() {
+	local out
+
+	attached
+	io random:60:1
+	cowchain snapshot cct e.qcow2
+	io random:60:2
+	cowchain commit cct --shallow --speed 16K
+	wait_for 60 some_copied
+	cowchain detach cct
+	wait_for 30 no_loops
+	out=$(cowchain attach cct e.qcow2 2>&1)
+	matches "$out" "an interrupted commit continues" "attach"
+	cowchain job cct speed 0
+	cowchain wait cct --quiet
+	status cct
+	eq "$S_LAYERS" 4 layers
+	io verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	keep check e.qcow2
+	keep compare e.qcow2 model.raw
+}
+
+run_cases

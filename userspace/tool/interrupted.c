@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The job that the top of a chain has recorded, when the chain has been attached again.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commit.h"
+#include "dm.h"
+#include "interrupted.h"
+#include "util.h"
+
+/* How long a job may remain "created": two seconds. */
+#define JOB_BEGINS_TRIES 100
+#define JOB_BEGINS_US 20000
+
+/*
+ * Does the interrupted job start? The answer to a message comes after the kernel has tried; then
+ * only its thread has to start.
+ */
+static bool job_begins(const char *name)
+{
+	static const char *const query[] = { "base", NULL };
+	struct target_status status;
+	unsigned int tries;
+
+	free(dm_ask(name, query));
+	for (tries = 0; tries < JOB_BEGINS_TRIES; tries++) {
+		if (dm_status(name, &status) || !status.job.present ||
+		    strcmp(status.job.state, "created"))
+			return true;
+		usleep(JOB_BEGINS_US);
+	}
+	return false;
+}
+
+static void note_stream(const char *name, const struct q2_ident_job *job, bool waits)
+{
+	const char *word = shell_word(name);
+
+	if (waits)
+		cc_note("%s: a stream was interrupted: 'cowchain job %s resume' continues it, 'cowchain job %s cancel' ends it",
+			name, word, word);
+	else if (!job_begins(name))
+		cc_note("%s: an interrupted stream cannot be continued, see the kernel log: 'cowchain job %s cancel' ends it, 'cowchain job %s resume' tries again",
+			name, word, word);
+	else if (job->paused)
+		cc_note("%s: an interrupted stream is still paused: 'cowchain job %s resume' continues it",
+			name, word);
+	else
+		cc_note("%s: an interrupted stream continues: 'cowchain wait %s' shows its progress",
+			name, word);
+}
+
+/* As it was asked for. Returns 0, or -1 after a message. */
+static int start_again(const char *name, const struct q2_ident_job *job, unsigned int base)
+{
+	static const char *const policies[] = { "report", "stop", "enospc" };
+	struct job_args args = {
+		.speed = job->speed ? "" : NULL,
+		.bytes_per_second = job->speed,
+		.on_error = policies[job->on_error < ARRAY_SIZE(policies) ? job->on_error : 2],
+	};
+	struct live live;
+	int ret;
+
+	if (live_open_alone(&live, name))
+		return -1;
+	ret = live_top(&live) > base ? commit_start(&live, base, live_top(&live) - 1, &args) : -1;
+	live_close(&live);
+	return ret;
+}
+
+static void note_commit(const char *name, const struct q2_ident_job *job, bool waits)
+{
+	char *again = xasprintf("'cowchain commit %s --base %d'", shell_word(name), job->base);
+	struct target_status status;
+	const char *word = shell_word(name);
+	bool begins = !waits && job_begins(name);
+
+	/* The number as the chain has it now. */
+	if (!begins && !dm_status(name, &status) && status.job.present && status.job.base >= 0) {
+		free(again);
+		again = xasprintf("'cowchain commit %s --base %d'", word, status.job.base);
+		if (!waits && !job->paused)
+			begins = !start_again(name, job, (unsigned int)status.job.base);
+	}
+	if (begins && job->paused)
+		cc_note("%s: an interrupted commit is still paused: 'cowchain job %s resume' continues it", name, word);
+	else if (begins)
+		cc_note("%s: an interrupted commit continues: 'cowchain wait %s' shows its progress", name, word);
+	else if (job->paused)
+		cc_note("%s: an interrupted commit is still paused: %s continues it, 'cowchain job %s cancel' ends it",
+			name, again, word);
+	else
+		cc_note("%s: a commit was interrupted: %s continues it, 'cowchain job %s cancel' ends it", name, again,
+			word);
+	free(again);
+}
+
+void interrupted_job(const char *name, const struct q2_ident_job *job, bool waits)
+{
+	if (job->type == QCOW2_IDENT_JOB_STREAM)
+		note_stream(name, job, waits);
+	else if (job->type == QCOW2_IDENT_JOB_COMMIT)
+		note_commit(name, job, waits);
+}
