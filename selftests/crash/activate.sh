@@ -10,13 +10,18 @@ SECTORS=72216
 
 # one_point DIRECTORY
 one_point() {
-	local chain files left
+	local chain files left f written=()
 
 	read -r -a chain <"$1/chain"
 	cp -r "$1" "$T/p"
 	cd "$T/p"
 	files=("${chain[@]/#/p/}")
 	files=("${files[@]/,/,p/}")
+	# also what is below the top, or a commit would not continue
+	while read -r -a f; do
+		written+=("${f[@]/#/p/}")
+	done <written
+	attach "${written[@]}"
 	layers "${files[@]}"
 	create cct
 	cowio -m expect.raw /dev/mapper/cct verify

@@ -12,7 +12,7 @@
 #include "common.h"
 
 #define MAX_SLICES	8
-#define MAX_TOPS	2
+#define MAX_TOPS	3
 #define MAX_BELOW	8
 #define NAME_LEN	64
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Power loss: records writers, streams and snapshots over dm-log-writes. crashreplay, which oracle starts
+# Power loss: records writers, jobs and snapshots over dm-log-writes. crashreplay, which oracle starts
 # outside the virtual machine, plays the recordings back to each point of the log.
 #
 # All devices of the chain are slices of one that is logged, so that one log has the order of all I/O.
@@ -16,6 +16,7 @@
 : "${CRASH_OPS:=300}" "${CRASH_SEED:=1}" "${CRASH_FULL:=}"
 SECTORS=72216		# of the fixtures in stress/
 TRACE=/sys/kernel/tracing/instances/cct-crash
+SLOW="speed 1000000"	# of a commit
 
 # ---- flushes are traced ----
 
@@ -92,7 +93,7 @@ top() {
 	[ "$1" = single ] || image=spare-ext.qcow2
 	use stress "$image"
 	mv "$image" "$2.qcow2"
-	qcow2poke "$2.qcow2" backing "$3" qcow2
+	qcow2poke "$2.qcow2" backing "$3" "${3##*.}"
 	TOP=$2.qcow2
 	FILES=("$2.qcow2")
 	[ "$1" != -ext ] || {
@@ -113,8 +114,13 @@ layout() {
 			[[ $word == *,* ]] || data=-
 			echo "top ${word%,*} $data"
 		done
-		printf '%s\n' "below b.qcow2 model.raw a.raw b.qcow2" "below a.raw a.raw a.raw" \
-			"below - -" "shared a.raw" "shared b.qcow2" "final $FINAL"
+		if [ -n "${LOOP[a.raw]:-}" ]; then
+			echo "below a.raw a.raw a.raw"
+		else
+			printf '%s\n' "below b.qcow2 model.raw a.raw b.qcow2" "below a.raw a.raw a.raw" \
+				"below - -" "shared a.raw" "shared b.qcow2"
+		fi
+		echo "final $FINAL"
 	} >>layout
 }
 
@@ -166,6 +172,42 @@ two_tops() {
 	keep crash "$CRASH_SEED" $((CRASH_OPS / 2))
 }
 
+# tops BACKING FORM NAME [FORM NAME]... : each on the one before; TOPS: their table words, LOGGED: their files
+tops() {
+	local backing=$1
+
+	shift
+	TOPS=() LOGGED=()
+	while [ $# -gt 0 ]; do
+		top "$1" "$2" "$backing"
+		TOPS+=("$TOP") LOGGED+=("${FILES[@]}")
+		backing=$2.qcow2
+		shift 2
+	done
+}
+
+# record_tops COUNT LOWER... : the chain has so many of TOPS; the others come by the messages "snapshot @"
+record_tops() {
+	local n=$1 lower=("${@:2}") args=() arg
+
+	logged "${LOGGED[@]}"
+	layout "${TOPS[@]}"
+	for arg in "${ARGS[@]}"; do
+		if [[ $arg == *@ ]]; then
+			words "${TOPS[n]}"
+			arg=${arg/@/$WORDS}
+			n=$((n + 1))
+		fi
+		args+=("$arg")
+	done
+	mkchain cct "${lower[@]}" "${TOPS[@]:0:$1}"
+	load "${args[@]}"
+	remove cct
+	end_of_log
+	[ "$FINAL" = a.raw ] || untouched stress a.raw b.qcow2
+	keep crash "$CRASH_SEED" $((CRASH_OPS / 2))
+}
+
 # at PERCENT MESSAGE
 at() { ARGS+=(--at "$((CRASH_OPS * $1 / 100)):$2"); }
 
@@ -198,6 +240,64 @@ copy() {
 plain() {
 	FINAL=b.qcow2
 	one_top "$1" --at 0:"base none"
+}
+
+# job HOW MESSAGE: once through, or cancelled and done again, or interrupted by a removal
+job() {
+	at 40 "$2"
+	case $1 in
+	through)
+		at 40 "past 1M"
+		at 40 job-pause
+		at 50 job-resume
+		;;
+	cancelled)
+		at 40 "past 1M"
+		at 40 job-cancel
+		at 60 "$2"
+		;;
+	interrupted)
+		at 40 "past 1M"
+		at 40 again
+		at 60 again
+		;;
+	esac
+	at 70 "job-set-speed 0"
+	at 70 wait
+}
+
+# commit HOW FORM FORM FORM: [a] [b] [c], then d, then e; d goes into c
+commit() {
+	FINAL=c.qcow2 ARGS=()
+	use stress a.raw b.qcow2 model.raw
+	tops b.qcow2 "$2" c "$3" d "$4" e
+	at 5 "snapshot @"
+	at 35 "snapshot @"
+	job "$1" "commit top 3 base 2 $SLOW backing-file c.qcow2 qcow2"
+	record_tops 1 a.raw b.qcow2
+}
+
+# commit_unused HOW FORM: [a] [b] [c] [d], then e; d goes into c, which was never a top and has no identity
+commit_unused() {
+	FINAL=c.qcow2 ARGS=()
+	use stress a.raw b.qcow2 model.raw
+	tops b.qcow2 "$2" c single d single e
+	at 35 "snapshot @"
+	job "$1" "commit top 3 base 2 $SLOW backing-file c.qcow2 qcow2"
+	record_tops 2 a.raw b.qcow2
+}
+
+# commit_raw HOW FORM FORM FORM: [a] [c], then d, then e; c and d go into a
+commit_raw() {
+	FINAL=a.raw ARGS=()
+	use stress a.raw
+	cp --sparse=always a.raw model.raw
+	tops a.raw "$2" c "$3" d "$4" e
+	LOGGED+=(a.raw)
+	at 15 "snapshot @"
+	at 35 "snapshot @"
+	job "$1" "commit top 2 base 0 $SLOW backing-file a.raw raw"
+	record_tops 1 a.raw
 }
 
 copied() {
@@ -256,6 +356,12 @@ copy_ext() { copy single -ext; }
 it "a stream without a base, into an external data file" stream_none_ext
 stream_none_ext() { stream -ext -; }
 
+it "a commit into a raw base, interrupted" commit_raw_again
+commit_raw_again() { commit_raw interrupted single single single; }
+
+it "a commit of single files, interrupted" commit_again
+commit_again() { commit interrupted single single single; }
+
 if [ -n "$CRASH_FULL" ]; then
 	it "writes to a single file" plain_single
 	plain_single() { plain single; }
@@ -277,6 +383,33 @@ if [ -n "$CRASH_FULL" ]; then
 
 	it "a copy, from an external data file to a single file" copy_single
 	copy_single() { copy -ext single; }
+
+	it "a commit of single files" commit_single
+	commit_single() { commit through single single single; }
+
+	it "a commit of single files, cancelled and done again" commit_cancelled
+	commit_cancelled() { commit cancelled single single single; }
+
+	it "a commit of external data files" commit_ext
+	commit_ext() { commit through -ext -ext -ext; }
+
+	it "a commit of external data files, cancelled and done again" commit_ext_cancelled
+	commit_ext_cancelled() { commit cancelled -ext single -ext; }
+
+	it "a commit of a single file into an external data file, interrupted" commit_ext_again
+	commit_ext_again() { commit interrupted -ext single single; }
+
+	it "a commit into a layer that was never a top" commit_new
+	commit_new() { commit_unused cancelled single; }
+
+	it "a commit into an external data file that was never a top" commit_new_ext
+	commit_new_ext() { commit_unused interrupted -ext; }
+
+	it "a commit into a raw base" commit_raw_single
+	commit_raw_single() { commit_raw through single -ext single; }
+
+	it "a commit into a raw base, cancelled and done again" commit_raw_cancelled
+	commit_raw_cancelled() { commit_raw cancelled -ext single -ext; }
 
 	it "a file system on a single file, during a stream" fs_single
 	fs_single() { file_system single $((CRASH_OPS / 10)); }

@@ -22,7 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commit.h"
 #include "export.h"
+#include "heads.h"
 #include "judge.h"
 #include "state.h"
 
@@ -58,7 +60,7 @@ static void written_point(struct replay *r)
 {
 	state_try(r);
 	apply_pending(r);
-	judge_saw(r);
+	heads_saw(r);
 	one_point(r, "entry", &entries, false);
 	state_undo(r);
 }
@@ -96,7 +98,7 @@ static void do_flush(struct replay *r, const struct entry *e)
 			r->pending[kept++] = r->pending[i];
 	}
 	r->n_pending = kept;
-	judge_settled(r, e->slices);
+	heads_settled(r, e->slices);
 	one_point(r, "flush", &flushes, true);
 }
 
@@ -107,6 +109,7 @@ static void do_mark(struct replay *r, const struct entry *e)
 	if (e->mark == 'b' || e->mark == 'd')
 		(e->mark == 'b' ? r->begun : r->done)[e->a] = true;
 	model_floor(&r->model, e);
+	commit_freeze(r);
 	one_point(r, "mark", &marks, true);
 }
 
@@ -114,7 +117,7 @@ static void do_write(struct replay *r, const struct entry *e)
 {
 	if (e->fua) {
 		state_apply(r, e, false);
-		judge_saw(r);
+		heads_saw(r);
 	} else {
 		r->pending[r->n_pending++] = e - r->log.e;
 	}
@@ -141,7 +144,7 @@ static void set_upper(struct replay *r)
 
 static void run(struct replay *r)
 {
-	judge_saw(r);
+	heads_saw(r);
 	for (r->at = 0; r->at < r->log.n; r->at++) {
 		const struct entry *e = &r->log.e[r->at];
 

@@ -105,24 +105,34 @@ static void export_disk(const struct replay *r, const char *dir, unsigned int to
 	close(fd);
 }
 
-static void export_names(const struct replay *r, const char *dir, unsigned int top)
+/* The words for a table, and for each layer a line of those that are written. */
+static void export_chain(const struct replay *r, const char *dir, unsigned int top)
 {
 	const struct top *t = &r->top[top];
-	unsigned int bottom = top;
+	int next = lookup_next(r, top);
+	const struct below *b;
 
-	if (top && !strcmp(r->head[top].name, r->top[0].meta->file))
-		bottom = 0;
-	put_text(dir, "manifest", "check %s\ncompare %s expect.raw\n", t->meta->file,
-		 t->meta->file);
+	if (next >= 0) {
+		export_chain(r, dir, next);
+	} else {
+		b = lookup_below(r, r->head[top].name);
+		put_text(dir, "chain", "%s", b->chain);
+		if (b->slice)
+			put_text(dir, "written", "%s\n", b->chain);
+	}
+	put_text(dir, "chain", " %s%s%s", t->meta->file, t->data ? "," : "",
+		 t->data ? t->data->file : "");
+	put_text(dir, "written", "%s %s\n", t->meta->file, t->data ? t->data->file : "");
+	put_text(dir, "manifest", "check %s\n", t->meta->file);
+}
+
+static void export_names(const struct replay *r, const char *dir, unsigned int top)
+{
+	export_chain(r, dir, top);
+	put_text(dir, "chain", "\n");
+	put_text(dir, "manifest", "compare %s expect.raw\n", r->top[top].meta->file);
 	put_text(dir, "point", "%s, entry %u of the log\n", r->where, r->at);
 	put_text(dir, "mark", "%s\n", r->text);
-	put_text(dir, "chain", "%s", lookup_below(r, r->head[bottom].name)->chain);
-	for (; bottom <= top; bottom++) {
-		t = &r->top[bottom];
-		put_text(dir, "chain", " %s%s%s", t->meta->file, t->data ? "," : "",
-			 t->data ? t->data->file : "");
-	}
-	put_text(dir, "chain", "\n");
 }
 
 void export_point(struct replay *r, const char *name)

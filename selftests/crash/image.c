@@ -97,8 +97,11 @@ static void read_slot(const uint8_t *p, struct ident *id)
 	id->generation = be_get(p + 48, 8);
 	id->parent_generation = be_get(p + 56, 8);
 	id->sealed = flags & 1;
+	id->copied = flags & 4;
 	id->other = flags & 8;
 	id->job = be_get(p + 68, 4);
+	memcpy(id->job_uuid, p + 88, UUID_LEN);
+	id->job_generation = be_get(p + 104, 8);
 	memcpy(id->other_uuid, p + 124, UUID_LEN);
 	id->other_generation = be_get(p + 140, 8);
 }
@@ -182,10 +185,32 @@ static bool is_layer(const uint8_t *uuid, uint64_t generation, const struct iden
 	return !memcmp(uuid, layer->uuid, UUID_LEN) && generation == layer->generation;
 }
 
-bool ident_stands_on(const struct ident *id, const struct ident *parent)
+static bool is_parent(const struct ident *id, const struct ident *parent)
 {
-	return !id->present || is_layer(id->parent, id->parent_generation, parent) ||
+	return is_layer(id->parent, id->parent_generation, parent) ||
 	       (id->other && is_layer(id->other_uuid, id->other_generation, parent));
+}
+
+bool ident_shadows(const struct ident *id, const struct ident *target)
+{
+	return id->present && target->job == JOB_TARGET &&
+	       !memcmp(target->job_uuid, id->uuid, UUID_LEN);
+}
+
+bool ident_stands_on(const struct ident *id, const struct ident *parent, bool shadowed)
+{
+	struct ident before;
+
+	if (!parent || !parent->present || parent->job != JOB_TARGET)
+		return !id->present || is_parent(id, parent);
+	if (id->present && is_parent(id, parent))
+		return true;
+	if (!shadowed)
+		return !id->present && parent->copied;
+	before = *parent;
+	before.generation = parent->job_generation;
+	before.present = before.generation;
+	return !id->present || is_parent(id, &before);
 }
 
 bool head_equal(const struct head *a, const struct head *b)

@@ -20,8 +20,15 @@ struct ident {
 	bool other;
 	uint8_t other_uuid[UUID_LEN];
 	uint64_t other_generation;
-	uint32_t job;
+	uint32_t job;		/* JOB_... */
+	bool copied;
+	uint8_t job_uuid[UUID_LEN];	/* JOB_TARGET: the topmost layer that is committed; with it, */
+	uint64_t job_generation;	/* what was made for this generation is right; 0: for none */
 };
+
+#define JOB_STREAM	1u
+#define JOB_COMMIT	2u
+#define JOB_TARGET	3u
 
 /* The parts of a header that change. */
 struct head {
@@ -54,8 +61,13 @@ const char *top_head(const struct top *t, struct head *head);
 const char *top_entry(const struct top *t, uint32_t cluster, uint64_t *bitmap);
 /* Return: NULL, or why that sector of the slice meta may not be written. */
 const char *top_may_write(const struct top *t, uint64_t sector);
-/* Is @parent, which may have no identity, acceptable to @id as the layer below? */
-bool ident_stands_on(const struct ident *id, const struct ident *parent);
+/*
+ * Is @parent, which may have no identity, acceptable to @id as the layer below? @shadowed: what a
+ * commit has changed in it is hidden by a layer above.
+ */
+bool ident_stands_on(const struct ident *id, const struct ident *parent, bool shadowed);
+/* Does @id name the topmost layer that is committed into @target? */
+bool ident_shadows(const struct ident *id, const struct ident *target);
 bool head_equal(const struct head *a, const struct head *b);
 
 #endif

@@ -12,9 +12,5 @@
  * any more.
  */
 bool judge(struct replay *r, bool durable);
-/* These slices were flushed: the headers that they had before are no longer possible. */
-void judge_settled(struct replay *r, uint32_t slices);
-/* The current header of each top is possible as well, from now on. */
-void judge_saw(struct replay *r);
 
 #endif

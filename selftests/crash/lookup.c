@@ -25,25 +25,60 @@ struct found lookup(const struct replay *r, unsigned int i, const uint64_t *bitm
 		    unsigned int sub)
 {
 	struct found f = { .top = -1 };
+	int at = i, next;
 
 	for (;;) {
-		if (bitmap[i] >> sub & 1) {
-			f.top = i;
+		if (bitmap[at] >> sub & 1) {
+			f.top = at;
 			return f;
 		}
-		if (bitmap[i] >> (32 + sub) & 1) {
+		if (bitmap[at] >> (32 + sub) & 1) {
 			f.zero = true;
 			return f;
 		}
-		if (!i || strcmp(r->head[i].name, r->top[0].meta->file))
+		next = lookup_next(r, at);
+		if (next < 0)
 			break;
-		i--;
+		at = next;
 	}
-	f.below = lookup_below(r, r->head[i].name);
+	f.below = lookup_below(r, r->head[at].name);
 	return f;
+}
+
+int lookup_next(const struct replay *r, unsigned int i)
+{
+	int k;
+
+	for (k = i - 1; k >= 0; k--)
+		if (!strcmp(r->head[i].name, r->top[k].meta->file))
+			return k;
+	return -1;
+}
+
+unsigned int lookup_first(const struct replay *r)
+{
+	return r->n_tops - 1 - model_count(&r->model, "snapshot");
 }
 
 unsigned int lookup_active(const struct replay *r)
 {
-	return r->n_tops == 2 && r->head[0].ident.sealed ? 1 : 0;
+	unsigned int i = lookup_first(r);
+
+	while (i < r->n_tops - 1 && r->head[i].ident.sealed)
+		i++;
+	return i;
+}
+
+uint32_t lookup_value(const struct replay *r, const struct found *f, uint32_t c,
+		      uint32_t g)
+{
+	const struct top *t;
+
+	if (f->zero)
+		return V_ZERO;
+	if (f->top < 0)
+		return f->below->value[g];
+	t = &r->top[f->top];
+	return r->value[lookup_data(t)->start + t->host[c] / SECTOR +
+			g % ((1u << t->cluster_bits) / SECTOR)];
 }

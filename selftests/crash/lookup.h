@@ -19,10 +19,16 @@ struct found {
  */
 struct found lookup(const struct replay *r, unsigned int i, const uint64_t *bitmap,
 		    unsigned int sub);
+/* The value of sector @g, which is in cluster @c, at that place. */
+uint32_t lookup_value(const struct replay *r, const struct found *f, uint32_t c, uint32_t g);
 /* The file that the backing file name @name refers to, NULL if it is unknown. */
 const struct below *lookup_below(const struct replay *r, const char *name);
 /* The slice that holds the data of a top. */
 const struct slice *lookup_data(const struct top *t);
+/* The number of the top that is the backing file of top @i, -1 if it is none of them. */
+int lookup_next(const struct replay *r, unsigned int i);
+/* The number of the top by which the chain was attached at the beginning: each snapshot adds one. */
+unsigned int lookup_first(const struct replay *r);
 /* The number of the top by which the chain is attached. */
 unsigned int lookup_active(const struct replay *r);
 

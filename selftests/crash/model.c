@@ -117,6 +117,15 @@ int model_message(const struct model *m, const char *prefix)
 	return -1;
 }
 
+unsigned int model_count(const struct model *m, const char *prefix)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < m->n_messages; i++)
+		n += !strncmp(m->message[i], prefix, strlen(prefix));
+	return n;
+}
+
 uint32_t model_value(const struct model *m, uint32_t g, const void *data)
 {
 	uint64_t id;

@@ -8,6 +8,8 @@
 #include "crash.h"
 #include "log.h"
 
+#define MAX_MESSAGES	16
+
 struct cop {
 	char kind;		/* a letter, see chainstress; 0: no operation of this number */
 	uint32_t sector, sectors;
@@ -22,7 +24,7 @@ struct model {
 	uint32_t n_acked, next_acked;
 	uint64_t *mark_tick;
 	uint64_t n_marks;
-	char message[8][128];
+	char message[MAX_MESSAGES][128];
 	unsigned int n_messages;
 	const uint8_t *initial;
 	uint32_t sectors;
@@ -38,6 +40,8 @@ void model_floor(struct model *m, const struct entry *mark);
 const char *model_check(const struct model *m, uint32_t g, uint32_t value);
 /* Can @newer be the younger one of two values of sector @g? Zeros do not name their operation. */
 bool model_newer(const struct model *m, uint32_t g, uint32_t newer, uint32_t than);
+/* The number of the first message that begins with @prefix, -1 if there is none. */
 int model_message(const struct model *m, const char *prefix);
+unsigned int model_count(const struct model *m, const char *prefix);
 
 #endif

@@ -33,14 +33,23 @@ static uint8_t *map_file(const struct replay *r, const char *name, uint64_t *siz
 	return p;
 }
 
-static const struct slice *slice_named(const struct replay *r, const char *file)
+static const struct slice *find_slice(const struct replay *r, const char *file)
 {
 	unsigned int i;
 
 	for (i = 0; i < r->n_slices; i++)
 		if (!strcmp(r->slice[i].file, file))
 			return &r->slice[i];
-	die("no device for %s", file);
+	return NULL;
+}
+
+static const struct slice *slice_named(const struct replay *r, const char *file)
+{
+	const struct slice *s = find_slice(r, file);
+
+	if (!s)
+		die("no device for %s", file);
+	return s;
 }
 
 static void add_top(struct replay *r, const char *meta, const char *data)
@@ -62,8 +71,13 @@ static void add_below(struct replay *r, const char *name, const char *flat, cons
 		die("too many backing files");
 	snprintf(b->name, sizeof(b->name), "%s", strcmp(name, "-") ? name : "");
 	snprintf(b->chain, sizeof(b->chain), "%s", chain);
-	if (*b->name)
+	b->slice = find_slice(r, flat);
+	if (b->slice) {
+		b->data = r->disk + b->slice->start * SECTOR;
+		size = b->slice->sectors * SECTOR;
+	} else if (*b->name) {
 		b->data = map_file(r, flat, &size);
+	}
 	if (*b->name && size != r->top[0].size)
 		die("%s is not as large as the disk", flat);
 }
@@ -114,22 +128,9 @@ static void read_layout(struct replay *r)
 
 /* ---- values of sectors ---- */
 
-static uint32_t value_at(const struct replay *r, uint64_t sector, const void *data)
+static bool is_in(const struct slice *s, uint64_t sector)
 {
-	unsigned int i;
-
-	for (i = 0; i < r->n_tops; i++) {
-		const struct top *t = &r->top[i];
-		const struct slice *s = t->data ? t->data : t->meta;
-
-		if (sector < s->start || sector >= s->start + s->sectors)
-			continue;
-		if (t->guest[sector - s->start] == NO_GUEST)
-			return V_META;
-		return r->no_model ? V_ZERO :
-		       model_value(&r->model, t->guest[sector - s->start], data);
-	}
-	return V_META;
+	return s && sector >= s->start && sector < s->start + s->sectors;
 }
 
 static uint32_t guest_at(const struct replay *r, uint64_t sector)
@@ -140,10 +141,22 @@ static uint32_t guest_at(const struct replay *r, uint64_t sector)
 		const struct top *t = &r->top[i];
 		const struct slice *s = t->data ? t->data : t->meta;
 
-		if (sector >= s->start && sector < s->start + s->sectors)
+		if (is_in(s, sector))
 			return t->guest[sector - s->start];
 	}
+	for (i = 0; i < r->n_below; i++)
+		if (is_in(r->below[i].slice, sector))
+			return sector - r->below[i].slice->start;
 	return NO_GUEST;
+}
+
+static uint32_t value_at(const struct replay *r, uint64_t sector, const void *data)
+{
+	uint32_t g = guest_at(r, sector);
+
+	if (g == NO_GUEST)
+		return V_META;
+	return r->no_model ? V_ZERO : model_value(&r->model, g, data);
 }
 
 static void load_values(struct replay *r)
@@ -160,6 +173,10 @@ static void load_values(struct replay *r)
 	for (i = 0; i < r->n_below && !r->no_model; i++) {
 		struct below *b = &r->below[i];
 
+		if (b->slice) {
+			b->value = r->value + b->slice->start;
+			continue;
+		}
 		b->value = xalloc(sectors * sizeof(*b->value));
 		for (g = 0; g < sectors; g++)
 			b->value[g] = b->data ? model_value(&r->model, g, b->data +
@@ -207,6 +224,19 @@ static void load_entries(struct replay *r)
 	r->pending = xalloc((r->log.n + 1) * sizeof(*r->pending));
 }
 
+/* What is below the first top before the run; it may be written. */
+static const uint8_t *initial_disk(const struct replay *r)
+{
+	const struct below *b = &r->below[0];
+	uint8_t *copy;
+
+	if (!b->slice)
+		return b->data;
+	copy = xalloc(r->top[0].size);
+	memcpy(copy, b->data, r->top[0].size);
+	return copy;
+}
+
 void state_load(struct replay *r, const char *dir)
 {
 	char path[640];
@@ -217,7 +247,7 @@ void state_load(struct replay *r, const char *dir)
 	r->sectors = size / SECTOR;
 	read_layout(r);
 	snprintf(path, sizeof(path), "%s/record", dir);
-	model_load(&r->model, path, r->below[0].data, r->top[0].size / SECTOR);
+	model_load(&r->model, path, initial_disk(r), r->top[0].size / SECTOR);
 	snprintf(path, sizeof(path), "%s/log.img", dir);
 	log_read(&r->log, path, r->slice, r->n_slices);
 	snprintf(path, sizeof(path), "%s/trace", dir);

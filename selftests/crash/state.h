@@ -16,7 +16,8 @@
 struct below {
 	char name[NAME_LEN];	/* "" is none */
 	char chain[NAME_LEN];	/* words for a table, base first */
-	uint32_t *value;	/* of each sector */
+	const struct slice *slice;	/* a raw base that is written; NULL: a file */
+	uint32_t *value;	/* of each sector, now */
 	const uint8_t *data;	/* NULL: zeros */
 };
 
@@ -37,7 +38,7 @@ struct replay {
 	unsigned int n_below;
 	char shared[MAX_BELOW][NAME_LEN];	/* files that no point changes */
 	unsigned int n_shared;
-	const char *final;	/* backing file name after the stream */
+	const char *final;	/* backing file name after the job */
 	bool no_model;		/* there is a file system on it: other tools check the contents */
 
 	uint64_t sectors;	/* of the logged device */
@@ -58,7 +59,9 @@ struct replay {
 	struct head seen[MAX_TOPS][MAX_HEADS];
 	unsigned int n_seen[MAX_TOPS];
 	struct head head[MAX_TOPS];
-	bool begun[8], done[8];	/* messages */
+	bool begun[MAX_MESSAGES], done[MAX_MESSAGES];
+	uint32_t *frozen[2];	/* when a commit began: values of what is committed, and of the base */
+	uint64_t frozen_generation;	/* of the base */
 
 	struct rng rng;
 	const char *text;	/* of the last mark by crashfs, or "" */

@@ -17,6 +17,7 @@
 #include "model.h"
 #include "power-loss.h"
 #include "report.h"
+#include "script.h"
 #include "stress.h"
 #include "watchdog.h"
 #include "writer.h"
@@ -35,7 +36,9 @@ static void usage(void)
 	      "  --spare FILE[,DATA]  a prepared layer for a snapshot, may be repeated\n"
 	      "  --log-writes DM-NAME  set marks in this dm-log-writes device\n"
 	      "  --record FILE     what was written, flushed and marked when\n"
-	      "  --at OPS:MESSAGE  instead of --mgmt, may be repeated; \"wait\": for the job's end\n"
+	      "  --at OPS:MESSAGE  instead of --mgmt, may be repeated; \"wait\": for the job's end,\n"
+	      "                    \"past BYTES\": until it has got there, \"again\": the chain is\n"
+	      "                    removed, and created with the same table\n"
 	      "  --stall SECONDS   without progress is a failure, default 120\n"
 	      "  --verbose\n", stderr);
 	exit(2);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * chainstress for a power loss: marks in dm-log-writes, the record of what was written when, and
- * messages to the target at given moments.
+ * chainstress for a power loss: marks in dm-log-writes, and the record of what was written when.
  *
  * A mark is "KIND A N": N is its own number, A depends on the kind:
  *	f	a flush that was submitted at tick A ended: what was acknowledged by then is durable
@@ -19,13 +18,10 @@
 #include <linux/aio_abi.h>
 
 #include "dm.h"
-#include "model.h"
 #include "power-loss.h"
 #include "report.h"
 
-#define WAIT_SECONDS	200
-
-static void log_mark(struct stress *s, char kind, uint64_t a)
+void crash_mark(struct stress *s, char kind, uint64_t a)
 {
 	uint64_t n = atomic_fetch_add(&s->n_marks, 1);
 	int err;
@@ -46,9 +42,9 @@ void crash_mark_op(struct stress *s, uint64_t id)
 	if (!s->log_writes)
 		return;
 	if (op->kind == OP_FLUSH)
-		log_mark(s, 'f', op->submit);
+		crash_mark(s, 'f', op->submit);
 	else if (op->kind == OP_FUA)
-		log_mark(s, 'u', id);
+		crash_mark(s, 'u', id);
 }
 
 int crash_write_fua(int fd, const void *buf, size_t len, uint64_t off)
@@ -79,64 +75,6 @@ void crash_prepare(struct stress *s)
 {
 	s->max_marks = s->ops + 2 * s->n_script + 8;
 	s->mark_tick = xalloc(s->max_marks * sizeof(*s->mark_tick));
-}
-
-/* The job that the last message started has to end without an error. */
-static void wait_for_job(struct stress *s)
-{
-	unsigned int tries = WAIT_SECONDS * 20;
-	struct job_status st;
-
-	while (tries-- && !s->failed) {
-		int err = dm_status(s->name, &st);
-
-		if (err || (st.present && st.error)) {
-			stress_fail(s, "the job: %s", strerror(err ? err : st.error));
-			return;
-		}
-		if (!strcmp(st.state, "concluded"))
-			return;
-		s->heartbeat++;
-		usleep(50000);
-	}
-	stress_fail(s, "the job does not end");
-}
-
-static void run_message(struct stress *s, unsigned int i, const char *text)
-{
-	int err = 0;
-
-	log_mark(s, 'b', i);
-	stress_note(s, "message: %s", text);
-	if (!strcmp(text, "wait"))
-		wait_for_job(s);
-	else
-		err = dm_message(s->name, "%s", text);
-	if (err)
-		stress_fail(s, "message %s: %s", text, strerror(err));
-	log_mark(s, 'd', i);
-}
-
-/* Sends each message as soon as its number of operations have begun. */
-void *script_thread(void *arg)
-{
-	struct stress *s = arg;
-	unsigned int i;
-
-	for (i = 0; i < s->n_script && !s->failed; i++) {
-		const char *text = strchr(s->script[i], ':');
-		uint64_t at = parse_size(strndupa(s->script[i], text - s->script[i]), 0);
-
-		while (s->running && !s->failed && s->next < at)
-			usleep(500);
-		run_message(s, i, text + 1);
-		s->heartbeat++;
-	}
-	while (s->running && !s->failed)
-		usleep(5000);
-	if (!s->failed)
-		model_check_moment(s, s->dev, s->clock, s->clock, NULL);
-	return NULL;
 }
 
 void crash_record(struct stress *s)

@@ -14,7 +14,7 @@ void crash_mark_op(struct stress *s, uint64_t id);
 void crash_record(struct stress *s);
 /* A FUA write without the flush that the kernel adds to a synchronous one; 0 or an errno. */
 int crash_write_fua(int fd, const void *buf, size_t len, uint64_t off);
-/* A thread over struct stress that sends the messages of --at, instead of an administrator. */
-void *script_thread(void *arg);
+/* Sets the mark "@kind @a". */
+void crash_mark(struct stress *s, char kind, uint64_t a);
 
 #endif

@@ -17,7 +17,7 @@
 
 #define MAX_THREADS	16
 #define MAX_SPARES	256
-#define MAX_SCRIPT	8
+#define MAX_SCRIPT	16
 
 enum op_kind {
 	OP_WRITE,
