@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "export.h"
+#include "files.h"
 #include "scenarios.h"
 
 static void copy_file(int from, const char *name, uint64_t size)
@@ -48,7 +49,7 @@ void export_run(struct walk *w, unsigned int top, const uint8_t *disk)
 	for (i = 0; i < w->n_files; i++) {
 		snprintf(name, sizeof(name), "%s/%s", dir, w->files[i].name);
 		snprintf(target, sizeof(target), "../%s", w->files[i].name);
-		if (i >= FIRST_TOP)
+		if (may_change(w, i))
 			copy_file(w->files[i].fd, name, w->files[i].size);
 		else if (symlink(target, name))
 			die("%s: %s", name, strerror(errno));
@@ -60,8 +61,10 @@ void export_run(struct walk *w, unsigned int top, const uint8_t *disk)
 	f = fopen(name, "w");
 	if (!f || fwrite(disk, SECTOR, w->model.sectors, f) != w->model.sectors || fclose(f))
 		die("%s: cannot write", name);
-	if (top == FILE_E)
+	if (top > FILE_D)
 		fprintf(w->manifest, "check %s/d.qcow2\n", dir);
+	if (w->base != NO_FILE && w->base != FILE_A)
+		fprintf(w->manifest, "check %s/%s\n", dir, w->files[w->base].name);
 	fprintf(w->manifest, "check %s/%s\ncompare %s/%s %s/model.raw\n", dir, w->files[top].name,
 		dir, w->files[top].name, dir);
 }

@@ -9,9 +9,13 @@
 
 /* Opens the files in @dir, and sets the model up from model.raw there. */
 void files_open(struct walk *w, const char *dir);
-/* Makes the tops what they were before the walk. */
+/* Has that layer an external data file? */
+bool has_data(const struct walk *w, unsigned int file);
+/* Is that file written, as a top or as the base of a commit? */
+bool may_change(const struct walk *w, unsigned int file);
+/* Makes what was written what it was before the walk. */
 void files_restore(struct walk *w);
-/* The layers below the top must not have changed. */
+/* The layers below the top must not have changed, but for the base of a commit: see judge.c. */
 void files_check_lower(struct walk *w);
 
 #endif

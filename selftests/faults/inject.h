@@ -13,6 +13,8 @@ enum fault_kind {
 	FAULT_PAGES,	/* fail_page_alloc: the same for allocations of whole pages */
 };
 
+#define FAULT_READS	1u	/* in @ops of struct fault */
+
 struct fault {
 	enum fault_kind kind;
 	uint32_t ids;		/* FAULT_IO: layers */

@@ -46,6 +46,12 @@ static bool stops_on(const struct walk *w, int err)
 	return !strcmp(w->policy, "stop") || (!strcmp(w->policy, "enospc") && err == ENOSPC);
 }
 
+/* Metadata of the top, or of the base, could not be written: the job has ended, and cannot go on. */
+static bool cannot_write(const struct walk *w, const struct hit *h)
+{
+	return w->broken || (hit_base(w, h) && (h->op == 'f' || hit_meta(w, h)));
+}
+
 static void judge_job_error(struct walk *w, const struct job_status *st)
 {
 	const char *want = st->error == ENOSPC ? "nospace" : "failed";
@@ -57,7 +63,7 @@ static void judge_job_error(struct walk *w, const struct job_status *st)
 		wrong(w, "the job failed with %s, but no fault came", strerror(st->error));
 		return;
 	}
-	if (!right_errno(w, &h, st->error) && !(w->broken && st->error == EROFS) &&
+	if (!right_errno(w, &h, st->error) && !(cannot_write(w, &h) && st->error == EROFS) &&
 	    !(h.failed > 1 && st->error == EIO))
 		wrong(w, "the job failed with %s", strerror(st->error));
 	if (strcmp(st->io_status, want))
@@ -87,9 +93,12 @@ static bool job_go_on(struct walk *w, struct job_status *st)
 /* A job that ended with an error has not changed the chain, and a second one works. */
 static bool job_again(struct walk *w, struct job_status *st, const char *again)
 {
+	struct hit h;
+
 	judge_job_error(w, st);
-	/* if metadata could not be written, only another table helps */
-	if (stops_on(w, st->error) && !w->broken)
+	fault_look(w->fault.kind, &h);
+	/* if metadata could not be written, only another table helps, or another commit */
+	if (stops_on(w, st->error) && !cannot_write(w, &h))
 		wrong(w, "the job ended with %s in spite of its policy %s", strerror(st->error),
 		      w->policy);
 	if (w->broken || !one_shot(w))
@@ -152,7 +161,7 @@ static void job_end(struct walk *w, const char *again, unsigned int layers)
 		return;
 	}
 	if (st.layers != layers)
-		wrong(w, "%u layers after the stream, expected %u", st.layers, layers);
+		wrong(w, "%u layers after the job, expected %u", st.layers, layers);
 	w->layers = layers;
 }
 

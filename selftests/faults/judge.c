@@ -3,6 +3,7 @@
  * faultwalk: what has to hold after a run, and that everything works without faults.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,8 @@ static void judge_mode(struct walk *w, const struct hit *h)
 	/* not data that could not be written, nor an allocation: a commit has reserves */
 	if (w->broken && !(h->op == 'w' && hit_meta(w, h)) && h->op != 'f' && w->fault.times == 1)
 		wrong(w, "the mode is ro");
+	if (w->broken && hit_only_base(w, h))
+		wrong(w, "the mode is ro after an error of the base of a commit");
 	if (st.layers != w->layers)
 		wrong(w, "%u layers, expected %u", st.layers, w->layers);
 	if (!st.present || !strcmp(st.state, "concluded"))
@@ -60,6 +63,48 @@ static void judge_header(struct walk *w, const char *dir)
 		wrong(w, "the header names '%s' as backing file, expected '%s'", names,
 		      now ? now : "?");
 	qimg_close(&q);
+}
+
+/* The layers up to @last show the disk as it was at the snapshot. */
+static void judge_frozen(struct walk *w, unsigned int last)
+{
+	size_t bytes = (size_t)w->model.sectors * SECTOR;
+	uint8_t *disk = xalloc_io(bytes);
+	char params[PARAMS];
+	int err, fd;
+
+	table_for(w, last, "1 ignore_identity", params, sizeof(params));
+	err = dm_create_ro(NAME, w->model.sectors, params);
+	if (err) {
+		wrong(w, "no chain up to %s: %s", w->files[last].name, strerror(err));
+		free(disk);
+		return;
+	}
+	fd = open("/dev/mapper/" NAME, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0 || pread_full(fd, disk, bytes, 0))
+		wrong(w, "the chain up to %s cannot be read", w->files[last].name);
+	else if (!fmodel_read_frozen(&w->model, disk, w->files[last].name))
+		wrong(w, "the chain up to %s is not what it was at the snapshot",
+		      w->files[last].name);
+	if (fd >= 0)
+		close(fd);
+	if (dm_remove(NAME))
+		wrong(w, "the chain up to %s cannot be removed", w->files[last].name);
+	free(disk);
+}
+
+/*
+ * What was committed reads as before in the layers that had it: they shadow whatever is in the base,
+ * also of an attempt that has failed. Once the commit has ended, the base has all of it.
+ */
+static void judge_commit(struct walk *w)
+{
+	if (w->base == NO_FILE)
+		return;
+	w->why = "what was committed";
+	judge_frozen(w, w->top - 1);
+	if (w->layers != w->top + 1)
+		judge_frozen(w, w->base);
 }
 
 /* Everything works without faults, with the last table. */
@@ -95,6 +140,7 @@ static void judge_afterwards(struct walk *w, const char *params, const char *dir
 		wrong(w, "the disk cannot be read");
 	step_remove(w);
 	judge_header(w, dir);
+	judge_commit(w);
 	if (sampled && !w->failed)
 		export_run(w, w->top, disk);
 	free(disk);

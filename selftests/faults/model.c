@@ -119,3 +119,16 @@ bool fmodel_read(struct model *m, uint32_t sector, uint32_t n, const void *buf, 
 	}
 	return !bad;
 }
+
+void fmodel_freeze(struct model *m)
+{
+	memcpy(m->frozen, m->live, m->sectors * sizeof(*m->live));
+}
+
+bool fmodel_read_frozen(struct model *m, const void *buf, const char *what)
+{
+	struct model then = *m;
+
+	then.live = m->frozen;
+	return fmodel_read(&then, 0, m->sectors, buf, what);
+}

@@ -20,6 +20,7 @@ struct values {
 /*
  * @live: what a read may find now; more than one value where a write has failed.
  * @stable: what may be there after the table is gone: also what was there at the last flush.
+ * @frozen: @live at the last snapshot.
  */
 struct model {
 	uint32_t sectors;
@@ -28,6 +29,7 @@ struct model {
 	uint16_t seq;
 	struct values *live;
 	struct values *stable;
+	struct values *frozen;
 };
 
 void fmodel_reset(struct model *m);
@@ -42,5 +44,8 @@ void fmodel_lose(struct model *m);
  * then on.
  */
 bool fmodel_read(struct model *m, uint32_t sector, uint32_t n, const void *buf, const char *what);
+void fmodel_freeze(struct model *m);
+/* Is @buf the whole disk as it was frozen? */
+bool fmodel_read_frozen(struct model *m, const void *buf, const char *what);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dm.h"
+#include "files.h"
 #include "jobs.h"
 #include "scenarios.h"
 #include "steps-io.h"
@@ -225,18 +226,24 @@ static void job_control(struct walk *w)
 
 /* ---- snapshots ---- */
 
-static bool snapshot(struct walk *w)
+static bool snapshot_to(struct walk *w, unsigned int file)
 {
 	char dev[64], data[64];
 
-	if (!step_message(w, "snapshot qcow2 %s %s", layer_dev(w, FILE_E, dev, sizeof(dev)),
-			  w->ext ? layer_dev(w, FILE_EDATA, data, sizeof(data)) : "-")) {
+	if (!step_message(w, "snapshot qcow2 %s %s", layer_dev(w, file, dev, sizeof(dev)),
+			  has_data(w, file) ?
+			  layer_dev(w, FIRST_DATA + file - FIRST_TOP, data, sizeof(data)) : "-")) {
 		w->may_be_sealed = w->fault.times != 1;
 		return false;
 	}
-	w->top = FILE_E;
-	w->layers = FILE_E + 1;
+	w->top = file;
+	w->layers = file + 1;
 	return true;
+}
+
+static bool snapshot(struct walk *w)
+{
+	return snapshot_to(w, FILE_E);
 }
 
 /* A snapshot that was refused is not tried again: the chain continues as it was. */
@@ -271,6 +278,110 @@ static void copy_disk(struct walk *w)
 	if (!snapshot(w))
 		return;
 	stream(w, NULL, "", 1, "stop");
+}
+
+/* ---- commits ---- */
+
+/* Something of every kind in d: parts of what c has, whole subclusters, zeros. */
+static void have_layer(struct walk *w)
+{
+	have_data(w);
+	step_part(w, IO_WRITE, 1041, 3);	/* over c's data */
+	step_part(w, IO_WRITE, 2571, 20);	/* over b's */
+	step_io(w, IO_ZERO, 1284, 4);
+}
+
+/* What is written from here on goes to e, in part over what is being committed. */
+static void have_committed(struct walk *w)
+{
+	have_layer(w);
+	snapshot(w);
+	fmodel_freeze(&w->model);
+	w->base = FILE_C;
+	step_io(w, IO_WRITE, 4, 4);
+}
+
+static void have_committed_raw(struct walk *w)
+{
+	have_committed(w);
+	w->base = FILE_A;
+}
+
+/* Of e into d, both with data files if there are any. */
+static void have_committed_up(struct walk *w)
+{
+	have_layer(w);
+	snapshot(w);
+	step_part(w, IO_WRITE, 1042, 3);	/* over d's */
+	step_part(w, IO_WRITE, 3073, 1);	/* over b's */
+	step_io(w, IO_ZERO, 600, 100);
+	step_io(w, IO_WRITE, 1920, 4);
+	snapshot_to(w, FILE_F);
+	fmodel_freeze(&w->model);
+	w->base = FILE_D;
+	step_io(w, IO_WRITE, 4, 4);
+}
+
+static const char *commit_text(struct walk *w, const char *policy, char *text, size_t len)
+{
+	const char *name = w->files[w->base].name;
+
+	w->policy = policy;
+	w->backing = name;
+	snprintf(text, len, "commit top %u base %u on-error %s backing-file %s %s", w->top - 1,
+		 w->base, policy, name, w->base == FILE_A ? "raw" : "qcow2");
+	return text;
+}
+
+static void commit(struct walk *w, const char *policy)
+{
+	char text[128];
+
+	if (!step_message(w, "%s", commit_text(w, policy, text, sizeof(text))))
+		return;
+	step_io(w, IO_WRITE, 1000, 4);
+	step_part(w, IO_WRITE, 777, 3);
+	step_flush(w);
+	step_job(w, text, w->base + 2);
+	step_io(w, IO_WRITE, 1200, 4);
+	step_flush(w);
+	step_read_all(w);
+}
+
+static void commit_report(struct walk *w)
+{
+	commit(w, "report");
+}
+
+static void commit_stop(struct walk *w)
+{
+	commit(w, "stop");
+}
+
+/* It is there again, and goes on, when the table is loaded the next time. */
+static void commit_removed(struct walk *w)
+{
+	char text[128];
+
+	if (!step_message(w, "%s speed 65536", commit_text(w, "report", text, sizeof(text))))
+		return;
+	step_io(w, IO_WRITE, 1000, 4);
+	step_remove(w);
+}
+
+static void commit_in_reload(struct walk *w)
+{
+	char text[128];
+
+	if (!step_message(w, "%s speed 65536", commit_text(w, "stop", text, sizeof(text))))
+		return;
+	step_reload(w);
+	if (!step_job_there(w))
+		return;
+	step_io(w, IO_WRITE, 304, 8);
+	step_message(w, "job-set-speed 0");
+	step_job(w, text, w->base + 2);
+	step_flush(w);
 }
 
 /* ---- suspend, reload, removal ---- */
@@ -337,6 +448,16 @@ const struct scenario scenarios[] = {
 	  have_data, take_snapshot, false },
 	{ "snapshot-once", "snapshot that is not tried again", have_data, refused_snapshot, true },
 	{ "copy", "snapshot, then stream into it", have_data, copy_disk, true },
+	{ "commit-report", "d into c, policy report", have_committed, commit_report, true },
+	{ "commit-stop", "the same, policy stop", have_committed, commit_stop, true },
+	{ "commit-raw", "b, c and d into a raw disk, policy report",
+	  have_committed_raw, commit_report, true },
+	{ "commit-raw-stop", "the same, policy stop", have_committed_raw, commit_stop, true },
+	{ "commit-up", "e into d, policy report", have_committed_up, commit_report, true },
+	{ "commit-up-stop", "the same, policy stop", have_committed_up, commit_stop, true },
+	{ "commit-remove", "removal during a commit", have_committed, commit_removed, true },
+	{ "commit-reload", "the table again, during a commit",
+	  have_committed, commit_in_reload, true },
 	{ "suspend", "suspend and resume with dirty bits", have_data, suspend_resume, false },
 	{ "reload", "the table again, with dirty bits", have_data, reload, false },
 	{ "reload-job", "the table again, during a stream", have_data, reload_in_job, true },

@@ -19,7 +19,7 @@ static bool message(struct walk *w, const char *text, int (*how)(struct walk *,
 								 const struct step *))
 {
 	struct step s = { .flags = S_WRITES | S_SYNC, .fn = do_message, .text = text };
-	bool stream = !strncmp(text, "stream", 6);
+	bool job = !strncmp(text, "stream", 6) || !strncmp(text, "commit", 6);
 	char what[544];
 	struct hit h;
 
@@ -31,7 +31,7 @@ static bool message(struct walk *w, const char *text, int (*how)(struct walk *,
 	 * The record of a running job in the header matters only after a crash; and a job that has
 	 * just begun may meet the fault before the message has returned.
 	 */
-	if (stream || !strncmp(text, "job-", 4))
+	if (job || !strncmp(text, "job-", 4))
 		s.flags |= S_HIDES;
 	if (!strncmp(text, "job-", 4))
 		s.flags |= S_JOB;
@@ -42,7 +42,7 @@ static bool message(struct walk *w, const char *text, int (*how)(struct walk *,
 		w->job_mark = h.failed;
 	if (how(w, &s))
 		return false;
-	w->shared |= stream;
+	w->shared |= job;
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dm.h"
+#include "files.h"
 #include "step.h"
 #include "steps-table.h"
 #include "verdict.h"
@@ -26,7 +27,7 @@ void table_for(struct walk *w, unsigned int top, const char *features, char *par
 	unsigned int i;
 
 	for (i = 0; i <= top; i++) {
-		bool ext = w->ext && i >= FIRST_TOP;
+		bool ext = has_data(w, i);
 
 		at += snprintf(params + at, len - at, " %s %s %s", i ? "qcow2" : "raw",
 			       layer_dev(w, i, dev, sizeof(dev)),

@@ -73,6 +73,7 @@ static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 	w->created = false;
 	w->policy = "enospc";
 	w->backing = NULL;
+	w->base = NO_FILE;
 	w->cancelled = false;
 	w->owed = false;
 	w->may_be_sealed = false;

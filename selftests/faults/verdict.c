@@ -36,12 +36,26 @@ bool hit_meta(const struct walk *w, const struct hit *h)
 	return h->sector * SECTOR < w->files[h->id].meta_end;
 }
 
+static unsigned int hit_layer(const struct hit *h)
+{
+	return h->id >= FIRST_DATA ? h->id - FIRST_DATA + FIRST_TOP : h->id;
+}
+
 /* A layer below the top, or the top? */
 static bool hit_below(const struct walk *w, const struct hit *h)
 {
-	unsigned int layer = h->id >= FIRST_DATA ? h->id - FIRST_DATA + FIRST_TOP : h->id;
+	return hit_layer(h) < w->top;
+}
 
-	return layer < w->top;
+bool hit_base(const struct walk *w, const struct hit *h)
+{
+	return w->fault.kind == FAULT_IO && h->failed && h->op != 'r' && w->base != NO_FILE &&
+	       hit_layer(h) == w->base;
+}
+
+bool hit_only_base(const struct walk *w, const struct hit *h)
+{
+	return hit_base(w, h) && (one_shot(w) || (w->only && !(w->fault.ops & FAULT_READS)));
 }
 
 bool one_shot(const struct walk *w)
@@ -83,7 +97,7 @@ bool right_errno(const struct walk *w, const struct hit *h, int err)
 	 * dm-bufio flushes after it has written bits, and knows no other error; the mode shows it,
 	 * too
 	 */
-	if (err == EIO && h->op == 'f' && w->broken)
+	if (err == EIO && h->op == 'f' && (w->broken || hit_base(w, h)))
 		return true;
 	/* if metadata of a lower layer cannot be read, what this layer might provide is EIO */
 	return err == EIO && h->op == 'r' && hit_below(w, h) && hit_meta(w, h);
@@ -128,7 +142,12 @@ static bool may_be_its_own(const struct walk *w, const struct step *s, const str
 	bool commits = h->op == 'f' || (h->op == 'w' && hit_meta(w, h));
 	bool data = h->op == 'w' && !hit_meta(w, h);
 
-	if (w->fault.kind != FAULT_IO || !(s->flags & S_IO) || !one_shot(w))
+	if (w->fault.kind != FAULT_IO || !(s->flags & S_IO))
+		return true;
+	/* the guest knows nothing of what a commit writes */
+	if (hit_only_base(w, h))
+		return false;
+	if (!one_shot(w))
 		return true;
 	switch (s->kind) {
 	case IO_READ:
@@ -161,7 +180,8 @@ void verdict_failed(struct walk *w, const struct step *s, const struct hit *h, b
 		return;
 	if ((was_broken || w->broken) && (s->flags & S_WRITES) && (err == EIO || err == EROFS))
 		return;
-	if (!one_shot(w) && h->failed && (err == EIO || err == w->fault.error || err == EROFS))
+	if (!one_shot(w) && h->failed && (err == EIO || err == w->fault.error || err == EROFS) &&
+	    !((s->flags & S_IO) && hit_only_base(w, h)))
 		return;
 	if (verdict_job_gone(s, h, err))
 		return;

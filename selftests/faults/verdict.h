@@ -29,6 +29,10 @@ void look_mode(struct walk *w);
 bool one_shot(const struct walk *w);
 /* Was it an I/O of metadata? */
 bool hit_meta(const struct walk *w, const struct hit *h);
+/* Was it a write or a flush of the layer that a commit goes into? */
+bool hit_base(const struct walk *w, const struct hit *h);
+/* And nothing else can fail? Then it concerns the job alone. */
+bool hit_only_base(const struct walk *w, const struct hit *h);
 /* Is @err an error as which the fault may be reported? */
 bool right_errno(const struct walk *w, const struct hit *h, int err);
 

@@ -20,10 +20,12 @@
 /*
  * The numbers of the files, and of the layers. The last two exist only with external data files.
  */
-enum { FILE_A, FILE_B, FILE_C, FILE_D, FILE_E, FILE_DDATA, FILE_EDATA };
+enum { FILE_A, FILE_B, FILE_C, FILE_D, FILE_E, FILE_F, FILE_DDATA, FILE_EDATA };
 #define OTHER_NAME	"other-name-for-a.raw"
 #define FIRST_TOP	FILE_D
 #define FIRST_DATA	FILE_DDATA
+#define LAST_EXT	FILE_E		/* with a data file, if any is */
+#define NO_FILE		MAX_FILES
 
 #define MAX_PLACES	64
 
@@ -63,6 +65,7 @@ struct walk {
 	bool broken;		/* the mode is ro */
 	struct hit hit;		/* the fault, once it is over */
 	unsigned int top;	/* file of the active layer */
+	unsigned int base;	/* file of the layer that a commit goes into, or NO_FILE */
 	const char *features;
 	const char *policy;	/* of the job */
 	bool owed;		/* an earlier table has lost writes: the next flush may fail */

@@ -14,9 +14,12 @@ need_faults() {
 
 # faulty DIRECTORY: copies its images, and puts each below a device cct-fN whose I/O can be made to fail
 faulty() {
-	local i f files=(a.raw b.qcow2 c.qcow2 d.qcow2 e.qcow2)
+	local i f files=(a.raw b.qcow2 c.qcow2 d.qcow2 e.qcow2 f.qcow2)
 
 	need_faults
+	use faults e.qcow2
+	mv e.qcow2 f.qcow2
+	qcow2poke f.qcow2 backing e.qcow2 qcow2
 	use "$1"
 	[ "$1" != faults-ext ] || files+=(d.data e.data)
 	attach "${files[@]}"
