@@ -27,10 +27,12 @@ one() {
 			args+=(--spare "$T/s$i.qcow2")
 		fi
 	done
+	# a commit may go into the raw disk, too, if its device can be written
+	[ $(($1 % 2)) -eq 1 ] || attach a.raw
 	mkchain cct a.raw b.qcow2 $top
 	chainstress --name cct --model model.raw --out . --seed "$1" --ops "$OPS" "${args[@]}"
 	remove cct
-	cmp "$FIXTURES/stress/a.raw" a.raw
+	[ $(($1 % 2)) -eq 0 ] || cmp "$FIXTURES/stress/a.raw" a.raw
 	cmp "$FIXTURES/stress/b.qcow2" b.qcow2
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * chainstress: streams, how they are controlled, and what has to be there when one has ended.
+ * chainstress: streams and commits, how they are controlled, and what has to be there when one has
+ * ended.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -46,7 +47,7 @@ static void check_released(struct mgmt *m, const struct layer *l)
 			return;
 		usleep(1000);
 	}
-	stress_fail(m->s, "%s still holds %s after the stream dropped it", l->dev,
+	stress_fail(m->s, "%s still holds %s after the job dropped it", l->dev,
 		    chain_leaf(l->file));
 }
 
@@ -89,7 +90,7 @@ static void check_header(struct mgmt *m, const struct layer *top)
 }
 
 /*
- * The stream ended without an error: the chain has to be base and top, and the header has to name
+ * The job ended without an error: the chain has to be base and top, and the header has to name
  * the base.
  */
 static void check_merged(struct mgmt *m)
@@ -101,10 +102,12 @@ static void check_merged(struct mgmt *m)
 	if (!chain_read(m->s, &m->chain))
 		return;
 	if (m->chain.n != left) {
-		stress_fail(m->s, "%u layers after the stream, expected %u", m->chain.n, left);
+		stress_fail(m->s, "%u layers after the job, expected %u", m->chain.n, left);
 		return;
 	}
 	check_header(m, &m->chain.l[left - 1]);
+	if (m->commit)
+		claims_end_commit(&m->claims, b->l[m->base].file, b->l[b->n - 2].file);
 	for (i = left - 1; i + 1 < b->n; i++)
 		if (is_spare(m->s, b->l[i].file))
 			check_released(m, &b->l[i]);
@@ -166,6 +169,14 @@ static void name_for_header(const struct mgmt *m, char *words, size_t len)
 		snprintf(words, len, " backing-file %s %s", chain_leaf(base->file), base->kind);
 }
 
+static void began(struct mgmt *m, bool commit)
+{
+	m->job = true;
+	m->commit = commit;
+	m->paused = false;
+	m->cancelled = false;
+}
+
 void mgmt_stream(struct mgmt *m)
 {
 	uint64_t speed = rng_below(&m->rng, 2) ? (1 + rng_below(&m->rng, 32)) << 20 : 0;
@@ -191,9 +202,51 @@ void mgmt_stream(struct mgmt *m)
 		stress_fail(m->s, "stream: %s", strerror(err));
 		return;
 	}
-	m->job = true;
-	m->paused = false;
-	m->cancelled = false;
+	began(m, false);
+}
+
+/* What cannot be written is not taken for the base. */
+static bool can_be_base(struct mgmt *m, const struct layer *l)
+{
+	char path[96];
+	int ro = 1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%s/ro", l->dev);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%d", &ro) != 1)
+		stress_fail(m->s, "%s: %s", path, strerror(errno));
+	if (f)
+		fclose(f);
+	return !ro;
+}
+
+void mgmt_commit(struct mgmt *m)
+{
+	uint64_t speed = rng_below(&m->rng, 2) ? (1 + rng_below(&m->rng, 32)) << 20 : 0;
+	const struct chain *c = &m->chain;
+	unsigned int can[MAX_LAYERS], n = 0, i;
+	int err;
+
+	if (mgmt_job_runs(m) || !chain_read(m->s, &m->chain))
+		return;
+	for (i = 0; i + 2 < c->n; i++)
+		if (can_be_base(m, &c->l[i]))
+			can[n++] = i;
+	if (!n)
+		return;
+	m->base = can[rng_below(&m->rng, n)];
+	m->before = m->chain;
+	claims_begin_commit(&m->claims, c->l[m->base].file, c->l[c->n - 2].file);
+	err = dm_message(m->s->name, "commit top %u base %d speed %" PRIu64 " backing-file %s %s",
+			 c->n - 2, m->base, speed, chain_leaf(c->l[m->base].file),
+			 c->l[m->base].kind);
+	stress_note(m->s, "commit, base %d of %u layers, speed %" PRIu64 ": %s", m->base, c->n,
+		    speed, err ? strerror(err) : "started");
+	if (err)
+		stress_fail(m->s, "commit: %s", strerror(err));
+	else
+		began(m, true);
 }
 
 void mgmt_cancel(struct mgmt *m)

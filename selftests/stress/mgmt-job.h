@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * chainstress: streams, and how they are controlled.
+ * chainstress: streams and commits, and how they are controlled.
  */
 #ifndef COWCHAIN_STRESS_MGMT_JOB_H
 #define COWCHAIN_STRESS_MGMT_JOB_H
@@ -19,6 +19,7 @@ void mgmt_job_settle(struct mgmt *m);
 
 /* Operations of the administrator. */
 void mgmt_stream(struct mgmt *m);
+void mgmt_commit(struct mgmt *m);
 void mgmt_cancel(struct mgmt *m);
 void mgmt_pause(struct mgmt *m);
 void mgmt_speed(struct mgmt *m);

@@ -19,6 +19,14 @@
 #include "report.h"
 #include "writer.h"
 
+void mgmt_claim(struct mgmt *m, const struct layer *top)
+{
+	char model[300];
+
+	snprintf(model, sizeof(model), "%s.model", chain_leaf(top->file));
+	claim(&m->claims, top->file, model);
+}
+
 /* Checks the layers below the new top against the log and exports them as a model. */
 static void check_frozen(struct mgmt *m, uint64_t from, uint64_t to)
 {
@@ -49,8 +57,7 @@ static void check_frozen(struct mgmt *m, uint64_t from, uint64_t to)
 	err = dm_remove(name);
 	if (err)
 		stress_fail(m->s, "removing %s: %s", name, strerror(err));
-	fprintf(m->manifest, "check %s\ncompare %s %s.model\n", chain_leaf(top->file),
-		chain_leaf(top->file), chain_leaf(top->file));
+	mgmt_claim(m, top);
 }
 
 /* Attaches the next spare layer. @fds: to be closed when the target has opened it. */

@@ -10,4 +10,7 @@
 /* Takes a snapshot with the next spare layer; during a job, checks that it is refused. */
 void mgmt_snapshot(struct mgmt *m);
 
+/* The chain up to @top reads like its model, which is named after it. */
+void mgmt_claim(struct mgmt *m, const struct layer *top);
+
 #endif

@@ -73,6 +73,7 @@ static const struct {
 } verbs[] = {
 	{ "snapshot", mgmt_snapshot, 4 },
 	{ "stream", mgmt_stream, 4 },
+	{ "commit", mgmt_commit, 4 },
 	{ "cancel", mgmt_cancel, 1 },
 	{ "pause", mgmt_pause, 2 },
 	{ "speed", mgmt_speed, 1 },
@@ -117,9 +118,7 @@ static void finish(struct mgmt *m)
 	mgmt_job_wait(m);
 	if (!chain_read(m->s, &m->chain))
 		return;
-	fprintf(m->manifest, "check %s\n", chain_leaf(m->chain.l[m->chain.n - 1].file));
-	fprintf(m->manifest, "compare %s %s.model\n", chain_leaf(m->chain.l[m->chain.n - 1].file),
-		chain_leaf(m->chain.l[m->chain.n - 1].file));
+	mgmt_claim(m, &m->chain.l[m->chain.n - 1]);
 }
 
 void *mgmt_thread(void *arg)
@@ -129,18 +128,14 @@ void *mgmt_thread(void *arg)
 
 	m->s = arg;
 	m->rng.state = mix64(m->s->seed ^ 0x6d676d74);
-	snprintf(path, sizeof(path), "%s/manifest", m->s->out);
-	m->manifest = fopen(path, "a");
-	if (!m->manifest)
-		die("%s: %s", path, strerror(errno));
 	while (m->s->running && !m->s->failed) {
 		let_write(m);
 		one_verb(m);
 	}
 	if (!m->s->failed)
 		finish(m);
-	if (fclose(m->manifest))
-		die("%s: cannot write", path);
+	snprintf(path, sizeof(path), "%s/manifest", m->s->out);
+	claims_write(&m->claims, path);
 	if (!m->s->failed)
 		snprintf(path, sizeof(path), "%s/%s.model", m->s->out,
 			 chain_leaf(m->chain.l[m->chain.n - 1].file));

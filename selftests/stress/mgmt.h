@@ -5,20 +5,20 @@
 #ifndef COWCHAIN_STRESS_MGMT_H
 #define COWCHAIN_STRESS_MGMT_H
 
-#include <stdio.h>
-
 #include "chain.h"
+#include "claims.h"
 #include "stress.h"
 
 struct mgmt {
 	struct stress *s;
 	struct rng rng;
-	FILE *manifest;
+	struct claims claims;
 	unsigned int spare;	/* next to use */
 	struct chain chain;	/* as the table describes it */
 	bool job;		/* one was started, and its end was not seen yet */
 	bool paused;
 	bool cancelled;
+	bool commit;		/* it is one, rather than a stream */
 	int base;		/* layer number, -1: none */
 	struct chain before;	/* when the job started */
 	char named[1024];	/* in the header of the top at that time */

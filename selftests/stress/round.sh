@@ -248,6 +248,7 @@ victim_do() {
 		[ $((RANDOM % 2)) -eq 0 ] || { names=() base=1; }
 		msg cctv base $base && msg cctv stream speed $((RANDOM % 4 << 18)) "${names[@]}"
 		;;
+	commit) msg cctv commit top 1 base 0 speed $((RANDOM % 4 << 18)) backing-file a.raw raw ;;
 	pause) victim_job && msg cctv job-pause ;;
 	cancel) victim_job && msg cctv job-cancel ;;
 	error) swap_table error ;;
@@ -263,14 +264,15 @@ victim_do() {
 
 # An operation may fail because it is too late or too early; TALLY shows if a kind never succeeds.
 victim_step() {
-	local kinds=(stream pause cancel error zero suspend status) kind rc=0
+	local kinds=(stream commit pause cancel error zero suspend status) kind rc=0
 
-	kind=${kinds[RANDOM % 7]}
+	kind=${kinds[RANDOM % 8]}
 	victim_do "$kind" >/dev/null 2>&1 || rc=$?
 	echo "$kind $rc" >>"$TALLY"
 }
 
-# The layers load again, all of the chain can be read, and what was flushed is not lost.
+# The layers load again, all of the chain can be read, and what was flushed is not lost. Whatever a commit has
+# put into a, what b shows with it is the same.
 victim_whole() {
 	local want=$1
 
@@ -279,8 +281,11 @@ victim_whole() {
 	cowio /dev/mapper/cctv "read:0:$KEPT"
 	cowio -m v/model.raw /dev/mapper/cctv "read:$KEPT:$((SECTORS * 512 - KEPT))"
 	remove cctv
-	cmp "$FIXTURES/stress/a.raw" v/a.raw
 	cmp "$FIXTURES/stress/b.qcow2" v/b.qcow2
+	dmsetup create cctv --readonly --table "0 $SECTORS cowchain 0 2 raw ${LOOP[v/a.raw]} - qcow2 ${LOOP[v/b.qcow2]} -"
+	cp --sparse=always "$FIXTURES/stress/model.raw" v/b.model
+	cowio -m v/b.model /dev/mapper/cctv verify
+	remove cctv
 	eq "$(mkloop -l "$T/v" | wc -l)" "$want" "loop devices of the victim"
 }
 
@@ -293,6 +298,7 @@ victim() {
 		if [ ! -e "$T/v/c.qcow2" ] || [ $((RANDOM % 2)) -eq 0 ]; then
 			cp "$FIXTURES"/stress/{a.raw,b.qcow2,c.qcow2,model.raw} "$T/v"
 		fi
+		[ -n "${LOOP[v/a.raw]:-}" ] || attach v/a.raw
 		layers v/a.raw v/b.qcow2 v/c.qcow2
 		wait_for 30 create cctv
 		victim_keep
