@@ -69,16 +69,15 @@ struct cc_copy {
 };
 
 /**
- * struct cc_job_ops - what a kind of job does.
+ * struct cc_job_ops - what a kind of job does; all of it returns 0 or -errno unless said otherwise.
  * @type: QCOW2_IDENT_JOB_STREAM or QCOW2_IDENT_JOB_COMMIT.
  * @name: in the status line and in log messages.
- * @begin: before the first step; may be NULL. Return: 0 or -errno.
- * @step: starts the next copy from job->pos on, or moves job->pos over what need not be copied.
- *	Return: 0, or the error of finding out what to copy.
+ * @begin: before the first step; may be NULL.
+ * @step: starts the next copy from job->pos on, or moves job->pos over what need not be copied. The
+ *	error is that of finding out what to copy.
  * @settle: everything has been copied: makes most of it durable; may be NULL. cc->ctl is not held.
- *	Return: 0 or -errno.
- * @complete: everything has been copied: makes all of it durable, changes the header of the top,
- *	and makes the view that follows @old. cc->ctl is held. Return: the view or ERR_PTR.
+ * @complete: then makes all of it durable, changes the header of the top, and makes the view that
+ *	follows @old: that, or ERR_PTR. cc->ctl is held.
  * @end: no copy is under way any more. @error: 0 if the chain is shorter now, otherwise job->view
  *	is still there. Also of a job whose thread has never run; cc->ctl may be held then.
  *
