@@ -61,7 +61,7 @@ static int make_loop(dev_t dev, struct base_device *made)
 {
 	char *path = NULL;
 	int fd = open_file(dev, &path);
-	dev_t number;
+	dev_t number = 0;
 
 	if (fd >= 0 && !lock_file(fd, path))
 		made->fd = loop_attach_beside(fd, path, dev, &number);
