@@ -162,12 +162,13 @@ static bool cc_commit_is_same(const struct cc_layer *target)
 static int cc_commit_compare_names(struct cc_layer *target)
 {
 	char *a = kzalloc(2 * (QCOW2_MAX_BACKING_NAME + 1), GFP_KERNEL);
-	char *b = a + QCOW2_MAX_BACKING_NAME + 1;
 	char format[16];
+	char *b;
 	int r;
 
 	if (!a)
 		return -ENOMEM;
+	b = a + QCOW2_MAX_BACKING_NAME + 1;
 	r = cc_layer_backing(target, a, format);
 	if (!r)
 		r = cc_layer_backing(target->twin, b, format);
