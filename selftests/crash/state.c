@@ -65,7 +65,7 @@ static void add_top(struct replay *r, const char *meta, const char *data)
 static void add_below(struct replay *r, const char *name, const char *flat, const char *chain)
 {
 	struct below *b = &r->below[r->n_below++];
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (r->n_below == MAX_BELOW)
 		die("too many backing files");
@@ -240,7 +240,7 @@ static const uint8_t *initial_disk(const struct replay *r)
 void state_load(struct replay *r, const char *dir)
 {
 	char path[640];
-	uint64_t size;
+	uint64_t size = 0;
 
 	snprintf(r->dir, sizeof(r->dir), "%s", dir);
 	r->disk = map_file(r, "first.img", &size);
