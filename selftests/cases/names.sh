@@ -93,7 +93,7 @@ it "snapshot: NEW that exists" snapshot_existing
 snapshot_existing() {
 	existing
 	race own/new.qcow2 own/evil "cp --sparse=always own/spare.qcow2 own/fresh; mv own/fresh own/new.qcow2
-		ln -sfn ../outside/spare.qcow2 own/evil; chown -h 1000 own/evil
+		ln -s ../outside/spare.qcow2 own/link; chown -h 1000 own/link; mv -T own/link own/evil
 		cp --sparse=always own/empty.qcow2 own/top.qcow2
 		cowchain attach cct own/top.qcow2; cowchain snapshot cct own/new.qcow2
 		head -c 64K /dev/urandom >/dev/mapper/cct"
