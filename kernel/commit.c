@@ -77,10 +77,10 @@ static int cc_commit_sync(struct cc_job *job)
 /* Most of it, while messages and suspends go on. */
 static int cc_commit_settle(struct cc_job *job)
 {
-	int r;
+	int r = cc_job_try_write(job);
 
-	if (!cc_job_begin_write(job))
-		return -ECANCELED;
+	if (r)
+		return r;
 	r = cc_commit_sync(job);
 	cc_job_end_write(job);
 	return r;

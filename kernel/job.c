@@ -234,6 +234,21 @@ bool cc_job_begin_write(struct cc_job *job)
 	return may;
 }
 
+int cc_job_try_write(struct cc_job *job)
+{
+	int r = 0;
+
+	spin_lock_irq(&job->lock);
+	if (job->cancel)
+		r = -ECANCELED;
+	else if (cc_copy_must_wait(job))
+		r = -EAGAIN;
+	else
+		WRITE_ONCE(job->writing, job->writing + 1);
+	spin_unlock_irq(&job->lock);
+	return r;
+}
+
 void cc_job_end_write(struct cc_job *job)
 {
 	spin_lock_irq(&job->lock);

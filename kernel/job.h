@@ -118,7 +118,7 @@ struct cc_job_ops {
  * @speed: bytes per second, 0 unlimited.
  * @quiet: no I/O is done and none will be, until the job is resumed; if the device is suspended,
  *	copies may still read.
- * @writing: copies that write to the top.
+ * @writing: copies that write, and what makes them durable.
  * @stopped: an error has set @pause.
  * @frozen: the device is suspended.
  * @asleep: the machine is suspended or hibernates.
@@ -214,6 +214,12 @@ bool cc_job_wait_copies(struct cc_job *job);
  */
 bool cc_job_begin_write(struct cc_job *job);
 void cc_job_end_write(struct cc_job *job);
+
+/*
+ * The same for the thread, which must not wait but where it parks: the machine could not go to
+ * sleep. Return: 0, -EAGAIN if it has to park, or -ECANCELED.
+ */
+int cc_job_try_write(struct cc_job *job);
 
 /* Wait for all copies. Return: 0, or the error of the first in @pos that failed. */
 int cc_job_drain(struct cc_job *job, sector_t *pos);

@@ -157,6 +157,36 @@ suspend_first() {
 # the kernel waits for the work
 suspend_waits() { grep -q cancel_work_sync /proc/"$1"/stack || grep -q __flush_work /proc/"$1"/stack; }
 
+# Is the job's thread in a function of that name?
+job_thread_in() {
+	local comm
+
+	for comm in /proc/[0-9]*/comm; do
+		[ "$(cat "$comm" 2>/dev/null)" != cowchain_commit ] || ! grep -q "$1" "${comm%comm}stack" || return 0
+	done
+	return 1
+}
+
+it "the machine sleeps while a commit that was about to end waits for a resume" sleeping
+sleeping() {
+	need_stall
+	need_freeze
+	use abcd
+	attach a.raw
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io random:20:1
+	stall_at cc_commit_settle
+	msg cct commit top 2 base 0 backing-file a.raw raw
+	wait_for 60 stalled
+	dmsetup suspend cct
+	stall_end
+	wait_for 30 job_thread_in "cc_job_\(gate\|park\|begin_write\)"
+	freeze_all
+	dmsetup resume cct
+	job_done cct
+	io verify
+}
+
 it "a commit while a stream is recorded" over_stream
 over_stream() {
 	use abcd

@@ -5,6 +5,8 @@
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=selftests/lib/slow-layers.sh
 . "$HERE/lib/slow-layers.sh"
+# shellcheck source=selftests/lib/stall.sh
+. "$HERE/lib/stall.sh"
 
 # Does the job wait for data at the start of the disk, and has it copied what follows?
 job_waiting() {
@@ -253,14 +255,6 @@ slow_exchange() {
 	retire cct d.qcow2
 }
 
-# Freezes all processes for a moment.
-freeze_all() {
-	echo 1 >/sys/module/suspend/parameters/pm_test_delay
-	echo freezer >/sys/power/pm_test
-	echo freeze >/sys/power/state || fail "the machine cannot sleep"
-	echo none >/sys/power/pm_test
-}
-
 # stream_flags: prints the flags of the job's thread
 stream_flags() {
 	local comm stat
@@ -276,7 +270,7 @@ it "a stream sleeps with the machine, even if it waits for a slow layer" sleepin
 sleeping() {
 	local flags
 
-	[ -e /sys/power/pm_test ] || skip "needs CONFIG_PM_SLEEP_DEBUG"
+	need_freeze
 	changeable b.qcow2
 	io verify
 	slow b.qcow2

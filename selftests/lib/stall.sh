@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# A task that waits inside the kernel until the test lets it continue: the module cct-stall.
+# Tasks that are held up: one that waits inside the kernel until the test lets it continue (the module cct-stall),
+# and all of them, as when the machine goes to sleep.
 
 STALL=/sys/module/cct_stall/parameters/at
 
@@ -23,3 +24,15 @@ stall_end() { echo - >"$STALL"; }
 
 # Does a task wait?
 stalled() { [ "$(<"$STALL")" -gt 0 ]; }
+
+# ---- all tasks ----
+
+need_freeze() { [ -e /sys/power/pm_test ] || skip "needs CONFIG_PM_SLEEP_DEBUG"; }
+
+# Freezes all processes for a moment.
+freeze_all() {
+	echo 1 >/sys/module/suspend/parameters/pm_test_delay
+	echo freezer >/sys/power/pm_test
+	echo freeze >/sys/power/state || fail "the machine cannot sleep"
+	echo none >/sys/power/pm_test
+}
