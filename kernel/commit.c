@@ -255,7 +255,7 @@ static int cc_commit_load(struct cc_job *job, const struct cc_commit_args *args)
 		return PTR_ERR(target);
 	job->target = target;
 	target->slot = cc_view_free_slot(job->view);
-	r = cc_check_limits(cc, target);
+	r = cc_check_limits(cc, target, false);
 	if (!r)
 		r = cc_layer_load(target);
 	if (!r)

@@ -61,7 +61,7 @@ static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 {
 	int r;
 
-	r = cc_check_limits(cc, layer);
+	r = cc_check_limits(cc, layer, true);
 	if (!r)
 		r = cc_layer_load(layer);
 	if (r)

@@ -290,7 +290,7 @@ int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int by
  * The queue limits were stacked when the table was loaded. (That the chain can do nowait I/O is the
  * exception: if the new top cannot, cc_map() ends such bios.)
  */
-int cc_check_limits(struct cowchain *cc, struct cc_layer *layer)
+int cc_check_limits(struct cowchain *cc, struct cc_layer *layer, bool guest)
 {
 	struct block_device *whole = dm_disk(cc->md)->part0;
 	struct block_device *bdev = cc_data_bdev(layer);
@@ -302,7 +302,7 @@ int cc_check_limits(struct cowchain *cc, struct cc_layer *layer)
 		what = "needs more memory alignment than the chain";
 	else if (bdev_is_zoned(bdev))
 		what = "is a zoned device";
-	else if (bdev_stable_writes(bdev) && !bdev_stable_writes(whole))
+	else if (guest && bdev_stable_writes(bdev) && !bdev_stable_writes(whole))
 		what = "needs stable pages, which the chain has not asked for";
 	if (!what)
 		return 0;

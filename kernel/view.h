@@ -160,9 +160,9 @@ int cc_check_size(struct cowchain *cc, struct cc_layer *layer);
 int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes);
 
 /*
- * Check that the layer, which is to be written, suits the limits of the table. Return: 0 or
- * -EINVAL; the reason is logged.
+ * Check that the layer, which is to be written, suits the limits of the table. @guest: its pages
+ * are the guest's, not a job's. Return: 0 or -EINVAL; the reason is logged.
  */
-int cc_check_limits(struct cowchain *cc, struct cc_layer *layer);
+int cc_check_limits(struct cowchain *cc, struct cc_layer *layer, bool guest);
 
 #endif /* COWCHAIN_VIEW_H */

@@ -187,6 +187,24 @@ sleeping() {
 	io verify
 }
 
+it "a base that needs stable pages, which concern the guest's alone" stable
+stable() {
+	local queue
+
+	use abcd
+	attach a.raw
+	queue=/sys/block/${LOOP[a.raw]#/dev/}/queue/stable_writes
+	[ -w "$queue" ] || skip "no $queue"
+	echo 1 >"$queue"
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io random:20:1
+	msg cct commit top 2 base 0 backing-file a.raw raw
+	job_done cct
+	io verify
+	remove cct
+	echo 0 >"$queue"
+}
+
 it "a commit while a stream is recorded" over_stream
 over_stream() {
 	use abcd
