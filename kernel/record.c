@@ -111,7 +111,7 @@ static int cc_commit_look(struct cowchain *cc, bool may_pause, struct cc_commit_
 		cc_err(cc, "the interrupted commit cannot be continued: its base is not in the chain");
 		return -ENOENT;
 	}
-	if (args->base == args->top) {
+	if (args->base == args->top && record->copied) {
 		cc_commit_conclude(cc, view, args->base);
 		return 1;
 	}
