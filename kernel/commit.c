@@ -120,6 +120,8 @@ static struct cc_view *cc_commit_complete(struct cc_job *job, struct cc_view *ol
 	}
 	cc_ident_commit_done(target);
 	cc_commit_take_target(job);
+	cc_view_destroy(job->source);
+	job->source = NULL;
 	cc_top_detach(target);
 	cc_layer_end_writing(target);
 	cc_layer_end_twin(target);
