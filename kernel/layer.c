@@ -87,7 +87,7 @@ static int cc_layer_check_dev(struct cc_layer *layer, const char *path, struct d
 	}
 	/* Not every kernel refuses to open a read-only device for writing. */
 	if (layer->writable && bdev_read_only(dev->bdev)) {
-		cc_err(layer->cc, "%s is read-only, but the top is written", path);
+		cc_err(layer->cc, "%s is read-only, but would be written", path);
 		return -EROFS;
 	}
 	return 0;

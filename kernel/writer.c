@@ -19,11 +19,13 @@
  * timer is due when many blocks are dirty; whoever has to load a block waits if too many are loaded
  * for being dirty, see cc_top_load(); and a sync works in rounds of CC_ROUND_BLOCKS. Without memory
  * for more, a round has the blocks of the reserve, which is full whenever a round begins: only one
- * sync of a chain runs at a time, and each round gives back what it took. So a sync ends without
+ * sync that uses it runs at a time, and each round gives back what it took. So a sync ends without
  * any memory but that and dm-bufio's reserved buffer.
  *
- * A chain has one writer, its top's. A snapshot exchanges it together with the top. Nothing can be
- * left behind in the old one:
+ * The top has a writer, and so has the layer that a commit writes to: that one has a workqueue and
+ * a reserve of its own, so that neither waits for the other's devices, and what it has not made
+ * durable when its job ends is not needed. A snapshot exchanges the top's writer together with the
+ * top. Nothing can be left behind in the old one:
  *
  * - A bio that waits in @bios, or that will set bits, holds its view as a writer of it until its
  *   end. These are drained before the new view is published. Bios that arrive meanwhile wait
