@@ -9,20 +9,7 @@
 # shellcheck source=selftests/lib/stall.sh
 . "$HERE/lib/stall.sh"
 
-# spare NAME BELOW: makes an empty layer that names BELOW as its backing file
-spare() {
-	use spare single.qcow2
-	mv single.qcow2 "$1.qcow2"
-	qcow2poke "$1.qcow2" backing "$2" qcow2
-	attach "$1.qcow2"
-}
-
 SLOW="speed 16384"
-
-some_copied() {
-	status cct
-	[ "$S_OFF" -gt 0 ]
-}
 
 # two_written: d, e and the top f, of which d and e have data; was.raw: what d reads like
 two_written() {

@@ -7,22 +7,6 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 
-# spare NAME BELOW [ext]: makes an empty layer that names BELOW as its backing file
-spare() {
-	local form=${3:-single}
-
-	use spare "$form.qcow2"
-	mv "$form.qcow2" "$1.qcow2"
-	qcow2poke "$1.qcow2" backing "$2" qcow2
-	if [ "$form" = ext ]; then
-		trash "$1.data" $((16 << 20))
-		qcow2poke "$1.qcow2" ext 0x44415441 "$1.data"
-		attach "$1.qcow2" "$1.data"
-	else
-		attach "$1.qcow2"
-	fi
-}
-
 # writable FILE... : from now on LOOP[FILE] is another loop device of it, which can be written
 writable() {
 	local f
@@ -210,10 +194,6 @@ chain_of_five() {
 }
 
 # started: the commit of d into c has copied something
-some_copied() {
-	status cct
-	[ "$S_OFF" -gt 0 ]
-}
 started() {
 	# shellcheck disable=SC2086	# words
 	msg cct commit top 3 base 2 $SLOW backing-file c.qcow2 qcow2

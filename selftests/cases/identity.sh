@@ -13,14 +13,6 @@ abcd() {
 	mkchain cct "${CHAIN[@]}"
 }
 
-# spare NAME BELOW: makes an empty layer that names BELOW as its backing file
-spare() {
-	use spare single.qcow2
-	mv single.qcow2 "$1.qcow2"
-	qcow2poke "$1.qcow2" backing "$2" qcow2
-	attach "$1.qcow2"
-}
-
 # with FEATURES... : sets TABLE again, with these features
 with() { TABLE="0 $SECTORS cowchain $# $* ${TABLE#* cowchain 0 }"; }
 

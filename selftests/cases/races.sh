@@ -17,13 +17,6 @@ abcd() {
 	attach ro:a.raw ro:b.qcow2 ro:c.qcow2 d.qcow2
 }
 
-spare() {
-	use spare single.qcow2
-	mv single.qcow2 "$1.qcow2"
-	qcow2poke "$1.qcow2" backing "$2" qcow2
-	attach "$1.qcow2"
-}
-
 # under_way NAME COUNT: waits until so many I/Os of the device are in flight. Starts no process in the loop,
 # which would take longer than they do.
 under_way() {

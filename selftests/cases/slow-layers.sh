@@ -541,14 +541,6 @@ slow_new_top() {
 	retire cct e.qcow2
 }
 
-# spare NAME BELOW: makes an empty layer that names BELOW as its backing file
-spare() {
-	use spare single.qcow2
-	mv single.qcow2 "$1.qcow2"
-	qcow2poke "$1.qcow2" backing "$2" qcow2
-	attach "$1.qcow2"
-}
-
 has_layers() {
 	status cct
 	[ "$S_LAYERS" = "$1" ]

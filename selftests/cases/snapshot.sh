@@ -5,22 +5,6 @@
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-# spare NAME BELOW [ext]: makes an empty layer that names BELOW as its backing file
-spare() {
-	local form=${3:-single}
-
-	use spare "$form.qcow2"
-	mv "$form.qcow2" "$1.qcow2"
-	qcow2poke "$1.qcow2" backing "$2" qcow2
-	if [ "$form" = ext ]; then
-		trash "$1.data" $((16 << 20))
-		qcow2poke "$1.qcow2" ext 0x44415441 "$1.data"
-		attach "$1.qcow2" "$1.data"
-	else
-		attach "$1.qcow2"
-	fi
-}
-
 it "the old top is complete and stays as it is" frozen
 frozen() {
 	use abcd

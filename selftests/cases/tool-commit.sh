@@ -7,11 +7,6 @@
 # shellcheck source=selftests/lib/tool.sh
 . "$HERE/lib/tool.sh"
 
-some_copied() {
-	status cct
-	[ "$S_OFF" -gt 0 ]
-}
-
 it "the layer below the top, then all" shallow
 shallow() {
 	attached

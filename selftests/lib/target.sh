@@ -56,6 +56,12 @@ in_mode() {
 # wait_state NAME STATE
 wait_state() { wait_for 120 in_state "$1" "$2"; }
 
+# some_copied [NAME]: is the job beyond its beginning?
+some_copied() {
+	status "${1:-cct}"
+	[ "$S_OFF" -gt 0 ]
+}
+
 counted() {
 	status "$1"
 	[ "$S_ALLOC" != - ]
