@@ -47,6 +47,11 @@ modules_install: modules
 	+@scripts/vm/module-build $(if $(KDIR),--kdir '$(KDIR)') --install \
 		'$(kernel)' $(if $(DESTDIR),INSTALL_MOD_PATH='$(DESTDIR)')
 
+# Debian packages, in build/deb; scripts/deb/build explains the variables.
+deb:
+	@scripts/setup deb
+	@scripts/deb/build
+
 # KERNEL, TESTS, CASES, STEPS and the like on make's command line reach these scripts in the
 # environment; scripts/check, scripts/coverage and scripts/sweep --list explain them.
 check coverage:
@@ -133,7 +138,7 @@ distclean: clean
 	@bash -c '. scripts/lib.sh && cd "$$cache" 2>/dev/null || exit 0; \
 		echo "rm -rf $$cache/..."; \
 		rm -rf kernels source-* apt checkpatch check-tree dm-clone initramfs chroot chroot-qemu \
-			images vmm *.lock *.log'
+			images vmm roots *.lock *.log'
 
 help:
 	@echo 'all              the module and the tools (default)'
@@ -141,6 +146,7 @@ help:
 	@echo 'userspace        the tools'
 	@echo 'install          tools and man pages, to DESTDIR PREFIX'
 	@echo 'modules_install  the module, to DESTDIR'
+	@echo 'deb              Debian packages, in build/deb; DEB_VERSION=...'
 	@echo 'check            all tests on 6.1 and 6.12 in virtual machines;'
 	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
 	@echo 'check-quick      the cases that find the most, on 6.12, in a few minutes'
@@ -175,6 +181,6 @@ help:
 	@echo
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
-.PHONY: all modules userspace install modules_install check check-quick coverage $(sweeps) \
+.PHONY: all modules userspace install modules_install deb check check-quick coverage $(sweeps) \
 	check-launcher fuzz-names fuzz-qcow2 fuzz-unpack fuzz-vmm bench bench-compare bench-wall demo \
 	lint build-newest check-tree clean distclean help
