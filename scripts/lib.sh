@@ -57,6 +57,25 @@ debian_tree() {
 	rm -rf "$tree"/var/cache/apt/* "$tree"/var/lib/apt/lists/*
 }
 
+# extract_vmlinux IMAGE FILE: extracts the kernel from a compressed image, as an ELF file (for a PVH boot)
+extract_vmlinux() {
+	local image=$1 to=$2 magic tool at
+
+	while read -r magic tool; do
+		while read -r at; do
+			tail -c +$((at + 1)) "$image" | $tool >"$to" 2>/dev/null || true
+			if [ "$(head -c 4 "$to" | tr -d '\0')" = $'\177ELF' ]; then
+				return
+			fi
+		done < <(LC_ALL=C grep -abo -P "$magic" "$image" | LC_ALL=C cut -d : -f 1)
+	done <<-'END'
+	\x28\xb5\x2f\xfd zstd -dcq
+	\xfd7zXZ\x00 xz -dcq
+	\x1f\x8b\x08 gzip -dcq
+	END
+	rm -f "$to"
+}
+
 # with_lock FILE COMMAND...: runs the command while FILE is locked. The lock ends with the subshell,
 # in which set -e remains in effect.
 with_lock() (
