@@ -62,10 +62,8 @@ static int cc_commit_sync(struct cc_job *job)
 	struct cc_layer *target = job->target;
 	int r;
 
-	if (target->writer) {
-		r = cc_writer_sync(target->writer);
-		return r ? cc_writer_error(target->writer) : 0;
-	}
+	if (target->writer)
+		return cc_writer_sync(target->writer);
 	r = xchg(&job->lost, 0);
 	if (!r)
 		r = blkdev_issue_flush(cc_data_bdev(target));

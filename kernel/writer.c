@@ -511,7 +511,8 @@ static void cc_sync_done(struct cc_writer *w, struct bio_list *bios, struct list
 	spin_lock_irq(&w->lock);
 	while ((waiter = list_first_entry_or_null(waiters, struct cc_sync_waiter, list))) {
 		list_del_init(&waiter->list);
-		waiter->error = r;
+		/* Also if it was another sync that failed. */
+		waiter->error = r ? cc_writer_error(w) : 0;
 		complete(&waiter->done);
 	}
 	spin_unlock_irq(&w->lock);

@@ -9,6 +9,8 @@
 . "$HERE/lib/injector.sh"
 # shellcheck source=selftests/lib/slow-layers.sh
 . "$HERE/lib/slow-layers.sh"
+# shellcheck source=selftests/lib/stall.sh
+. "$HERE/lib/stall.sh"
 
 # Makes a chain on the devices that can be made to fail; its top is on cct-top, which is on cct-f3.
 faulty_chain() {
@@ -48,6 +50,21 @@ late_header() {
 	remove cct
 	ident d.qcow2
 	eq "$I_JOB" 0 "job in the header"
+}
+
+it "a job says why it has ended, also if a flush of the guest was told first" told_first
+told_first() {
+	need_stall
+	faulty_chain
+	stall_at cc_stream_complete
+	msg cct stream on-error report
+	wait_for 60 stalled
+	echo "8 4 1 1 28 0" >/sys/module/dm_cct_fault/parameters/plan
+	cowio "$DEV" ENOSPC!flush
+	stall_end
+	wait_state cct concluded
+	eq "$S_MODE $S_IO $S_ERR" "ro nospace 28" "mode, io-status and errno"
+	remove cct
 }
 
 it "after a failed flush of the guest, the next one fails, too, without dirty bits" lost_idle_flush
