@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -255,6 +256,24 @@ static void say_no_node(int number, const char *dev, const char *path)
 }
 
 /*
+ * Keep udev away from the device until it is a layer: its rules (userspace/udev) recognize that by the mapped
+ * device that holds it, and would look into what it shows before. udev handles the events of a locked device when it
+ * has been closed. It holds such locks itself for a moment; one that stays is not worth a failure.
+ */
+static void lock_out_udev(int fd)
+{
+	struct loop_info64 info;
+	int i;
+
+	for (i = 0; i < MAX_LOOKS && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK; i++) {
+		/* Another program has taken the device. */
+		if (!ioctl(fd, LOOP_GET_STATUS64, &info))
+			return;
+		usleep(LOOK_AGAIN_US);
+	}
+}
+
+/*
  * Returns a descriptor of the configured device, or -errno; -EBUSY if another program took it
  * first.
  */
@@ -278,6 +297,8 @@ static int configure(int number, int file, const char *path, bool writable)
 		free(dev);
 		return ret;
 	}
+	if (!ret)
+		lock_out_udev(fd);
 	if (!ret && ioctl(fd, LOOP_CONFIGURE, &config)) {
 		ret = -errno;
 		close(fd);
