@@ -6,7 +6,9 @@
  * Lock order, outermost first:
  *
  *   md->suspend_lock (dm core)
- *     cc->ctl			messages, suspend, the end of a job
+ *     cc->ctl			messages, suspend, the end of a job; never that of two chains
+ *       the lock of rounds	of all chains, see round.c
+ *         dm's names (dm core)
  *       dm-bufio's client lock
  *       top->lock		finds, adds and evicts blocks of the top map; no I/O under it
  *         writer->lock		a writer's lists and states, irq-safe, innermost
@@ -43,6 +45,7 @@ struct cc_cell;
 struct cc_job;
 struct cc_layer;
 struct cc_packed_pages;
+struct cc_round;
 struct cc_view;
 
 /* Messages name the mapped device and, where there is one, the layer. */
@@ -63,6 +66,7 @@ enum cc_mode { CC_RW, CC_RO };
  *  L: @lock.
  *  B: changed under @ctl with @lock held, so that either is enough to read it.
  *  R: written under @ctl, read under RCU.
+ *  G: the lock of rounds, see round.c.
  *  W: written under @lock; also read without, with READ_ONCE().
  *  S: serializes itself.
  *
@@ -79,7 +83,13 @@ enum cc_mode { CC_RW, CC_RO };
  * @suspending: from before presuspend waits for @ctl until resume; see cc_must_yield().
  * @continue_job: the first resume has one to continue, in @continue_work.
  * @continuing: @continue_work is queued or runs.
- * @snapshot: a snapshot is being taken, also while its message does not hold @ctl. Set under @ctl.
+ * @snapshot: a snapshot is being taken or prepared, also while its message does not hold @ctl, or
+ *	none runs. Set under @ctl.
+ * @prepared: the next view, of a snapshot that waits for "snapshot-commit"; NULL for none.
+ * @prepared_until: jiffies.
+ * @snapshot_work: commits it together with those of other chains, or gives it up.
+ * @offer: in the list of the snapshots that wait.
+ * @round: the commit that has taken it from there.
  * @base: slot of the layer selected as base, -1 for none.
  * @job: the running or the last job, NULL at first.
  * @scan_stop: set while cc_stop_scan() waits for @scan_work.
@@ -119,6 +129,11 @@ struct cowchain {
 	bool suspended;				/* C */
 	bool suspending;			/* READ_ONCE(), WRITE_ONCE() */
 	bool snapshot;				/* C to set */
+	struct cc_view *prepared;		/* C */
+	unsigned long prepared_until;		/* C */
+	struct delayed_work snapshot_work;	/* S */
+	struct list_head offer;			/* G */
+	struct cc_round *round;			/* G */
 	bool continue_job;			/* C */
 	bool continuing;			/* READ_ONCE(), WRITE_ONCE() */
 	int base;				/* C */

@@ -207,19 +207,25 @@ int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned in
  *   the old one. Attaching the new top gives everything that was there; attaching the old one is
  *   refused because of the other.
  *
- * So the new top never has data while the old one can be written without a warning.
+ * So the new top never has data while the old one can be written without a warning. There may be
+ * any time between the first two (a snapshot that is prepared): nothing can change the identity of
+ * the old top meanwhile, since only an activation and jobs do, and the snapshot excludes these.
  */
-int cc_ident_snapshot(struct cc_layer *old, struct cc_layer *top)
+int cc_ident_set_below(struct cc_layer *top, const struct cc_layer *old)
 {
 	struct q2_ident id = top->ident;
-	int r;
 
 	cc_ident_use(&id, &old->ident);
 	cc_ident_drop_job(&id);
-	r = cc_ident_try_write(top, &id);
-	if (r || !old->ident.present)
-		return r;
-	id = old->ident;
+	return cc_ident_try_write(top, &id);
+}
+
+int cc_ident_seal(struct cc_layer *old)
+{
+	struct q2_ident id = old->ident;
+
+	if (!id.present)
+		return 0;
 	id.sealed = true;
 	cc_ident_drop_job(&id);
 	return cc_ident_write_or_not(old, &id);

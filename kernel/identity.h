@@ -33,12 +33,20 @@ int cc_ident_check_top(struct cc_layer *top);
 int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned int nr);
 
 /**
- * cc_ident_snapshot() - make @top a child of @old, and seal @old.
+ * cc_ident_set_below() - make @top, which is empty, a child of @old.
  *
- * Context: process, cc->ctl held. Return: 0 or -errno. cc_ident_unseal() undoes what was done to
- * @old.
+ * @old may go on being the top instead: see cc_ident_seal().
+ *
+ * Context: process, cc->ctl held. Return: 0 or -errno.
  */
-int cc_ident_snapshot(struct cc_layer *old, struct cc_layer *top);
+int cc_ident_set_below(struct cc_layer *top, const struct cc_layer *old);
+
+/**
+ * cc_ident_seal() - mark @old as the layer below another.
+ *
+ * Context: process, cc->ctl held. Return: 0 or -errno. cc_ident_unseal() undoes it.
+ */
+int cc_ident_seal(struct cc_layer *old);
 void cc_ident_unseal(struct cc_layer *old);
 
 /**

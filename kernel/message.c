@@ -12,6 +12,9 @@
 #include "snapshot.h"
 #include "table.h"
 
+/* Each member of a round needs a thread for a moment; see cc_rounds_init(). */
+#define CC_MAX_OTHERS	31
+
 /*
  * struct cc_verb - one message.
  * @min, @max: number of words after the verb.
@@ -234,15 +237,36 @@ static int cc_verb_stream(struct cowchain *cc, unsigned int argc, char **argv)
 	return cc_job_stream(cc, &args);
 }
 
-static int cc_verb_snapshot(struct cowchain *cc, unsigned int argc, char **argv)
+static int cc_parse_snapshot(struct cowchain *cc, char **argv, struct cc_snapshot_args *args)
 {
-	enum cc_kind kind;
-
-	if (cc_parse_kind(argv[0], &kind) || kind == CC_RAW) {
+	if (cc_parse_kind(argv[0], &args->kind) || args->kind == CC_RAW) {
 		cc_err(cc, "a new top must be qcow2, not %s", argv[0]);
 		return -EINVAL;
 	}
-	return cc_snapshot(cc, kind, argv[1], strcmp(argv[2], "-") ? argv[2] : NULL);
+	args->path = argv[1];
+	args->data_path = strcmp(argv[2], "-") ? argv[2] : NULL;
+	return 0;
+}
+
+static int cc_verb_snapshot(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	struct cc_snapshot_args args;
+	int r = cc_parse_snapshot(cc, argv, &args);
+
+	return r ? r : cc_snapshot(cc, &args);
+}
+
+static int cc_verb_snapshot_prepare(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	struct cc_snapshot_args args;
+	int r = cc_parse_snapshot(cc, argv, &args);
+
+	return r ? r : cc_snapshot_prepare(cc, &args);
+}
+
+static int cc_verb_snapshot_abort(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	return cc_snapshot_abort(cc);
 }
 
 static int cc_verb_pause(struct cowchain *cc, unsigned int argc, char **argv)
@@ -273,6 +297,9 @@ static const struct cc_verb cc_verbs[] = {
 	{ "stream", 0, 7, true, cc_verb_stream },
 	{ "commit", 4, 14, false, cc_verb_commit },
 	{ "snapshot", 3, 3, false, cc_verb_snapshot },
+	{ "snapshot-prepare", 3, 3, false, cc_verb_snapshot_prepare },
+	{ "snapshot-commit", 0, CC_MAX_OTHERS, false, cc_snapshot_commit },
+	{ "snapshot-abort", 0, 0, false, cc_verb_snapshot_abort },
 	{ "job-pause", 0, 0, false, cc_verb_pause },
 	{ "job-resume", 0, 0, false, cc_verb_resume },
 	{ "job-cancel", 0, 0, false, cc_verb_cancel },

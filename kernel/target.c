@@ -15,7 +15,9 @@
 #include "message.h"
 #include "packed.h"
 #include "registry.h"
+#include "round.h"
 #include "scan.h"
+#include "snapshot.h"
 #include "status.h"
 #include "table.h"
 #include "throttle.h"
@@ -92,6 +94,7 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	cc_throttle_init(cc);
 	cc->io_work = cc_io_work;
 	cc_scan_init(cc);
+	cc_snapshot_init(cc);
 	INIT_WORK(&cc->continue_work, cc_continue_work);
 	cc->cells = cc_cells_create();
 	/* Items of cc->wq may sleep on a slow layer, so many of them may run at a time. */
@@ -145,6 +148,8 @@ static void cc_dtr(struct dm_target *ti)
 
 	cc_stop_scan(cc);
 	cancel_work_sync(&cc->continue_work);
+	/* A suspend has ended all snapshots, but may have overtaken the last lines of this. */
+	cc_snapshot_exit(cc);
 	cc_job_destroy(cc);
 	view = cc_view_current(cc);
 	if (view) {
@@ -177,11 +182,14 @@ static void cc_lock_for_suspend(struct cowchain *cc)
 	/* Messages that run let the suspend pass. */
 	WRITE_ONCE(cc->suspending, true);
 	wake_up_all(&cc->wait);
+	cc_round_wake();
 	cc_job_wake(cc);
 	mutex_lock(&cc->ctl);
 	while (READ_ONCE(cc->snapshot)) {
 		mutex_unlock(&cc->ctl);
-		wait_event(cc->wait, !READ_ONCE(cc->snapshot));
+		/* One that is only prepared is not coming to an end. */
+		if (!cc_snapshot_give_up(cc))
+			wait_event(cc->wait, !READ_ONCE(cc->snapshot));
 		mutex_lock(&cc->ctl);
 	}
 }
@@ -441,11 +449,16 @@ static int __init cowchain_init(void)
 	r = cc_unpacked_init();
 	if (r)
 		goto destroy_cache;
-	r = dm_register_target(&cowchain_target);
+	r = cc_rounds_init();
 	if (r)
 		goto exit_unpacked;
+	r = dm_register_target(&cowchain_target);
+	if (r)
+		goto exit_rounds;
 	return 0;
 
+exit_rounds:
+	cc_rounds_exit();
 exit_unpacked:
 	cc_unpacked_exit();
 destroy_cache:
@@ -456,6 +469,7 @@ destroy_cache:
 static void __exit cowchain_exit(void)
 {
 	dm_unregister_target(&cowchain_target);
+	cc_rounds_exit();
 	cc_unpacked_exit();
 	/* Wait for the RCU callbacks that free blocks of the top map. */
 	rcu_barrier();

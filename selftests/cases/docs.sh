@@ -33,7 +33,7 @@ rename() {
 	local f
 
 	for f in example.* output.*; do
-		[ ! -e "$f" ] || sed -i -E 's/\bvm1\b/cct-vm1/g; s/\bvm-\$/cct-vm-$/g' "$f"
+		[ ! -e "$f" ] || sed -i -E 's/\bvm1\b/cct-vm1/g; s/\bvm-(root|data|\$)/cct-vm-\1/g' "$f"
 	done
 }
 numbers() { sed -E 's/\b7:[0-9]+/7:N/g' "$1"; }
@@ -59,7 +59,7 @@ rst() {
 	need qemu-img losetup
 	cut_examples "$HERE/../Documentation/dm-cowchain.rst"
 	rename
-	run_examples 8
+	run_examples 9
 }
 
 it "README.md, with the tool" readme

@@ -42,6 +42,11 @@ malformed() {
 		snapshot raw /dev/null -
 		snapshot vmdk /dev/null -
 		snapshot qcow2 /dev/null - extra
+		snapshot-prepare
+		snapshot-prepare qcow2 /dev/null
+		snapshot-prepare raw /dev/null -
+		snapshot-prepare qcow2 /dev/null - extra
+		snapshot-abort now
 		job-pause now
 		job-resume now
 		job-cancel now
