@@ -228,6 +228,14 @@ snapshot() {
 	two_tops "$1" "$2" "${ARGS[@]}"
 }
 
+# prepared: as snapshot, in two steps
+prepared() {
+	FINAL=- ARGS=()
+	at 30 "snapshot-prepare @"
+	at 60 snapshot-commit
+	two_tops "$1" "$2" "${ARGS[@]}"
+}
+
 copy() {
 	FINAL=- ARGS=()
 	at 20 "snapshot @"
@@ -353,6 +361,9 @@ stream_base_single() { stream single a.raw; }
 it "a copy, from a single file to an external data file" copy_ext
 copy_ext() { copy single -ext; }
 
+it "a snapshot in two steps, of single files" prepared_single
+prepared_single() { prepared single single; }
+
 it "a stream without a base, into an external data file" stream_none_ext
 stream_none_ext() { stream -ext -; }
 
@@ -377,6 +388,9 @@ if [ -n "$CRASH_FULL" ]; then
 
 	it "a snapshot of single files" snapshot_single
 	snapshot_single() { snapshot single single; }
+
+	it "a snapshot in two steps, of external data files" prepared_ext
+	prepared_ext() { prepared -ext -ext; }
 
 	it "a snapshot of external data files" snapshot_ext
 	snapshot_ext() { snapshot -ext -ext; }

@@ -123,15 +123,28 @@ static bool is_empty(const struct top *t)
 	return true;
 }
 
-/* The @n-th snapshot. */
+/* The message that took the @n-th snapshot. */
 static int snapshot_message(const struct replay *r, unsigned int n)
 {
 	unsigned int i;
 
 	for (i = 0; i < r->model.n_messages; i++)
-		if (!strncmp(r->model.message[i], "snapshot", 8) && !n--)
+		if (model_takes_snapshot(&r->model, i) && !n--)
 			return i;
 	die("there is no such snapshot");
+}
+
+/* The one that prepared it: that message itself, or the one for the first of two steps. */
+static int prepare_message(const struct replay *r, int taken)
+{
+	int i = taken;
+
+	if (!strncmp(r->model.message[taken], "snapshot ", 9))
+		return taken;
+	while (strncmp(r->model.message[i], "snapshot-prepare", 16))
+		if (!i--)
+			die("a snapshot was not prepared");
+	return i;
 }
 
 /* The snapshot that put the top @i on the one before. */
@@ -141,7 +154,7 @@ static bool check_snapshot(struct replay *r, unsigned int i)
 	const struct ident *new = &r->head[i].ident;
 	int at = snapshot_message(r, i - 1 - lookup_first(r));
 
-	if (!r->begun[at] && (old->sealed || new->present))
+	if ((!r->begun[at] && old->sealed) || (!r->begun[prepare_message(r, at)] && new->present))
 		return complain(r, "a snapshot that was not taken");
 	if (r->done[at] && (!old->sealed || !new->present))
 		return complain(r, "a snapshot was taken, but is not in the headers");

@@ -57,7 +57,7 @@ int lookup_next(const struct replay *r, unsigned int i)
 
 unsigned int lookup_first(const struct replay *r)
 {
-	return r->n_tops - 1 - model_count(&r->model, "snapshot");
+	return r->n_tops - 1 - model_snapshots(&r->model);
 }
 
 unsigned int lookup_active(const struct replay *r)

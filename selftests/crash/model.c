@@ -117,12 +117,17 @@ int model_message(const struct model *m, const char *prefix)
 	return -1;
 }
 
-unsigned int model_count(const struct model *m, const char *prefix)
+bool model_takes_snapshot(const struct model *m, unsigned int i)
+{
+	return !strncmp(m->message[i], "snapshot ", 9) || !strncmp(m->message[i], "snapshot-commit", 15);
+}
+
+unsigned int model_snapshots(const struct model *m)
 {
 	unsigned int i, n = 0;
 
 	for (i = 0; i < m->n_messages; i++)
-		n += !strncmp(m->message[i], prefix, strlen(prefix));
+		n += model_takes_snapshot(m, i);
 	return n;
 }
 

@@ -42,6 +42,9 @@ const char *model_check(const struct model *m, uint32_t g, uint32_t value);
 bool model_newer(const struct model *m, uint32_t g, uint32_t newer, uint32_t than);
 /* The number of the first message that begins with @prefix, -1 if there is none. */
 int model_message(const struct model *m, const char *prefix);
-unsigned int model_count(const struct model *m, const char *prefix);
+/* Does the message @i put a top on the chain, at once or as the second of two steps? */
+bool model_takes_snapshot(const struct model *m, unsigned int i);
+/* How many do? */
+unsigned int model_snapshots(const struct model *m);
 
 #endif

@@ -139,7 +139,7 @@ streams() { sweep faults stream-report stream-stop job-control : stream-enospc s
 
 bases() { sweep faults stream-base : stream-base-stop stream-named; }
 
-snapshots() { sweep faults snapshot copy : snapshot-once; }
+snapshots() { sweep faults snapshot snapshot-in-two copy : snapshot-once; }
 
 commits() { sweep faults commit-stop commit-raw : commit-report commit-raw-stop commit-remove commit-reload; }
 
@@ -206,7 +206,10 @@ alloc_jobs() {
 	allocations faults stream-report stream-stop stream-base stream-named stream-once job-control \
 		commit-stop commit-raw
 }
-alloc_tables() { allocations faults snapshot snapshot-once copy suspend reload reload-job remove; }
+alloc_tables() {
+	allocations faults snapshot snapshot-in-two snapshot-once copy suspend reload reload-job \
+		remove
+}
 alloc_ext() { allocations faults-ext activate write zero stream-base snapshot reload; }
 alloc_packed() { allocations faults-packed activate read write stream-report reload; }
 

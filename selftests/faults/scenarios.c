@@ -226,19 +226,32 @@ static void job_control(struct walk *w)
 
 /* ---- snapshots ---- */
 
-static bool snapshot_to(struct walk *w, unsigned int file)
+static const char *snapshot_text(struct walk *w, unsigned int file, char *text, size_t len)
 {
 	char dev[64], data[64];
 
-	if (!step_message(w, "snapshot qcow2 %s %s", layer_dev(w, file, dev, sizeof(dev)),
-			  has_data(w, file) ?
-			  layer_dev(w, FIRST_DATA + file - FIRST_TOP, data, sizeof(data)) : "-")) {
+	snprintf(text, len, "snapshot qcow2 %s %s", layer_dev(w, file, dev, sizeof(dev)),
+		 has_data(w, file) ?
+		 layer_dev(w, FIRST_DATA + file - FIRST_TOP, data, sizeof(data)) : "-");
+	return text;
+}
+
+static bool snapshot_done(struct walk *w, unsigned int file, bool taken)
+{
+	if (!taken) {
 		w->may_be_sealed = w->fault.times != 1;
 		return false;
 	}
 	w->top = file;
 	w->layers = file + 1;
 	return true;
+}
+
+static bool snapshot_to(struct walk *w, unsigned int file)
+{
+	char text[160];
+
+	return snapshot_done(w, file, step_message(w, "%s", snapshot_text(w, file, text, sizeof(text))));
 }
 
 static bool snapshot(struct walk *w)
@@ -249,28 +262,33 @@ static bool snapshot(struct walk *w)
 /* A snapshot that was refused is not tried again: the chain continues as it was. */
 static void refused_snapshot(struct walk *w)
 {
-	char dev[64], data[64], text[160];
+	char text[160];
 
-	snprintf(text, sizeof(text), "snapshot qcow2 %s %s",
-		 layer_dev(w, FILE_E, dev, sizeof(dev)),
-		 w->ext ? layer_dev(w, FILE_EDATA, data, sizeof(data)) : "-");
-	if (step_message_once(w, text)) {
-		w->top = FILE_E;
-		w->layers = FILE_E + 1;
-	} else {
-		w->may_be_sealed = w->fault.times != 1;
-	}
+	snapshot_done(w, FILE_E, step_message_once(w, snapshot_text(w, FILE_E, text, sizeof(text))));
 	step_io(w, IO_WRITE, 1924, 4);
+	step_flush(w);
+}
+
+static void use_snapshot(struct walk *w)
+{
+	step_io(w, IO_WRITE, 1924, 4);
+	step_part(w, IO_WRITE, 1101, 2);
+	step_io(w, IO_READ, 1900, 64);
 	step_flush(w);
 }
 
 static void take_snapshot(struct walk *w)
 {
 	snapshot(w);
-	step_io(w, IO_WRITE, 1924, 4);
-	step_part(w, IO_WRITE, 1101, 2);
-	step_io(w, IO_READ, 1900, 64);
-	step_flush(w);
+	use_snapshot(w);
+}
+
+static void take_in_two(struct walk *w)
+{
+	char text[160];
+
+	snapshot_done(w, FILE_E, step_snapshot_in_two(w, snapshot_text(w, FILE_E, text, sizeof(text))));
+	use_snapshot(w);
 }
 
 static void copy_disk(struct walk *w)
@@ -446,6 +464,7 @@ const struct scenario scenarios[] = {
 	{ "job-control", "speed, pause, resume, cancel", have_data, job_control, true },
 	{ "snapshot", "snapshot with dirty bits, writes after it",
 	  have_data, take_snapshot, false },
+	{ "snapshot-in-two", "snapshot in two steps", have_data, take_in_two, false },
 	{ "snapshot-once", "snapshot that is not tried again", have_data, refused_snapshot, true },
 	{ "copy", "snapshot, then stream into it", have_data, copy_disk, true },
 	{ "commit-report", "d into c, policy report", have_committed, commit_report, true },

@@ -18,10 +18,15 @@ enum io_kind { IO_READ, IO_WRITE, IO_FUA, IO_ZERO, IO_DISCARD, IO_FLUSH };
 #define S_IO		32u	/* an I/O of the guest */
 #define S_FRESH		64u	/* an attempt that fails makes no later one cheaper */
 
+struct step;
+
+/* 0 or an errno. */
+typedef int (*step_fn)(struct walk *w, const struct step *s);
+
 struct step {
 	const char *what;
 	unsigned int flags;
-	int (*fn)(struct walk *w, const struct step *s);
+	step_fn fn;
 	enum io_kind kind;
 	uint32_t sector;
 	uint32_t sectors;

@@ -15,10 +15,18 @@ static int do_message(struct walk *w, const struct step *s)
 	return dm_message(NAME, "%s", s->text);
 }
 
-static bool message(struct walk *w, const char *text, int (*how)(struct walk *,
-								 const struct step *))
+/* If the second step fails, nothing is left of the first. */
+static int do_in_two(struct walk *w, const struct step *s)
 {
-	struct step s = { .flags = S_WRITES | S_SYNC, .fn = do_message, .text = text };
+	int err = dm_message(NAME, "snapshot-prepare %s", s->text + strlen("snapshot "));
+
+	(void)w;
+	return err ? err : dm_message(NAME, "snapshot-commit");
+}
+
+static bool message(struct walk *w, const char *text, step_fn fn, step_fn how)
+{
+	struct step s = { .flags = S_WRITES | S_SYNC, .fn = fn, .text = text };
 	bool job = !strncmp(text, "stream", 6) || !strncmp(text, "commit", 6);
 	char what[544];
 	struct hit h;
@@ -54,10 +62,15 @@ bool step_message(struct walk *w, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return message(w, text, step_run);
+	return message(w, text, do_message, step_run);
 }
 
 bool step_message_once(struct walk *w, const char *text)
 {
-	return message(w, text, step_once);
+	return message(w, text, do_message, step_once);
+}
+
+bool step_snapshot_in_two(struct walk *w, const char *text)
+{
+	return message(w, text, do_in_two, step_run);
 }

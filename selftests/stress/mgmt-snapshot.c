@@ -84,11 +84,34 @@ static void attach_spare(struct mgmt *m, char *dev, char *data, int fds[2])
 	free(file);
 }
 
+/*
+ * At once, or in two steps, between which it may be given up: then it is done once more.
+ */
+static int send_snapshot(struct mgmt *m, const char *dev, const char *data, uint64_t *from)
+{
+	bool in_two = rng_below(&m->rng, 2);
+	bool twice = in_two && rng_below(&m->rng, 4) == 0;
+	int err = 0;
+
+	if (twice)
+		err = dm_message(m->s->name, "snapshot-prepare qcow2 %s %s", dev, data);
+	if (!err && twice)
+		err = dm_message(m->s->name, "snapshot-abort");
+	if (!err && in_two)
+		err = dm_message(m->s->name, "snapshot-prepare qcow2 %s %s", dev, data);
+	if (err)
+		return err;
+	*from = atomic_fetch_add(&m->s->clock, 1);
+	if (in_two)
+		return dm_message(m->s->name, "snapshot-commit");
+	return dm_message(m->s->name, "snapshot qcow2 %s %s", dev, data);
+}
+
 static void do_snapshot(struct mgmt *m)
 {
 	bool quiet = rng_below(&m->rng, 3) == 0;
 	unsigned int before;
-	uint64_t from, to;
+	uint64_t from = 0, to;
 	char dev[32];
 	char data[32];
 	int fds[2];
@@ -100,8 +123,7 @@ static void do_snapshot(struct mgmt *m)
 	attach_spare(m, dev, data, fds);
 	if (quiet)
 		writers_hold(m->s);
-	from = atomic_fetch_add(&m->s->clock, 1);
-	err = dm_message(m->s->name, "snapshot qcow2 %s %s", dev, data);
+	err = send_snapshot(m, dev, data, &from);
 	to = atomic_fetch_add(&m->s->clock, 1);
 	if (quiet)
 		writers_release(m->s);
