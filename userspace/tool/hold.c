@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hold.h"
@@ -105,6 +106,58 @@ int hold_wait(pid_t pid, int *status)
 	if (caught)
 		raise(caught);
 	return 0;
+}
+
+/* Is the child over within the time? Passes on what comes meanwhile, and adds it to caught. */
+static pid_t wait_until(pid_t pid, int *status, time_t end, bool alone, int *caught)
+{
+	struct timespec now, left = { 0 };
+	sigset_t set = ending;
+	pid_t ret;
+	int sig;
+
+	if (alone)
+		sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	while (!(ret = waitpid(pid, status, WNOHANG))) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec >= end)
+			return 0;
+		left.tv_sec = end - now.tv_sec;
+		sig = sigtimedwait(&set, NULL, &left);
+		if (sig <= 0 || sig == SIGCHLD)
+			continue;
+		*caught = sig;
+		kill(-pid, sig);
+	}
+	return ret;
+}
+
+/* How long a group that has been told to end may take for it. */
+#define GRACE_SECONDS 2
+
+int hold_wait_group(pid_t pid, int *status, unsigned int seconds, bool alone)
+{
+	struct timespec now;
+	int caught = 0;
+	pid_t ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ret = wait_until(pid, status, now.tv_sec + (time_t)seconds, alone, &caught);
+	if (!ret) {
+		kill(-pid, SIGTERM);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (!wait_until(pid, status, now.tv_sec + GRACE_SECONDS, alone, &caught)) {
+			kill(-pid, SIGKILL);
+			waitpid(pid, status, 0);
+		}
+		errno = ETIMEDOUT;
+		ret = -1;
+	}
+	/* As in hold_wait(). */
+	if (caught)
+		raise(caught);
+	return ret < 0 ? -1 : 0;
 }
 
 static int run_child(int (*call)(const void *arg), const void *arg, pid_t parent)

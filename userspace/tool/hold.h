@@ -22,6 +22,11 @@ void hold_child(void);
  */
 int hold_wait(pid_t pid, int *status);
 /*
+ * The same for the leader of a process group, which gets the signals, with a limit: then the group is ended, and
+ * the call fails with ETIMEDOUT. alone: signals are not passed on, but stay pending.
+ */
+int hold_wait_group(pid_t pid, int *status, unsigned int seconds, bool alone);
+/*
  * Within a hold, make a call that may wait in the kernel for long, and that undoes what it has begun if
  * a signal ends the wait: then it is as if it had not been made. Returns what the call returns, 0 or a
  * negative errno; -EINTR after such a signal. The signal may also have come when the wait was over, so

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "mounts.h"
@@ -48,6 +49,7 @@ static bool is_local(unsigned int maj, const char *type)
 }
 
 struct mount {
+	int id;
 	char *point;
 	char *source;
 	char type[64];
@@ -67,7 +69,7 @@ static bool parse_mount(const char *line, struct mount *mount)
 
 	mount->point = NULL;
 	mount->source = NULL;
-	if (!type || sscanf(line, "%*u %*u %u:%u %*s %ms", &mount->maj, &mount->min, &mount->point) != 3 ||
+	if (!type || sscanf(line, "%d %*u %u:%u %*s %ms", &mount->id, &mount->maj, &mount->min, &mount->point) != 4 ||
 	    sscanf(type, " - %63s %ms", mount->type, &mount->source) < 1) {
 		free(mount->point);
 		return false;
@@ -186,4 +188,35 @@ bool mounts_have_device_in(const char *mountinfo, const char *name)
 bool mounts_have_device(const char *name)
 {
 	return has_device(all_mounts(), name);
+}
+
+/* Some file systems (btrfs) have a number of their own, and name the device. */
+static bool is_of_device(const struct mount *mount, dev_t dev)
+{
+	struct stat st;
+
+	if (mount->maj)
+		return makedev(mount->maj, mount->min) == dev;
+	return mount->source && !strncmp(mount->source, "/dev/", 5) && !stat(mount->source, &st) &&
+	       S_ISBLK(st.st_mode) && st.st_rdev == dev;
+}
+
+int mounts_each(dev_t dev, int (*fn)(const struct mount_point *at, void *data), void *data)
+{
+	const struct mounts *all = all_mounts();
+	struct mount_point at;
+	int ret = 0;
+	size_t i;
+
+	for (i = 0; i < all->nr && !ret; i++) {
+		if (!is_of_device(&all->mounts[i], dev))
+			continue;
+		at.id = all->mounts[i].id;
+		at.order = (unsigned int)i;
+		at.fs = makedev(all->mounts[i].maj, all->mounts[i].min);
+		at.path = all->mounts[i].point;
+		at.type = all->mounts[i].type;
+		ret = fn(&at, data);
+	}
+	return ret;
 }

@@ -24,4 +24,24 @@ bool mounts_may_hang(const char *path, dev_t own);
 bool mounts_have_device_in(const char *mountinfo, const char *name);
 bool mounts_have_device(const char *name);
 
+/**
+ * struct mount_point - where a file system is mounted.
+ * @id: of the mount, as in /proc/self/fdinfo.
+ * @order: the higher, the later it was mounted.
+ * @fs: tells file systems from each other.
+ */
+struct mount_point {
+	int id;
+	unsigned int order;
+	dev_t fs;
+	const char *path;
+	const char *type;
+};
+
+/*
+ * Call fn for each mount of the file system on that block device, until it returns something else than 0. Returns
+ * that, or 0.
+ */
+int mounts_each(dev_t dev, int (*fn)(const struct mount_point *at, void *data), void *data);
+
 #endif

@@ -221,25 +221,74 @@ static int open_new(const struct snapshot *snap, const struct live *live, const 
 	return -1;
 }
 
+/* Open or make the image of NEW. made is empty or has what was made. */
+static int get_ready(struct snapshot_new *new)
+{
+	const struct snapshot *snap = new->snap;
+	int ret;
+
+	if (!snapshot_has_image(snap) && snapshot_make(snap, new->live, new->top, &new->made))
+		return -1;
+	ret = open_new(snap, new->live, new->top, &new->made, &new->layer);
+	if (ret) {
+		create_undo(&new->made);
+		return ret;
+	}
+	ret = snap->check_space ? space_check_copy(new->live, &new->layer) : 0;
+	/* From then on, flushes of the guest are promises about these files. */
+	if (!ret)
+		ret = create_sync(&new->made);
+	create_let_go(&new->made);
+	if (ret)
+		snapshot_end(new, false);
+	return ret;
+}
+
+int snapshot_ready(const struct snapshot *snap, const struct live *live, struct snapshot_new *new)
+{
+	int ret;
+
+	memset(new, 0, sizeof(*new));
+	new->snap = snap;
+	new->live = live;
+	new->top = snap->backing_file ? live_lasting_file(live, live_top(live)) :
+					live_file_needed(live, live_top(live));
+	if (!new->top && !snap->backing_file)
+		return -1;
+	if (live_has_file(live, snap->image)) {
+		cc_error("%s: is already a layer of %s: name a new file", snap->image,
+			 live->dev.name);
+		ret = -1;
+	} else {
+		ret = get_ready(new);
+	}
+	if (ret) {
+		free(new->top);
+		new->top = NULL;
+	}
+	return ret;
+}
+
 /*
  * The last step that can be undone. The message names only the devices of NEW: its header names the
  * layer below.
  */
-static int send_snapshot(const struct snapshot *snap, const struct live *live,
-			 struct layer *layer, const char *top)
+int snapshot_send(struct snapshot_new *new, const char *message)
 {
-	const char *words[] = { "snapshot", kind_name(layer->kind), NULL, NULL, NULL };
+	struct layer *layer = &new->layer;
+	const char *words[] = { message, kind_name(layer->kind), NULL, NULL, NULL };
 	char *dev, *data;
 	int ret;
 
-	if (layer_attach(layer, snap->opt.no_lock) || snapshot_check_limits(snap, live, layer, top) ||
-	    live_check_top(live) || hold_interrupted())
+	if (layer_attach(layer, new->snap->opt.no_lock) ||
+	    snapshot_check_limits(new->snap, new->live, layer, new->top) ||
+	    live_check_top(new->live) || hold_interrupted())
 		return -1;
 	dev = devno_format(layer->file.dev);
 	data = layer->data.path ? devno_format(layer->data.dev) : xstrdup("-");
 	words[2] = dev;
 	words[3] = data;
-	ret = dm_message(live->dev.name, words);
+	ret = dm_message(new->live->dev.name, words);
 	if (ret == -EBUSY)
 		layer_say_users(layer);
 	free(dev);
@@ -247,38 +296,25 @@ static int send_snapshot(const struct snapshot *snap, const struct live *live,
 	return ret;
 }
 
+void snapshot_end(struct snapshot_new *new, bool taken)
+{
+	layer_close(&new->layer);
+	if (taken)
+		create_done(&new->made);
+	else
+		create_undo(&new->made);
+	free(new->top);
+	new->top = NULL;
+}
+
 int snapshot_take(const struct snapshot *snap, const struct live *live)
 {
-	char *top = snap->backing_file ? live_lasting_file(live, live_top(live)) :
-					 live_file_needed(live, live_top(live));
-	struct created made = { 0 };
-	struct layer layer;
-	int ret = -1;
+	struct snapshot_new new;
+	int ret = snapshot_ready(snap, live, &new);
 
-	if (!top && !snap->backing_file)
-		return -1;
-	if (live_has_file(live, snap->image)) {
-		cc_error("%s: is already a layer of %s: name a new file", snap->image,
-			 live->dev.name);
-		goto out;
-	}
-	if (!snapshot_has_image(snap) && snapshot_make(snap, live, top, &made))
-		goto out;
-	if (!open_new(snap, live, top, &made, &layer)) {
-		ret = snap->check_space ? space_check_copy(live, &layer) : 0;
-		/* From then on, flushes of the guest are promises about these files. */
-		if (!ret)
-			ret = create_sync(&made);
-		create_let_go(&made);
-		if (!ret)
-			ret = send_snapshot(snap, live, &layer, top);
-		layer_close(&layer);
-	}
 	if (ret)
-		create_undo(&made);
-	else
-		create_done(&made);
-out:
-	free(top);
+		return ret;
+	ret = snapshot_send(&new, "snapshot");
+	snapshot_end(&new, !ret);
 	return ret;
 }

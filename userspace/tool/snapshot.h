@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "create.h"
 #include "layer.h"
 #include "live.h"
 #include "verb.h"
@@ -40,5 +41,21 @@ int snapshot_take_operands(const char *verb, int argc, char **argv, struct snaps
 
 /* Returns 0, or -1 after a message: then chain and file system are as before. */
 int snapshot_take(const struct snapshot *snap, const struct live *live);
+
+/* The same in steps. */
+struct snapshot_new {
+	const struct snapshot *snap;
+	const struct live *live;
+	char *top;		/* the file of the present top; NULL if it was named */
+	struct created made;
+	struct layer layer;
+};
+
+/* Make the image or check it. Returns 0, or -1 after a message: then nothing was made. */
+int snapshot_ready(const struct snapshot *snap, const struct live *live, struct snapshot_new *new);
+/* message: "snapshot" or "snapshot-prepare". Returns 0, or something else after a message or a signal. */
+int snapshot_send(struct snapshot_new *new, const char *message);
+/* Keep what was made, or remove it. */
+void snapshot_end(struct snapshot_new *new, bool taken);
 
 #endif

@@ -15,10 +15,14 @@
 
 bool cc_debug_on;
 static bool muted;
+static bool holding;
+static struct strbuf held;
 
 void out_of_memory(void)
 {
-	fputs("cowchain: out of memory\n", stderr);
+	/* stderr may be a file on a file system that is frozen until the program ends. */
+	if (!holding)
+		fputs("cowchain: out of memory\n", stderr);
 	exit(CC_FAILED);
 }
 
@@ -41,11 +45,26 @@ static void say(const char *prefix, const char *fmt, va_list ap)
 {
 	char *text = xvasprintf(fmt, ap), *safe = xsafe_text(text);
 
-	/* Print pending output first, to keep the order if both go to one file. */
-	fflush(stdout);
-	fprintf(stderr, "cowchain: %s%s\n", prefix, safe);
+	if (holding) {
+		strbuf_addf(&held, "cowchain: %s%s\n", prefix, safe);
+	} else {
+		/* Print pending output first, to keep the order if both go to one file. */
+		fflush(stdout);
+		fprintf(stderr, "cowchain: %s%s\n", prefix, safe);
+	}
 	free(safe);
 	free(text);
+}
+
+void cc_hold_messages(bool hold)
+{
+	holding = hold;
+	if (hold || !held.text)
+		return;
+	fflush(stdout);
+	fputs(held.text, stderr);
+	free(held.text);
+	memset(&held, 0, sizeof(held));
 }
 
 void cc_error(const char *fmt, ...)

@@ -75,6 +75,13 @@ long=$(printf 'x%.0s' {1..128})
 expect 2 'too long' attach "$long" top.qcow2
 expect 1 'too long' detach "$long"
 expect 1 'too long' snapshot "/dev/mapper/$long" new.qcow2
+expect 2 'a device and the new image' snapshot x=new.qcow2 y new2.qcow2
+expect 2 'on both sides' snapshot x=new.qcow2 =new2.qcow2
+expect 2 'on both sides' snapshot x=
+expect 2 'one device only' snapshot x=new.qcow2 y=new2.qcow2 --data-file new.raw
+expect 2 'number of seconds' snapshot x new.qcow2 --hook true --hook-timeout 0
+expect 2 'number of seconds' snapshot x new.qcow2 --hook true --hook-timeout soon
+expect 1 'x: ' snapshot x=new.qcow2 y=new2.qcow2
 expect 2 'cannot be the name' export x 0 --as a/b
 expect 2 'too long' export x 0 --as "$long"
 expect 2 '--as with a new name' export x 0
