@@ -424,18 +424,6 @@ int cc_below_load(struct cc_view *view, sector_t pos, u32 max, struct cc_piece *
 
 /* ----------------------------------------------------------------- reading */
 
-static void cc_zero_pages(struct page **pages, unsigned int offset, unsigned int bytes)
-{
-	while (bytes) {
-		unsigned int in_page = offset & ~PAGE_MASK;
-		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE - in_page);
-
-		memzero_page(pages[offset >> PAGE_SHIFT], in_page, n);
-		offset += n;
-		bytes -= n;
-	}
-}
-
 static void cc_fill_pages(struct page **pages, unsigned int offset, unsigned int bytes,
 			  const struct cc_plain *plain, u32 from)
 {

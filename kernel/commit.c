@@ -12,6 +12,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "active.h"
 #include "commit.h"
 #include "header.h"
 #include "identity.h"
@@ -20,6 +21,7 @@
 #include "load.h"
 #include "merge.h"
 #include "mode.h"
+#include "scan.h"
 #include "top.h"
 #include "writer.h"
 
@@ -47,6 +49,7 @@ static void cc_commit_end(struct cc_job *job, int error)
 
 	cc_view_destroy(job->source);
 	job->source = NULL;
+	cc_active_end(job);
 	if (!target)
 		return;
 	cc_top_detach(target);
@@ -123,6 +126,7 @@ static struct cc_view *cc_commit_complete(struct cc_job *job, struct cc_view *ol
 	cc_top_detach(target);
 	cc_layer_end_writing(target);
 	cc_layer_end_twin(target);
+	cc_view_publish(job->cc, now);
 	return now;
 }
 
@@ -132,6 +136,27 @@ static const struct cc_job_ops cc_commit_ops = {
 	.step = cc_merge_step,
 	.settle = cc_commit_settle,
 	.complete = cc_commit_complete,
+	.end = cc_commit_end,
+};
+
+/* The base is the top now, and is written from here on. */
+static struct cc_view *cc_commit_pivot(struct cc_job *job, struct cc_view *old)
+{
+	struct cc_view *now = cc_active_complete(job, old);
+
+	if (!IS_ERR(now))
+		cc_layer_end_twin(cc_commit_take_target(job));
+	return now;
+}
+
+static const struct cc_job_ops cc_commit_active_ops = {
+	.type = QCOW2_IDENT_JOB_COMMIT,
+	.name = "commit",
+	.begin = cc_active_begin,
+	.step = cc_active_step,
+	.again = cc_active_again,
+	.complete = cc_commit_pivot,
+	.undo = cc_active_undo,
 	.end = cc_commit_end,
 };
 
@@ -244,18 +269,41 @@ static int cc_commit_attach(struct cc_job *job)
 	return cc_top_attach_env(job->target, &env);
 }
 
+/*
+ * What is to become the top. All of its tables are looked at now, since one that is not as it has
+ * to be would make the chain read-only then. And nobody could be told which of the two is right,
+ * if one of them could not have an identity.
+ */
+static int cc_commit_check_top(struct cc_job *job)
+{
+	struct cc_top *top = job->target->top;
+	int r = cc_check_size(job->cc, job->target);
+
+	if (!r && !cc_view_active(job->view)->ident.present) {
+		cc_layer_err(cc_view_active(job->view),
+			     "has no identity, so a commit of it would not be safe after a crash: take a snapshot, then commit what is below that");
+		r = -EMEDIUMTYPE;
+	}
+	return r ? r : cc_top_scan(top, 0, top->nr_blocks, false);
+}
+
 static int cc_commit_load(struct cc_job *job, const struct cc_commit_args *args)
 {
 	struct cc_layer *base = job->view->layer[args->base], *target;
 	struct cowchain *cc = job->cc;
 	int r;
 
+	if (job->active && base->kind == CC_RAW) {
+		cc_layer_err(base,
+			     "a raw layer cannot be the top: take a snapshot, then commit what is below that");
+		return -EINVAL;
+	}
 	target = cc_layer_open_twin(base, args->path, args->data_path);
 	if (IS_ERR(target))
 		return PTR_ERR(target);
 	job->target = target;
 	target->slot = cc_view_free_slot(job->view);
-	r = cc_check_limits(cc, target, false);
+	r = cc_check_limits(cc, target, job->active);
 	if (!r)
 		r = cc_layer_load(target);
 	if (!r)
@@ -264,11 +312,22 @@ static int cc_commit_load(struct cc_job *job, const struct cc_commit_args *args)
 		r = cc_check_blocks(cc, target, bdev_logical_block_size(dm_disk(cc->md)->part0));
 	if (!r)
 		r = cc_commit_check_sizes(job);
-	return r ? r : cc_commit_attach(job);
+	if (!r)
+		r = cc_commit_attach(job);
+	if (!r && job->active)
+		r = cc_commit_check_top(job);
+	return r;
+}
+
+static bool cc_commit_is_active(struct cc_view *view, const struct cc_commit_args *args)
+{
+	return args->top == (int)view->nr - 1;
 }
 
 static int cc_commit_prepare(struct cc_job *job, const struct cc_commit_args *args)
 {
+	int r;
+
 	job->view = cc_view_get(job->cc, false);
 	if (!job->view)
 		return -EBUSY;
@@ -277,8 +336,14 @@ static int cc_commit_prepare(struct cc_job *job, const struct cc_commit_args *ar
 	cc_job_limit(job, args->job.speed);
 	job->on_error = args->job.on_error;
 	job->pause = args->job.paused;
-	job->source = cc_view_create_source(job->view, args->top + 1);
-	return job->source ? cc_commit_load(job, args) : -ENOMEM;
+	if (cc_commit_is_active(job->view, args)) {
+		job->ops = &cc_commit_active_ops;
+		r = cc_active_create(job, args->keep);
+	} else {
+		job->source = cc_view_create_source(job->view, args->top + 1);
+		r = job->source ? 0 : -ENOMEM;
+	}
+	return r ? r : cc_commit_load(job, args);
 }
 
 /* Under cc->ctl: @args was checked without it, and the chain may have changed. */
@@ -306,15 +371,30 @@ static int cc_commit_check(struct cowchain *cc, const struct cc_commit_args *arg
 		cc_err(cc, "a stream is recorded in the top: continue or cancel it first");
 		return -EBUSY;
 	}
-	if (args->top != (int)view->nr - 2) {
-		cc_err(cc, "what is committed has to end directly below the top: take a snapshot to commit the top itself");
+	if (args->top != (int)view->nr - 2 && !cc_commit_is_active(view, args)) {
+		cc_err(cc, "what is committed has to end with the top, or directly below it");
+		return -EINVAL;
+	}
+	if (!cc_commit_is_active(view, args) && args->keep) {
+		cc_err(cc, "keep is for a commit of the top: this one lets the guest's top be as it is");
+		return -EINVAL;
+	}
+	if (cc_commit_is_active(view, args) && args->job.backing_name) {
+		cc_err(cc, "backing-file is not for a commit of the top: no header gets another name");
 		return -EINVAL;
 	}
 	if (args->base < 0 || args->base >= args->top) {
 		cc_err(cc, "the base has to be below the layers that are committed into it");
 		return -EINVAL;
 	}
-	return 0;
+	return cc->ignore_identity ? 0 : cc_ident_check_commit(view, args->base, args->top);
+}
+
+static int cc_commit_no_ident(struct cc_job *job)
+{
+	cc_layer_err(job->target,
+		     "cannot have an identity, so a commit of the top would not be safe after a crash: take a snapshot, then commit what is below that");
+	return -EMEDIUMTYPE;
 }
 
 /*
@@ -328,14 +408,16 @@ static int cc_commit_launch(struct cc_job *job, const struct cc_commit_args *arg
 
 	lockdep_assert_held(&job->cc->ctl);
 	r = cc_commit_check(job->cc, args);
-	if (!r)
+	if (!r && !job->active)
 		r = cc_job_take_names(job, &args->job);
-	if (!r)
+	if (!r && !job->active)
 		r = cc_job_check_header(job);
 	if (!r)
 		r = cc_job_make_thread(job, cc_job_thread);
 	if (!r)
 		r = cc_ident_commit(job->target, view->layer[args->top], cc_view_active(view));
+	if (!r && job->active && !q2_ident_unfinished(&job->target->ident))
+		r = cc_commit_no_ident(job);
 	if (!r)
 		r = cc_job_record(job);
 	if (!r)

@@ -7,14 +7,16 @@
 
 /**
  * struct cc_commit_args - what a commit is asked to do.
- * @top: index of the topmost layer that is copied; it has to be the one below the top of the chain.
+ * @top: index of the topmost layer that is copied: the one below the top of the chain, or the top.
  * @base: index of the layer that it is copied into.
+ * @keep: if it is the top: be ready, but wait for job-complete before the base takes its place.
  * @path, @data_path: devices that show the base and can be written; NULL for those of the chain.
  */
 struct cc_commit_args {
 	struct cc_job_args job;
 	int top;
 	int base;
+	bool keep;
 	const char *path;
 	const char *data_path;
 };

@@ -11,6 +11,7 @@
 #include <linux/err.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
+#include <linux/timer.h>
 #include <linux/version.h>
 
 /* 6.8: hex2bin() has a header of its own, which kernel.h does not include for ever. */
@@ -67,6 +68,16 @@ static inline void cc_limits_write_zeroes(struct queue_limits *limits, unsigned 
 	limits->max_write_zeroes_sectors = sectors;
 #if KERNEL_VERSION(6, 17, 0) <= LINUX_VERSION_CODE
 	limits->max_hw_wzeroes_unmap_sectors = 0;
+#endif
+}
+
+/* 6.2: timer_delete_sync() was del_timer_sync(), which 6.15 has dropped. */
+static inline void cc_timer_stop(struct timer_list *timer)
+{
+#if KERNEL_VERSION(6, 2, 0) <= LINUX_VERSION_CODE
+	timer_delete_sync(timer);
+#else
+	del_timer_sync(timer);
 #endif
 }
 

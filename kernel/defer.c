@@ -2,6 +2,9 @@
 /*
  * Bios that have to wait: for a worker, or for the end of a snapshot.
  */
+#include <linux/jiffies.h>
+#include <linux/moduleparam.h>
+
 #include "defer.h"
 #include "throttle.h"
 #include "top.h"
@@ -152,6 +155,19 @@ bool cc_defer_edges(struct cc_io *io)
 }
 
 /* ----------------------------------------------- a snapshot is being taken */
+
+/*
+ * A guest waits for 30 seconds or more before it takes a disk for broken; the caches of slow disks
+ * need some seconds for a flush.
+ */
+static unsigned int cc_snapshot_pause_ms = 10000;
+module_param_named(snapshot_pause_ms, cc_snapshot_pause_ms, uint, 0644);
+MODULE_PARM_DESC(snapshot_pause_ms, "Longest time in milliseconds for which a snapshot lets writes wait");
+
+unsigned int cc_pause_limit(void)
+{
+	return clamp(READ_ONCE(cc_snapshot_pause_ms), 1U, 600000U);
+}
 
 bool cc_pause_bio(struct cc_io *io, struct bio *bio)
 {

@@ -66,6 +66,9 @@ void cc_throttle_bio(struct cc_io *io, struct bio *bio);
  */
 bool cc_pause_bio(struct cc_io *io, struct bio *bio);
 
+/* The longest time in milliseconds for which writes may wait so: a module parameter. */
+unsigned int cc_pause_limit(void);
+
 /* Let new bios queue up, except for reads, until cc_unpause_bios(). Context: process. */
 void cc_pause_bios(struct cowchain *cc);
 void cc_unpause_bios(struct cowchain *cc);

@@ -27,12 +27,15 @@
 #define QCOW2_IDENT_JOB_PAUSED		(1U << 1)
 #define QCOW2_IDENT_JOB_COPIED		(1U << 2)	/* the top has everything */
 #define QCOW2_IDENT_OTHER		(1U << 3)	/* other_uuid is valid */
+#define QCOW2_IDENT_JOB_ACTIVE		(1U << 4)	/* a commit of the top itself */
+#define QCOW2_IDENT_JOB_KEEP		(1U << 5)	/* which ends when it is told to */
 
 /* qcow2_ident.job_type */
 #define QCOW2_IDENT_JOB_NONE		0
 #define QCOW2_IDENT_JOB_STREAM		1
 #define QCOW2_IDENT_JOB_COMMIT		2	/* in the header of the top */
 #define QCOW2_IDENT_JOB_TARGET		3	/* in that of the layer that is written */
+#define QCOW2_IDENT_JOB_PIVOTED		4	/* in that of a top that is no longer one */
 
 #define QCOW2_IDENT_ANONYMOUS		1
 
@@ -45,7 +48,11 @@
  *
  * In the layer that a commit writes to, job_base_uuid is the topmost layer that is copied: with
  * that one above it, whatever was made for its generation job_base_generation (0: for it when it
- * had no identity) is still right on it. The flag JOB_COPIED says that the commit has ended.
+ * had no identity) is still right on it, in its generation job_top_generation or a later one: it
+ * has lost nothing since. The flag JOB_COPIED says that the commit has ended.
+ *
+ * At the end of a commit of the top, the layer that was written is the top; it was used once more,
+ * and has no job. Then what was the top is marked as PIVOTED, with the same fields as the commit.
  *
  * A parent without an identity, such as a raw image, has the UUID zero and the generation
  * QCOW2_IDENT_ANONYMOUS; none at all, zero and zero.
@@ -73,7 +80,7 @@ struct qcow2_ident {
 	__be32 job_name_crc;
 	__u8 other_uuid[QCOW2_UUID_BYTES];
 	__be64 other_generation;
-	__u8 reserved[8];
+	__be64 job_top_generation;
 	__be32 crc;			/* CRC32C of all before it */
 } __attribute__((packed));
 

@@ -12,6 +12,8 @@
 #include "header.h"
 #include "identity.h"
 #include "load.h"
+#include "mode.h"
+#include "view.h"
 
 /* ------------------------------------------------------------------ writing */
 
@@ -125,6 +127,35 @@ static int cc_ident_check_links(struct cc_layer **layers, unsigned int nr)
 	return 0;
 }
 
+static int cc_ident_say_pivoted(struct cc_layer *top)
+{
+	cc_layer_err(top,
+		     "all of it was committed into layer %d, which has become the top in its place: use that; this one would mix old and new",
+		     top->ident.job.base);
+	return -ESTALE;
+}
+
+/*
+ * A top that is being committed is right as long as its base is marked: the mark is written before
+ * the record, and goes when the base becomes the top. What lies between need not have an identity,
+ * and tells nothing then.
+ */
+static int cc_ident_check_active(struct cc_layer **layers, unsigned int nr)
+{
+	struct cc_layer *top = layers[nr - 1];
+	const struct q2_ident_job *job = &top->ident.job;
+	unsigned int i;
+
+	if (job->type != QCOW2_IDENT_JOB_COMMIT || !job->active)
+		return 0;
+	for (i = 0; i + 1 < nr; i++)
+		if (!memcmp(layers[i]->ident.uuid, job->base_uuid, QCOW2_UUID_BYTES) &&
+		    q2_ident_unfinished(&layers[i]->ident) &&
+		    q2_ident_is_committed(&layers[i]->ident, &top->ident))
+			return 0;
+	return cc_ident_say_pivoted(top);
+}
+
 int cc_ident_check_top(struct cc_layer *top)
 {
 	struct cowchain *cc = top->cc;
@@ -139,6 +170,8 @@ int cc_ident_check_top(struct cc_layer *top)
 			     "a commit into it has not ended: use it in the chain that it came from, and commit again, or load with the feature ignore_identity");
 		return -EMEDIUMTYPE;
 	}
+	if (top->ident.job.type == QCOW2_IDENT_JOB_PIVOTED && !cc->ignore_identity)
+		return cc_ident_say_pivoted(top);
 	if (top->ident.present && top->ident.sealed && !cc->allow_sealed) {
 		cc_layer_err(top,
 			     "it has become the backing file of another image: put a new top on it, or load with the feature allow_sealed");
@@ -153,6 +186,8 @@ int cc_ident_check(struct cowchain *cc, struct cc_layer **layers, unsigned int n
 
 	if (!r && !cc->ignore_identity)
 		r = cc_ident_check_links(layers, nr);
+	if (!r && !cc->ignore_identity)
+		r = cc_ident_check_active(layers, nr);
 	return r;
 }
 
@@ -180,14 +215,14 @@ int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned in
 		return r;
 	id = top->ident;
 	/* It is written from here on, so whatever was on it is right no more. */
-	if (id.job.type == QCOW2_IDENT_JOB_TARGET)
+	if (id.job.type == QCOW2_IDENT_JOB_TARGET || id.job.type == QCOW2_IDENT_JOB_PIVOTED)
 		cc_ident_drop_job(&id);
 	cc_ident_use(&id, nr > 1 ? &layers[nr - 2]->ident : NULL);
 	r = cc_ident_try_write(top, &id);
 	if (r)
 		return r;
-	cc->continue_job = top->ident.job.type && !cc->no_auto_resume;
-	if (top->ident.job.type)
+	cc->continue_job = q2_ident_has_job(&top->ident) && !cc->no_auto_resume;
+	if (q2_ident_has_job(&top->ident))
 		cc_info(cc, "layer %s: a %s was interrupted%s", top->name,
 			top->ident.job.type == QCOW2_IDENT_JOB_COMMIT ? "commit below it" :
 									"stream into it",
@@ -277,15 +312,16 @@ int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const
 	return r ? r : cc_ident_write_or_not(top, &id);
 }
 
-void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused)
+void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused, bool keep)
 {
 	struct q2_ident id = top->ident;
 
 	if (!id.present || !id.job.type ||
-	    (id.job.speed == speed && id.job.paused == paused))
+	    (id.job.speed == speed && id.job.paused == paused && id.job.keep == keep))
 		return;
 	id.job.speed = speed;
 	id.job.paused = paused;
+	id.job.keep = keep;
 	cc_ident_write(top, &id);
 }
 
@@ -361,6 +397,55 @@ int cc_ident_commit(struct cc_layer *target, const struct cc_layer *last,
 	return r;
 }
 
+/* The index of the layer that an unfinished commit into layer @i copies last, or -1. */
+static int cc_ident_named(struct cc_view *view, unsigned int i)
+{
+	const struct q2_ident *target = &view->layer[i]->ident;
+	unsigned int n;
+
+	for (n = i + 1; q2_ident_unfinished(target) && n < view->nr; n++)
+		if (q2_ident_is_committed(target, &view->layer[n]->ident))
+			return n;
+	return -1;
+}
+
+static int cc_ident_say_part(struct cc_view *view, unsigned int i, int named)
+{
+	cc_layer_err(view->layer[i],
+		     "has a part of layer %d, since a commit of that has not ended: do that first (commit top %d base %u)",
+		     named, named, i);
+	return -EBUSY;
+}
+
+/*
+ * A layer with an unfinished commit has a part of what the named one has. What is copied out of it,
+ * or is based on it, is right only with that one above it; and what was made for it stays right on
+ * it only as long as that one is there.
+ */
+int cc_ident_check_commit(struct cc_view *view, int base, int top)
+{
+	int i, named;
+
+	for (i = 0; i <= top; i++) {
+		named = cc_ident_named(view, i);
+		if (i < base ? named > base && named <= top : named > top)
+			return cc_ident_say_part(view, i, named);
+	}
+	return 0;
+}
+
+int cc_ident_check_stream(struct cc_view *view, int base)
+{
+	int i, named;
+
+	for (i = 0; i <= base; i++) {
+		named = cc_ident_named(view, i);
+		if (named > base && named < (int)view->nr - 1)
+			return cc_ident_say_part(view, i, named);
+	}
+	return 0;
+}
+
 /* If this fails, the base is right below the top, which names it as it is now, and nowhere else. */
 void cc_ident_commit_done(struct cc_layer *target)
 {
@@ -370,6 +455,35 @@ void cc_ident_commit_done(struct cc_layer *target)
 		return;
 	id.job.copied = true;
 	cc_ident_write(target, &id);
+}
+
+/*
+ * One write changes which chain is right. A write that failed may have been done nevertheless; then
+ * the old mark is written again.
+ */
+int cc_ident_pivot(struct cc_layer *target, const struct cc_layer *below)
+{
+	const struct q2_ident was = target->ident;
+	struct q2_ident id = was;
+	int r;
+
+	cc_ident_drop_job(&id);
+	cc_ident_use(&id, below ? &below->ident : NULL);
+	r = cc_ident_write(target, &id);
+	if (r && cc_ident_write(target, &was))
+		cc_set_mode(target->cc, CC_RO,
+			    "it is not known whether the base has become the top in its header");
+	return r;
+}
+
+void cc_ident_pivoted(struct cc_layer *old)
+{
+	struct q2_ident id = old->ident;
+
+	if (!id.present || !id.job.type)
+		return;
+	id.job.type = QCOW2_IDENT_JOB_PIVOTED;
+	cc_ident_write(old, &id);
 }
 
 char *cc_ident_job_name(struct cc_layer *top)

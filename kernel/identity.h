@@ -58,7 +58,7 @@ void cc_ident_unseal(struct cc_layer *old);
 int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const char *name);
 
 /* Record what a user has changed since. Context: process, cc->ctl held. */
-void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused);
+void cc_ident_save_job(struct cc_layer *top, u64 speed, bool paused, bool keep);
 
 /**
  * cc_ident_job_copied() - record that everything has been copied.
@@ -91,6 +91,35 @@ int cc_ident_job_drop(struct cc_layer *top);
 int cc_ident_commit(struct cc_layer *target, const struct cc_layer *last,
 		    const struct cc_layer *top);
 void cc_ident_commit_done(struct cc_layer *target);
+
+/**
+ * cc_ident_pivot() - let the layer that a commit has written be the top.
+ * @target: all is there, durably.
+ * @below: the layer below it, NULL for none.
+ *
+ * All writes of the guest wait. From here on @target is right alone, and what was above it before
+ * is refused on it. If it is not known whether it is, the chain becomes read-only: both have the
+ * same, and neither may get more.
+ *
+ * Context: process, cc->ctl held. Return: 0 or -errno.
+ */
+int cc_ident_pivot(struct cc_layer *target, const struct cc_layer *below);
+
+/*
+ * Mark what was the top until then, so that a message can tell what has become of it. If this
+ * fails, cc_ident_check() sees that its base is written by no commit any more.
+ */
+void cc_ident_pivoted(struct cc_layer *old);
+
+/**
+ * cc_ident_check_commit() - may a commit copy the layers above @base, up to @top, into it?
+ *
+ * Context: process, cc->ctl held. Return: 0, or -EBUSY if another commit has to end before; logged.
+ */
+int cc_ident_check_commit(struct cc_view *view, int base, int top);
+
+/* The same for a stream that drops the layers between @base and the top. */
+int cc_ident_check_stream(struct cc_view *view, int base);
 
 /**
  * cc_ident_job_name() - the name that was given to cc_ident_set_job().

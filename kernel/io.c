@@ -101,6 +101,18 @@ bool cc_pages_are_zero(struct page **pages, unsigned int offset, unsigned int by
 	return true;
 }
 
+void cc_zero_pages(struct page **pages, unsigned int offset, unsigned int bytes)
+{
+	while (bytes) {
+		unsigned int in_page = offset & ~PAGE_MASK;
+		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE - in_page);
+
+		memzero_page(pages[offset >> PAGE_SHIFT], in_page, n);
+		offset += n;
+		bytes -= n;
+	}
+}
+
 /* ----------------------------------------------------------------- zeroing */
 
 /* Pages; the array is on the stack. */

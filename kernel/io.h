@@ -37,6 +37,9 @@ int cc_batch_wait(struct cc_batch *batch);
 /* Do @bytes at @offset of these pages hold nothing but zeros? Context: any. */
 bool cc_pages_are_zero(struct page **pages, unsigned int offset, unsigned int bytes);
 
+/* Make @bytes at @offset of these pages zeros. Context: any. */
+void cc_zero_pages(struct page **pages, unsigned int offset, unsigned int bytes);
+
 /* Write zeros as data. Return: 0 or -errno. */
 int cc_write_zero_pages(struct cowchain *cc, struct block_device *bdev, sector_t sector,
 			u32 sectors);

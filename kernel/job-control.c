@@ -4,6 +4,7 @@
  */
 #include <linux/sched/mm.h>
 
+#include "active.h"
 #include "identity.h"
 #include "job-control.h"
 #include "record.h"
@@ -27,7 +28,7 @@ bool cc_job_recorded(struct cowchain *cc)
 
 	lockdep_assert_held(&cc->ctl);
 	return view && view->top && !cc_job_active(cc) &&
-	       cc_view_active(view)->ident.job.type;
+	       q2_ident_has_job(&cc_view_active(view)->ident);
 }
 
 static bool cc_recorded_commit(struct cowchain *cc)
@@ -85,23 +86,28 @@ static bool cc_job_pause_done(struct cc_job *job)
 	       READ_ONCE(job->cancel) || !cc_job_is_active(job) || READ_ONCE(job->frozen);
 }
 
+/* cc->ctl is held. */
+static void cc_job_save_locked(struct cowchain *cc, struct cc_job *job)
+{
+	unsigned int noio = memalloc_noio_save();
+
+	lockdep_assert_held(&cc->ctl);
+	if (cc_job_is_active(job) && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW)
+		/* If an error has stopped the job, the next activation tries again. */
+		cc_ident_save_job(cc_view_active(cc_view_current(cc)), READ_ONCE(job->speed),
+				  READ_ONCE(job->pause) && !READ_ONCE(job->stopped),
+				  job->active && job->active->keep &&
+				  !READ_ONCE(job->active->complete));
+	memalloc_noio_restore(noio);
+}
+
 /* Record what a user has changed, for a later continuation. */
 static void cc_job_save(struct cowchain *cc, struct cc_job *job)
 {
-	struct cc_layer *top;
-	unsigned int noio;
-
 	/* The message has done its work; if it is killed, the record stays as it was. */
 	if (mutex_lock_killable(&cc->ctl))
 		return;
-	noio = memalloc_noio_save();
-	if (cc_job_is_active(job) && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW) {
-		top = cc_view_active(cc_view_current(cc));
-		/* If an error has stopped the job, the next activation tries again. */
-		cc_ident_save_job(top, READ_ONCE(job->speed),
-				  READ_ONCE(job->pause) && !READ_ONCE(job->stopped));
-	}
-	memalloc_noio_restore(noio);
+	cc_job_save_locked(cc, job);
 	mutex_unlock(&cc->ctl);
 }
 
@@ -201,6 +207,38 @@ static int cc_cancel_active(struct cowchain *cc)
 		cc_err(cc, "the job has already ended");
 		r = -ENOENT;
 	}
+	cc_job_put(job);
+	return r;
+}
+
+/* The job waits for this, so it does not hold cc->ctl. */
+static int cc_complete_active(struct cowchain *cc, struct cc_job *job)
+{
+	if (!job->active || !job->active->keep || READ_ONCE(job->active->complete)) {
+		cc_err(cc, "the job completes by itself");
+		return -EINVAL;
+	}
+	if (!READ_ONCE(job->active->ready)) {
+		cc_err(cc, "the job is not ready yet");
+		return -EBUSY;
+	}
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
+	WRITE_ONCE(job->active->complete, true);
+	cc_job_save_locked(cc, job);
+	mutex_unlock(&cc->ctl);
+	wake_up_all(&job->wait);
+	return 0;
+}
+
+int cc_job_complete(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get_active(cc);
+	int r;
+
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	r = cc_complete_active(cc, job);
 	cc_job_put(job);
 	return r;
 }
@@ -329,6 +367,24 @@ void cc_job_wake(struct cowchain *cc)
 	cc_job_put(job);
 }
 
+static void cc_job_set_frozen(struct cc_job *job)
+{
+	spin_lock_irq(&job->lock);
+	WRITE_ONCE(job->frozen, true);
+	spin_unlock_irq(&job->lock);
+	wake_up_all(&job->wait);
+}
+
+void cc_job_mark_frozen(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get(cc);
+
+	lockdep_assert_held(&cc->ctl);
+	if (job)
+		cc_job_set_frozen(job);
+	cc_job_put(job);
+}
+
 /*
  * All that writes for a job checks @frozen: copies under job->lock, the last steps of a stream
  * under cc->ctl. Taking that lock once makes sure that these have ended or will not begin.
@@ -339,10 +395,7 @@ void cc_job_freeze(struct cowchain *cc)
 
 	if (!job)
 		return;
-	spin_lock_irq(&job->lock);
-	WRITE_ONCE(job->frozen, true);
-	spin_unlock_irq(&job->lock);
-	wake_up_all(&job->wait);
+	cc_job_set_frozen(job);
 	mutex_lock(&cc->ctl);
 	mutex_unlock(&cc->ctl);
 	wait_event(job->wait, !READ_ONCE(job->writing));
@@ -373,6 +426,10 @@ static sector_t cc_job_offset(struct cc_job *job)
 	unsigned int i;
 
 	lockdep_assert_held(&job->lock);
+	/* After the first pass over the disk, it is what is left that counts. */
+	if (job->active && READ_ONCE(job->active->passes))
+		return job->state == CC_JOB_CONCLUDED && !job->shown_error ? job->len :
+			job->len - min(READ_ONCE(job->active->left), job->len);
 	for (i = 0; job->copy && i < CC_NR_COPIES; i++)
 		if (READ_ONCE(job->copy[i].busy))
 			pos = min(pos, READ_ONCE(job->copy[i].pos));
@@ -400,7 +457,7 @@ static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsign
 		len = (u64)view->sectors << SECTOR_SHIFT;
 	}
 	rcu_read_unlock();
-	if (!record.type) {
+	if (record.type != QCOW2_IDENT_JOB_COMMIT && record.type != QCOW2_IDENT_JOB_STREAM) {
 		DMEMIT(" 0");
 		return sz;
 	}
@@ -414,6 +471,15 @@ static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsign
 	return sz;
 }
 
+static const char *cc_job_state_word(struct cc_job *job)
+{
+	lockdep_assert_held(&job->lock);
+	if (job->state == CC_JOB_RUNNING && job->active && job->active->keep &&
+	    READ_ONCE(job->active->ready) && !READ_ONCE(job->active->complete))
+		return "ready";
+	return cc_job_states[job->state];
+}
+
 unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxlen)
 {
 	struct cc_job *job = cc_job_get(cc);
@@ -425,7 +491,7 @@ unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxle
 	if (job->base >= 0)
 		snprintf(base, sizeof(base), "%d", job->base);
 	spin_lock_irq(&job->lock);
-	DMEMIT(" 8 %s %s %s %llu %llu %llu %s %d", job->ops->name, cc_job_states[job->state], base,
+	DMEMIT(" 8 %s %s %s %llu %llu %llu %s %d", job->ops->name, cc_job_state_word(job), base,
 	       (u64)cc_job_offset(job) << SECTOR_SHIFT, (u64)job->len << SECTOR_SHIFT,
 	       job->speed, cc_io_statuses[job->io_status], job->shown_error);
 	spin_unlock_irq(&job->lock);

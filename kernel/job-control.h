@@ -22,10 +22,15 @@ int cc_job_pause(struct cowchain *cc);
 int cc_job_resume(struct cowchain *cc);
 /* Cancel the job that is active, and drop the one that is recorded. */
 int cc_job_cancel(struct cowchain *cc);
+/* A job that is ready, and waits for this, may complete. It does so by itself. */
+int cc_job_complete(struct cowchain *cc);
 int cc_job_set_speed(struct cowchain *cc, u64 speed);
 
 /* Let messages that wait for the job see that cc_must_yield(). */
 void cc_job_wake(struct cowchain *cc);
+
+/* It does not end from here on, and begins to stop. cc->ctl is held. */
+void cc_job_mark_frozen(struct cowchain *cc);
 
 /*
  * Nothing is written by the job from here on, until cc_job_unfreeze(), and what a commit has

@@ -4,6 +4,7 @@
  * top now. That is the layer job->base, be it that a stream has copied what lies above it into the
  * top, or that a commit has copied it down into that layer.
  */
+#include "active.h"
 #include "header.h"
 #include "identity.h"
 #include "job-header.h"
@@ -106,6 +107,8 @@ int cc_job_record(struct cc_job *job)
 		.paused = job->pause,
 		.base = job->base,
 		.on_error = job->on_error,
+		.active = job->active,
+		.keep = job->active && job->active->keep,
 		.speed = job->speed,
 	};
 	struct q2_ident *base;

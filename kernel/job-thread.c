@@ -64,8 +64,11 @@ static int cc_job_walk(struct cc_job *job)
 			r = cc_walk_settle(job);
 			if (r)
 				return r;
-			if (job->pos >= job->len && !READ_ONCE(job->pause))
-				return 0;
+			if (job->pos < job->len || READ_ONCE(job->pause))
+				continue;
+			r = job->ops->again ? job->ops->again(job) : 0;
+			if (r <= 0)
+				return r;
 			continue;
 		}
 		r = cc_job_check_writer(job);
@@ -84,7 +87,8 @@ static int cc_job_walk(struct cc_job *job)
  * 1. Sync data and bits of the layer that was written.
  * 2. Let the header of the top name the base: see cc_job_end_header(). A crash before this leaves
  *    the chain as it was, a crash after it the shorter chain; the guest reads the same either way.
- * 3. Publish the view without the layers in between.
+ * 3. Publish the view without the layers in between. (A commit of the top does 2 and 3 otherwise:
+ *    see cc_active_complete().)
  * 4. Wait for bios that still use the old view (without cc->ctl, so that suspend and messages can
  *    proceed), and close the layers.
  *
@@ -108,12 +112,10 @@ static int cc_job_finish(struct cc_job *job)
 	now = job->ops->complete(job, old);
 	if (IS_ERR(now)) {
 		mutex_unlock(&cc->ctl);
+		if (job->ops->undo)
+			job->ops->undo(job);
 		return PTR_ERR(now);
 	}
-	/* The scan holds a view, too; restart it with the new one. */
-	cc_stop_scan(cc);
-	rcu_assign_pointer(cc->view, now);
-	cc_start_scan(cc);
 	cc->base = -1;
 	WRITE_ONCE(job->quiet, true);
 	mutex_unlock(&cc->ctl);

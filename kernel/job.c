@@ -8,7 +8,9 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
+#include "active.h"
 #include "job.h"
+#include "track.h"
 #include "writer.h"
 
 /* -------------------------------------------------------------------- life */
@@ -100,6 +102,9 @@ void cc_job_put(struct cc_job *job)
 	cc_job_release_work(job);
 	mutex_destroy(&job->target_lock);
 	kfree(job->backing_name);
+	if (job->active)
+		cc_track_put(job->active->track);
+	kfree(job->active);
 	kfree(job);
 }
 
@@ -307,6 +312,9 @@ static void cc_job_calm_down(struct cc_job *job)
  */
 static void cc_job_park(struct cc_job *job)
 {
+	/* Nobody may wait for what does not go on. */
+	if (job->active)
+		cc_track_hold(job->active->track, false);
 	cc_job_calm_down(job);
 	spin_lock_irq(&job->lock);
 	job->quiet = true;

@@ -17,6 +17,7 @@
 #define CC_COPY_PAGES		(CC_COPY_SECTORS / PAGE_SECTORS)
 #define CC_NR_COPIES		4		/* in flight */
 
+struct cc_active;
 struct cc_block;
 struct cc_job;
 
@@ -75,9 +76,12 @@ struct cc_copy {
  * @begin: before the first step; may be NULL.
  * @step: starts the next copy from job->pos on, or moves job->pos over what need not be copied. The
  *	error is that of finding out what to copy.
+ * @again: all copies have ended, and job->pos is job->len. 1: job->pos is further back now; 0: that
+ *	was all; may be NULL.
  * @settle: everything has been copied: makes most of it durable; may be NULL. cc->ctl is not held.
  * @complete: then makes all of it durable, changes the header of the top, and makes the view that
  *	follows @old: that, or ERR_PTR. cc->ctl is held.
+ * @undo: @complete has failed, and cc->ctl is not held any more; may be NULL.
  * @end: no copy is under way any more. @error: 0 if the chain is shorter now, otherwise job->view
  *	is still there. Also of a job whose thread has never run; cc->ctl may be held then.
  *
@@ -88,8 +92,10 @@ struct cc_job_ops {
 	const char *name;
 	int (*begin)(struct cc_job *job);
 	int (*step)(struct cc_job *job);
+	int (*again)(struct cc_job *job);
 	int (*settle)(struct cc_job *job);
 	struct cc_view *(*complete)(struct cc_job *job, struct cc_view *old);
+	void (*undo)(struct cc_job *job);
 	void (*end)(struct cc_job *job, int error);
 };
 
@@ -111,6 +117,7 @@ struct cc_job_ops {
  * @lost: a flush of a raw @target has failed with that error; see commit.c.
  * @sync_wq, @words: what the writer of @target works with.
  * @source: of a commit: the chain up to the layers that are copied.
+ * @active: of a commit of the top, instead of @source; otherwise NULL.
  * @len: sectors of the image.
  * @pos: sectors; everything before it was copied or is being copied.
  * @copy: CC_NR_COPIES of them; NULL once the job has concluded.
@@ -138,6 +145,7 @@ struct cc_job {
 	struct workqueue_struct *sync_wq;	/* T */
 	mempool_t words;			/* T */
 	struct cc_view *source;			/* T */
+	struct cc_active *active;		/* I; has its own letters */
 	enum cc_on_error on_error;		/* I */
 	char *backing_name;			/* I */
 	char backing_format[16];		/* I */

@@ -16,6 +16,7 @@
 #include "map.h"
 #include "read.h"
 #include "throttle.h"
+#include "track.h"
 #include "write.h"
 #include "writer.h"
 
@@ -118,10 +119,11 @@ static int cc_io_run(struct cc_io *io)
 		cc_read_deferred(io);
 	} else if (!io->view->top || READ_ONCE(io->cc->mode) != CC_RW) {
 		bio_io_error(bio);
-	} else if (bio_op(bio) == REQ_OP_WRITE) {
-		return cc_write_deferred(io);
 	} else {
-		return cc_discard_deferred(io);
+		cc_track_bio(io, bio);
+		if (bio_op(bio) != REQ_OP_WRITE)
+			return cc_discard_deferred(io);
+		return cc_write_deferred(io);
 	}
 	return 0;
 }
@@ -146,17 +148,25 @@ void cc_io_work(struct work_struct *work)
 		cc_throttle_put(cc);
 }
 
+/* Do what has to be done before the guest hears of the end. Return: true if it ends later. */
+static bool cc_end_flags(struct cc_io *io, struct bio *bio, blk_status_t error)
+{
+	if (io->flags & CC_IO_BITS)
+		cc_end_write(io, error);
+	if ((io->flags & CC_IO_SYNC) && !error) {
+		io->flags &= ~CC_IO_SYNC;
+		cc_writer_sync_bio(cc_view_active(io->view)->writer, bio);
+		return true;
+	}
+	return (io->flags & CC_IO_TRACKED) && cc_track_end(io, bio, error);
+}
+
 int cc_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 {
 	struct cc_io *io = dm_per_bio_data(bio, sizeof(*io));
 
-	if (io->flags & CC_IO_BITS)
-		cc_end_write(io, *error);
-	if ((io->flags & CC_IO_SYNC) && !*error) {
-		io->flags &= ~CC_IO_SYNC;
-		cc_writer_sync_bio(cc_view_active(io->view)->writer, bio);
+	if (io->flags && cc_end_flags(io, bio, *error))
 		return DM_ENDIO_INCOMPLETE;
-	}
 	if (io->view)
 		cc_view_put(io->view, cc_io_writes(bio));
 	return DM_ENDIO_DONE;

@@ -13,12 +13,14 @@ struct cc_block;
 #define CC_IO_SYNC	BIT(2)	/* FUA: wait for a sync before it ends */
 #define CC_IO_THROTTLED	BIT(3)	/* counted, see throttle.h; cc_io_work() ends that */
 #define CC_IO_EDGES	BIT(4)	/* a write-zeroes that may have to wait for a slow layer */
+#define CC_IO_TRACKED	BIT(5)	/* mark the range at the end, see track.h */
 
 /**
  * struct cc_io - per bio.
  * @view: reference held, or NULL, as long as the bio is queued.
  * @block: pinned if CC_IO_BITS.
  * @first, @end: subclusters of @block that the write makes allocated.
+ * @from, @sectors: what the bio covers if CC_IO_TRACKED; @ticket: then, while it is held.
  * @bio, @work: for a worker.
  */
 struct cc_io {
@@ -28,6 +30,11 @@ struct cc_io {
 	u32 first;
 	u32 end;
 	u8 flags;
+	u32 sectors;
+	union {
+		sector_t from;
+		u64 ticket;
+	};
 	struct bio *bio;
 	struct work_struct work;
 };

@@ -11,16 +11,20 @@
  * whichever of the bits are durable: a commit may be repeated, or given up, at any point.
  *
  * The job is the only one who writes to the base, and all layers up to the top of the range are
- * only read. So there are no cells to be taken, and the guest waits for nothing of this.
+ * only read. So there are no cells to be taken, and the guest waits for nothing of this. (It writes
+ * to the top while that is committed: see active.c.)
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 
+#include "active.h"
 #include "below.h"
 #include "copy.h"
 #include "io.h"
+#include "live.h"
 #include "merge.h"
 #include "top.h"
+#include "track.h"
 #include "writer.h"
 
 /* Of a raw base, what is read at once; what is written are sectors. */
@@ -167,11 +171,14 @@ static void cc_merge_work(struct work_struct *work)
 	/* The place of a bad cluster is unknown, so it must not be written. */
 	r = c->b && cc_block_bad(c->b, c->first, c->end) ? -EIO : 0;
 	if (!r)
-		r = cc_read_below(job->source, c->pos, c->sectors, c->pages, 0);
+		r = job->active ? cc_live_read(job->view, c->pos, c->sectors, c->pages) :
+				  cc_read_below(job->source, c->pos, c->sectors, c->pages, 0);
 	if (!r && cc_job_begin_write(job)) {
 		r = cc_merge_write(c);
 		cc_job_end_write(job);
 	}
+	if (r && job->active)
+		cc_track_mark(job->active->track, c->pos, c->sectors);
 	cc_copy_end(c, c->sectors, r);
 }
 
@@ -185,29 +192,41 @@ struct cc_merge_range {
 static int cc_merge_piece(struct cc_job *job, sector_t pos, u32 max, struct cc_piece *p,
 			  bool *wanted)
 {
-	int provider;
+	struct cc_view *source = job->active ? job->view : job->source;
+	int r = 0;
 
-	cc_below_piece(job->source, pos, max, p);
-	if (p->cold) {
-		int r = cc_below_load(job->source, pos, p->len, p);
-
+	p->state = CC_NONE;
+	if (job->active) {
+		r = cc_live_piece(source, pos, max, p);
 		if (r)
 			return r;
+		max = p->len;
 	}
-	if (p->state == CC_NONE) {
-		*wanted = false;
-		return 0;
+	if (p->state != CC_NONE) {
+		*wanted = true;
+		return p->state == CC_BAD ? -EIO : 0;
 	}
-	provider = cc_view_index(job->source, p->slot);
-	*wanted = provider > job->base;
+	cc_below_piece(source, pos, max, p);
+	if (p->cold)
+		r = cc_below_load(source, pos, p->len, p);
+	if (r)
+		return r;
+	*wanted = p->state != CC_NONE && cc_view_index(source, p->slot) > job->base;
 	return *wanted && p->state == CC_BAD ? -EIO : 0;
+}
+
+static sector_t cc_merge_end(struct cc_job *job)
+{
+	return job->active ? min(job->active->end, job->len) : job->len;
 }
 
 /* Where the next copy ends at the latest: with its pages, its block, or a quarter of a second. */
 static sector_t cc_merge_limit(struct cc_job *job, sector_t from)
 {
 	struct cc_top *top = job->target->top;
-	sector_t end = min(from + cc_job_copy_max(job, 1U << cc_merge_sub_shift(job)), job->len);
+	u32 max = cc_active_urgent(job) ? CC_COPY_SECTORS :
+					  cc_job_copy_max(job, 1U << cc_merge_sub_shift(job));
+	sector_t end = min(from + max, cc_merge_end(job));
 
 	if (top)
 		end = min(end, ((from >> top->block_shift) + 1) << top->block_shift);
@@ -223,7 +242,7 @@ static sector_t cc_merge_limit(struct cc_job *job, sector_t from)
  */
 static int cc_merge_skip(struct cc_job *job, bool *found)
 {
-	sector_t pos = job->pos, end = min(pos + CC_MERGE_LOOK, job->len);
+	sector_t pos = job->pos, end = min(pos + CC_MERGE_LOOK, cc_merge_end(job));
 	struct cc_piece p;
 	int r = 0;
 
@@ -303,7 +322,10 @@ static int cc_merge_range(struct cc_job *job, struct cc_merge_range *m)
 			cc_block_unpin(b);
 		return 0;
 	}
-	copy->cost = cc_job_throttle(job, (u64)m->sectors << SECTOR_SHIFT);
+	copy->cost = 0;
+	/* The guest waits for it: see cc_track_hold(). */
+	if (!cc_active_urgent(job))
+		copy->cost = cc_job_throttle(job, (u64)m->sectors << SECTOR_SHIFT);
 	cc_merge_start(copy, m, b);
 	WRITE_ONCE(job->pos, m->from + m->sectors);
 	return 0;

@@ -192,6 +192,9 @@ static int cc_parse_commit_option(struct cowchain *cc, unsigned int argc, char *
 		args->path = argv[1];
 		args->data_path = strcmp(argv[2], "-") ? argv[2] : NULL;
 		return 3;
+	} else if (!strcmp(argv[0], "keep")) {
+		args->keep = true;
+		return 1;
 	} else {
 		return cc_parse_job_option(cc, argc, argv, &args->job);
 	}
@@ -284,6 +287,11 @@ static int cc_verb_cancel(struct cowchain *cc, unsigned int argc, char **argv)
 	return cc_job_cancel(cc);
 }
 
+static int cc_verb_complete(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	return cc_job_complete(cc);
+}
+
 static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv)
 {
 	u64 speed;
@@ -295,7 +303,7 @@ static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv
 static const struct cc_verb cc_verbs[] = {
 	{ "base", 1, 1, true, cc_verb_base },
 	{ "stream", 0, 7, true, cc_verb_stream },
-	{ "commit", 4, 14, false, cc_verb_commit },
+	{ "commit", 4, 15, false, cc_verb_commit },
 	{ "snapshot", 3, 3, false, cc_verb_snapshot },
 	{ "snapshot-prepare", 3, 3, false, cc_verb_snapshot_prepare },
 	{ "snapshot-commit", 0, CC_MAX_OTHERS, false, cc_snapshot_commit },
@@ -303,6 +311,7 @@ static const struct cc_verb cc_verbs[] = {
 	{ "job-pause", 0, 0, false, cc_verb_pause },
 	{ "job-resume", 0, 0, false, cc_verb_resume },
 	{ "job-cancel", 0, 0, false, cc_verb_cancel },
+	{ "job-complete", 0, 0, false, cc_verb_complete },
 	{ "job-set-speed", 1, 1, false, cc_verb_set_speed },
 };
 

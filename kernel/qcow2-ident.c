@@ -44,6 +44,8 @@ static void q2_decode_job(const struct qcow2_ident *d, struct q2_ident_job *job)
 	job->type = be32_to_cpu(d->job_type);
 	job->paused = be32_to_cpu(d->flags) & QCOW2_IDENT_JOB_PAUSED;
 	job->copied = be32_to_cpu(d->flags) & QCOW2_IDENT_JOB_COPIED;
+	job->active = be32_to_cpu(d->flags) & QCOW2_IDENT_JOB_ACTIVE;
+	job->keep = be32_to_cpu(d->flags) & QCOW2_IDENT_JOB_KEEP;
 	job->base = (int)base;
 	if (base > 255 && base != QCOW2_IDENT_NO_BASE)
 		job->base = -2;
@@ -51,6 +53,7 @@ static void q2_decode_job(const struct qcow2_ident *d, struct q2_ident_job *job)
 	job->speed = be64_to_cpu(d->job_speed);
 	memcpy(job->base_uuid, d->job_base_uuid, QCOW2_UUID_BYTES);
 	job->base_generation = be64_to_cpu(d->job_base_generation);
+	job->top_generation = be64_to_cpu(d->job_top_generation);
 	job->name_offset = be32_to_cpu(d->job_name_offset);
 	job->name_len = be32_to_cpu(d->job_name_len);
 	job->name_crc = be32_to_cpu(d->job_name_crc);
@@ -163,7 +166,8 @@ static bool q2_is_target(const struct q2_ident *id)
 bool q2_ident_is_committed(const struct q2_ident *target, const struct q2_ident *id)
 {
 	return q2_is_target(target) && id->present &&
-	       !memcmp(target->job.base_uuid, id->uuid, QCOW2_UUID_BYTES);
+	       !memcmp(target->job.base_uuid, id->uuid, QCOW2_UUID_BYTES) &&
+	       id->generation >= target->job.top_generation;
 }
 
 bool q2_ident_unfinished(const struct q2_ident *id)
@@ -212,6 +216,7 @@ void q2_ident_set_target(struct q2_ident *id, const struct q2_ident *last)
 	id->job.base = -1;
 	id->job.type = QCOW2_IDENT_JOB_TARGET;
 	memcpy(id->job.base_uuid, last->uuid, QCOW2_UUID_BYTES);
+	id->job.top_generation = last->generation;
 	id->job.base_generation = before;
 }
 
@@ -250,6 +255,7 @@ static void q2_encode_job(const struct q2_ident_job *job, struct qcow2_ident *d)
 	d->job_speed = cpu_to_be64(job->speed);
 	memcpy(d->job_base_uuid, job->base_uuid, QCOW2_UUID_BYTES);
 	d->job_base_generation = cpu_to_be64(job->base_generation);
+	d->job_top_generation = cpu_to_be64(job->top_generation);
 	d->job_name_offset = cpu_to_be32(job->name_offset);
 	d->job_name_len = cpu_to_be32(job->name_len);
 	d->job_name_crc = cpu_to_be32(job->name_crc);
@@ -267,6 +273,10 @@ static u32 q2_encode_flags(const struct q2_ident *id)
 		flags |= QCOW2_IDENT_JOB_PAUSED;
 	if (id->job.type && id->job.copied)
 		flags |= QCOW2_IDENT_JOB_COPIED;
+	if (id->job.type && id->job.active)
+		flags |= QCOW2_IDENT_JOB_ACTIVE;
+	if (id->job.type && id->job.keep)
+		flags |= QCOW2_IDENT_JOB_KEEP;
 	return flags;
 }
 

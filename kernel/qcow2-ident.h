@@ -14,20 +14,25 @@
  * @type: QCOW2_IDENT_JOB_NONE if there is none.
  * @paused: by the user.
  * @copied: the top has all that it needs; only the header is to be changed.
+ * @active, @keep: a commit of the top itself, which ends when it is told to.
  * @base: number of the base layer, -1 for none, less if it is invalid.
  * @on_error, @speed: as asked for; @on_error as in enum cc_on_error.
  * @base_uuid, @base_generation: identity of the base, zeros if it has none.
+ * @top_generation: with QCOW2_IDENT_JOB_TARGET, that of the topmost layer, which @base_uuid is.
  * @name_offset, @name_len: backing file name in the header cluster; 0 for none.
  */
 struct q2_ident_job {
 	u32 type;
 	bool paused;
 	bool copied;
+	bool active;
+	bool keep;
 	int base;
 	u32 on_error;
 	u64 speed;
 	u8 base_uuid[QCOW2_UUID_BYTES];
 	u64 base_generation;
+	u64 top_generation;
 	u32 name_offset;
 	u32 name_len;
 	u32 name_crc;
@@ -107,9 +112,15 @@ bool q2_ident_is_link(const struct q2_ident *child, const struct q2_ident *paren
 
 /*
  * Is @id the topmost layer that a commit copies into @target? With it, all that it copies is
- * there.
+ * there; an older copy of it would not have all.
  */
 bool q2_ident_is_committed(const struct q2_ident *target, const struct q2_ident *id);
+
+/* Is a job of the chain with this top recorded? */
+static inline bool q2_ident_has_job(const struct q2_ident *id)
+{
+	return id->job.type == QCOW2_IDENT_JOB_STREAM || id->job.type == QCOW2_IDENT_JOB_COMMIT;
+}
 
 /* Has a commit written to this layer that has not ended? By itself it may be a mixture. */
 bool q2_ident_unfinished(const struct q2_ident *id);

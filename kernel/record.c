@@ -105,7 +105,8 @@ static int cc_commit_look(struct cowchain *cc, bool may_pause, struct cc_commit_
 	const struct q2_ident_job *record = &cc_view_active(view)->ident.job;
 
 	lockdep_assert_held(&cc->ctl);
-	args->top = view->nr - 2;
+	args->top = view->nr - (record->active ? 1 : 2);
+	args->keep = record->keep;
 	args->base = cc_recorded_base(view, record);
 	if (args->base < 0) {
 		cc_err(cc, "the interrupted commit cannot be continued: its base is not in the chain");

@@ -176,3 +176,11 @@ void cc_stop_scan(struct cowchain *cc)
 	cancel_work_sync(&cc->scan_work);
 	WRITE_ONCE(cc->scan_stop, false);
 }
+
+void cc_view_publish(struct cowchain *cc, struct cc_view *now)
+{
+	lockdep_assert_held(&cc->ctl);
+	cc_stop_scan(cc);
+	rcu_assign_pointer(cc->view, now);
+	cc_start_scan(cc);
+}

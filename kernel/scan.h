@@ -30,6 +30,9 @@ void cc_scan_init(struct cowchain *cc);
  */
 void cc_start_scan(struct cowchain *cc);
 
+/* Publish a view; the scan holds one, too, and goes on with the new one. cc->ctl is held. */
+void cc_view_publish(struct cowchain *cc, struct cc_view *now);
+
 /* Wait until the scan has let its view go. Context: process. */
 void cc_stop_scan(struct cowchain *cc);
 

@@ -24,23 +24,10 @@
 #include "trim.h"
 #include "writer.h"
 
-/*
- * A guest waits for 30 seconds or more before it takes a disk for broken; the caches of slow disks
- * need some seconds for a flush.
- */
-static unsigned int cc_snapshot_pause_ms = 10000;
-module_param_named(snapshot_pause_ms, cc_snapshot_pause_ms, uint, 0644);
-MODULE_PARM_DESC(snapshot_pause_ms, "Longest time in milliseconds for which a snapshot lets writes wait");
-
 /* Between its two steps the whole chain is as before, but jobs are refused. */
 static unsigned int cc_snapshot_prepared_ms = 60000;
 module_param_named(snapshot_prepared_ms, cc_snapshot_prepared_ms, uint, 0644);
 MODULE_PARM_DESC(snapshot_prepared_ms, "Longest time in milliseconds for which a prepared snapshot waits to be committed");
-
-static unsigned int cc_pause_limit(void)
-{
-	return clamp(READ_ONCE(cc_snapshot_pause_ms), 1U, 600000U);
-}
 
 static unsigned int cc_prepared_limit(void)
 {

@@ -5,9 +5,11 @@
  */
 #include "copy.h"
 #include "cursor.h"
+#include "identity.h"
 #include "job-header.h"
 #include "job-thread.h"
 #include "mode.h"
+#include "scan.h"
 #include "stream.h"
 #include "writer.h"
 #include "zero.h"
@@ -66,8 +68,10 @@ static struct cc_view *cc_stream_complete(struct cc_job *job, struct cc_view *ol
 
 	if (!r)
 		r = cc_job_end_header(job);
-	if (!r)
+	if (!r) {
+		cc_view_publish(job->cc, now);
 		return now;
+	}
 	cc_view_destroy(now);
 	return ERR_PTR(r);
 }
@@ -103,7 +107,9 @@ static int cc_stream_prepare(struct cc_job *job, const struct cc_job_args *args)
 	cc_job_limit(job, args->speed);
 	job->on_error = args->on_error;
 	job->pause = args->paused;
-	r = cc_job_take_names(job, args);
+	r = cc->ignore_identity ? 0 : cc_ident_check_stream(job->view, job->base);
+	if (!r)
+		r = cc_job_take_names(job, args);
 	return r ? r : cc_job_check_header(job);
 }
 

@@ -194,7 +194,7 @@ static void cc_lock_for_suspend(struct cowchain *cc)
 	}
 }
 
-/* While cc->suspended is set, no snapshot makes another writer. */
+/* While cc->suspended is set, no snapshot makes another writer, and no job that is frozen. */
 static struct cc_writer *cc_writer_of(struct cowchain *cc)
 {
 	struct cc_view *view = cc_view_current(cc);
@@ -212,6 +212,8 @@ static void cc_presuspend(struct dm_target *ti)
 	cc->suspended = true;
 	cc_stop_scan(cc);
 	writer = cc_writer_of(cc);
+	/* Nor does a job that ends now. */
+	cc_job_mark_frozen(cc);
 	mutex_unlock(&cc->ctl);
 	/* While the guest's I/O continues. */
 	if (writer)
@@ -421,7 +423,7 @@ static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 static struct target_type cowchain_target = {
 	.name = "cowchain",
-	.version = { 1, 3, 0 },
+	.version = { 1, 4, 0 },
 	/* One target per table: two could write to one layer. */
 	.features = DM_TARGET_SINGLETON | DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,

@@ -125,15 +125,37 @@ int cc_top_attach_env(struct cc_layer *layer, const struct cc_sync_env *env)
 	return r;
 }
 
-int cc_top_attach(struct cc_layer *layer)
+static struct cc_sync_env cc_top_env(struct cowchain *cc)
 {
 	struct cc_sync_env env = {
 		.failed_fn = cc_writes_failed,
-		.wq = layer->cc->sync_wq,
-		.words = &layer->cc->words_pool,
+		.wq = cc->sync_wq,
+		.words = &cc->words_pool,
 	};
 
+	return env;
+}
+
+int cc_top_attach(struct cc_layer *layer)
+{
+	struct cc_sync_env env = cc_top_env(layer->cc);
+
 	return cc_top_attach_env(layer, &env);
+}
+
+void cc_top_demote(struct cc_layer *layer)
+{
+	struct cc_sync_env env = layer->writer->env;
+
+	env.failed_fn = NULL;
+	cc_writer_set_env(layer, &env);
+}
+
+void cc_top_promote(struct cc_layer *layer)
+{
+	struct cc_sync_env env = cc_top_env(layer->cc);
+
+	cc_writer_set_env(layer, &env);
 }
 
 void cc_top_detach(struct cc_layer *layer)

@@ -53,6 +53,13 @@ int cc_top_attach(struct cc_layer *layer);
 int cc_top_attach_env(struct cc_layer *layer, const struct cc_sync_env *env);
 
 /*
+ * From here on it is the top, or no longer. If its writer fails then, that does not concern the
+ * chain. See cc_writer_set_env(). Context: process.
+ */
+void cc_top_promote(struct cc_layer *layer);
+void cc_top_demote(struct cc_layer *layer);
+
+/*
  * Free map and writer, if there are any. No bio has used them for a grace period. Context: process.
  */
 void cc_top_detach(struct cc_layer *layer);

@@ -8,7 +8,10 @@
 
 #include "below.h"
 #include "top.h"
+#include "track.h"
+#include "trim.h"
 #include "view.h"
+#include "writer.h"
 
 #define CC_USERS_TRIES	100	/* with a millisecond between */
 
@@ -17,6 +20,8 @@ static void cc_writers_gone(struct percpu_ref *ref)
 	struct cc_view *view = container_of(ref, struct cc_view, writers.ref);
 
 	complete_all(&view->writers.gone);
+	if (view->writers_read)
+		percpu_ref_put(&view->readers.ref);
 }
 
 /* Whoever gets here may be any bio, so the rest is left to the work item, a grace period later. */
@@ -88,6 +93,7 @@ static void cc_view_set_layers(struct cc_view *view, struct cc_layer **layers, u
 	}
 	view->sectors = cc_view_active(view)->sectors;
 	view->top = cc_view_active(view)->top;
+	view->hook_rewrites = view->top && view->top->layer->data;
 }
 
 int cc_view_index(const struct cc_view *view, unsigned int slot)
@@ -155,7 +161,15 @@ void cc_view_destroy(struct cc_view *view)
 	percpu_ref_exit(&view->writers.ref);
 	percpu_ref_exit(&view->readers.ref);
 	cc_below_put(view->below);
+	cc_track_put(view->track);
 	kvfree(view);
+}
+
+void cc_view_set_track(struct cc_view *view, struct cc_track *track)
+{
+	cc_track_get(track);
+	view->track = track;
+	view->hook_rewrites = true;
 }
 
 /*
@@ -165,11 +179,14 @@ void cc_view_destroy(struct cc_view *view)
 static void cc_retire_work(struct work_struct *work)
 {
 	struct cc_view *view = container_of(to_rcu_work(work), struct cc_view, retire_work);
+	struct cc_view *heir = view->heir;
 	struct cowchain *cc = view->cc;
 
 	if (view->sealed)
 		cc_top_detach(view->sealed);
 	cc_view_destroy(view);
+	if (heir)
+		cc_view_put(heir, false);
 	spin_lock_irq(&cc->lock);
 	WRITE_ONCE(cc->nr_retired, cc->nr_retired - 1);
 	wake_up_all(&cc->wait);
@@ -189,9 +206,24 @@ void cc_view_retire(struct cc_view *view, struct cc_layer *sealed)
 	percpu_ref_kill(&view->readers.ref);
 }
 
+/*
+ * Views of one chain that follow each other share the top with its writer, which goes with the last
+ * of them: so each keeps the next one.
+ */
+void cc_view_retire_all(struct cc_view *view, struct cc_view *heir)
+{
+	percpu_ref_get(&heir->readers.ref);
+	view->heir = heir;
+	percpu_ref_get(&view->readers.ref);
+	view->writers_read = true;
+	percpu_ref_kill(&view->writers.ref);
+	cc_view_retire(view, NULL);
+}
+
 void cc_view_drain(struct cc_view *view)
 {
-	cc_users_drain(&view->writers);
+	if (!percpu_ref_is_dying(&view->writers.ref))
+		cc_users_drain(&view->writers);
 	cc_users_drain(&view->readers);
 }
 
@@ -234,13 +266,22 @@ struct cc_view *cc_view_without(struct cc_view *view, int base)
 	return new;
 }
 
+static void cc_view_close_layer(struct cc_layer *layer)
+{
+	/* What was the top when its layers were committed. */
+	if (layer->writer)
+		cc_trims_stop(layer->writer);
+	cc_top_detach(layer);
+	cc_layer_close(layer);
+}
+
 void cc_view_close_dropped(struct cc_view *old, struct cc_view *now)
 {
 	unsigned int i;
 
 	for (i = 0; i < old->nr; i++)
 		if (now->slot[old->layer[i]->slot] != old->layer[i])
-			cc_layer_close(old->layer[i]);
+			cc_view_close_layer(old->layer[i]);
 }
 
 int cc_base_index(struct cowchain *cc, struct cc_view *view)

@@ -13,6 +13,7 @@
 #define CC_MAX_SECTORS		BIT_ULL(37)
 
 struct cc_below;
+struct cc_track;
 
 /* The users of a view, and a completion for when they are gone. */
 struct cc_users {
@@ -22,11 +23,15 @@ struct cc_users {
 
 /**
  * struct cc_view - the chain as a bio sees it.
+ * @heir: the view that it keeps, NULL for none; see cc_view_retire_all().
+ * @writers_read: as long as there are writers, they have a reference as a reader.
  * @retired: cc_view_retire() was called: @retire_work frees the view when the last reader is gone.
  * @sealed: the layer that was the top until then, NULL for none; @retire_work frees its map.
  * @writers: bios that are not reads, and that need nothing but the top.
  * @readers: reads, writes while they read below, and all others that look at the chain for long.
  * @top: NULL if the chain is read-only; then all layers are below.
+ * @track: what the guest writes is marked there, NULL if nobody wants to know; see track.h.
+ * @hook_rewrites: rewrites are more than remapped: they are tracked, or take cells.
  * @sectors: virtual size of the active layer.
  * @nr, @layer: the layers, base first.
  * @slot: the same by cc_layer.slot.
@@ -39,12 +44,16 @@ struct cc_users {
 struct cc_view {
 	struct cc_users writers;
 	struct cc_users readers;
+	struct cc_view *heir;
+	bool writers_read;
 	bool retired;
 	struct rcu_work retire_work;
 	struct cc_layer *sealed;
 	struct cowchain *cc;
 	struct cc_top *top;
 	struct cc_below *below;
+	struct cc_track *track;
+	bool hook_rewrites;
 	sector_t sectors;
 	unsigned int nr;
 	struct cc_layer *layer[CC_MAX_LAYERS];
@@ -95,6 +104,9 @@ struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
  */
 struct cc_view *cc_view_create_source(struct cc_view *view, unsigned int nr);
 
+/* Let the writes of a view that is not published be tracked. Context: process. */
+void cc_view_set_track(struct cc_view *view, struct cc_track *track);
+
 /* Free a view, not its layers; tolerates NULL. Context: process. */
 void cc_view_destroy(struct cc_view *view);
 
@@ -142,8 +154,15 @@ void cc_users_revive(struct cc_users *users);
 void cc_view_retire(struct cc_view *view, struct cc_layer *sealed);
 
 /*
- * Kill @view's references and wait until no bio uses it. Status may still look at it under RCU:
- * call synchronize_rcu() before anything is freed. Context: process.
+ * The same with a view that may still have writers: writers.gone completes when the last has
+ * ended. @heir, which has been published in its place, has the same top.
+ */
+void cc_view_retire_all(struct cc_view *view, struct cc_view *heir);
+
+/*
+ * Kill @view's references and wait until no bio uses it; the writers may have been drained before.
+ * Status may still look at it under RCU: call synchronize_rcu() before anything is freed. Context:
+ * process.
  */
 void cc_view_drain(struct cc_view *view);
 

@@ -6,6 +6,7 @@
 #include "defer.h"
 #include "hold.h"
 #include "top.h"
+#include "track.h"
 #include "write.h"
 #include "writer.h"
 
@@ -129,6 +130,15 @@ static bool cc_write_whole(struct cc_io *io, struct cc_block *b, struct bio *bio
 	return true;
 }
 
+static __always_inline int cc_map_rewrite(struct cc_io *io, struct cc_block *b, struct bio *bio,
+					  struct cc_span *s)
+{
+	if (!cc_write_remap(io, b, bio, s))
+		return DM_MAPIO_SUBMITTED;
+	cc_prepare_fua(io, bio, false);
+	return DM_MAPIO_REMAPPED;
+}
+
 static int cc_map_write_block(struct cc_io *io, struct cc_block *b, struct bio *bio)
 {
 	struct cc_span s;
@@ -138,12 +148,12 @@ static int cc_map_write_block(struct cc_io *io, struct cc_block *b, struct bio *
 	if (unlikely(cc_block_bad(b, s.first, s.last)))
 		return DM_MAPIO_KILL;
 	bits = cc_block_run(b, s.first, s.last, CC_DATA) < s.last - s.first;
-	if (!bits && likely(!b->top->layer->data)) {
-		if (!cc_write_remap(io, b, bio, &s))
-			return DM_MAPIO_SUBMITTED;
-		cc_prepare_fua(io, bio, false);
-		return DM_MAPIO_REMAPPED;
-	}
+	if (likely(!bits && !io->view->hook_rewrites))
+		return cc_map_rewrite(io, b, bio, &s);
+	if (unlikely(io->view->track))
+		cc_track_bio(io, bio);
+	if (!bits && !b->top->layer->data)
+		return cc_map_rewrite(io, b, bio, &s);
 	if (!cc_span_trim(b->top, b, &s) || !cc_write_whole(io, b, bio, &s)) {
 		/* Defer only the subcluster that has to be filled. */
 		u32 left = (((s.rel >> b->top->sub_shift) + 1) << b->top->sub_shift) - s.rel;

@@ -581,6 +581,13 @@ int cc_writer_attach(struct cc_layer *layer, const struct cc_sync_env *env)
 	return 0;
 }
 
+void cc_writer_set_env(struct cc_layer *layer, const struct cc_sync_env *env)
+{
+	/* A timer may still be running for bits that another sync has written. */
+	cancel_delayed_work_sync(&layer->writer->work);
+	layer->writer->env = *env;
+}
+
 void cc_writer_detach(struct cc_layer *layer)
 {
 	if (layer->writer)

@@ -90,6 +90,13 @@ struct cc_writer {
  */
 int cc_writer_attach(struct cc_layer *layer, const struct cc_sync_env *env);
 
+/**
+ * cc_writer_set_env() - give a writer something else to work with.
+ *
+ * All bits are on disk, none is being set, and nobody waits for a sync. Context: process.
+ */
+void cc_writer_set_env(struct cc_layer *layer, const struct cc_sync_env *env);
+
 /* Free layer->writer, if there is one. No bio has used it for a grace period. Context: process. */
 void cc_writer_detach(struct cc_layer *layer);
 

@@ -96,6 +96,8 @@ case_cleanup() {
 	set +e
 	mapfile -t pids < <(jobs -p)
 	[ "$rc" -eq 0 ] || let_io_go
+	# what waits there may hold a lock
+	[ ! -w /sys/module/cct_stall/parameters/at ] || echo - >/sys/module/cct_stall/parameters/at
 	[ ${#pids[@]} -eq 0 ] || { kill "${pids[@]}"; wait "${pids[@]}"; } 2>/dev/null
 	cd /
 	unmount_all

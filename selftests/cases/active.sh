@@ -1,0 +1,416 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Commit of the top, which the guest writes meanwhile: the base takes its place.
+# Seconds: 90
+# Quick: pivot|stale
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=selftests/lib/injector.sh
+. "$HERE/lib/injector.sh"
+# shellcheck source=selftests/lib/slow-layers.sh
+. "$HERE/lib/slow-layers.sh"
+# shellcheck source=selftests/lib/stall.sh
+. "$HERE/lib/stall.sh"
+
+SLOW="speed 16384"
+PREPARED=extended_l2=on,cluster_size=128k,preallocation=metadata
+
+# chain: a, b, c and the top d, which was written; c can be, too
+chain() {
+	use abcd
+	attach c.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io random:40:1
+}
+
+# pivoted FILE[,DATA]...: the chain is this now, and its top, the last, holds what the guest wrote
+pivoted() {
+	local top=${!#}
+
+	chain_is cct "$@"
+	io verify random:60:2 flush verify
+	remove cct
+	keep check "${top%,*}"
+	keep compare "${top%,*}" model.raw
+}
+
+it "the base becomes the top" pivot
+pivot() {
+	chain
+	msg cct commit top 3 base 2
+	job_done cct
+	eq "$S_TYPE $S_OFF" "commit $S_LEN" "kind of job, and its offset"
+	pivoted a.raw b.qcow2 c.qcow2
+}
+
+it "two layers into the lowest, which is a prepared image" lowest
+lowest() {
+	prepared_chain
+	msg cct commit top 2 base 0
+	job_done cct
+	pivoted base.qcow2
+}
+
+it "into one with an external data file" external
+external() {
+	use ext
+	attach d.qcow2 d.data
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	spare e d.qcow2 ext
+	io random:40:1
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" "${LOOP[e.data]}"
+	io random:40:2 zero:3M:1M
+	msg cct commit top 4 base 3
+	job_done cct
+	pivoted a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+}
+
+it "a snapshot, a stream and a commit afterwards" afterwards
+afterwards() {
+	chain
+	msg cct commit top 3 base 2
+	job_done cct
+	detach d.qcow2
+	spare e c.qcow2
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	io random:40:3
+	msg cct commit top 3 base 2
+	job_done cct
+	io random:40:4
+	msg cct stream
+	job_done cct
+	pivoted c.qcow2
+}
+
+# ---- the guest meanwhile ----
+
+# write_on: writes all the time, until the file "enough" is there
+write_on() {
+	local n=0
+
+	while [ ! -e enough ]; do
+		n=$((n + 1))
+		io "random:60:$n" "write:$((n % 16))M:256k:$n" flush || exit
+	done
+}
+
+it "a guest that writes faster than the job copies" faster
+faster() {
+	local pid
+
+	need_target delay
+	use abcd
+	attach ro:a.raw ro:b.qcow2 c.qcow2 d.qcow2
+	over c.qcow2 "0 $(sectors c.qcow2) delay @ 0 20"
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	write_on &
+	pid=$!
+	msg cct commit top 3 base 2
+	job_done cct
+	touch enough
+	wait $pid || fail "a write has failed"
+	repair c.qcow2
+	status cct
+	eq "$S_LAYERS" 3 layers
+	io verify
+	remove cct
+	keep check c.qcow2
+	keep compare c.qcow2 model.raw
+}
+
+it "one that is ready, and waits to be told" kept
+kept() {
+	chain
+	# shellcheck disable=SC2086	# words
+	msg cct commit top 3 base 2 keep $SLOW
+	refuse_msg EBUSY cct job-complete
+	msg cct job-set-speed 0
+	wait_state cct ready
+	io verify random:30:3 write:1M:1M:5 zero:5M:1M discard:6M:1M zero:7170k:1k verify
+	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct job-pause
+	io random:30:4
+	msg cct job-resume
+	dmsetup suspend cct
+	dmsetup resume cct
+	io random:30:5 zero:9M:300k
+	msg cct job-complete
+	job_done cct
+	pivoted a.raw b.qcow2 c.qcow2
+}
+
+it "cancelled when it is ready, and once more" cancelled
+cancelled() {
+	chain
+	msg cct commit top 3 base 2 keep
+	wait_state cct ready
+	io random:30:3
+	msg cct job-cancel
+	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io verify random:30:4
+	refuse_msg ENOENT cct job-complete
+	msg cct commit top 3 base 2
+	refuse_msg "EINVAL|ENOENT" cct job-complete
+	job_done cct
+	pivoted a.raw b.qcow2 c.qcow2
+}
+
+# ---- which chain is right ----
+
+it "the old top, and the base before its time, are refused" stale
+stale() {
+	chain
+	# shellcheck disable=SC2086	# words
+	msg cct commit top 3 base 2 $SLOW
+	wait_for 60 some_copied
+	remove cct
+	layers a.raw b.qcow2 c.qcow2
+	refuse_create EMEDIUMTYPE "a commit into it has not ended"
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	create cct
+	msg cct job-set-speed 0
+	job_done cct
+	io random:30:3
+	remove cct
+	refuse_create ESTALE "all of it was committed into layer 2"
+	layers a.raw b.qcow2 c.qcow2
+	create cct
+	io verify
+	retire cct c.qcow2
+}
+
+it "a copy of the top from before the commit is refused on the base" older
+older() {
+	chain
+	remove cct
+	cp d.qcow2 older.qcow2
+	create cct
+	io random:30:3
+	# shellcheck disable=SC2086	# words
+	msg cct commit top 3 base 2 $SLOW
+	wait_for 60 some_copied
+	remove cct
+	attach older.qcow2
+	layers a.raw b.qcow2 c.qcow2 older.qcow2
+	refuse_create ESTALE "a commit into it has not ended"
+}
+
+it "a copy of the top from the time of the commit, over a layer without an identity" copied
+copied() {
+	qemu-img create -q -f qcow2 -o $PREPARED base.qcow2 16M
+	qemu-img create -q -f qcow2 -o cluster_size=64k -b base.qcow2 -F qcow2 -u mid.qcow2 16M
+	qemu-img create -q -f qcow2 -o $PREPARED -b mid.qcow2 -F qcow2 -u top.qcow2 16M
+	truncate -s 16M model.raw
+	attach base.qcow2 mid.qcow2 top.qcow2
+	layers base.qcow2 mid.qcow2 top.qcow2
+	tails base.qcow2 mid.qcow2 top.qcow2
+	create cct
+	DEV=/dev/mapper/cct
+	io random:30:1 flush
+	msg cct commit top 2 base 0 keep
+	wait_state cct ready
+	cp top.qcow2 copy.qcow2
+	io random:30:2
+	msg cct job-complete
+	job_done cct
+	io verify random:30:3
+	remove cct
+	attach copy.qcow2
+	layers base.qcow2 mid.qcow2 copy.qcow2
+	tails base.qcow2 mid.qcow2 copy.qcow2
+	refuse_create ESTALE "all of it was committed into layer 0"
+	layers base.qcow2
+	create cct
+	io verify
+}
+
+it "a table that would write to the old top is loaded" loaded
+loaded() {
+	chain
+	msg cct commit top 3 base 2 keep
+	wait_state cct ready
+	dmsetup load cct --table "$(dmsetup table cct)"
+	msg cct job-complete
+	job_done cct 16
+	dmsetup clear cct
+	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io random:30:3
+	msg cct commit top 3 base 2
+	job_done cct
+	pivoted a.raw b.qcow2 c.qcow2
+}
+
+# prepared_chain: base, d and the top e, all of them prepared
+prepared_chain() {
+	qemu-img create -q -f qcow2 -o $PREPARED base.qcow2 16M
+	truncate -s 16M model.raw
+	attach base.qcow2
+	spare d base.qcow2
+	spare e d.qcow2
+	spare f e.qcow2
+	mkchain cct base.qcow2
+	io random:20:1
+	msg cct snapshot qcow2 "${LOOP[d.qcow2]}" -
+	io random:20:2
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	io random:20:3
+}
+
+it "other commits and streams, when one was cancelled" other_jobs
+other_jobs() {
+	prepared_chain
+	# shellcheck disable=SC2086	# words
+	msg cct commit top 2 base 0 $SLOW
+	wait_for 60 some_copied
+	msg cct job-cancel
+	# what the base has of e would be taken for d's
+	refuse_msg EBUSY cct commit top 1 base 0 backing-file base.qcow2 qcow2
+	# e would be gone, with which alone the base is right
+	refuse_msg EBUSY cct commit top 2 base 1
+	io verify random:20:4
+	msg cct snapshot qcow2 "${LOOP[f.qcow2]}" -
+	msg cct base 0
+	refuse_msg EBUSY cct stream backing-file base.qcow2 qcow2
+	msg cct base none
+	msg cct commit top 2 base 0 backing-file base.qcow2 qcow2
+	job_done cct
+	io verify random:20:5
+	msg cct commit top 1 base 0
+	job_done cct
+	pivoted base.qcow2
+}
+
+it "it goes on after the device was removed, and after another table" continued
+continued() {
+	chain
+	# shellcheck disable=SC2086	# words
+	msg cct commit top 3 base 2 keep $SLOW
+	wait_for 60 some_copied
+	io random:30:3
+	remove cct
+	create cct
+	wait_state cct running
+	io verify random:30:4
+	dmsetup load cct --table "$(dmsetup table cct)"
+	dmsetup suspend cct
+	dmsetup resume cct
+	io verify random:30:5
+	msg cct job-set-speed 0
+	wait_state cct ready
+	msg cct job-complete
+	job_done cct
+	pivoted a.raw b.qcow2 c.qcow2
+}
+
+it "what is refused" refused
+refused() {
+	use abcd
+	attach a.raw c.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	refuse_msg EINVAL cct commit top 3 base 0
+	refuse_msg EINVAL cct commit top 3 base 3
+	refuse_msg EINVAL cct commit top 3 base 2 backing-file c.qcow2 qcow2
+	refuse_msg EINVAL cct commit top 2 base 0 keep
+	refuse_msg EINVAL cct commit top 1 base 0
+	refuse_msg ENOENT cct job-complete
+	msg cct stream speed 16384
+	refuse_msg EINVAL cct job-complete
+	msg cct job-cancel
+	io verify
+}
+
+# ---- slow and failing devices ----
+
+it "the last copies do not end: the old top stays, and the guest goes on" slow_rest
+slow_rest() {
+	local param=/sys/module/dm_cowchain/parameters/snapshot_pause_ms was
+
+	need_stall
+	was=$(<$param)
+	chain
+	msg cct commit top 3 base 2 keep
+	wait_state cct ready
+	echo 300 >$param
+	stall_at cc_active_rest_work
+	msg cct job-complete
+	wait_for 30 stalled
+	io random:20:3 flush verify
+	stall_end
+	job_done cct 16
+	echo "$was" >$param
+	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io random:20:4 verify
+	msg cct commit top 3 base 2
+	job_done cct
+	pivoted a.raw b.qcow2 c.qcow2
+}
+
+PLAN=/sys/module/dm_cct_fault/parameters/plan
+
+# faulty_chain: devices that fail by PLAN: 4 is c, the base
+faulty_chain() {
+	faulty faults
+	TABLE="0 $(sectors model.raw) cowchain 0 4 raw /dev/mapper/cct-f0 - qcow2 /dev/mapper/cct-f1 -"
+	TABLE+=" qcow2 /dev/mapper/cct-f2 - qcow2 /dev/mapper/cct-f3 -"
+	create cct
+	DEV=/dev/mapper/cct
+	io write:0:1M:7 flush
+}
+
+it "a base that fails" failing
+failing() {
+	faulty_chain
+	echo "4 2 6 1 5 0" >$PLAN
+	msg cct commit top 3 base 2 on-error stop
+	wait_state cct paused
+	eq "$S_MODE $S_IO $S_ERR" "rw failed 5" "mode, io-status and errno"
+	io verify random:20:1
+	msg cct job-resume
+	job_done cct
+	status cct
+	eq "$S_LAYERS" 3 layers
+	io verify random:20:2 verify
+}
+
+it "a base that fails when the last is copied: nothing of that is forgotten" failing_rest
+failing_rest() {
+	local i ops=()
+
+	need_stall
+	faulty_chain
+	msg cct commit top 3 base 2 keep on-error stop
+	wait_state cct ready
+	stall_at cc_active_complete
+	msg cct job-complete
+	wait_for 30 stalled
+	for ((i = 0; i < 12; i++)); do
+		ops+=("write:$((i * 128))k:4k:$i")
+	done
+	io "${ops[@]}"
+	echo "4 2 1 1 5 0" >$PLAN
+	stall_end
+	wait_state cct paused
+	eq "$S_IO $S_ERR" "failed 5" "io-status and errno"
+	msg cct job-resume
+	job_done cct
+	status cct
+	eq "$S_LAYERS" 3 layers
+	io verify
+}
+
+it "suspended when it ends with an error" parked
+parked() {
+	need_stall
+	faulty_chain
+	echo "4 2 6 1 5 0" >$PLAN
+	stall_at cc_active_end
+	msg cct commit top 3 base 2 on-error report
+	wait_for 30 stalled
+	dmsetup suspend cct
+	stall_end
+	dmsetup resume cct
+	job_done cct 5
+	io verify
+}
+
+run_cases
