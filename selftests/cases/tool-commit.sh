@@ -14,7 +14,10 @@ shallow() {
 	cp model.raw was.raw
 	cowchain snapshot cct e.qcow2
 	io random:60:2
-	tool_fails 1 "cannot be committed while it is written" commit cct --active
+	tool_fails 1 "cannot be the top" commit cct --active
+	tool_fails 1 "leave --top out" commit cct --active --top 3
+	tool_fails 2 "is for --active" commit cct --keep
+	tool_fails 2 "keep-overlay" commit cct --active --keep-overlay
 	tool_fails 1 "cannot be the base" commit cct --base 3
 	tool_fails 2 "exclude" commit cct --base 1 --shallow
 	cowchain commit cct --shallow --wait --quiet
@@ -36,6 +39,56 @@ shallow() {
 	io verify
 	cowchain detach cct
 	cmp -n $((16 << 20)) a.raw was.raw || fail "the base differs"
+}
+
+it "the top, into the layer below it" active
+active() {
+	local out
+
+	attached
+	io random:60:1
+	out=$(cowchain commit cct --active --shallow --wait --quiet 2>&1)
+	matches "$out" "/c.qcow2 is the top.*/d.qcow2 has nothing" "commit"
+	status cct
+	eq "$S_LAYERS" 3 layers
+	io verify random:60:2 verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	keep check c.qcow2
+	keep compare c.qcow2 model.raw
+	tool_fails 1 "was committed into" attach cct d.qcow2
+	cowchain attach cct c.qcow2
+	io verify
+	tool_fails 1 "no job|ended" job cct complete
+}
+
+it "the top, kept and interrupted, attached again, and completed" kept
+kept() {
+	local out
+
+	attached
+	io random:60:1
+	cowchain commit cct --active --shallow --keep --speed 16K 2>/dev/null
+	tool_fails 1 "not ready" job cct complete
+	wait_for 60 some_copied
+	cowchain detach cct
+	wait_for 30 no_loops
+	tool_fails 1 "has not ended" attach cct c.qcow2
+	out=$(cowchain attach cct d.qcow2 2>&1)
+	matches "$out" "an interrupted commit continues" "attach"
+	cowchain job cct speed 0
+	out=$(cowchain wait cct --quiet 2>&1)
+	matches "$out" "is ready" "wait"
+	io random:60:2
+	cowchain job cct complete
+	cowchain wait cct --quiet
+	status cct
+	eq "$S_LAYERS" 3 layers
+	io verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	keep check c.qcow2
+	keep compare c.qcow2 model.raw
 }
 
 it "interrupted, and attached again" interrupted

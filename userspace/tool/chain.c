@@ -288,6 +288,17 @@ static void say_link(const struct chain *chain, unsigned int i)
 			 path, below ? below->file.path : "which is missing");
 }
 
+/* The layer with that number is the one that has taken the place of the top, if the chain is what it was. */
+static void say_pivoted(const struct chain *chain)
+{
+	const struct layer *top = chain_top(chain);
+	int base = top->image.ident.job.base;
+
+	cc_error("%s: all of it was committed into %s, which has become the top in its place: attach that; this one would mix old and new",
+		 top->file.path,
+		 base >= 0 && base < (int)chain->nr - 1 ? chain->layers[base].file.path : "a layer below it");
+}
+
 /* The kernel checks the same, but knows neither names of files nor options of the tool. */
 static int check_identity(const struct chain *chain, const struct layer_options *opt)
 {
@@ -297,6 +308,10 @@ static int check_identity(const struct chain *chain, const struct layer_options 
 	if (q2_ident_unfinished(&top->image.ident) && !opt->ignore_identity) {
 		cc_error("%s: a commit into it has not ended: attach the chain that the commit was started in, and commit again, or give --ignore-identity if what is in it does not matter",
 			 top->file.path);
+		return -1;
+	}
+	if (top->image.ident.job.type == QCOW2_IDENT_JOB_PIVOTED && !opt->ignore_identity) {
+		say_pivoted(chain);
 		return -1;
 	}
 	if (top->image.ident.sealed && !opt->allow_sealed) {

@@ -99,6 +99,8 @@ static const char *job_name(uint32_t type)
 		return "commit";
 	case QCOW2_IDENT_JOB_TARGET:
 		return "target";
+	case QCOW2_IDENT_JOB_PIVOTED:
+		return "pivoted";
 	default:
 		return NULL;
 	}

@@ -14,11 +14,11 @@
 #include "util.h"
 #include "verbs.h"
 
-static const char *const usage[] = { "NAME pause|resume|cancel|speed N|info", NULL };
+static const char *const usage[] = { "NAME pause|resume|cancel|complete|speed N|info", NULL };
 
 static const struct operand operands[] = {
 	{ "NAME", .complete = COMPLETE_DEVICE },
-	{ "ACTION", .words = "pause resume cancel speed info" },
+	{ "ACTION", .words = "pause resume cancel complete speed info" },
 	{ 0 },
 };
 
@@ -27,6 +27,7 @@ static const char details[] =
 	"  pause            stop for a while\n"
 	"  resume           continue it\n"
 	"  cancel           stop for good (also: abort); what was copied stays and counts\n"
+	"  complete         of a commit with --keep that is ready: the base becomes the top\n"
 	"  speed N          bytes per second; K, M or G may follow; 0: no limit\n"
 	"  info             show the job, with the options above\n";
 
@@ -44,6 +45,8 @@ static const struct job_action actions[] = {
 	{ "resume", "job-resume", false },
 	{ "cancel", "job-cancel", false },
 	{ "abort", "job-cancel", false },
+	{ "complete", "job-complete", false },
+	{ "pivot", "job-complete", false },
 	{ "speed", "job-set-speed", true },
 	{ "set-speed", "job-set-speed", true },
 	{ "info", NULL, false },
@@ -110,7 +113,7 @@ static int run(int argc, char **argv)
 		return cc_usage("job", "a device and an action are needed");
 	action = find_action(argv[1]);
 	if (!action)
-		return cc_usage("job", "'%s': must be pause, resume, cancel, speed or info", argv[1]);
+		return cc_usage("job", "'%s': must be pause, resume, cancel, complete, speed or info", argv[1]);
 	if (!action->message)
 		return run_info(argv[0], left - 1, argv + 1, &out);
 	if (left != 2 + action->has_value)

@@ -96,16 +96,18 @@ static void close_device(struct base_device *made)
 	free(made->dev);
 }
 
-static int send(const struct live *live, unsigned int base, unsigned int last, const struct job_args *args,
-		const struct base_device *dev, const struct base_device *data)
+static int send(const struct live *live, unsigned int base, unsigned int last, bool keep,
+		const struct job_args *args, const struct base_device *dev, const struct base_device *data)
 {
-	char *name = base_stored_name(live, (int)base);
+	bool active = last == live_top(live);
+	/* No header names another layer when the base becomes the top. */
+	char *name = active ? NULL : base_stored_name(live, (int)base);
 	char last_text[16], base_text[16], speed[JOB_SPEED_LEN];
-	const char *words[11 + JOB_MAX_WORDS + 1] = { "commit", "top", last_text, "base", base_text };
+	const char *words[12 + JOB_MAX_WORDS + 1] = { "commit", "top", last_text, "base", base_text };
 	unsigned int n = 5;
 	int ret;
 
-	if (!name)
+	if (!name && !active)
 		return -1;
 	snprintf(last_text, sizeof(last_text), "%u", last);
 	snprintf(base_text, sizeof(base_text), "%u", base);
@@ -115,15 +117,20 @@ static int send(const struct live *live, unsigned int base, unsigned int last, c
 		words[n++] = data->dev ? data->dev : "-";
 	}
 	n += job_add_words(args, words + n, speed);
-	words[n++] = "backing-file";
-	words[n++] = name;
-	words[n++] = kind_name(live->table.layers[base].kind);
+	if (keep)
+		words[n++] = "keep";
+	if (!active) {
+		words[n++] = "backing-file";
+		words[n++] = name;
+		words[n++] = kind_name(live->table.layers[base].kind);
+	}
 	ret = dm_message(live->dev.name, words);
 	free(name);
 	return ret ? -1 : 0;
 }
 
-int commit_start(const struct live *live, unsigned int base, unsigned int last, const struct job_args *args)
+int commit_start(const struct live *live, unsigned int base, unsigned int last, bool keep,
+		 const struct job_args *args)
 {
 	const struct table_layer *layer = &live->table.layers[base];
 	struct base_device dev, data = { .fd = -1 };
@@ -136,7 +143,7 @@ int commit_start(const struct live *live, unsigned int base, unsigned int last, 
 	if (!ret && hold_interrupted())
 		ret = -1;
 	if (!ret)
-		ret = send(live, base, last, args, &dev, &data);
+		ret = send(live, base, last, keep, args, &dev, &data);
 	close_device(&data);
 	close_device(&dev);
 	hold_end();

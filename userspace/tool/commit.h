@@ -7,9 +7,11 @@
 #include "live.h"
 
 /*
- * Commit the layers above base, up to last, into base. The files of the base are opened for writing if its
- * devices cannot be written. Returns 0, or -1 after a message: then nothing has changed.
+ * Commit the layers above base, up to last, into base. If last is the top, the base takes its place at the
+ * end; with keep, when it is told to. The files of the base are opened for writing if its devices cannot be
+ * written. Returns 0, or -1 after a message: then nothing has changed.
  */
-int commit_start(const struct live *live, unsigned int base, unsigned int last, const struct job_args *args);
+int commit_start(const struct live *live, unsigned int base, unsigned int last, bool keep,
+		 const struct job_args *args);
 
 #endif

@@ -67,14 +67,17 @@ static int start_again(const char *name, const struct q2_ident_job *job, unsigne
 
 	if (live_open_alone(&live, name))
 		return -1;
-	ret = live_top(&live) > base ? commit_start(&live, base, live_top(&live) - 1, &args) : -1;
+	ret = -1;
+	if (live_top(&live) > base)
+		ret = commit_start(&live, base, live_top(&live) - !job->active, job->keep, &args);
 	live_close(&live);
 	return ret;
 }
 
 static void note_commit(const char *name, const struct q2_ident_job *job, bool waits)
 {
-	char *again = xasprintf("'cowchain commit %s --base %d'", shell_word(name), job->base);
+	const char *how = job->active ? job->keep ? " --active --keep" : " --active" : "";
+	char *again = xasprintf("'cowchain commit %s --base %d%s'", shell_word(name), job->base, how);
 	struct target_status status;
 	const char *word = shell_word(name);
 	bool begins = !waits && job_begins(name);
@@ -82,7 +85,7 @@ static void note_commit(const char *name, const struct q2_ident_job *job, bool w
 	/* The number as the chain has it now. */
 	if (!begins && !dm_status(name, &status) && status.job.present && status.job.base >= 0) {
 		free(again);
-		again = xasprintf("'cowchain commit %s --base %d'", word, status.job.base);
+		again = xasprintf("'cowchain commit %s --base %d%s'", word, status.job.base, how);
 		if (!waits && !job->paused)
 			begins = !start_again(name, job, (unsigned int)status.job.base);
 	}

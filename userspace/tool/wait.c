@@ -149,8 +149,15 @@ static int judge(const char *name, const struct target_status *status, struct pr
 {
 	const struct target_job *job = &status->job;
 
-	if (job_concluded(job) || job_stopped_by_error(job))
+	bool ready = !strcmp(job->state, "ready");
+
+	if (job_concluded(job) || job_stopped_by_error(job) || ready)
 		end_line(p);
+	if (ready) {
+		cc_note("%s: the commit is ready, and goes on copying what is written: 'cowchain job %s complete' lets the base become the top",
+			name, shell_word(name));
+		return CC_OK;
+	}
 	if (job_stopped_by_error(job) && !strcmp(job->io_status, "nospace")) {
 		cc_error("%s: the job waits at offset %" PRIu64 ", no space is left below the top: make room, then 'cowchain job %s resume'",
 			 name, job->offset, shell_word(name));
