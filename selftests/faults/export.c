@@ -63,7 +63,7 @@ void export_run(struct walk *w, unsigned int top, const uint8_t *disk)
 		die("%s: cannot write", name);
 	if (top > FILE_D)
 		fprintf(w->manifest, "check %s/d.qcow2\n", dir);
-	if (w->base != NO_FILE && w->base != FILE_A)
+	if (w->base != NO_FILE && w->base != FILE_A && w->base != top)
 		fprintf(w->manifest, "check %s/%s\n", dir, w->files[w->base].name);
 	fprintf(w->manifest, "check %s/%s\ncompare %s/%s %s/model.raw\n", dir, w->files[top].name,
 		dir, w->files[top].name, dir);

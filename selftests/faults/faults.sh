@@ -92,12 +92,15 @@ io_cases() {
 	it "streams with a base" bases
 	it "snapshots" snapshots
 	it "commits" commits
+	it "commits of the top" actives
 	it "suspend, reload, removal" tables
 	it "compressed clusters: reads, fills, streams" packed
 	it "external data files: activation, I/O" ext_io
 	it "external data files: streams, snapshots, tables" ext_jobs
 	it "external data files: commits" ext_commits
+	it "external data files: commits of the top" ext_actives
 	it "the base of a commit fails" failed_base
+	it "the base of a commit of the top fails" failed_pivot
 	if [ "$FAULTS" = all ]; then
 		it "writes that are done, and reported as failed" late
 	else
@@ -143,6 +146,8 @@ snapshots() { sweep faults snapshot snapshot-in-two copy : snapshot-once; }
 
 commits() { sweep faults commit-stop commit-raw : commit-report commit-raw-stop commit-remove commit-reload; }
 
+actives() { sweep faults active-keep active-stop : active-report active-keep-stop active-remove active-reload; }
+
 tables() { sweep faults suspend reload remove : reload-job; }
 
 # All of these, because the samples above have too few of them, and they could lose data.
@@ -187,6 +192,8 @@ ext_jobs() {
 
 ext_commits() { sweep faults-ext commit-up : commit-up-stop commit-report commit-raw commit-remove; }
 
+ext_actives() { sweep faults-ext active-up : active-up-keep active-report active-keep active-remove; }
+
 # What is lost on its way to the base is noticed, but not by the guest. The samples above have few of these.
 failed_base() {
 	faulty faults
@@ -200,11 +207,23 @@ failed_base() {
 	walk --ops wf --times -1 --stride 100 --first 8 --only c.qcow2 -- commit-stop
 }
 
+# Also of the header that makes it the top, which may be right or not when the errors do not end.
+failed_pivot() {
+	faulty faults
+	if [ "$FAULTS" = all ]; then
+		walk --ops wfdz --times -1 --only c.qcow2 -- active-report active-keep-stop
+		walk --ops wfdz --late --only c.qcow2 -- active-report active-keep-stop
+		return
+	fi
+	walk --ops wf --stride 3 --only c.qcow2 -- active-keep
+	walk --ops wf --stride 3 --times -1 --first 2 --only c.qcow2 -- active-report
+}
+
 alloc_activation() { allocations faults activate activate-used; }
 alloc_io() { allocations faults read write fua zero; }
 alloc_jobs() {
 	allocations faults stream-report stream-stop stream-base stream-named stream-once job-control \
-		commit-stop commit-raw
+		commit-stop commit-raw active-stop active-keep
 }
 alloc_tables() {
 	allocations faults snapshot snapshot-in-two snapshot-once copy suspend reload reload-job \

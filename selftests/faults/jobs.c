@@ -9,14 +9,15 @@
 
 #include "dm.h"
 #include "jobs.h"
+#include "pivot.h"
 #include "steps-message.h"
 #include "verdict.h"
 
 /* Less than the time after which the watchdog reports a hang. */
 #define WAIT_MS		120000
 
-/* Waits for a job to end or to stop. */
-static bool job_wait(struct walk *w, struct job_status *st)
+/* Waits for a job to end or to stop, or to be ready. */
+static bool job_wait(struct walk *w, struct job_status *st, bool ready)
 {
 	uint64_t until = now_ms() + WAIT_MS;
 	int err;
@@ -31,7 +32,8 @@ static bool job_wait(struct walk *w, struct job_status *st)
 			wrong(w, "there is no job");
 			return false;
 		}
-		if (!strcmp(st->state, "concluded") || !strcmp(st->state, "paused"))
+		if (!strcmp(st->state, "concluded") || !strcmp(st->state, "paused") ||
+		    (ready && !strcmp(st->state, "ready")))
 			return true;
 		w->steps++;
 		usleep(2000);
@@ -73,7 +75,7 @@ static void judge_job_error(struct walk *w, const struct job_status *st)
 }
 
 /* A job that stopped continues at the same place, unless the chain has become read-only. */
-static bool job_go_on(struct walk *w, struct job_status *st)
+static bool job_go_on(struct walk *w, struct job_status *st, bool ready)
 {
 	judge_job_error(w, st);
 	if (!stops_on(w, st->error)) {
@@ -87,11 +89,11 @@ static bool job_go_on(struct walk *w, struct job_status *st)
 		wrong(w, "a job that stopped cannot be resumed");
 		return false;
 	}
-	return job_wait(w, st);
+	return job_wait(w, st, ready);
 }
 
 /* A job that ended with an error has not changed the chain, and a second one works. */
-static bool job_again(struct walk *w, struct job_status *st, const char *again)
+static bool job_again(struct walk *w, struct job_status *st, const char *again, bool ready)
 {
 	struct hit h;
 
@@ -106,7 +108,18 @@ static bool job_again(struct walk *w, struct job_status *st, const char *again)
 	/* a base that was selected stays selected until a stream has ended without an error */
 	if (!step_message(w, "%s", again))
 		return false;
-	return job_wait(w, st);
+	return job_wait(w, st, ready);
+}
+
+/* The job ends, or is ready, in spite of the fault. Return: false if it cannot. */
+static bool job_past_fault(struct walk *w, struct job_status *st, const char *again, bool ready)
+{
+	if (!job_wait(w, st, ready))
+		return false;
+	look_mode(w);
+	if (!strcmp(st->state, "paused") && !job_go_on(w, st, ready))
+		return false;
+	return strcmp(st->state, "concluded") || !st->error || job_again(w, st, again, ready);
 }
 
 bool step_job_there(struct walk *w)
@@ -149,12 +162,7 @@ static void job_end(struct walk *w, const char *again, unsigned int layers)
 {
 	struct job_status st;
 
-	if (!job_wait(w, &st))
-		return;
-	look_mode(w);
-	if (!strcmp(st.state, "paused") && !job_go_on(w, &st))
-		return;
-	if (!strcmp(st.state, "concluded") && st.error && !job_again(w, &st, again))
+	if (!job_past_fault(w, &st, again, false))
 		return;
 	if (strcmp(st.state, "concluded") || st.error) {
 		wrong(w, "the job is %s with error %d after the fault is over", st.state, st.error);
@@ -163,6 +171,19 @@ static void job_end(struct walk *w, const char *again, unsigned int layers)
 	if (st.layers != layers)
 		wrong(w, "%u layers after the job, expected %u", st.layers, layers);
 	w->layers = layers;
+	if (w->active)
+		pivot_expect(w);
+}
+
+bool step_job_ready(struct walk *w, const char *again)
+{
+	struct job_status st;
+
+	if (w->dev < 0 || !job_past_fault(w, &st, again, true))
+		return false;
+	if (strcmp(st.state, "ready"))
+		wrong(w, "the job is %s with error %d instead of ready", st.state, st.error);
+	return !strcmp(st.state, "ready");
 }
 
 void step_job(struct walk *w, const char *again, unsigned int layers)
@@ -188,6 +209,8 @@ void step_job_recorded(struct walk *w)
 			break;
 		if (!strcmp(st.state, "created"))
 			dm_message(NAME, "job-resume");
+		else if (!strcmp(st.state, "ready"))
+			dm_message(NAME, "job-complete");
 		else if (!hurried)	/* the recorded speed would take long */
 			hurried = !dm_message(NAME, "job-set-speed 0");
 		usleep(2000);
@@ -195,6 +218,8 @@ void step_job_recorded(struct walk *w)
 	if (st.present && (strcmp(st.state, "concluded") || st.error))
 		wrong(w, "the job that was continued is %s with error %d", st.state, st.error);
 	w->layers = st.layers;
+	if (w->active && st.layers == w->base + 1)
+		pivot_expect(w);
 	if (w->cancelled && st.present)
 		wrong(w, "a job that was cancelled is continued by the next table");
 }

@@ -13,6 +13,11 @@
  */
 void step_job(struct walk *w, const char *again, unsigned int layers);
 /*
+ * A commit of the top that waits to be told gets ready, if necessary once more by the message
+ * @again. False if only errors that do not end, or a read-only chain, can be the reason.
+ */
+bool step_job_ready(struct walk *w, const char *again);
+/*
  * After a reload: the job exists, and continues, if necessary after a message. False if it does
  * not, which only errors that do not end can be the reason for.
  */

@@ -14,6 +14,7 @@
 #include "files.h"
 #include "jobs.h"
 #include "judge.h"
+#include "pivot.h"
 #include "qimg.h"
 #include "steps-io.h"
 #include "steps-table.h"
@@ -35,7 +36,8 @@ static void judge_mode(struct walk *w, const struct hit *h)
 	/* not data that could not be written, nor an allocation: a commit has reserves */
 	if (w->broken && !(h->op == 'w' && hit_meta(w, h)) && h->op != 'f' && w->fault.times == 1)
 		wrong(w, "the mode is ro");
-	if (w->broken && hit_only_base(w, h))
+	w->may_be_pivoted = w->broken && pivot_unknown(w, h);
+	if (w->broken && hit_only_base(w, h) && !w->may_be_pivoted)
 		wrong(w, "the mode is ro after an error of the base of a commit");
 	if (st.layers != w->layers)
 		wrong(w, "%u layers, expected %u", st.layers, w->layers);
@@ -99,7 +101,7 @@ static void judge_frozen(struct walk *w, unsigned int last)
  */
 static void judge_commit(struct walk *w)
 {
-	if (w->base == NO_FILE)
+	if (w->base == NO_FILE || w->active)
 		return;
 	w->why = "what was committed";
 	judge_frozen(w, w->top - 1);
@@ -141,6 +143,7 @@ static void judge_afterwards(struct walk *w, const char *params, const char *dir
 	step_remove(w);
 	judge_header(w, dir);
 	judge_commit(w);
+	judge_right_chain(w);
 	if (sampled && !w->failed)
 		export_run(w, w->top, disk);
 	free(disk);
@@ -169,6 +172,7 @@ void judge(struct walk *w, const struct hit *h, const char *dir)
 {
 	struct job_status st;
 	char params[PARAMS];
+	unsigned int was;
 
 	w->why = "at the end";
 	/* errors that did not end have left it suspended, or without a table */
@@ -191,5 +195,9 @@ void judge(struct walk *w, const struct hit *h, const char *dir)
 	}
 	step_remove(w);
 	files_check_lower(w);
+	was = w->top;
+	judge_right_chain(w);
+	if (w->top != was)
+		table_for(w, w->top, w->features, params, sizeof(params));
 	judge_afterwards(w, params, dir);
 }

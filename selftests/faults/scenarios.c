@@ -402,6 +402,140 @@ static void commit_in_reload(struct walk *w)
 	step_flush(w);
 }
 
+/* ---- commits of the top ---- */
+
+/* Of d into c, which becomes the top. */
+static void have_active(struct walk *w)
+{
+	have_layer(w);
+	w->base = FILE_C;
+	w->active = true;
+	w->old_top = w->top;
+}
+
+/* Of e into d, both with data files if there are any. */
+static void have_active_up(struct walk *w)
+{
+	have_layer(w);
+	snapshot(w);
+	step_part(w, IO_WRITE, 1042, 3);	/* over d's */
+	step_part(w, IO_WRITE, 3073, 1);	/* over b's */
+	step_io(w, IO_ZERO, 600, 100);
+	step_flush(w);
+	step_io(w, IO_WRITE, 1920, 4);
+	w->base = FILE_D;
+	w->active = true;
+	w->old_top = w->top;
+}
+
+static bool active_start(struct walk *w, const char *policy, const char *more, char *text, size_t len)
+{
+	w->policy = policy;
+	snprintf(text, len, "commit top %u base %u on-error %s", w->top, w->base, policy);
+	w->marked = step_message(w, "%s%s", text, more);
+	return w->marked;
+}
+
+/* Over what was copied, or is going to be. */
+static void active_writes(struct walk *w)
+{
+	step_io(w, IO_WRITE, 4, 4);		/* what d has */
+	step_part(w, IO_WRITE, 777, 3);		/* what it has not, a part */
+	step_io(w, IO_ZERO, 1284, 8);
+	step_io(w, IO_DISCARD, 656, 16);
+	step_flush(w);
+	step_part(w, IO_WRITE, 1043, 2);
+}
+
+/* To the base now, in it and beside what it has. */
+static void active_writes_after(struct walk *w)
+{
+	step_io(w, IO_WRITE, 1200, 4);
+	step_part(w, IO_WRITE, 1042, 3);
+	step_part(w, IO_WRITE, 3966, 12);
+	step_io(w, IO_ZERO, 1920, 8);
+	step_flush(w);
+	step_read_all(w);
+}
+
+/* So slow that it does not come to its end beside the guest, whose errors would be others then. */
+#define ACTIVE_SLOW	" speed 4096"
+
+static void active(struct walk *w, const char *policy)
+{
+	char text[128];
+
+	if (!active_start(w, policy, ACTIVE_SLOW, text, sizeof(text)))
+		return;
+	active_writes(w);
+	step_message(w, "job-set-speed 0");
+	step_job(w, text, w->base + 1);
+	active_writes_after(w);
+}
+
+static void active_report(struct walk *w)
+{
+	active(w, "report");
+}
+
+static void active_stop(struct walk *w)
+{
+	active(w, "stop");
+}
+
+static void active_kept(struct walk *w, const char *policy)
+{
+	char text[128], again[160];
+
+	if (!active_start(w, policy, " keep", text, sizeof(text)))
+		return;
+	snprintf(again, sizeof(again), "%s keep", text);
+	step_io(w, IO_WRITE, 1000, 4);
+	if (!step_job_ready(w, again))
+		return;
+	active_writes(w);
+	step_message(w, "job-complete");
+	step_job(w, text, w->base + 1);
+	active_writes_after(w);
+}
+
+static void active_keep(struct walk *w)
+{
+	active_kept(w, "report");
+}
+
+static void active_keep_stop(struct walk *w)
+{
+	active_kept(w, "stop");
+}
+
+/* It is there again, and goes on, when the table is loaded the next time. */
+static void active_removed(struct walk *w)
+{
+	char text[128];
+
+	if (!active_start(w, "report", " keep" ACTIVE_SLOW, text, sizeof(text)))
+		return;
+	active_writes(w);
+	step_remove(w);
+}
+
+static void active_in_reload(struct walk *w)
+{
+	char text[128];
+
+	if (!active_start(w, "stop", ACTIVE_SLOW, text, sizeof(text)))
+		return;
+	step_io(w, IO_WRITE, 1000, 4);
+	step_reload(w);
+	if (!step_job_there(w))
+		return;
+	active_writes(w);
+	step_message(w, "job-set-speed 0");
+	step_job(w, text, w->base + 1);
+	step_flush(w);
+}
+
 /* ---- suspend, reload, removal ---- */
 
 static void suspend_resume(struct walk *w)
@@ -477,6 +611,18 @@ const struct scenario scenarios[] = {
 	{ "commit-remove", "removal during a commit", have_committed, commit_removed, true },
 	{ "commit-reload", "the table again, during a commit",
 	  have_committed, commit_in_reload, true },
+	{ "active-report", "the top into c, policy report", have_active, active_report, true },
+	{ "active-stop", "the same, policy stop", have_active, active_stop, true },
+	{ "active-keep", "the top into c when it is told, policy report",
+	  have_active, active_keep, true },
+	{ "active-keep-stop", "the same, policy stop", have_active, active_keep_stop, true },
+	{ "active-up", "the top into d, policy report", have_active_up, active_report, true },
+	{ "active-up-keep", "the same when it is told, policy stop",
+	  have_active_up, active_keep_stop, true },
+	{ "active-remove", "removal during a commit of the top",
+	  have_active, active_removed, true },
+	{ "active-reload", "the table again, during a commit of the top",
+	  have_active, active_in_reload, true },
 	{ "suspend", "suspend and resume with dirty bits", have_data, suspend_resume, false },
 	{ "reload", "the table again, with dirty bits", have_data, reload, false },
 	{ "reload-job", "the table again, during a stream", have_data, reload_in_job, true },

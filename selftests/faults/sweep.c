@@ -74,6 +74,10 @@ static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 	w->policy = "enospc";
 	w->backing = NULL;
 	w->base = NO_FILE;
+	w->active = false;
+	w->marked = false;
+	w->may_be_pivoted = false;
+	w->before_pivot = 0;
 	w->cancelled = false;
 	w->owed = false;
 	w->may_be_sealed = false;

@@ -47,8 +47,16 @@ static bool hit_below(const struct walk *w, const struct hit *h)
 	return hit_layer(h) < w->top;
 }
 
+bool pivoted(const struct walk *w)
+{
+	return w->active && w->top == w->base;
+}
+
 bool hit_base(const struct walk *w, const struct hit *h)
 {
+	/* once it is the top, it is the guest's */
+	if (pivoted(w) && !w->before_pivot)
+		return false;
 	return w->fault.kind == FAULT_IO && h->failed && h->op != 'r' && w->base != NO_FILE &&
 	       hit_layer(h) == w->base;
 }
@@ -61,6 +69,12 @@ bool hit_only_base(const struct walk *w, const struct hit *h)
 bool one_shot(const struct walk *w)
 {
 	return w->fault.times == 1;
+}
+
+bool pivot_unknown(const struct walk *w, const struct hit *h)
+{
+	return w->active && !one_shot(w) && hit_base(w, h) &&
+	       (h->op == 'f' || (h->op == 'w' && h->sector == 0));
 }
 
 void look_mode(struct walk *w)

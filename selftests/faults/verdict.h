@@ -29,6 +29,13 @@ void look_mode(struct walk *w);
 bool one_shot(const struct walk *w);
 /* Was it an I/O of metadata? */
 bool hit_meta(const struct walk *w, const struct hit *h);
+/* Has the base of a commit of the top become the top? */
+bool pivoted(const struct walk *w);
+/*
+ * Did all writes fail from that of the header on that makes the base the top? Then nobody knows
+ * whether it is, and the chain is read-only.
+ */
+bool pivot_unknown(const struct walk *w, const struct hit *h);
 /* Was it a write or a flush of the layer that a commit goes into? */
 bool hit_base(const struct walk *w, const struct hit *h);
 /* And nothing else can fail? Then it concerns the job alone. */

@@ -66,6 +66,11 @@ struct walk {
 	struct hit hit;		/* the fault, once it is over */
 	unsigned int top;	/* file of the active layer */
 	unsigned int base;	/* file of the layer that a commit goes into, or NO_FILE */
+	bool active;		/* the commit is of the top itself, which the base replaces */
+	unsigned int old_top;	/* file of that top */
+	bool marked;		/* the base has been written since, as its header says */
+	bool may_be_pivoted;	/* the header that makes the base the top could not be taken back */
+	uint64_t before_pivot;	/* faults that had come until then */
 	const char *features;
 	const char *policy;	/* of the job */
 	bool owed;		/* an earlier table has lost writes: the next flush may fail */
