@@ -8,6 +8,13 @@
 
 SECTORS=72216
 
+# One that waits to be told is told. Other jobs end by themselves.
+job_ends() {
+	status cct
+	[ "$S_STATE" != ready ] || msg cct job-complete || true
+	[ "$S_STATE" = concluded ]
+}
+
 # one_point DIRECTORY
 one_point() {
 	local chain files left f written=()
@@ -30,6 +37,7 @@ one_point() {
 		[ "$S_STATE" != paused ] || msg cct job-resume
 		# it may have ended by now
 		msg cct job-set-speed 0 || true
+		wait_for 120 job_ends
 		job_done cct
 		cowio -m expect.raw /dev/mapper/cct verify
 	fi

@@ -37,12 +37,14 @@ static uint32_t *values_of(const struct replay *r, int top)
 
 void commit_freeze(struct replay *r)
 {
-	int base = heads_base(r);
+	int base = lookup_base(r);
 
 	/* only the first one: nothing of this may change in those that follow */
-	if (r->frozen[0] || !heads_begun(r, "commit"))
+	if (r->frozen[1] || !heads_begun(r, "commit"))
 		return;
-	r->frozen[0] = values_of(r, r->n_tops - 2);
+	/* the guest writes to the top while that is committed */
+	if (!r->active)
+		r->frozen[0] = values_of(r, r->n_tops - 2);
 	r->frozen[1] = values_of(r, base);
 	r->frozen_generation = base < 0 ? 0 : r->head[base].ident.generation;
 }
@@ -65,11 +67,14 @@ static bool check_equal(struct replay *r, int top, const uint32_t *want, const c
  */
 bool commit_check(struct replay *r)
 {
-	bool ended = r->frozen[0] && !strcmp(r->head[r->n_tops - 1].name, r->final);
-	int base = heads_base(r);
+	bool ended = r->frozen[1] && !strcmp(r->head[r->n_tops - 1].name, r->final);
+	int base = lookup_base(r);
 
-	if (!r->frozen[0])
+	if (!r->frozen[1])
 		return true;
+	if (r->active)
+		return r->head[base].ident.generation != r->frozen_generation ||
+		       check_equal(r, base, r->frozen[1], "the base, before it is a target");
 	if (!check_equal(r, r->n_tops - 2, r->frozen[0], "the layers that are committed"))
 		return false;
 	if (ended)

@@ -121,6 +121,7 @@ layout() {
 				"below - -" "shared a.raw" "shared b.qcow2"
 		fi
 		echo "final $FINAL"
+		[ -z "${ACTIVE:-}" ] || echo active
 	} >>layout
 }
 
@@ -250,10 +251,18 @@ plain() {
 	one_top "$1" --at 0:"base none"
 }
 
-# job HOW MESSAGE: once through, or cancelled and done again, or interrupted by a removal
+# job HOW MESSAGE: once through, or kept until it is told, cancelled and done again, or interrupted by a removal
 job() {
-	at 40 "$2"
+	[ "$1" = kept ] || at 40 "$2"
 	case $1 in
+	kept)
+		at 20 "$2 keep"
+		at 30 "job-set-speed 0"
+		at 30 ready
+		at 60 job-complete
+		at 60 wait
+		return
+		;;
 	through)
 		at 40 "past 1M"
 		at 40 job-pause
@@ -306,6 +315,28 @@ commit_raw() {
 	at 35 "snapshot @"
 	job "$1" "commit top 2 base 0 $SLOW backing-file a.raw raw"
 	record_tops 1 a.raw
+}
+
+# active HOW FORM FORM [FORM]: [a] [b] [c], then d, perhaps e; all above c go into c, which becomes the top
+active() {
+	local how=$1 n=$#
+
+	FINAL=c.qcow2 ARGS=() ACTIVE=1
+	use stress a.raw b.qcow2 model.raw
+	tops b.qcow2 "$2" c "$3" d ${4:+"$4" e}
+	at 5 "snapshot @"
+	[ $# -lt 4 ] || at 25 "snapshot @"
+	job "$how" "commit top $n base 2 $SLOW"
+	record_tops 1 a.raw b.qcow2
+}
+
+# active_unused HOW FORM: [a] [b] [c] [d]; d goes into c, which was never a top and has no identity
+active_unused() {
+	FINAL=c.qcow2 ARGS=() ACTIVE=1
+	use stress a.raw b.qcow2 model.raw
+	tops b.qcow2 "$2" c single d
+	job "$1" "commit top 3 base 2 $SLOW"
+	record_tops 2 a.raw b.qcow2
 }
 
 copied() {
@@ -373,6 +404,12 @@ commit_raw_again() { commit_raw interrupted single single single; }
 it "a commit of single files, interrupted" commit_again
 commit_again() { commit interrupted single single single; }
 
+it "a commit of the top, interrupted" active_again
+active_again() { active interrupted single single; }
+
+it "a commit of the top into an external data file, when it is told" active_kept_ext
+active_kept_ext() { active kept -ext single; }
+
 if [ -n "$CRASH_FULL" ]; then
 	it "writes to a single file" plain_single
 	plain_single() { plain single; }
@@ -424,6 +461,33 @@ if [ -n "$CRASH_FULL" ]; then
 
 	it "a commit into a raw base, cancelled and done again" commit_raw_cancelled
 	commit_raw_cancelled() { commit_raw cancelled -ext single -ext; }
+
+	it "a commit of the top" active_single
+	active_single() { active through single single; }
+
+	it "a commit of the top, when it is told" active_kept
+	active_kept() { active kept single single; }
+
+	it "a commit of the top, cancelled and done again" active_cancelled
+	active_cancelled() { active cancelled single single; }
+
+	it "a commit of the top into an external data file, interrupted" active_ext_again
+	active_ext_again() { active interrupted -ext single; }
+
+	it "a commit of an external data file" active_from_ext
+	active_from_ext() { active through single -ext; }
+
+	it "a commit of two layers and external data files" active_two
+	active_two() { active through -ext single -ext; }
+
+	it "a commit of two layers, interrupted" active_two_again
+	active_two_again() { active interrupted single single single; }
+
+	it "a commit of the top into a layer that was never one" active_new
+	active_new() { active_unused cancelled single; }
+
+	it "a commit of the top into an external data file that was never one" active_new_ext
+	active_new_ext() { active_unused kept -ext; }
 
 	it "a file system on a single file, during a stream" fs_single
 	fs_single() { file_system single $((CRASH_OPS / 10)); }

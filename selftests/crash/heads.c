@@ -74,14 +74,27 @@ static bool check_job(struct replay *r, const char *before)
 	return true;
 }
 
-int heads_base(const struct replay *r)
+/* The same if the commit is of that top itself. */
+static bool check_old_top(struct replay *r, const char *before)
 {
-	unsigned int i;
+	const struct head *h = &r->head[r->n_tops - 1];
+	const char *file = r->top[r->n_tops - 1].meta->file;
+	enum record want = job_record(r);
+	bool pivoted = lookup_pivoted(r);
 
-	for (i = 0; heads_begun(r, "commit") && i < r->n_tops - 1; i++)
-		if (!strcmp(r->top[i].meta->file, r->final))
-			return i;
-	return -1;
+	if (strcmp(h->name, before))
+		return complain(r, "%s: the backing file is '%s'", file, h->name);
+	if (h->ident.job && h->ident.job != JOB_COMMIT && h->ident.job != JOB_PIVOTED)
+		return complain(r, "%s: a job of kind %u is recorded", file, h->ident.job);
+	if (h->ident.job == JOB_PIVOTED && !pivoted)
+		return complain(r, "%s: says that %s is the top", file, r->final);
+	if (h->ident.job == JOB_COMMIT && want == MUST_NOT && !(pivoted && !done(r, "wait")))
+		return complain(r, "%s: a job is recorded that was not started, or has ended",
+				file);
+	if (want == MUST && !h->ident.job)
+		return complain(r, "%s: a job was started, but is not recorded", file);
+	return !done(r, "wait") || pivoted ||
+	       complain(r, "the job has ended, but %s is not the top", r->final);
 }
 
 /* The other layers have no job, and their names never change. */
@@ -94,7 +107,7 @@ static bool check_lower(struct replay *r, unsigned int i, const char *before)
 		return complain(r, "%s: the backing file is '%s'", file, h->name);
 	if (!h->ident.job)
 		return true;
-	if ((int)i != heads_base(r) || h->ident.job != JOB_TARGET ||
+	if ((int)i != lookup_base(r) || h->ident.job != JOB_TARGET ||
 	    (done(r, "wait") && !h->ident.copied))
 		return complain(r, "%s: a job of kind %u is recorded", file, h->ident.job);
 	return true;
@@ -104,12 +117,68 @@ static bool check_lower(struct replay *r, unsigned int i, const char *before)
 static bool check_target(struct replay *r)
 {
 	const struct head *top = &r->head[r->n_tops - 1];
-	int base = heads_base(r);
+	int base = lookup_base(r);
+	bool ended = r->active ? lookup_pivoted(r) : !strcmp(top->name, r->final);
 
-	if (base >= 0 && top->ident.job == JOB_COMMIT && strcmp(top->name, r->final) &&
+	if (base >= 0 && top->ident.job == JOB_COMMIT && !ended &&
 	    (r->head[base].ident.job != JOB_TARGET || r->head[base].ident.copied))
 		return complain(r, "a commit is recorded in the top, but not in %s", r->final);
 	return true;
+}
+
+/* Is what was committed into @base in the chain from @top on? */
+static bool is_shadowed(const struct replay *r, int top, int base)
+{
+	for (; top > base; top = lookup_next(r, top))
+		if (ident_shadows(&r->head[top].ident, &r->head[base].ident))
+			return true;
+	return false;
+}
+
+/* The first layer of the chain from @top on that does not accept what its header names, or -1. */
+static int bad_link(const struct replay *r, unsigned int top)
+{
+	int at = top, next;
+
+	for (; (next = lookup_next(r, at)) >= 0; at = next)
+		if (!ident_stands_on(&r->head[at].ident, &r->head[next].ident,
+				     is_shadowed(r, top, next)))
+			return at;
+	return ident_stands_on(&r->head[at].ident, NULL, false) ? -1 : at;
+}
+
+/* Is the chain from @top on attached without a feature? */
+static bool is_attached(const struct replay *r, unsigned int top)
+{
+	return ident_may_be_top(&r->head[top].ident) && bad_link(r, top) < 0;
+}
+
+/* Each layer accepts the one that its header names. */
+static bool check_links(struct replay *r, unsigned int top)
+{
+	int at = bad_link(r, top);
+
+	return at < 0 || complain(r, "%s was not made for %s", r->top[at].meta->file,
+				  r->head[at].name);
+}
+
+/*
+ * Of the old top and the base, one is accepted from the first write to the base on. Before that a
+ * base that was never a top could be one.
+ */
+static bool check_one_chain(struct replay *r)
+{
+	int base = lookup_base(r);
+	bool old, now;
+
+	if (!r->active || base < 0)
+		return true;
+	old = is_attached(r, r->n_tops - 1);
+	now = is_attached(r, base);
+	if (!r->head[base].ident.present)
+		return old || complain(r, "the old top is refused before the commit");
+	return old != now || complain(r, "both the old top and %s are %s", r->final,
+				      old ? "accepted" : "refused");
 }
 
 static bool is_empty(const struct top *t)
@@ -165,29 +234,6 @@ static bool check_snapshot(struct replay *r, unsigned int i)
 	return true;
 }
 
-/* Is what was committed into @base in the chain from @top on? */
-static bool is_shadowed(const struct replay *r, int top, int base)
-{
-	for (; top > base; top = lookup_next(r, top))
-		if (ident_shadows(&r->head[top].ident, &r->head[base].ident))
-			return true;
-	return false;
-}
-
-/* Each layer accepts the one that its header names: the chain is attached without a feature. */
-static bool check_links(struct replay *r, unsigned int top)
-{
-	int first = top, next = lookup_next(r, top);
-
-	for (; next >= 0; top = next, next = lookup_next(r, top))
-		if (!ident_stands_on(&r->head[top].ident, &r->head[next].ident,
-				     is_shadowed(r, first, next)))
-			return complain(r, "%s was not made for %s", r->top[top].meta->file,
-					r->top[next].meta->file);
-	return ident_stands_on(&r->head[top].ident, NULL, false) ||
-	       complain(r, "%s was not made for %s", r->top[top].meta->file, r->head[top].name);
-}
-
 /* The header has to be the one at the last flush, or one that a write since then made. */
 static bool check_seen(struct replay *r, unsigned int i)
 {
@@ -200,24 +246,49 @@ static bool check_seen(struct replay *r, unsigned int i)
 			r->top[i].meta->file);
 }
 
-bool heads_check(struct replay *r, bool durable)
+static bool check_head(struct replay *r, unsigned int i)
+{
+	const char *before = i ? r->top[i - 1].meta->file : r->below[0].name;
+
+	if (i < r->n_tops - 1)
+		return check_lower(r, i, before);
+	return r->active ? check_old_top(r, before) : check_job(r, before);
+}
+
+static bool read_heads(struct replay *r, bool durable)
 {
 	unsigned int i;
 
 	for (i = 0; i < r->n_tops; i++) {
-		const char *before = i ? r->top[i - 1].meta->file : r->below[0].name;
 		const char *bad = top_head(&r->top[i], &r->head[i]);
 
 		if (bad)
 			return complain(r, "%s: %s", r->top[i].meta->file, bad);
-		if (!(i < r->n_tops - 1 ? check_lower(r, i, before) : check_job(r, before)) ||
-		    (!durable && !check_seen(r, i)))
+		if (!durable && !check_seen(r, i))
 			return false;
 	}
-	for (i = lookup_first(r) + 1; i < r->n_tops; i++)
+	return true;
+}
+
+/* What the old top, and others above the base, say counts no more once that is the top. */
+static unsigned int end_of_snapshots(const struct replay *r)
+{
+	return lookup_pivoted(r) ? lookup_base(r) + 1u : r->n_tops;
+}
+
+bool heads_check(struct replay *r, bool durable)
+{
+	unsigned int i;
+
+	if (!read_heads(r, durable))
+		return false;
+	for (i = 0; i < r->n_tops; i++)
+		if (!check_head(r, i))
+			return false;
+	for (i = lookup_first(r) + 1; i < end_of_snapshots(r); i++)
 		if (!check_snapshot(r, i) || !check_links(r, i))
 			return false;
-	return check_target(r) && check_links(r, lookup_active(r));
+	return check_target(r) && check_one_chain(r) && check_links(r, lookup_active(r));
 }
 
 void heads_saw(struct replay *r)

@@ -15,7 +15,5 @@ void heads_settled(struct replay *r, uint32_t slices);
 void heads_saw(struct replay *r);
 /* Has a message that begins so been sent? */
 bool heads_begun(const struct replay *r, const char *what);
-/* The top that a commit is written to, -1: a raw base, or there is no commit. */
-int heads_base(const struct replay *r);
 
 #endif

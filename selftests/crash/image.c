@@ -104,6 +104,7 @@ static void read_slot(const uint8_t *p, struct ident *id)
 	id->job_generation = be_get(p + 104, 8);
 	memcpy(id->other_uuid, p + 124, UUID_LEN);
 	id->other_generation = be_get(p + 140, 8);
+	id->job_top_generation = be_get(p + 148, 8);
 }
 
 static void read_ident(const uint8_t *p, uint32_t len, struct ident *id)
@@ -194,7 +195,13 @@ static bool is_parent(const struct ident *id, const struct ident *parent)
 bool ident_shadows(const struct ident *id, const struct ident *target)
 {
 	return id->present && target->job == JOB_TARGET &&
-	       !memcmp(target->job_uuid, id->uuid, UUID_LEN);
+	       !memcmp(target->job_uuid, id->uuid, UUID_LEN) &&
+	       id->generation >= target->job_top_generation;
+}
+
+bool ident_may_be_top(const struct ident *id)
+{
+	return !id->sealed && id->job != JOB_PIVOTED && (id->job != JOB_TARGET || id->copied);
 }
 
 bool ident_stands_on(const struct ident *id, const struct ident *parent, bool shadowed)

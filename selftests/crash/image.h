@@ -24,11 +24,13 @@ struct ident {
 	bool copied;
 	uint8_t job_uuid[UUID_LEN];	/* JOB_TARGET: the topmost layer that is committed; with it, */
 	uint64_t job_generation;	/* what was made for this generation is right; 0: for none */
+	uint64_t job_top_generation;	/* that layer has to be as old as this at least */
 };
 
 #define JOB_STREAM	1u
 #define JOB_COMMIT	2u
 #define JOB_TARGET	3u
+#define JOB_PIVOTED	4u	/* of a top that is no longer one */
 
 /* The parts of a header that change. */
 struct head {
@@ -66,6 +68,8 @@ const char *top_may_write(const struct top *t, uint64_t sector);
  * commit has changed in it is hidden by a layer above.
  */
 bool ident_stands_on(const struct ident *id, const struct ident *parent, bool shadowed);
+/* Is it accepted as the top? */
+bool ident_may_be_top(const struct ident *id);
 /* Does @id name the topmost layer that is committed into @target? */
 bool ident_shadows(const struct ident *id, const struct ident *target);
 bool head_equal(const struct head *a, const struct head *b);

@@ -96,7 +96,7 @@ bool judge(struct replay *r, bool durable)
 	 * the new top, still empty, can be attached before the old one is sealed, and has to read
 	 * the same
 	 */
-	if (top < r->n_tops - 1 && r->head[top + 1].ident.present && !check_contents(r, top + 1))
+	if (top < r->n_tops - 1 && !lookup_pivoted(r) && r->head[top + 1].ident.present && !check_contents(r, top + 1))
 		return false;
 	return check_contents(r, top) && commit_check(r);
 }

@@ -60,10 +60,37 @@ unsigned int lookup_first(const struct replay *r)
 	return r->n_tops - 1 - model_snapshots(&r->model);
 }
 
+static bool commit_begun(const struct replay *r)
+{
+	int i = model_message(&r->model, "commit");
+
+	return i >= 0 && r->begun[i];
+}
+
+int lookup_base(const struct replay *r)
+{
+	unsigned int i;
+
+	for (i = 0; commit_begun(r) && i < r->n_tops - 1; i++)
+		if (!strcmp(r->top[i].meta->file, r->final))
+			return i;
+	return -1;
+}
+
+bool lookup_pivoted(const struct replay *r)
+{
+	int base = lookup_base(r);
+
+	return r->active && base >= 0 && r->head[base].ident.present &&
+	       ident_may_be_top(&r->head[base].ident);
+}
+
 unsigned int lookup_active(const struct replay *r)
 {
 	unsigned int i = lookup_first(r);
 
+	if (lookup_pivoted(r))
+		return lookup_base(r);
 	while (i < r->n_tops - 1 && r->head[i].ident.sealed)
 		i++;
 	return i;

@@ -29,6 +29,10 @@ const struct slice *lookup_data(const struct top *t);
 int lookup_next(const struct replay *r, unsigned int i);
 /* The number of the top by which the chain was attached at the beginning: each snapshot adds one. */
 unsigned int lookup_first(const struct replay *r);
+/* The top that a commit is written to, -1: a raw base, or there is no commit. */
+int lookup_base(const struct replay *r);
+/* Has the base of a commit of the top taken its place? */
+bool lookup_pivoted(const struct replay *r);
 /* The number of the top by which the chain is attached. */
 unsigned int lookup_active(const struct replay *r);
 

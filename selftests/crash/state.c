@@ -103,6 +103,8 @@ static void parse_layout(struct replay *r, char *line)
 		memcpy(r->shared[r->n_shared++], a, NAME_LEN);
 	} else if (!strcmp(line, "no-model")) {
 		r->no_model = true;
+	} else if (!strcmp(line, "active")) {
+		r->active = true;
 	} else {
 		die("unusable line in the layout: %s", line);
 	}

@@ -39,6 +39,7 @@ struct replay {
 	char shared[MAX_BELOW][NAME_LEN];	/* files that no point changes */
 	unsigned int n_shared;
 	const char *final;	/* backing file name after the job */
+	bool active;		/* the commit is of the top, which @final replaces */
 	bool no_model;		/* there is a file system on it: other tools check the contents */
 
 	uint64_t sectors;	/* of the logged device */

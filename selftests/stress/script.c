@@ -89,6 +89,25 @@ static void wait_past(struct stress *s, uint64_t offset)
 	stress_fail(s, "the job does not get to %llu", (unsigned long long)offset);
 }
 
+/* Waits until the job may be told to complete, or has ended. */
+static void wait_ready(struct stress *s)
+{
+	unsigned int tries = WAIT_SECONDS * 200;
+	struct job_status st;
+
+	while (tries-- && !s->failed) {
+		if (dm_status(s->name, &st) || !st.present || st.error) {
+			stress_fail(s, "the job is gone, or has failed");
+			return;
+		}
+		if (!strcmp(st.state, "ready") || !strcmp(st.state, "concluded"))
+			return;
+		s->heartbeat++;
+		usleep(5000);
+	}
+	stress_fail(s, "the job does not get ready");
+}
+
 static void run_message(struct stress *s, unsigned int i, const char *text)
 {
 	int err = 0;
@@ -99,6 +118,8 @@ static void run_message(struct stress *s, unsigned int i, const char *text)
 		wait_for_job(s);
 	else if (!strncmp(text, "past ", 5))
 		wait_past(s, parse_size(text + 5, 0));
+	else if (!strcmp(text, "ready"))
+		wait_ready(s);
 	else if (!strcmp(text, "again"))
 		err = make_again(s);
 	else
