@@ -415,6 +415,77 @@ snapshot_and_writes() {
 	keep check d.qcow2
 }
 
+# into_c FILE: the chain for a commit of d into c, with FILE on a device of "slow"
+into_c() {
+	need_target delay
+	use abcd
+	attach ro:a.raw ro:b.qcow2 c.qcow2 d.qcow2
+	slow "$1" 0 0
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+}
+
+# for_a_while N: the chain has so many layers, and still has them after a second
+for_a_while() {
+	local n
+
+	for ((n = 0; n < 10; n++)); do
+		status cct
+		eq "$S_LAYERS" "$1" layers
+		sleep 0.1
+	done
+}
+
+it "a commit of the top, and a write that is under way all the time" commit_and_write
+# It is copied after it has ended, whatever was copied before; and it has ended when the base becomes the top.
+commit_and_write() {
+	local pause=/sys/module/dm_cowchain/parameters/snapshot_pause_ms was
+
+	was=$(<$pause)
+	into_c d.qcow2
+	io write:1M:4k:1
+	msg cct commit top 3 base 2 keep
+	wait_state cct ready
+	hold_data
+	at_once write:1M:4k:2 write:2M:64k:3 write:2203k:1k:4
+	for_a_while 4
+	echo 100000 >$pause
+	msg cct job-complete
+	for_a_while 4
+	let_go
+	wait_for_all
+	job_done cct
+	echo "$was" >$pause
+	status cct
+	eq "$S_LAYERS" 3 layers
+	io verify
+	remove cct
+	keep check c.qcow2
+	keep compare c.qcow2 model.raw
+}
+
+it "a write where a commit of the top has begun to read" commit_has_read
+# The read does not end. What is written beside it, in the same piece, is not what is read.
+commit_has_read() {
+	local from
+
+	into_c d.qcow2
+	msg cct commit top 3 base 2 keep
+	wait_state cct ready
+	read -r from _ < <(qcow2poke d.qcow2 l2 0)
+	from=$(((from & 0x00fffffffffffe00) / 512))
+	under d.qcow2 "0 $from linear @ 0" "$from $(($(sectors d.qcow2) - from)) delay @ $from 100000 @ $from 0 @ $from 0"
+	io write:1M:4k:1
+	under_way cct-over-d-qcow2 1
+	io write:1028k:4k:2 zero:1036k:4k
+	not_under d.qcow2
+	msg cct job-complete
+	job_done cct
+	io verify
+	remove cct
+	keep check c.qcow2
+	keep compare c.qcow2 model.raw
+}
+
 # snapshot_soon DEVICE: tries again if the device is suspended, or a suspend begins meanwhile
 snapshot_soon() {
 	local out

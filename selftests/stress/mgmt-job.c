@@ -89,6 +89,26 @@ static void check_header(struct mgmt *m, const struct layer *top)
 			    chain_leaf(top->file), name, want);
 }
 
+/* All layers from @first to before @end are gone. */
+static void check_dropped(struct mgmt *m, unsigned int first, unsigned int end)
+{
+	unsigned int i;
+
+	for (i = first; i < end; i++)
+		if (is_spare(m->s, m->before.l[i].file))
+			check_released(m, &m->before.l[i]);
+}
+
+/* Reads the chain, which has to have so many layers. */
+static bool check_left(struct mgmt *m, unsigned int left)
+{
+	if (!chain_read(m->s, &m->chain))
+		return false;
+	if (m->chain.n != left)
+		stress_fail(m->s, "%u layers after the job, expected %u", m->chain.n, left);
+	return m->chain.n == left;
+}
+
 /*
  * The job ended without an error: the chain has to be base and top, and the header has to name
  * the base.
@@ -97,20 +117,31 @@ static void check_merged(struct mgmt *m)
 {
 	unsigned int left = m->base < 0 ? 1 : m->base + 2;
 	const struct chain *b = &m->before;
-	unsigned int i;
 
-	if (!chain_read(m->s, &m->chain))
+	if (!check_left(m, left))
 		return;
-	if (m->chain.n != left) {
-		stress_fail(m->s, "%u layers after the job, expected %u", m->chain.n, left);
-		return;
-	}
 	check_header(m, &m->chain.l[left - 1]);
 	if (m->commit)
 		claims_end_commit(&m->claims, b->l[m->base].file, b->l[b->n - 2].file);
-	for (i = left - 1; i + 1 < b->n; i++)
-		if (is_spare(m->s, b->l[i].file))
-			check_released(m, &b->l[i]);
+	check_dropped(m, left - 1, b->n - 1);
+}
+
+/* The same of a commit of the top: the base has taken its place, and its header names what it did. */
+static void check_pivoted(struct mgmt *m)
+{
+	unsigned int left = m->base + 1;
+	char name[sizeof(m->named)];
+
+	if (!check_left(m, left))
+		return;
+	if (strcmp(m->chain.l[m->base].file, m->before.l[m->base].file))
+		stress_fail(m->s, "the top is %s, expected %s", m->chain.l[m->base].file,
+			    m->before.l[m->base].file);
+	header_names(&m->chain.l[m->base], name, sizeof(name));
+	if (strcmp(name, m->named))
+		stress_fail(m->s, "the header of %s names '%s', it was '%s'",
+			    chain_leaf(m->chain.l[m->base].file), name, m->named);
+	check_dropped(m, left, m->before.n);
 }
 
 bool mgmt_job_runs(struct mgmt *m)
@@ -132,7 +163,11 @@ bool mgmt_job_runs(struct mgmt *m)
 		stress_fail(m->s, "job concluded with %s, errno %d", st.io_status, st.error);
 		return false;
 	}
-	if (!st.error)
+	if (!st.error && m->commit)
+		parts_end(&m->parts, &m->before.l[m->base]);
+	if (!st.error && m->active)
+		check_pivoted(m);
+	else if (!st.error)
 		check_merged(m);
 	return false;
 }
@@ -155,8 +190,10 @@ void mgmt_job_wait(struct mgmt *m)
 	if (mgmt_job_runs(m))
 		job_message(m, "job-set-speed 0");
 	/* no limit here: the watchdog ends a run without progress */
-	while (!m->s->failed && mgmt_job_runs(m))
+	while (!m->s->failed && mgmt_job_runs(m)) {
+		mgmt_complete(m);
 		usleep(2000);
+	}
 }
 
 /* The words that name the base, where a stream changes the header. */
@@ -173,8 +210,19 @@ static void began(struct mgmt *m, bool commit)
 {
 	m->job = true;
 	m->commit = commit;
+	m->active = false;
+	m->kept = false;
 	m->paused = false;
 	m->cancelled = false;
+}
+
+/* Some are refused as long as another commit has not been done. */
+static bool accepted(struct mgmt *m, const char *what, int err, enum refusal want)
+{
+	if (err ? err != EBUSY || want == MUST_WORK : want == MUST_REFUSE)
+		stress_fail(m->s, "%s: %s, which %s have been refused", what,
+			    err ? strerror(err) : "accepted", err ? "must not" : "must");
+	return !err;
 }
 
 void mgmt_stream(struct mgmt *m)
@@ -198,11 +246,8 @@ void mgmt_stream(struct mgmt *m)
 	err = dm_message(m->s->name, "stream speed %" PRIu64 "%s", speed, name);
 	stress_note(m->s, "stream, base %s of %u layers, speed %" PRIu64 ": %s", base, m->chain.n,
 		    speed, err ? strerror(err) : "started");
-	if (err) {
-		stress_fail(m->s, "stream: %s", strerror(err));
-		return;
-	}
-	began(m, false);
+	if (accepted(m, "stream", err, parts_stream(&m->parts, &m->chain, m->base)))
+		began(m, false);
 }
 
 /* What cannot be written is not taken for the base. */
@@ -243,10 +288,55 @@ void mgmt_commit(struct mgmt *m)
 			 c->l[m->base].kind);
 	stress_note(m->s, "commit, base %d of %u layers, speed %" PRIu64 ": %s", m->base, c->n,
 		    speed, err ? strerror(err) : "started");
-	if (err)
-		stress_fail(m->s, "commit: %s", strerror(err));
-	else
-		began(m, true);
+	if (!accepted(m, "commit", err, parts_commit(&m->parts, c, m->base, c->n - 2)))
+		return;
+	parts_begin(&m->parts, &c->l[m->base], &c->l[c->n - 2]);
+	began(m, true);
+}
+
+/*
+ * Nothing is claimed about the layers from the base on, since it changes, and whatever is on it but the
+ * top is right no more.
+ */
+void mgmt_active(struct mgmt *m)
+{
+	uint64_t speed = rng_below(&m->rng, 2) ? (1 + rng_below(&m->rng, 32)) << 20 : 0;
+	bool keep = rng_below(&m->rng, 2);
+	const struct chain *c = &m->chain;
+	unsigned int can[MAX_LAYERS], n = 0, i;
+	int err;
+
+	if (mgmt_job_runs(m) || !chain_read(m->s, &m->chain))
+		return;
+	for (i = 0; i + 1 < c->n; i++)
+		if (!strcmp(c->l[i].kind, "qcow2") && can_be_base(m, &c->l[i]))
+			can[n++] = i;
+	if (!n)
+		return;
+	m->base = can[rng_below(&m->rng, n)];
+	m->before = m->chain;
+	header_names(&c->l[m->base], m->named, sizeof(m->named));
+	claims_begin_commit(&m->claims, c->l[m->base].file, c->l[c->n - 1].file);
+	err = dm_message(m->s->name, "commit top %u base %d speed %" PRIu64 "%s", c->n - 1, m->base,
+			 speed, keep ? " keep" : "");
+	stress_note(m->s, "commit of the top, base %d of %u layers, speed %" PRIu64 "%s: %s", m->base,
+		    c->n, speed, keep ? ", kept" : "", err ? strerror(err) : "started");
+	if (!accepted(m, "commit of the top", err,
+		      parts_commit(&m->parts, c, m->base, c->n - 1)))
+		return;
+	parts_begin(&m->parts, &c->l[m->base], &c->l[c->n - 1]);
+	began(m, true);
+	m->active = true;
+	m->kept = keep;
+}
+
+void mgmt_complete(struct mgmt *m)
+{
+	struct job_status st;
+
+	if (!m->kept || !mgmt_job_runs(m) || !get_status(m, &st) || strcmp(st.state, "ready"))
+		return;
+	job_message(m, "job-complete");
 }
 
 void mgmt_cancel(struct mgmt *m)
@@ -283,6 +373,8 @@ void mgmt_job_settle(struct mgmt *m)
 
 	if (m->job && get_status(m, &st) && !st.present) {
 		stress_note(m->s, "the job ended with the old table");
+		if (m->commit)
+			parts_unsure(&m->parts, &m->before.l[m->base]);
 		m->job = false;
 		m->paused = false;
 	}

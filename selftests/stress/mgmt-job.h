@@ -20,6 +20,9 @@ void mgmt_job_settle(struct mgmt *m);
 /* Operations of the administrator. */
 void mgmt_stream(struct mgmt *m);
 void mgmt_commit(struct mgmt *m);
+/* A commit of the top. */
+void mgmt_active(struct mgmt *m);
+void mgmt_complete(struct mgmt *m);
 void mgmt_cancel(struct mgmt *m);
 void mgmt_pause(struct mgmt *m);
 void mgmt_speed(struct mgmt *m);

@@ -74,6 +74,8 @@ static const struct {
 	{ "snapshot", mgmt_snapshot, 4 },
 	{ "stream", mgmt_stream, 4 },
 	{ "commit", mgmt_commit, 4 },
+	{ "active", mgmt_active, 4 },
+	{ "complete", mgmt_complete, 1 },
 	{ "cancel", mgmt_cancel, 1 },
 	{ "pause", mgmt_pause, 2 },
 	{ "speed", mgmt_speed, 1 },

@@ -7,21 +7,25 @@
 
 #include "chain.h"
 #include "claims.h"
+#include "parts.h"
 #include "stress.h"
 
 struct mgmt {
 	struct stress *s;
 	struct rng rng;
 	struct claims claims;
+	struct parts parts;
 	unsigned int spare;	/* next to use */
 	struct chain chain;	/* as the table describes it */
 	bool job;		/* one was started, and its end was not seen yet */
 	bool paused;
 	bool cancelled;
 	bool commit;		/* it is one, rather than a stream */
+	bool active;		/* and one of the top itself */
+	bool kept;		/* which waits to be told */
 	int base;		/* layer number, -1: none */
 	struct chain before;	/* when the job started */
-	char named[1024];	/* in the header of the top at that time */
+	char named[1024];	/* in the header of the top at that time; with active, of the base */
 };
 
 /* A thread over struct stress: operations by the seed until the writers have ended. */

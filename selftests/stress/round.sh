@@ -183,6 +183,7 @@ finish_files() {
 
 # ---- the victim ----
 
+VICTIM=()	# its layers
 KEPT=$((30 << 20))	# behind this offset there is no I/O when the chain is removed
 
 # victim_io SEED: I/O that may fail, because the chain is removed meanwhile.
@@ -240,15 +241,41 @@ victim_job() {
 	msg cctv stream speed 65536 backing-file a.raw raw || true
 }
 
+# Of b into a; with d, of that into c, which becomes the top.
+victim_commit() {
+	local speed=$((RANDOM % 4 << 18)) keep=()
+
+	if [ ${#VICTIM[@]} -eq 3 ]; then
+		msg cctv commit top 1 base 0 speed $speed backing-file a.raw raw
+	else
+		[ $((RANDOM % 2)) -eq 0 ] || keep=(keep)
+		msg cctv commit top 3 base 2 speed $speed "${keep[@]}"
+	fi
+}
+
+# Waits a moment until a commit may be told to end, and tells it.
+victim_complete() {
+	local i
+
+	[ ${#VICTIM[@]} -eq 4 ] || return
+	msg cctv commit top 3 base 2 keep || true
+	for ((i = 0; i < 30; i++)); do
+		! msg cctv job-complete || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
 victim_do() {
 	local i base=0 names=(backing-file a.raw raw)
 
 	case $1 in
 	stream)
-		[ $((RANDOM % 2)) -eq 0 ] || { names=() base=1; }
+		[ $((RANDOM % 2)) -eq 0 ] || { names=() base=$((${#VICTIM[@]} - 2)); }
 		msg cctv base $base && msg cctv stream speed $((RANDOM % 4 << 18)) "${names[@]}"
 		;;
-	commit) msg cctv commit top 1 base 0 speed $((RANDOM % 4 << 18)) backing-file a.raw raw ;;
+	commit) victim_commit ;;
+	complete) victim_complete ;;
 	pause) victim_job && msg cctv job-pause ;;
 	cancel) victim_job && msg cctv job-cancel ;;
 	error) swap_table error ;;
@@ -264,9 +291,9 @@ victim_do() {
 
 # An operation may fail because it is too late or too early; TALLY shows if a kind never succeeds.
 victim_step() {
-	local kinds=(stream commit pause cancel error zero suspend status) kind rc=0
+	local kinds=(stream commit complete pause cancel error zero suspend status) kind rc=0
 
-	kind=${kinds[RANDOM % 8]}
+	kind=${kinds[RANDOM % 9]}
 	victim_do "$kind" >/dev/null 2>&1 || rc=$?
 	echo "$kind $rc" >>"$TALLY"
 }
@@ -276,17 +303,40 @@ victim_step() {
 victim_whole() {
 	local want=$1
 
-	layers v/a.raw v/b.qcow2 v/c.qcow2
-	wait_for 30 create cctv
+	wait_for 30 victim_right
 	cowio /dev/mapper/cctv "read:0:$KEPT"
 	cowio -m v/model.raw /dev/mapper/cctv "read:$KEPT:$((SECTORS * 512 - KEPT))"
 	remove cctv
+	[ ${#VICTIM[@]} -eq 3 ] || {
+		layers "${VICTIM[@]:0:3}"
+		! create cctv 2>/dev/null || fail "layer c is accepted as the top, and so is d on it"
+	}
 	cmp "$FIXTURES/stress/b.qcow2" v/b.qcow2
 	dmsetup create cctv --readonly --table "0 $SECTORS cowchain 0 2 raw ${LOOP[v/a.raw]} - qcow2 ${LOOP[v/b.qcow2]} -"
 	cp --sparse=always "$FIXTURES/stress/model.raw" v/b.model
 	cowio -m v/b.model /dev/mapper/cctv verify
 	remove cctv
 	eq "$(mkloop -l "$T/v" | wc -l)" "$want" "loop devices of the victim"
+}
+
+# Loads the chain, also if c has become the top in the place of d. One of the two is refused.
+victim_right() {
+	layers "${VICTIM[@]}"
+	! create cctv || return 0
+	[ ${#VICTIM[@]} -eq 4 ] || return 1
+	layers "${VICTIM[@]:0:3}"
+	create cctv || return 1
+	VICTIM=("${VICTIM[@]:0:3}")
+}
+
+# Puts a new top on the others.
+victim_grow() {
+	cp "$FIXTURES/stress/spare.qcow2" v/d.qcow2
+	qcow2poke v/d.qcow2 backing c.qcow2 qcow2
+	[ -n "${LOOP[v/d.qcow2]:-}" ] || attach v/d.qcow2
+	msg cctv snapshot qcow2 "${LOOP[v/d.qcow2]}" -
+	VICTIM+=(v/d.qcow2)
+	layers "${VICTIM[@]}"
 }
 
 # Runs until the others have ended. Sometimes with new images, so that jobs have something to do.
@@ -297,10 +347,12 @@ victim() {
 	while :; do
 		if [ ! -e "$T/v/c.qcow2" ] || [ $((RANDOM % 2)) -eq 0 ]; then
 			cp "$FIXTURES"/stress/{a.raw,b.qcow2,c.qcow2,model.raw} "$T/v"
+			VICTIM=(v/a.raw v/b.qcow2 v/c.qcow2)
 		fi
 		[ -n "${LOOP[v/a.raw]:-}" ] || attach v/a.raw
-		layers v/a.raw v/b.qcow2 v/c.qcow2
+		layers "${VICTIM[@]}"
 		wait_for 30 create cctv
+		[ ${#VICTIM[@]} -eq 4 ] || [ $((RANDOM % 2)) -eq 0 ] || victim_grow
 		victim_keep
 		victim_io "$RANDOM" &
 		io=$!
@@ -312,10 +364,10 @@ victim() {
 		pull_away
 		wait "$io"
 		rm "$T/enough"
-		victim_whole 3
+		victim_whole "$([ -z "${LOOP[v/d.qcow2]:-}" ] && echo 3 || echo 4)"
 		stress_running || break
 	done
-	echo "check v/c.qcow2" >>"$T/manifest"
+	echo "check ${VICTIM[-1]}" >>"$T/manifest"
 }
 
 # ---- all of it ----
