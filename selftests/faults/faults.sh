@@ -64,8 +64,11 @@ sweep() {
 	fi
 	walk "${form[@]}" --errno EIO --sample 5 -- "$@"
 	walk "${form[@]}" --errno EIO --times -1 --stride 3 --sample 11 -- "$@"
-	[ "$*" != read ] || return 0
-	# a write may find a full disk, or be done in spite of the error
+	# a write may find a full disk, or be done in spite of the error; reads have none
+	names=" $* "
+	read -r -a list <<<"${names/ read / }"
+	[ ${#list[@]} -gt 0 ] || return 0
+	set -- "${list[@]}"
 	walk "${form[@]}" --errno ENOSPC --ops wfdz --sample 11 -- "$@"
 	walk "${form[@]}" --errno EIO --late --ops wfdz --sample 11 -- "$@"
 }

@@ -381,7 +381,7 @@ static void commit_removed(struct walk *w)
 {
 	char text[128];
 
-	if (!step_message(w, "%s speed 65536", commit_text(w, "report", text, sizeof(text))))
+	if (!step_message(w, "%s speed 4096", commit_text(w, "report", text, sizeof(text))))
 		return;
 	step_io(w, IO_WRITE, 1000, 4);
 	step_remove(w);
@@ -391,7 +391,7 @@ static void commit_in_reload(struct walk *w)
 {
 	char text[128];
 
-	if (!step_message(w, "%s speed 65536", commit_text(w, "stop", text, sizeof(text))))
+	if (!step_message(w, "%s speed 4096", commit_text(w, "stop", text, sizeof(text))))
 		return;
 	step_reload(w);
 	if (!step_job_there(w))
@@ -568,7 +568,7 @@ static void reload_in_job(struct walk *w)
 {
 	w->policy = "stop";
 	w->backing = "";
-	if (!step_message(w, "stream speed 262144 on-error stop"))
+	if (!step_message(w, "stream speed 4096 on-error stop"))
 		return;
 	step_reload(w);
 	if (!step_job_there(w))
