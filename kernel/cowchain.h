@@ -16,6 +16,7 @@
  *         b->lock		words of one block of the top map, irq-safe
  *           writer->lock
  *       cc->lock		small lists and states, irq-safe, innermost
+ *       track->lock		what is to be copied, irq-safe, innermost; end_io takes it
  *
  * A message handler runs inside dm's SRCU read section of the live table, so nothing in here may
  * ever wait for dm's own suspend.
@@ -94,8 +95,8 @@ enum cc_mode { CC_RW, CC_RO };
  * @job: the running or the last job, NULL at first.
  * @scan_stop: set while cc_stop_scan() waits for @scan_work.
  * @sync_wq: runs one sync at a time, see writer.h.
- * @paused: a snapshot is being taken; bios wait in @paused_bios.
- * @nr_retired: views with readers that a snapshot has replaced; see cc_view_retire().
+ * @paused: a snapshot is being taken, or a commit of the top ends; bios wait in @paused_bios.
+ * @nr_retired: views that were replaced, and may have users; see cc_view_retire().
  * @wait: woken up when @nr_retired, @suspending, @continuing or @snapshot change.
  * @bs, @read_bs: for writes to the top; for reads of the layers below, see io.c.
  * @split_bs: for parts of a read that a worker serves.

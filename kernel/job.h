@@ -110,8 +110,8 @@ struct cc_job_ops {
  *  L: @lock.
  *  W: written under @lock; also read without, with READ_ONCE().
  *
- * @view: the view it began with; a reference keeps its layers. No snapshot is taken while a job
- *	runs, so it stays the current one.
+ * @view: the current view; a reference keeps its layers. No snapshot is taken while a job runs. A
+ *	commit of the top publishes another one with the same layers when it begins.
  * @base: index of the base in the chain, -1 for none. A commit copies into it.
  * @target: of a commit: the image of the base once more, opened for writing; see commit.c.
  * @lost: a flush of a raw @target has failed with that error; see commit.c.

@@ -8,7 +8,9 @@
  * the layers above do not provide; that part is what the layers below the base have, and reads the
  * same before and after its bit is set. In subclusters that are allocated, nothing else is written
  * than what the layers above provide. So for the guest nothing changes, after a crash either,
- * whichever of the bits are durable: a commit may be repeated, or given up, at any point.
+ * whichever of the bits are durable: a commit may be repeated, or given up, at any point. (While
+ * the top itself is committed, it may lose bits in a crash whose data is here already. Then the
+ * guest finds what it has written and not flushed.)
  *
  * The job is the only one who writes to the base, and all layers up to the top of the range are
  * only read. So there are no cells to be taken, and the guest waits for nothing of this. (It writes

@@ -229,8 +229,8 @@ void cc_view_drain(struct cc_view *view)
 
 /*
  * A new view is published before the old one's references are killed, so try again if tryget fails.
- * Only a snapshot kills the writers' reference first, and it sets paused before that; then the
- * caller has to wait.
+ * Only a snapshot and the end of a commit of the top kill the writers' reference first, and set
+ * paused before that; then the caller has to wait.
  */
 struct cc_view *cc_view_get(struct cowchain *cc, bool write)
 {

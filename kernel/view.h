@@ -39,7 +39,8 @@ struct cc_users {
  * Every bio holds a reference from map to end_io, except while it is queued for a worker, so that a
  * layer is put only when nobody reads from it any more. A snapshot has to wait for writers: no
  * write may go to the old top once it is a lower layer; reads continue meanwhile. All writes wait
- * for the snapshot, so a writer must never wait for a layer below, which may not respond.
+ * for the snapshot, so a writer must never wait for a layer below, which may not respond. The same
+ * holds for the end of a commit of the top, when the base takes its place.
  */
 struct cc_view {
 	struct cc_users writers;

@@ -25,7 +25,7 @@
  * The top has a writer, and so has the layer that a commit writes to: that one has a workqueue and
  * a reserve of its own, so that neither waits for the other's devices, and what it has not made
  * durable when its job ends is not needed. A snapshot exchanges the top's writer together with the
- * top. Nothing can be left behind in the old one:
+ * top, and so does a commit of the top at its end. Nothing can be left behind in the old one:
  *
  * - A bio that waits in @bios, or that will set bits, holds its view as a writer of it until its
  *   end. These are drained before the new view is published. Bios that arrive meanwhile wait
@@ -37,8 +37,8 @@
  * - The last sync of the old writer begins when no bit can be set any more. If it fails, the old
  *   view stays. So after it no block is dirty, @told does not matter since nothing has failed, and
  *   the timer finds nothing to do.
- * - What is left is @owed, which the snapshot hands over while nobody can ask for it; see
- *   cc_snapshot_switch().
+ * - What is left is @owed, which is handed over while nobody can ask for it; see
+ *   cc_snapshot_switch() and cc_active_switch().
  *
  * A view that a stream has shortened has the same top and so the same writer.
  */
