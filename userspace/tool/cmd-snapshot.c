@@ -131,13 +131,13 @@ static int split(const struct args *args, char *operand, struct snapshot *snap)
 {
 	char *equals = strchr(operand, '=');
 
+	if (!equals || equals == operand || !equals[1])
+		return cc_usage("snapshot", "a device and the new image are needed on both sides of '='");
 	*snap = args->snap;
 	*equals = '\0';
 	snap->name = operand;
 	snap->image = equals + 1;
-	if (*snap->name && *snap->image)
-		return 0;
-	return cc_usage("snapshot", "a device and the new image are needed on both sides of '='");
+	return 0;
 }
 
 static int take_operands(int argc, char **argv, struct args *args)
