@@ -17,12 +17,15 @@ static void raw_job(const u8 *slot, struct q2_ident_job *job)
 	job->type = be_get(slot + 68, 4);
 	job->paused = be_get(slot + 64, 4) & 2;
 	job->copied = be_get(slot + 64, 4) & 4;
+	job->active = be_get(slot + 64, 4) & 16;
+	job->keep = be_get(slot + 64, 4) & 32;
 	/* no layer has a number above 255 */
 	job->base = base == 0xffffffff ? -1 : base > 255 ? -2 : (int)base;
 	job->on_error = be_get(slot + 76, 4);
 	job->speed = be_get(slot + 80, 8);
 	memcpy(job->base_uuid, slot + 88, 16);
 	job->base_generation = be_get(slot + 104, 8);
+	job->top_generation = be_get(slot + 148, 8);
 	job->name_offset = be_get(slot + 112, 4);
 	job->name_len = be_get(slot + 116, 4);
 	job->name_crc = be_get(slot + 120, 4);

@@ -107,10 +107,13 @@ static void fill(struct q2_ident *id, unsigned int n)
 	id->job.type = n & 2 ? QCOW2_IDENT_JOB_STREAM : QCOW2_IDENT_JOB_NONE;
 	id->job.paused = n & 4;
 	id->job.copied = n & 8;
+	id->job.active = n & 32;
+	id->job.keep = n & 64;
 	id->job.base = n % 7 ? (int)n % 255 : -1;
 	id->job.on_error = n % 3;
 	id->job.speed = (u64)n << 33;
 	id->job.base_generation = n;
+	id->job.top_generation = (u64)n << 21;
 }
 
 /* Without a backing name, and with longer ones; the extensions end at any offset. */
