@@ -10,8 +10,8 @@
 #include "top.h"
 #include "unpacked.h"
 
-void cc_top_piece(struct cc_view *view, struct cc_block *b, sector_t pos, u32 max,
-		  struct cc_piece *p)
+static void cc_top_piece(struct cc_view *view, struct cc_block *b, sector_t pos, u32 max,
+			 struct cc_piece *p)
 {
 	struct cc_top *top = view->top;
 	u32 rel = pos & ((1U << top->block_shift) - 1);
