@@ -202,6 +202,46 @@ deferred() {
 	nothing_left
 }
 
+it "in another IPC namespace nothing waits for udev" ipc_namespace
+ipc_namespace() {
+	truncate -s 16M base.raw
+	cowchain create top.qcow2 --backing base.raw --format raw
+	timeout -k 10 60 unshare --ipc cowchain attach cct top.qcow2
+	dd if=/dev/mapper/cct of=/dev/null bs=1M count=1 status=none
+	timeout -k 10 60 unshare --ipc cowchain reload cct
+	timeout -k 10 60 unshare --ipc cowchain detach cct
+	nothing_left
+	timeout -k 10 60 unshare --ipc cowchain attach cct top.qcow2
+	udevadm settle
+	cowchain detach cct
+	nothing_left
+	cowchain attach cct top.qcow2
+	timeout -k 10 60 unshare --ipc cowchain detach cct
+	nothing_left
+}
+
+# As in a container that has udev's socket, but not its namespace: it gets no answer.
+it "without an answer from udev, a signal ends the tool, and time ends the wait" no_answer
+no_answer() {
+	local rc=0
+
+	truncate -s 16M base.raw
+	cowchain create top.qcow2 --backing base.raw --format raw
+	trap 'udevadm control --start-exec-queue; exit 1' ERR
+	udevadm control --stop-exec-queue
+	timeout -s INT -k 60 2 cowchain attach cct top.qcow2 2>said || rc=$?
+	eq $rc 124 "status of timeout"
+	matches "$(<said)" 'interrupted' "message"
+	! dmsetup info cct 2>/dev/null || fail "the device is there"
+	timeout -k 10 150 cowchain attach cct top.qcow2 2>said
+	matches "$(<said)" 'no answer from udev' "note"
+	dd if=/dev/mapper/cct of=/dev/null bs=1M count=1 status=none
+	udevadm control --start-exec-queue
+	udevadm settle
+	cowchain detach cct
+	nothing_left
+}
+
 # refused REGEX: a removal says who uses the device
 refused() {
 	local rc=0

@@ -7,8 +7,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "dm-task.h"
+#include "hold.h"
 #include "util.h"
 
 /*
@@ -17,6 +20,16 @@
  */
 #define UDEV_FLAGS (DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG | \
 		    DM_UDEV_DISABLE_OTHER_RULES_FLAG)
+
+/*
+ * udev has handled the events of a device within milliseconds, or seconds on a machine that is booting. After the
+ * limit, the device is used as it is.
+ */
+#define UDEV_LIMIT_US (60 * 1000 * 1000)
+/* The same once a signal has come, which ends the program as soon as all is cleaned up. */
+#define UDEV_SIGNAL_LIMIT_US (5 * 1000 * 1000)
+#define UDEV_FIRST_LOOK_US 500
+#define UDEV_LAST_LOOK_US 10000
 
 /* libdevmapper would print its own errors. Ours name a remedy. */
 static void dm_log(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
@@ -40,14 +53,37 @@ static void dm_log(int level, const char *file, int line, int dm_errno, const ch
 	free(text);
 }
 
+/*
+ * udev answers by a semaphore, which it looks for in its own IPC namespace: that of the first process. Where that
+ * cannot be seen, it is taken for ours.
+ */
+static bool udev_is_elsewhere(void)
+{
+	struct stat ours, theirs;
+
+	return !stat("/proc/self/ns/ipc", &ours) && !stat("/proc/1/ns/ipc", &theirs) &&
+	       (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino);
+}
+
+static void prepare_library(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	dm_log_with_errno_init(dm_log);
+	if (udev_is_elsewhere()) {
+		cc_debug("another IPC namespace than udev's: not waiting for it");
+		dm_udev_set_sync_support(0);
+	}
+}
+
 struct dm_task *task_new(int type, const char *name)
 {
-	static bool first = true;
 	struct dm_task *task;
 
-	if (first)
-		dm_log_with_errno_init(dm_log);
-	first = false;
+	prepare_library();
 	task = dm_task_create(type);
 	if (task && name && !dm_task_set_name(task, name)) {
 		dm_task_destroy(task);
@@ -74,6 +110,36 @@ void task_end(struct dm_task *task)
 		dm_task_destroy(task);
 }
 
+/* udev may answer later, or never: in a container with its socket, but not its namespace. */
+static void give_up_udev(struct dm_task *task, uint32_t cookie)
+{
+	const char *name = dm_task_get_name(task);
+
+	if (!hold_interrupted())
+		cc_note("%s: no answer from udev: if this is a container, set DM_DISABLE_UDEV=1", name ? name : "");
+	/* In the place of udev. The library then destroys the semaphore. */
+	dm_udev_complete(cookie);
+	dm_udev_wait(cookie);
+}
+
+static void wait_for_udev(struct dm_task *task, uint32_t cookie)
+{
+	useconds_t waited = 0, look = UDEV_FIRST_LOOK_US;
+	int ready = 0;
+
+	/* There is no cookie if nobody is asked; the library would not call that ready. */
+	while (cookie && dm_udev_wait_immediate(cookie, &ready) && !ready) {
+		if (waited >= (hold_interrupted() ? UDEV_SIGNAL_LIMIT_US : UDEV_LIMIT_US)) {
+			give_up_udev(task, cookie);
+			return;
+		}
+		usleep(look);
+		waited += look;
+		if (look < UDEV_LAST_LOOK_US)
+			look *= 2;
+	}
+}
+
 static int run_with_flags(struct dm_task *task, uint16_t flags)
 {
 	uint32_t cookie = 0;
@@ -82,7 +148,7 @@ static int run_with_flags(struct dm_task *task, uint16_t flags)
 	if (!task || !dm_task_set_cookie(task, &cookie, flags))
 		return NO_TASK;
 	ret = task_run(task);
-	dm_udev_wait(cookie);
+	wait_for_udev(task, cookie);
 	/* Without udev, the library makes the nodes. */
 	dm_task_update_nodes();
 	return ret;

@@ -16,7 +16,10 @@
 struct dm_task *task_new(int type, const char *name);
 /* Returns 0 or the negative errno of the ioctl. */
 int task_run(struct dm_task *task);
-/* The same for a task that causes uevents: waits until udev has handled them. */
+/*
+ * The same for a task that causes uevents: waits until udev has handled them, at most for a minute. In another IPC
+ * namespace than udev's, which cannot answer from there, the library makes the nodes.
+ */
 int task_run_with_udev(struct dm_task *task);
 /* The same, but leaves the node in /dev/mapper alone: the device may stay although this succeeds. */
 int task_run_keeping_node(struct dm_task *task);
