@@ -415,15 +415,6 @@ snapshot_and_writes() {
 	keep check d.qcow2
 }
 
-# into_c FILE: the chain for a commit of d into c, with FILE on a device of "slow"
-into_c() {
-	need_target delay
-	use abcd
-	attach ro:a.raw ro:b.qcow2 c.qcow2 d.qcow2
-	slow "$1" 0 0
-	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-}
-
 # for_a_while N: the chain has so many layers, and still has them after a second
 for_a_while() {
 	local n
@@ -433,6 +424,43 @@ for_a_while() {
 		eq "$S_LAYERS" "$1" layers
 		sleep 0.1
 	done
+}
+
+it "a snapshot while writes do not end" snapshot_waits
+# It waits for them, and then has what they have written.
+snapshot_waits() {
+	local pause=/sys/module/dm_cowchain/parameters/snapshot_pause_ms was pid
+
+	need_target delay
+	was=$(<$pause)
+	abcd
+	spare e d.qcow2
+	slow d.qcow2 0 0
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	hold_data
+	at_once write:1M:4k:2 write:2M:64k:3 write:2203k:1k:4
+	echo 100000 >$pause
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	pid=$!
+	for_a_while 4
+	let_go
+	wait_for_all
+	wait $pid
+	echo "$was" >$pause
+	status cct
+	eq "$S_LAYERS" 5 layers
+	io verify
+	retire cct e.qcow2
+	keep check d.qcow2
+}
+
+# into_c FILE: the chain for a commit of d into c, with FILE on a device of "slow"
+into_c() {
+	need_target delay
+	use abcd
+	attach ro:a.raw ro:b.qcow2 c.qcow2 d.qcow2
+	slow "$1" 0 0
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 }
 
 it "a commit of the top, and a write that is under way all the time" commit_and_write
