@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Commit of the top, which the guest writes meanwhile: the base takes its place.
-# Seconds: 90
+# Seconds: 110
 # Quick: pivot|stale
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
@@ -116,6 +116,47 @@ faster() {
 	remove cct
 	keep check c.qcow2
 	keep compare c.qcow2 model.raw
+}
+
+# overwrite: all of the disk again and again, until the file "enough" is there
+overwrite() {
+	local n=0 i ops
+
+	while [ ! -e enough ]; do
+		n=$((n + 1))
+		ops=()
+		for ((i = 0; i < 192; i++)); do
+			ops+=("write:${i}M:1M:$n")
+		done
+		io "${ops[@]}" || exit
+		touch began
+	done
+}
+
+it "a guest that always has written more than can be copied while its writes wait" held
+held() {
+	local pid
+
+	need_target delay
+	qemu-img create -q -f qcow2 -o $PREPARED base.qcow2 192M
+	qemu-img create -q -f qcow2 -o $PREPARED -b base.qcow2 -F qcow2 -u top.qcow2 192M
+	truncate -s 192M model.raw
+	SECTORS=$((192 << 11))
+	attach base.qcow2 top.qcow2
+	over base.qcow2 "0 $(sectors base.qcow2) linear @ 0"
+	mkchain cct base.qcow2 top.qcow2
+	overwrite &
+	pid=$!
+	wait_for 60 test -e began
+	change base.qcow2 "0 $(sectors base.qcow2) delay @ 0 50"
+	msg cct commit top 1 base 0
+	job_done cct
+	touch enough
+	repair base.qcow2
+	wait $pid || fail "a write has failed"
+	status cct
+	eq "$S_LAYERS" 1 layers
+	io verify
 }
 
 it "one that is ready, and waits to be told" kept
@@ -345,21 +386,15 @@ slow_rest() {
 	pivoted a.raw b.qcow2 c.qcow2
 }
 
-PLAN=/sys/module/dm_cct_fault/parameters/plan
-
-# faulty_chain: devices that fail by PLAN: 4 is c, the base
-faulty_chain() {
-	faulty faults
-	TABLE="0 $(sectors model.raw) cowchain 0 4 raw /dev/mapper/cct-f0 - qcow2 /dev/mapper/cct-f1 -"
-	TABLE+=" qcow2 /dev/mapper/cct-f2 - qcow2 /dev/mapper/cct-f3 -"
-	create cct
-	DEV=/dev/mapper/cct
+# written_chain: on devices that fail by PLAN; what the top has is not all that the base has
+written_chain() {
+	faulty_chain
 	io write:0:1M:7 flush
 }
 
 it "a base that fails" failing
 failing() {
-	faulty_chain
+	written_chain
 	echo "4 2 6 1 5 0" >$PLAN
 	msg cct commit top 3 base 2 on-error stop
 	wait_state cct paused
@@ -377,7 +412,7 @@ failing_rest() {
 	local i ops=()
 
 	need_stall
-	faulty_chain
+	written_chain
 	msg cct commit top 3 base 2 keep on-error stop
 	wait_state cct ready
 	stall_at cc_active_complete
@@ -401,7 +436,7 @@ failing_rest() {
 it "suspended when it ends with an error" parked
 parked() {
 	need_stall
-	faulty_chain
+	written_chain
 	echo "4 2 6 1 5 0" >$PLAN
 	stall_at cc_active_end
 	msg cct commit top 3 base 2 on-error report

@@ -261,17 +261,6 @@ tail_base() {
 
 # ---- errors of the base, of headers ----
 
-PLAN=/sys/module/dm_cct_fault/parameters/plan
-
-# faulty_chain: devices that fail by PLAN: 0 a.raw, 1 b, 2 c, 3 d, 4 e
-faulty_chain() {
-	faulty faults
-	TABLE="0 $(sectors model.raw) cowchain 0 4 raw /dev/mapper/cct-f0 - qcow2 /dev/mapper/cct-f1 -"
-	TABLE+=" qcow2 /dev/mapper/cct-f2 - qcow2 /dev/mapper/cct-f3 -"
-	create cct
-	DEV=/dev/mapper/cct
-}
-
 # with_e: e is the top
 with_e() {
 	faulty_chain

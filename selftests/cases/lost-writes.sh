@@ -12,24 +12,21 @@
 # shellcheck source=selftests/lib/stall.sh
 . "$HERE/lib/stall.sh"
 
-# Makes a chain on the devices that can be made to fail; its top is on cct-top, which is on cct-f3.
-faulty_chain() {
+# The top is on cct-top, which is on the device that can be made to fail.
+faulty_top() {
 	faulty faults
 	dmsetup create cct-top --table "0 $(sectors d.qcow2) linear /dev/mapper/cct-f3 0"
-	TABLE="0 $(sectors model.raw) cowchain 0 4 raw /dev/mapper/cct-f0 - qcow2 /dev/mapper/cct-f1 -"
-	TABLE+=" qcow2 /dev/mapper/cct-f2 - qcow2 /dev/mapper/cct-top -"
-	create cct
-	DEV=/dev/mapper/cct
+	chain_with /dev/mapper/cct-top
 }
 
 # fail_top OPS NTH: lets the n-th I/O of the top from now on fail once; OPS 2 are writes, 4 flushes
-fail_top() { echo "8 $1 $2 1 5 0" >/sys/module/dm_cct_fault/parameters/plan; }
+fail_top() { echo "8 $1 $2 1 5 0" >$PLAN; }
 
 it "after a failed flush of the header, the next flush fails, too" lost_flush
 # A device may report only to one flush that it has lost writes. Whatever that flush was for, nothing may
 # be reported as durable after it.
 lost_flush() {
-	faulty_chain
+	faulty_top
 	io write:1M:64k:1
 	msg cct stream speed 65536
 	fail_top 4 1
@@ -42,10 +39,10 @@ lost_flush() {
 it "a header write that is done and fails nevertheless is taken back" late_header
 # Or the next activation would start a stream that was reported as refused.
 late_header() {
-	faulty_chain
+	faulty_top
 	io write:1M:64k:1 flush
 	# as fail_top, but the device does it
-	echo "8 2 1 1 5 1" >/sys/module/dm_cct_fault/parameters/plan
+	echo "8 2 1 1 5 1" >$PLAN
 	refuse_msg EIO cct stream speed 65536
 	remove cct
 	ident d.qcow2
@@ -55,11 +52,11 @@ late_header() {
 it "a job says why it has ended, also if a flush of the guest was told first" told_first
 told_first() {
 	need_stall
-	faulty_chain
+	faulty_top
 	stall_at cc_stream_complete
 	msg cct stream on-error report
 	wait_for 60 stalled
-	echo "8 4 1 1 28 0" >/sys/module/dm_cct_fault/parameters/plan
+	echo "8 4 1 1 28 0" >$PLAN
 	cowio "$DEV" ENOSPC!flush
 	stall_end
 	wait_state cct concluded
@@ -69,7 +66,7 @@ told_first() {
 
 it "after a failed flush of the guest, the next one fails, too, without dirty bits" lost_idle_flush
 lost_idle_flush() {
-	faulty_chain
+	faulty_top
 	io write:1M:64k:1 flush
 	fail_top 4 1
 	cowio "$DEV" EIO!flush
@@ -82,7 +79,7 @@ it "writes that a failed commit has lost: not reported again if a flush has done
 # The guest continues over the reload. What it had written is lost: the next flush reports that once, unless
 # a flush has done so already.
 lost_told() {
-	faulty_chain
+	faulty_top
 	io write:1M:64k:1 flush
 	# the data, then the bits, in a commit by the timer
 	fail_top 2 2
@@ -121,7 +118,7 @@ load_again() {
 it "a flush that fails in a suspend: the first flush of the next table reports it" lost_suspend
 # Overwriting sets no bits: only the device knows that it has lost the data, and reports it once.
 lost_suspend() {
-	faulty_chain
+	faulty_top
 	io write:1M:64k:1 flush write:1M:64k:2
 	fail_top 4 1
 	dmsetup load cct --table "$(dmsetup table cct)"
@@ -142,7 +139,7 @@ lost_late() {
 	local top=/dev/mapper/cct-f3 second at end
 
 	need_target delay
-	faulty_chain
+	faulty_top
 	io write:1M:64k:1 flush
 	# where the second write goes, writes do not end
 	read -r at _ < <(qcow2poke d.qcow2 l2 9)
@@ -169,7 +166,7 @@ lost_late() {
 
 it "writes that were lost are reported once" lost_once
 lost_once() {
-	faulty_chain
+	faulty_top
 	io write:1M:64k:1 flush
 	# the data, then the bits, in a commit by the timer
 	fail_top 2 2
@@ -203,7 +200,7 @@ failed_appears() {
 	pid=$!
 	wait_for 60 has_written 1
 	waiting 1 || fail "the partial write is over already"
-	echo "8 2 1 1 5 1" >/sys/module/dm_cct_fault/parameters/plan
+	echo "8 2 1 1 5 1" >$PLAN
 	cowio "$DEV" EIO!write:0:4k:2
 	io read:0:512
 	repair base.raw

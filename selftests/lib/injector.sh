@@ -29,6 +29,26 @@ faulty() {
 	done
 }
 
+# Which I/O fails: a mask of devices (1 a.raw, 2 b, 4 c, 8 d, 16 e), a mask of operations (2 writes, 4 flushes), the
+# first of them, how many, the errno, and 1 if it is done all the same.
+# shellcheck disable=SC2034	# for the tests
+PLAN=/sys/module/dm_cct_fault/parameters/plan
+
+# chain_with TOP: a, b and c on devices that fail by PLAN, and a device of d, as cct
+# shellcheck disable=SC2034	# for the tests
+chain_with() {
+	TABLE="0 $(sectors model.raw) cowchain 0 4 raw /dev/mapper/cct-f0 - qcow2 /dev/mapper/cct-f1 -"
+	TABLE+=" qcow2 /dev/mapper/cct-f2 - qcow2 $1 -"
+	create cct
+	DEV=/dev/mapper/cct
+}
+
+# a, b, c and d on devices that fail by PLAN
+faulty_chain() {
+	faulty faults
+	chain_with /dev/mapper/cct-f3
+}
+
 # Mounts debugfs; succeeds if the kernel can make allocations fail by call chain.
 has_failslab() {
 	grep -q debugfs /proc/mounts || mount -t debugfs none /sys/kernel/debug
