@@ -21,9 +21,6 @@
 #define CC_TRACK_SHIFT	7
 #define CC_TRACK_BITS	26
 
-/* Pieces that one bio waits for at most: a large discard is copied fast. */
-#define CC_TRACK_MOST	256ULL
-
 /* If the job has cleared nothing for so long, it waits for a device that does not answer. */
 #define CC_TRACK_STALL	HZ
 
@@ -192,7 +189,7 @@ static u64 cc_track_ticket(struct cc_track *track, u64 fresh)
 	u64 after = max(track->ticket, track->cleared);
 
 	lockdep_assert_held(&track->lock);
-	return min(after + min(2 * fresh, CC_TRACK_MOST), track->cleared + track->nr_dirty);
+	return min(after + 2 * fresh, track->cleared + track->nr_dirty);
 }
 
 /*
