@@ -439,7 +439,7 @@ snapshot_waits() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	hold_data
 	at_once write:1M:4k:2 write:2M:64k:3 write:2203k:1k:4
-	echo 100000 >$pause
+	echo 600000 >$pause
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
 	pid=$!
 	for_a_while 4
@@ -476,7 +476,7 @@ commit_and_write() {
 	hold_data
 	at_once write:1M:4k:2 write:2M:64k:3 write:2203k:1k:4
 	for_a_while 4
-	echo 100000 >$pause
+	echo 600000 >$pause
 	msg cct job-complete
 	for_a_while 4
 	let_go
