@@ -23,6 +23,7 @@
 #include "mode.h"
 #include "scan.h"
 #include "top.h"
+#include "verify.h"
 #include "writer.h"
 
 /* ------------------------------------------------------------------- the end */
@@ -343,6 +344,8 @@ static int cc_commit_prepare(struct cc_job *job, const struct cc_commit_args *ar
 		job->source = cc_view_create_source(job->view, args->top + 1);
 		r = job->source ? 0 : -ENOMEM;
 	}
+	if (!r && args->job.verify)
+		r = cc_verify_create(job);
 	return r ? r : cc_commit_load(job, args);
 }
 

@@ -18,6 +18,7 @@
 #include "copy.h"
 #include "hold.h"
 #include "io.h"
+#include "verify.h"
 #include "zero.h"
 
 static struct cc_copy *cc_copy_find(struct cc_job *job)
@@ -99,7 +100,7 @@ static int cc_copy_zero_data(struct cc_copy *c, u32 first, u32 end)
 
 	/* Where the device only makes a note of zeros, the speed limit does not count them. */
 	c->written += z.written;
-	return r;
+	return r ? r : cc_verify_block(c, rel, sectors, z.offset, true);
 }
 
 /* [first, end) contains only zeros: set zero bits instead of writing them. */
@@ -117,11 +118,14 @@ static int cc_copy_zeros(struct cc_copy *c, u32 first, u32 end)
 static int cc_copy_data(struct cc_copy *c, u32 first, u32 end)
 {
 	struct cowchain *cc = c->job->cc;
+	u32 rel = first << c->b->top->sub_shift;
+	u32 sectors = cc_sub_sectors(c->b, first, end);
 	int r;
 
-	c->written += cc_sub_sectors(c->b, first, end);
-	r = cc_write_top(cc, c->b, first << c->b->top->sub_shift,
-			 cc_sub_sectors(c->b, first, end), c->pages, cc_sub_offset(c, first));
+	c->written += sectors;
+	r = cc_write_top(cc, c->b, rel, sectors, c->pages, cc_sub_offset(c, first));
+	if (!r)
+		r = cc_verify_block(c, rel, sectors, cc_sub_offset(c, first), false);
 	if (!r)
 		r = cc_zero_slack(cc, c->b, first, end);
 	if (!r)

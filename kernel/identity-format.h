@@ -29,6 +29,7 @@
 #define QCOW2_IDENT_OTHER		(1U << 3)	/* other_uuid is valid */
 #define QCOW2_IDENT_JOB_ACTIVE		(1U << 4)	/* a commit of the top itself */
 #define QCOW2_IDENT_JOB_KEEP		(1U << 5)	/* which ends when it is told to */
+#define QCOW2_IDENT_JOB_VERIFY		(1U << 6)	/* what is copied is read back */
 
 /* qcow2_ident.job_type */
 #define QCOW2_IDENT_JOB_NONE		0

@@ -436,6 +436,18 @@ static sector_t cc_job_offset(struct cc_job *job)
 	return pos;
 }
 
+/* The last word: how much was read back; "-" if nothing is. */
+static unsigned int cc_verified_status(bool verify, s64 verified, char *result, unsigned int maxlen)
+{
+	unsigned int sz = 0;
+
+	if (verify)
+		DMEMIT(" %lld", verified);
+	else
+		DMEMIT(" -");
+	return sz;
+}
+
 /* The words of a job that is recorded but not active. */
 static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsigned int maxlen)
 {
@@ -465,10 +477,10 @@ static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsign
 		snprintf(base, sizeof(base), "%d", index);
 	else if (record.base >= 0)
 		snprintf(base, sizeof(base), "%d", record.base);
-	DMEMIT(" 8 %s %s %s 0 %llu %llu ok 0",
+	DMEMIT(" 9 %s %s %s 0 %llu %llu ok 0",
 	       record.type == QCOW2_IDENT_JOB_COMMIT ? "commit" : "stream",
 	       cc_job_states[CC_JOB_CREATED], base, len, record.speed);
-	return sz;
+	return sz + cc_verified_status(record.verify, 0, result + sz, maxlen - sz);
 }
 
 static const char *cc_job_state_word(struct cc_job *job)
@@ -491,10 +503,12 @@ unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxle
 	if (job->base >= 0)
 		snprintf(base, sizeof(base), "%d", job->base);
 	spin_lock_irq(&job->lock);
-	DMEMIT(" 8 %s %s %s %llu %llu %llu %s %d", job->ops->name, cc_job_state_word(job), base,
+	DMEMIT(" 9 %s %s %s %llu %llu %llu %s %d", job->ops->name, cc_job_state_word(job), base,
 	       (u64)cc_job_offset(job) << SECTOR_SHIFT, (u64)job->len << SECTOR_SHIFT,
 	       job->speed, cc_io_statuses[job->io_status], job->shown_error);
 	spin_unlock_irq(&job->lock);
+	sz += cc_verified_status(job->verify, atomic64_read(&job->verified), result + sz,
+				 maxlen - sz);
 	cc_job_put(job);
 	return sz;
 }

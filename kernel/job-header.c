@@ -109,6 +109,7 @@ int cc_job_record(struct cc_job *job)
 		.on_error = job->on_error,
 		.active = job->active,
 		.keep = job->active && job->active->keep,
+		.verify = job->verify,
 		.speed = job->speed,
 	};
 	struct q2_ident *base;

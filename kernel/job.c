@@ -11,6 +11,7 @@
 #include "active.h"
 #include "job.h"
 #include "track.h"
+#include "verify.h"
 #include "writer.h"
 
 /* -------------------------------------------------------------------- life */
@@ -35,10 +36,12 @@ static void cc_job_free_pages(struct cc_copy *copy)
 {
 	unsigned int i, j;
 
-	for (i = 0; copy && i < CC_NR_COPIES; i++)
+	for (i = 0; copy && i < CC_NR_COPIES; i++) {
+		cc_verify_free(&copy[i]);
 		for (j = 0; j < CC_COPY_PAGES; j++)
 			if (copy[i].pages[j])
 				__free_page(copy[i].pages[j]);
+	}
 	kvfree(copy);
 }
 

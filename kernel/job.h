@@ -36,6 +36,7 @@ enum cc_on_error { CC_ON_ERROR_REPORT, CC_ON_ERROR_STOP, CC_ON_ERROR_ENOSPC };
  * @speed: bytes per second, 0 unlimited.
  * @backing_name: the name of the base in the header; NULL for what the layer above the base says.
  * @backing_format: with @backing_name.
+ * @verify: read back what was copied.
  */
 struct cc_job_args {
 	u64 speed;
@@ -43,6 +44,7 @@ struct cc_job_args {
 	const char *backing_name;
 	const char *backing_format;
 	bool paused;
+	bool verify;
 };
 
 /**
@@ -54,6 +56,7 @@ struct cc_job_args {
  * @sectors, @wanted: of a commit: what is read, and which of it is to be written.
  * @cost: what it has taken from the speed limit, in ns.
  * @written: sectors that were written as data.
+ * @back: what was written is read back to these, like @pages; NULL if the job does not verify.
  */
 struct cc_copy {
 	struct cc_job *job;
@@ -66,6 +69,7 @@ struct cc_copy {
 	DECLARE_BITMAP(wanted, CC_COPY_SECTORS);
 	u64 cost;
 	u32 written;
+	struct page **back;
 	struct page *pages[CC_COPY_PAGES];
 };
 
@@ -123,6 +127,8 @@ struct cc_job_ops {
  * @copy: CC_NR_COPIES of them; NULL once the job has concluded.
  * @next: when the next copy is due by the speed limit; see cc_job_throttle().
  * @speed: bytes per second, 0 unlimited.
+ * @verify: see verify.c.
+ * @verified: bytes that were read back and found right.
  * @quiet: no I/O is done and none will be, until the job is resumed; if the device is suspended,
  *	copies may still read.
  * @writing: copies that write, and what makes them durable.
@@ -150,6 +156,8 @@ struct cc_job {
 	char *backing_name;			/* I */
 	char backing_format[16];		/* I */
 	bool backing_given;			/* I */
+	bool verify;				/* I */
+	atomic64_t verified;
 	sector_t len;				/* I */
 	sector_t pos;				/* t */
 	struct workqueue_struct *wq;		/* T */

@@ -27,6 +27,7 @@
 #include "merge.h"
 #include "top.h"
 #include "track.h"
+#include "verify.h"
 #include "writer.h"
 
 /* Of a raw base, what is read at once; what is written are sectors. */
@@ -68,6 +69,8 @@ static int cc_merge_write_raw(struct cc_copy *c)
 		if (cc_merge_is_zero(c, from, to)) {
 			r = cc_zero_device(cc, bdev, c->pos + from, to - from,
 					   !cc->no_discard_passdown);
+			if (!r)
+				r = cc_verify_raw(c, from, to - from);
 			continue;
 		}
 		cc_batch_init(&batch);
@@ -75,6 +78,8 @@ static int cc_merge_write_raw(struct cc_copy *c)
 			     from << SECTOR_SHIFT, to - from);
 		r = cc_batch_wait(&batch);
 		c->written += to - from;
+		if (!r)
+			r = cc_verify_raw(c, from, to - from);
 	}
 	return r;
 }
@@ -98,6 +103,8 @@ static int cc_merge_write_parts(struct cc_copy *c, u32 first, u32 end)
 		c->written += to - from;
 		r = cc_write_top(c->job->cc, c->b, base + from, to - from, c->pages,
 				 from << SECTOR_SHIFT);
+		if (!r)
+			r = cc_verify_block(c, base + from, to - from, from << SECTOR_SHIFT, false);
 	}
 	return r;
 }
@@ -106,11 +113,13 @@ static int cc_merge_write_whole(struct cc_copy *c, u32 first, u32 end)
 {
 	struct cowchain *cc = c->job->cc;
 	u32 from = cc_merge_rel(c, first), to = cc_merge_rel(c, end);
+	u32 rel = first << c->b->top->sub_shift;
 	int r;
 
 	c->written += to - from;
-	r = cc_write_top(cc, c->b, first << c->b->top->sub_shift, to - from, c->pages,
-			 from << SECTOR_SHIFT);
+	r = cc_write_top(cc, c->b, rel, to - from, c->pages, from << SECTOR_SHIFT);
+	if (!r)
+		r = cc_verify_block(c, rel, to - from, from << SECTOR_SHIFT, false);
 	if (!r)
 		r = cc_zero_slack(cc, c->b, first, end);
 	if (!r)

@@ -131,6 +131,10 @@ static int cc_parse_job_option(struct cowchain *cc, unsigned int argc, char **ar
 {
 	int r;
 
+	if (!strcmp(argv[0], "verify")) {
+		args->verify = true;
+		return 1;
+	}
 	if (argc >= 2 && !strcmp(argv[0], "speed"))
 		r = cc_parse_u64(cc, "speed", argv[1], &args->speed);
 	else if (argc >= 2 && !strcmp(argv[0], "on-error"))
@@ -302,8 +306,8 @@ static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv
 
 static const struct cc_verb cc_verbs[] = {
 	{ "base", 1, 1, true, cc_verb_base },
-	{ "stream", 0, 7, true, cc_verb_stream },
-	{ "commit", 4, 15, false, cc_verb_commit },
+	{ "stream", 0, 8, true, cc_verb_stream },
+	{ "commit", 4, 16, false, cc_verb_commit },
 	{ "snapshot", 3, 3, false, cc_verb_snapshot },
 	{ "snapshot-prepare", 3, 3, false, cc_verb_snapshot_prepare },
 	{ "snapshot-commit", 0, CC_MAX_OTHERS, false, cc_snapshot_commit },

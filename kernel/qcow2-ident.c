@@ -46,6 +46,7 @@ static void q2_decode_job(const struct qcow2_ident *d, struct q2_ident_job *job)
 	job->copied = be32_to_cpu(d->flags) & QCOW2_IDENT_JOB_COPIED;
 	job->active = be32_to_cpu(d->flags) & QCOW2_IDENT_JOB_ACTIVE;
 	job->keep = be32_to_cpu(d->flags) & QCOW2_IDENT_JOB_KEEP;
+	job->verify = be32_to_cpu(d->flags) & QCOW2_IDENT_JOB_VERIFY;
 	job->base = (int)base;
 	if (base > 255 && base != QCOW2_IDENT_NO_BASE)
 		job->base = -2;
@@ -277,6 +278,8 @@ static u32 q2_encode_flags(const struct q2_ident *id)
 		flags |= QCOW2_IDENT_JOB_ACTIVE;
 	if (id->job.type && id->job.keep)
 		flags |= QCOW2_IDENT_JOB_KEEP;
+	if (id->job.type && id->job.verify)
+		flags |= QCOW2_IDENT_JOB_VERIFY;
 	return flags;
 }
 

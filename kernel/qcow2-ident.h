@@ -15,6 +15,7 @@
  * @paused: by the user.
  * @copied: the top has all that it needs; only the header is to be changed.
  * @active, @keep: a commit of the top itself, which ends when it is told to.
+ * @verify: what is copied is read back.
  * @base: number of the base layer, -1 for none, less if it is invalid.
  * @on_error, @speed: as asked for; @on_error as in enum cc_on_error.
  * @base_uuid, @base_generation: identity of the base, zeros if it has none.
@@ -27,6 +28,7 @@ struct q2_ident_job {
 	bool copied;
 	bool active;
 	bool keep;
+	bool verify;
 	int base;
 	u32 on_error;
 	u64 speed;

@@ -46,6 +46,7 @@ static int cc_recorded_args(struct cc_view *view, int base, bool may_pause,
 	args->speed = record->speed;
 	args->on_error = min_t(u32, record->on_error, CC_ON_ERROR_ENOSPC);
 	args->paused = may_pause && record->paused;
+	args->verify = record->verify;
 	*name = base < 0 ? NULL : cc_ident_job_name(top);
 	if (IS_ERR(*name))
 		return PTR_ERR(*name);

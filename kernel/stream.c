@@ -11,6 +11,7 @@
 #include "mode.h"
 #include "scan.h"
 #include "stream.h"
+#include "verify.h"
 #include "writer.h"
 #include "zero.h"
 
@@ -108,6 +109,8 @@ static int cc_stream_prepare(struct cc_job *job, const struct cc_job_args *args)
 	job->on_error = args->on_error;
 	job->pause = args->paused;
 	r = cc->ignore_identity ? 0 : cc_ident_check_stream(job->view, job->base);
+	if (!r && args->verify)
+		r = cc_verify_create(job);
 	if (!r)
 		r = cc_job_take_names(job, args);
 	return r ? r : cc_job_check_header(job);

@@ -423,7 +423,7 @@ static void cc_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 static struct target_type cowchain_target = {
 	.name = "cowchain",
-	.version = { 1, 4, 0 },
+	.version = { 1, 5, 0 },
 	/* One target per table: two could write to one layer. */
 	.features = DM_TARGET_SINGLETON | DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,

@@ -34,6 +34,9 @@ malformed() {
 		stream backing-file
 		stream backing-file a.raw
 		stream backing-file a.raw vmdk
+		stream verify verify on-error
+		stream verify=1
+		stream verify 1
 		stream frobnicate
 		stream speed 1 frobnicate
 		snapshot

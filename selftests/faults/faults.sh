@@ -96,6 +96,7 @@ io_cases() {
 	it "snapshots" snapshots
 	it "commits" commits
 	it "commits of the top" actives
+	it "jobs that verify" verifies
 	it "suspend, reload, removal" tables
 	it "compressed clusters: reads, fills, streams" packed
 	it "external data files: activation, I/O" ext_io
@@ -151,6 +152,8 @@ commits() { sweep faults commit-stop commit-raw : commit-report commit-raw-stop 
 
 actives() { sweep faults active-keep active-stop : active-report active-keep-stop active-remove active-reload; }
 
+verifies() { sweep faults stream-verify commit-raw-verify : commit-verify active-verify; }
+
 tables() { sweep faults suspend reload remove : reload-job; }
 
 # All of these, because the samples above have too few of them, and they could lose data.
@@ -190,7 +193,7 @@ packed() { sweep faults-packed read write stream-report : activate zero stream-b
 ext_io() { sweep faults-ext write zero : activate read fua; }
 
 ext_jobs() {
-	sweep faults-ext stream-base copy : stream-report snapshot snapshot-once reload remove
+	sweep faults-ext stream-base copy : stream-verify stream-report snapshot snapshot-once reload remove
 }
 
 ext_commits() { sweep faults-ext commit-up : commit-up-stop commit-report commit-raw commit-remove; }
@@ -226,7 +229,7 @@ alloc_activation() { allocations faults activate activate-used; }
 alloc_io() { allocations faults read write fua zero; }
 alloc_jobs() {
 	allocations faults stream-report stream-stop stream-base stream-named stream-once job-control \
-		commit-stop commit-raw active-stop active-keep
+		commit-stop commit-raw active-stop active-keep stream-verify commit-verify
 }
 alloc_tables() {
 	allocations faults snapshot snapshot-in-two snapshot-once copy suspend reload reload-job \

@@ -121,6 +121,11 @@ static void zero_and_discard(struct walk *w)
 
 /* ---- streams ---- */
 
+static const char *verify_word(struct walk *w)
+{
+	return w->verify ? " verify" : "";
+}
+
 static void stream(struct walk *w, const char *base, const char *backing, unsigned int layers,
 		   const char *policy)
 {
@@ -131,7 +136,7 @@ static void stream(struct walk *w, const char *base, const char *backing, unsign
 	w->backing = backing;
 	if (base && !step_message(w, "base %s", base))
 		return;
-	snprintf(text, sizeof(text), "stream on-error %s%s%s%s", policy,
+	snprintf(text, sizeof(text), "stream on-error %s%s%s%s%s", policy, verify_word(w),
 		 base ? " backing-file " : "", backing, base ? raw ? " raw" : " qcow2" : "");
 	if (!step_message(w, "%s", text))
 		return;
@@ -151,6 +156,12 @@ static void stream_report(struct walk *w)
 static void stream_stop(struct walk *w)
 {
 	stream(w, NULL, "", 1, "stop");
+}
+
+static void stream_verify(struct walk *w)
+{
+	w->verify = true;
+	stream_stop(w);
 }
 
 static void stream_enospc(struct walk *w)
@@ -346,8 +357,8 @@ static const char *commit_text(struct walk *w, const char *policy, char *text, s
 
 	w->policy = policy;
 	w->backing = name;
-	snprintf(text, len, "commit top %u base %u on-error %s backing-file %s %s", w->top - 1,
-		 w->base, policy, name, w->base == FILE_A ? "raw" : "qcow2");
+	snprintf(text, len, "commit top %u base %u on-error %s%s backing-file %s %s", w->top - 1,
+		 w->base, policy, verify_word(w), name, w->base == FILE_A ? "raw" : "qcow2");
 	return text;
 }
 
@@ -374,6 +385,12 @@ static void commit_report(struct walk *w)
 static void commit_stop(struct walk *w)
 {
 	commit(w, "stop");
+}
+
+static void commit_verify(struct walk *w)
+{
+	w->verify = true;
+	commit_stop(w);
 }
 
 /* It is there again, and goes on, when the table is loaded the next time. */
@@ -431,7 +448,8 @@ static void have_active_up(struct walk *w)
 static bool active_start(struct walk *w, const char *policy, const char *more, char *text, size_t len)
 {
 	w->policy = policy;
-	snprintf(text, len, "commit top %u base %u on-error %s", w->top, w->base, policy);
+	snprintf(text, len, "commit top %u base %u on-error %s%s", w->top, w->base, policy,
+		 verify_word(w));
 	w->marked = step_message(w, "%s%s", text, more);
 	return w->marked;
 }
@@ -481,6 +499,12 @@ static void active_report(struct walk *w)
 static void active_stop(struct walk *w)
 {
 	active(w, "stop");
+}
+
+static void active_verify(struct walk *w)
+{
+	w->verify = true;
+	active_stop(w);
 }
 
 static void active_kept(struct walk *w, const char *policy)
@@ -590,6 +614,8 @@ const struct scenario scenarios[] = {
 	{ "stream-report", "stream without a base, policy report", have_data, stream_report, true },
 	{ "stream-stop", "the same, policy stop", have_data, stream_stop, true },
 	{ "stream-enospc", "the same, policy enospc", have_data, stream_enospc, true },
+	{ "stream-verify", "policy stop, with what is copied read back",
+	  have_data, stream_verify, true },
 	{ "stream-base", "stream with a base, policy report", have_data, stream_base, true },
 	{ "stream-base-stop", "the lowest as base, policy stop",
 	  have_data, stream_base_stop, true },
@@ -603,9 +629,13 @@ const struct scenario scenarios[] = {
 	{ "copy", "snapshot, then stream into it", have_data, copy_disk, true },
 	{ "commit-report", "d into c, policy report", have_committed, commit_report, true },
 	{ "commit-stop", "the same, policy stop", have_committed, commit_stop, true },
+	{ "commit-verify", "the same, with what is copied read back",
+	  have_committed, commit_verify, true },
 	{ "commit-raw", "b, c and d into a raw disk, policy report",
 	  have_committed_raw, commit_report, true },
 	{ "commit-raw-stop", "the same, policy stop", have_committed_raw, commit_stop, true },
+	{ "commit-raw-verify", "the same, with what is copied read back",
+	  have_committed_raw, commit_verify, true },
 	{ "commit-up", "e into d, policy report", have_committed_up, commit_report, true },
 	{ "commit-up-stop", "the same, policy stop", have_committed_up, commit_stop, true },
 	{ "commit-remove", "removal during a commit", have_committed, commit_removed, true },
@@ -613,6 +643,8 @@ const struct scenario scenarios[] = {
 	  have_committed, commit_in_reload, true },
 	{ "active-report", "the top into c, policy report", have_active, active_report, true },
 	{ "active-stop", "the same, policy stop", have_active, active_stop, true },
+	{ "active-verify", "the same, with what is copied read back",
+	  have_active, active_verify, true },
 	{ "active-keep", "the top into c when it is told, policy report",
 	  have_active, active_keep, true },
 	{ "active-keep-stop", "the same, policy stop", have_active, active_keep_stop, true },

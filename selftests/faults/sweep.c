@@ -75,6 +75,7 @@ static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 	w->backing = NULL;
 	w->base = NO_FILE;
 	w->active = false;
+	w->verify = false;
 	w->marked = false;
 	w->may_be_pivoted = false;
 	w->before_pivot = 0;

@@ -73,6 +73,7 @@ struct walk {
 	uint64_t before_pivot;	/* faults that had come until then */
 	const char *features;
 	const char *policy;	/* of the job */
+	bool verify;		/* it reads back what it copies */
 	bool owed;		/* an earlier table has lost writes: the next flush may fail */
 	bool may_be_sealed;	/* a snapshot was refused, and its seal could not be removed */
 	const char *backing;	/* backing file name after a job without an error */

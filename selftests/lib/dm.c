@@ -101,6 +101,7 @@ int dm_status(const char *name, struct job_status *st)
 	uint64_t speed;
 	char type[16];
 	char base[16];
+	char verified[24];
 	int n;
 	int err = query(DM_DEVICE_STATUS, name, text, sizeof(text), NULL);
 
@@ -109,9 +110,10 @@ int dm_status(const char *name, struct job_status *st)
 		return err;
 	n = sscanf(text,
 		   "%7s %u %*s %31[0-9-]/%23s %u %15s %15s %15s %" SCNu64 " %" SCNu64
-		   " %" SCNu64 " %15s %d", st->mode, &st->layers, alloc, total, &words, type,
-		   st->state, base, &st->offset, &st->len, &speed, st->io_status, &st->error);
-	if ((n != 5 || words != 0) && (n != 13 || words != 8)) {
+		   " %" SCNu64 " %15s %d %23s", st->mode, &st->layers, alloc, total, &words, type,
+		   st->state, base, &st->offset, &st->len, &speed, st->io_status, &st->error,
+		   verified);
+	if ((n != 5 || words != 0) && (n != 14 || words != 9)) {
 		fprintf(stderr, "# unexpected status: %s\n", text);
 		return EPROTO;
 	}

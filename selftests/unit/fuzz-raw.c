@@ -19,6 +19,7 @@ static void raw_job(const u8 *slot, struct q2_ident_job *job)
 	job->copied = be_get(slot + 64, 4) & 4;
 	job->active = be_get(slot + 64, 4) & 16;
 	job->keep = be_get(slot + 64, 4) & 32;
+	job->verify = be_get(slot + 64, 4) & 64;
 	/* no layer has a number above 255 */
 	job->base = base == 0xffffffff ? -1 : base > 255 ? -2 : (int)base;
 	job->on_error = be_get(slot + 76, 4);

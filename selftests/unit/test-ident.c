@@ -109,6 +109,7 @@ static void fill(struct q2_ident *id, unsigned int n)
 	id->job.copied = n & 8;
 	id->job.active = n & 32;
 	id->job.keep = n & 64;
+	id->job.verify = n & 128;
 	id->job.base = n % 7 ? (int)n % 255 : -1;
 	id->job.on_error = n % 3;
 	id->job.speed = (u64)n << 33;
