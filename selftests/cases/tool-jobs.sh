@@ -63,6 +63,30 @@ job() {
 	keep compare d.qcow2 model.raw
 }
 
+it "--verify, of a commit, a stream and a copy" verified
+verified() {
+	attached
+	io random:60:1
+	cowchain commit cct --active --shallow --verify --wait --quiet 2>/dev/null
+	was_read_back
+	cowchain stream cct --base "$T/a.raw" --verify --wait --quiet
+	was_read_back
+	cowchain copy cct "$T/new.qcow2" --pivot --verify --wait --quiet
+	was_read_back
+	status cct
+	eq "$S_LAYERS" 1 layers
+	io verify
+	detached
+	keep compare new.qcow2 model.raw
+}
+
+was_read_back() {
+	status cct
+	eq "$S_STATE $S_ERR" "concluded 0" "state and errno"
+	[ "$S_VERIFIED" -gt 0 ] || fail "nothing was read back"
+	matches "$(cowchain job cct info --json --bytes)" "\"verified\": $S_VERIFIED" "job info"
+}
+
 it "an interrupted stream continues, and attach reports it" interrupted
 interrupted() {
 	local out

@@ -61,6 +61,7 @@ static int start_again(const char *name, const struct q2_ident_job *job, unsigne
 		.speed = job->speed ? "" : NULL,
 		.bytes_per_second = job->speed,
 		.on_error = policies[job->on_error < ARRAY_SIZE(policies) ? job->on_error : 2],
+		.verify = job->verify,
 	};
 	struct live live;
 	int ret;

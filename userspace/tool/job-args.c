@@ -33,6 +33,9 @@ int job_args_option(const char *verb, int id, const char *value, struct job_args
 	case OPT_ON_ERROR:
 		args->on_error = value;
 		return 0;
+	case OPT_VERIFY:
+		args->verify = true;
+		return 0;
 	case OPT_WAIT:
 		args->wait = true;
 		return 0;
@@ -93,6 +96,8 @@ unsigned int job_add_words(const struct job_args *args, const char **words, char
 		words[n++] = "on-error";
 		words[n++] = args->on_error;
 	}
+	if (args->verify)
+		words[n++] = "verify";
 	return n;
 }
 

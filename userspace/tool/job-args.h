@@ -15,6 +15,7 @@ struct job_args {
 	const char *bandwidth;		/* --bandwidth */
 	bool bytes;			/* of --bandwidth */
 	const char *on_error;
+	bool verify;
 	bool wait;
 	bool force;			/* even if it may not fit */
 	struct wait_options wait_options;
@@ -27,7 +28,7 @@ int job_args_option(const char *verb, int id, const char *value, struct job_args
 /* To be called after the last option. Returns 0, or CC_USAGE after a message. */
 int job_args_check(const char *verb, struct job_args *args);
 #define JOB_SPEED_LEN 32
-#define JOB_MAX_WORDS 4
+#define JOB_MAX_WORDS 5
 /* Put the words of a message for these options into words, and the speed into speed. Returns how many. */
 unsigned int job_add_words(const struct job_args *args, const char **words, char *speed);
 /*

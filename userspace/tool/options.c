@@ -114,6 +114,12 @@ const struct opt opt_on_error = {
 		"report all other errors",
 };
 
+const struct opt opt_verify = {
+	.id = OPT_VERIFY,
+	.name = "verify",
+	.help = "read back what is copied, and compare, before the chain changes",
+};
+
 const struct opt opt_wait = {
 	.id = OPT_WAIT,
 	.name = "wait",

@@ -28,6 +28,7 @@ enum opt_id {
 	OPT_BANDWIDTH,
 	OPT_BANDWIDTH_BYTES,
 	OPT_ON_ERROR,
+	OPT_VERIFY,
 	OPT_WAIT,
 	OPT_QUIET,
 	OPT_TIMEOUT,
@@ -49,13 +50,13 @@ extern const struct opt opt_data_file, opt_cluster_size, opt_reserve, opt_size, 
 
 #define NEW_IMAGE_OPTIONS &opt_data_file, &opt_cluster_size, &opt_reserve
 
-/* Of a job: stream, copy; the last two of wait, too. */
-extern const struct opt opt_speed, opt_bandwidth, opt_bandwidth_bytes, opt_on_error, opt_wait,
-	opt_quiet, opt_timeout;
+/* Of a job: stream, commit, copy; the last two of wait, too. */
+extern const struct opt opt_speed, opt_bandwidth, opt_bandwidth_bytes, opt_on_error, opt_verify,
+	opt_wait, opt_quiet, opt_timeout;
 
 #define JOB_OPTIONS \
-	&opt_speed, &opt_bandwidth, &opt_bandwidth_bytes, &opt_on_error, &opt_wait, &opt_quiet, \
-	&opt_timeout
+	&opt_speed, &opt_bandwidth, &opt_bandwidth_bytes, &opt_on_error, &opt_verify, &opt_wait, \
+	&opt_quiet, &opt_timeout
 
 /* Of a table that is shown: job, status, list, info. */
 extern const struct opt opt_json, opt_noheadings, opt_bytes;

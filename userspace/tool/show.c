@@ -40,6 +40,10 @@ void show_add_job(struct out_table *out, const struct target_job *job)
 	out_number(out, job->speed);
 	out_text(out, job->io_status);
 	out_text(out, job->error ? strerrorname_np(job->error) : NULL);
+	if (job->verify)
+		out_number(out, job->verified);
+	else
+		out_none(out);
 }
 
 const char *show_no_chain(const struct dm_device *dev)

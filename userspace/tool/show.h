@@ -20,8 +20,9 @@
 	{ "DONE", "done", OUT_PERCENT }, \
 	{ "SPEED", "speed", OUT_SIZE }, \
 	{ "IO-STATUS", "io-status", OUT_TEXT }, \
-	{ "ERROR", "error", OUT_TEXT }
-#define NR_JOB_COLUMNS 9
+	{ "ERROR", "error", OUT_TEXT }, \
+	{ "VERIFIED", "verified", OUT_SIZE }
+#define NR_JOB_COLUMNS 10
 
 /* part of whole in thousandths of a percent, as OUT_PERCENT takes it. */
 uint64_t show_share(uint64_t part, uint64_t whole);

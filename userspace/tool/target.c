@@ -209,9 +209,10 @@ static void parse_allocation(struct words *w, struct target_status *st)
 	parse_maybe(w, slash + 1, &st->total);
 }
 
-static void parse_job(struct words *w, struct target_job *job)
+/* words: how many the job has; an older module has fewer. */
+static void parse_job(struct words *w, uint64_t words, struct target_job *job)
 {
-	const char *base;
+	const char *base, *word;
 	uint64_t v;
 
 	job->present = true;
@@ -230,6 +231,9 @@ static void parse_job(struct words *w, struct target_job *job)
 	job->speed = next_number(w, UINT64_MAX);
 	next_string(w, job->io_status, sizeof(job->io_status));
 	job->error = (int)next_number(w, INT_MAX);
+	word = words >= 9 ? next_word(w) : NULL;
+	if (word)
+		job->verify = parse_maybe(w, word, &job->verified);
 }
 
 int status_parse(const char *text, struct target_status *st)
@@ -244,7 +248,7 @@ int status_parse(const char *text, struct target_status *st)
 	parse_allocation(&w, st);
 	job_words = next_number(&w, 64);
 	if (!w.failed && job_words >= 8)
-		parse_job(&w, &st->job);
+		parse_job(&w, job_words, &st->job);
 	else if (job_words)
 		w.failed = true;
 	free(w.copy);

@@ -55,6 +55,8 @@ struct target_job {
 	uint64_t speed;			/* bytes per second, 0 = no limit */
 	char io_status[16];
 	int error;			/* errno, positive; 0 for none */
+	bool verify;			/* what is copied is read back */
+	uint64_t verified;		/* bytes that were */
 };
 
 struct target_status {

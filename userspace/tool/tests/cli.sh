@@ -112,6 +112,10 @@ shell 'one letter means one option, whatever the verb' \
 		sed -n 's/^  \\(-[a-zA-Z]\\), --\\([a-z-]*\\).*/\\1 \\2/p' | sort -u | awk '{ print \$1 }' | uniq -d >letters
 	cat letters; [ ! -s letters ]"
 expect 2 '--speed' stream x --speed fast
+expect 0 '--verify' help stream
+expect 0 '--verify' help commit
+expect 0 '--verify' help copy
+expect 2 '--verify' stream x --verify=1
 expect 0 '--force' help stream
 expect 0 '--force' help copy
 expect 2 '--on-error' stream x --on-error panic

@@ -178,6 +178,15 @@ static void status_with_job(void **state)
 	assert_true(job_percent(&st.job) == 25.0);
 	assert_false(job_concluded(&st.job));
 	assert_false(job_stopped_by_error(&st.job));
+	assert_false(st.job.verify);
+
+	assert_int_equal(status_parse("rw 4 8 1/2 9 stream running 0 1 4 0 ok 0 -", &st), 0);
+	assert_false(st.job.verify);
+	assert_int_equal(status_parse("rw 4 8 1/2 9 commit concluded 0 4 4 0 ok 0 0", &st), 0);
+	assert_true(st.job.verify);
+	assert_int_equal(st.job.verified, 0);
+	assert_int_equal(status_parse("rw 4 8 1/2 9 commit running 0 1 4 0 ok 0 8192", &st), 0);
+	assert_int_equal(st.job.verified, 8192);
 
 	assert_int_equal(status_parse("ro 4 8 1/2 8 stream paused - 0 0 0 nospace 28", &st), 0);
 	assert_int_equal(st.job.base, -1);
@@ -197,7 +206,7 @@ static void status_of_the_future(void **state)
 	struct target_status st;
 
 	(void)state;
-	assert_int_equal(status_parse("rw 1 8 0/2 9 stream ready 0 1 2 0 ok 0 new", &st), 0);
+	assert_int_equal(status_parse("rw 1 8 0/2 10 stream ready 0 1 2 0 ok 0 - new", &st), 0);
 	assert_int_equal(st.job.len, 2);
 	assert_int_equal(status_parse("rw 1 8 0/2 0 more words", &st), 0);
 }
@@ -209,6 +218,7 @@ static void bad_status(void **state)
 		"rw 1 8 1/2 8 stream running 0 1 2 3 ok", "rw 1 8 1/2 8 stream running x 1 2 3 ok 0",
 		"rw 1 8 x/2 0", "rw 1 8 1/x 0", "rw 1 x 1/2 0", "rw 1 4294967296 1/2 0", "muchtoolongmode 1 8 1/2 0",
 		"rw 1 8 1/2 8 stream running 0 -1 2 3 ok 0", "rw 1 8 1/2 -",
+		"rw 1 8 1/2 9 stream running 0 1 2 3 ok 0", "rw 1 8 1/2 9 stream running 0 1 2 3 ok 0 x",
 		"rw 1 8 1/2 8 astreamwithaverylongname running 0 1 2 3 ok 0",
 	};
 	struct target_status st;
