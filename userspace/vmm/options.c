@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Parses the command line of the launcher.
+ * Parses the command line of the launcher, and files with options.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "blk-request.h"
+#include "config.h"
 #include "number.h"
 #include "options.h"
 #include "util.h"
@@ -28,6 +29,7 @@ static const char help[] =
 "Usage: cowchain-vm --kernel BZIMAGE [OPTION]...\n"
 "Runs a virtual machine whose disks are block devices or raw files.\n"
 "\n"
+"  --config FILE       options from a file, one a line, without dashes: memory 1024\n"
 "  --kernel FILE       Linux kernel (bzImage, x86-64)\n"
 "  --initrd FILE       initial RAM disk\n"
 "  --append STRING     added to the command line, which is \"console=ttyS0 panic=-1\"\n"
@@ -56,7 +58,7 @@ static const char help[] =
 enum {
 	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DISK, OPT_CONSOLE,
 	OPT_CONSOLE_MAX, OPT_TIMEOUT, OPT_GRACE, OPT_NO_REBOOT,
-	OPT_USER, OPT_NO_SANDBOX, OPT_HELP, OPT_VERSION,
+	OPT_USER, OPT_NO_SANDBOX, OPT_CONFIG, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -73,13 +75,20 @@ static const struct option long_options[] = {
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
+	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ 0 },
 };
 
+/* The line that is parsed, if it is one of a file. */
+static const char *config_file;
+static unsigned int config_line;
+
 static _Noreturn void wrong_usage(void)
 {
+	if (config_file)
+		say("this is in %s, line %u", config_file, config_line);
 	fputs("Try 'cowchain-vm --help'.\n", stderr);
 	exit(END_USAGE);
 }
@@ -168,6 +177,8 @@ static void set_user(struct options *o, const char *arg)
 	}
 }
 
+static void read_config(struct options *o);
+
 static void parse_option(struct options *o, int opt)
 {
 	switch (opt) {
@@ -210,6 +221,9 @@ static void parse_option(struct options *o, int opt)
 	case OPT_NO_SANDBOX:
 		o->sandbox = false;
 		break;
+	case OPT_CONFIG:
+		read_config(o);
+		break;
 	case OPT_HELP:
 		fputs(help, stdout);
 		exit(0);
@@ -218,6 +232,48 @@ static void parse_option(struct options *o, int opt)
 		exit(0);
 	default:
 		wrong_usage();
+	}
+}
+
+static const struct option *find_option(const char *name)
+{
+	const struct option *opt;
+
+	for (opt = long_options; opt->name; opt++)
+		if (!strcmp(opt->name, name))
+			return opt->val == OPT_CONFIG || opt->val == OPT_HELP || opt->val == OPT_VERSION ? NULL : opt;
+	return NULL;
+}
+
+/* An option in a file is what it is on the command line, without dashes. */
+static void take_config(void *data, const char *name, char *value, unsigned int line)
+{
+	const struct option *opt = find_option(name);
+
+	config_line = line;
+	if (!opt) {
+		say("no such option: '%s'", name);
+		wrong_usage();
+	}
+	if (!*value != (opt->has_arg == no_argument)) {
+		say("'%s' %s", name, *value ? "takes no value" : "needs a value");
+		wrong_usage();
+	}
+	optarg = value;
+	parse_option(data, opt->val);
+}
+
+static void read_config(struct options *o)
+{
+	const char *file = optarg;
+	int err;
+
+	config_file = file;
+	err = config_read(file, take_config, o);
+	config_file = NULL;
+	if (err) {
+		say("cannot read %s: %s", file, strerror(-err));
+		exit(END_ERROR);
 	}
 }
 

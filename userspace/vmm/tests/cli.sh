@@ -29,7 +29,12 @@ for i in 1 2 3 4 5 6 7 8 9; do
 	disks+=(--disk "d$i")
 done
 
-echo 1..15
+dir=$(mktemp -d /tmp/cowchain-vm-cli-XXXXXX) || exit 1
+trap 'rm -rf "$dir"' EXIT
+# config LINE...: a file with these options
+config() { printf '%s\n' "$@" >"$dir/vm"; }
+
+echo 1..25
 expect 0 '^Usage: cowchain-vm' 'help' --help
 expect 0 '^cowchain-vm ' 'version' --version
 expect 2 'kernel is needed' 'no kernel'
@@ -46,4 +51,22 @@ expect 2 "'1:4294967295' is none" 'no group at all' --kernel k --user 1:42949672
 expect 2 'at most 8' 'too many disks' --kernel k "${disks[@]}"
 expect 1 'cannot open /nonexistent/log' 'a console file that cannot be' \
 	--kernel k --console file:/nonexistent/log
+config '# a comment' '' '  memory	64' 'append a=b c=d' 'kernel /nonexistent/kernel ' 'no-reboot'
+expect 1 '/nonexistent/kernel: No such' 'options in a file' --config "$dir/vm"
+expect 1 '/nonexistent/other: No such' 'what comes later counts' --config "$dir/vm" --kernel /nonexistent/other
+config 'kernel k' 'memory 8'
+expect 2 "from 32 to .*this is in $dir/vm, line 2" 'a wrong value names its line' --config "$dir/vm"
+echo 'kernel k' >"$dir/good"
+expect 2 "^cowchain-vm: unexpected argument 'x'.Try" 'but not what comes after the file' --config "$dir/good" x
+config 'kernel k' 'frobnicate 1'
+expect 2 "no such option: 'frobnicate'.*line 2" 'an unknown option in a file' --config "$dir/vm"
+config '--kernel k'
+expect 2 "no such option: '--kernel'.*line 1" 'dashes in a file' --config "$dir/vm"
+config "config $dir/vm"
+expect 2 "no such option: 'config'.*line 1" 'a file names no other one' --config "$dir/vm"
+config 'kernel'
+expect 2 "'kernel' needs a value.*line 1" 'a value is missing' --config "$dir/vm"
+config 'no-reboot yes'
+expect 2 "'no-reboot' takes no value.*line 1" 'a value too many' --config "$dir/vm"
+expect 1 "cannot read $dir/none: No such file" 'no file' --config "$dir/none"
 exit $failed
