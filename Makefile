@@ -28,7 +28,7 @@ B := $(CURDIR)/build
 
 export PREFIX DESTDIR MANDIR
 
-subdirs := userspace/tool userspace/vmm
+subdirs := userspace/tool userspace/vmm userspace/boot
 
 all: modules userspace
 

@@ -20,8 +20,8 @@ HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 LDHARDEN := -pie -Wl,-z,relro,-z,now
 endif
 cflags := -std=gnu11 $(WARN) $(HARDEN) -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE \
-	-DVERSION='"$(VERSION)"' -I. -I$(lib) $(shell pkg-config --cflags $(pkgs)) -MMD -MP
-ldlibs := $(shell pkg-config --libs $(pkgs))
+	-DVERSION='"$(VERSION)"' -I. -I$(lib) $(if $(pkgs),$(shell pkg-config --cflags $(pkgs))) -MMD -MP
+ldlibs := $(if $(pkgs),$(shell pkg-config --libs $(pkgs)))
 
 compile = $(CC) $(CPPFLAGS) $(cflags) $(CFLAGS) -c -o $@ $<
 link = $(CC) $(CFLAGS) $(HARDEN) $(LDHARDEN) $(LDFLAGS) -o $@
