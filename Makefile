@@ -52,6 +52,11 @@ deb:
 	@scripts/setup deb
 	@scripts/deb/build
 
+# The documentation as HTML, in build/html.
+html:
+	@scripts/setup doc
+	sphinx-build -q -W --keep-going -n -b html -d $(B)/doctrees Documentation $(B)/html
+
 # KERNEL, TESTS, CASES, STEPS and the like on make's command line reach these scripts in the
 # environment; scripts/check, scripts/coverage and scripts/sweep --list explain them.
 check coverage:
@@ -147,6 +152,7 @@ help:
 	@echo 'install          tools and man pages, to DESTDIR PREFIX'
 	@echo 'modules_install  the module, to DESTDIR'
 	@echo 'deb              Debian packages, in build/deb; DEB_VERSION=...'
+	@echo 'html             the documentation, in build/html'
 	@echo 'check            all tests on 6.1 and 6.12 in virtual machines;'
 	@echo '                 KERNEL=6.12 and TESTS="stream snapshot" select'
 	@echo 'check-quick      the cases that find the most, on 6.12, in a few minutes'
@@ -182,6 +188,6 @@ help:
 	@echo
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
-.PHONY: all modules userspace install modules_install deb check check-quick coverage $(sweeps) \
+.PHONY: all modules userspace install modules_install deb html check check-quick coverage $(sweeps) \
 	check-launcher fuzz-names fuzz-qcow2 fuzz-unpack fuzz-vmm bench bench-compare bench-wall demo \
 	lint build-newest check-tree clean distclean help
