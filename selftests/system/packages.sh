@@ -39,13 +39,15 @@ by_name() {
 	nothing_left
 }
 
-it "the test of the package passes" autopkgtest
+it "the tests of the package pass" autopkgtest
 autopkgtest() {
 	"$HERE/../scripts/deb/debian/tests/use"
 	nothing_left
+	"$HERE/../scripts/deb/debian/tests/units"
+	nothing_left
 }
 
-it "bash finds the completion" completion
+it "bash finds the completion, and there are others" completion
 completion() {
 	# shellcheck disable=SC2016	# the inner shell expands
 	bash -c '. /usr/share/bash-completion/bash_completion
@@ -53,6 +55,8 @@ completion() {
 		COMP_WORDS=(cowchain str) COMP_CWORD=1
 		_cowchain && echo "${COMPREPLY[*]}"' >completed
 	eq "$(<completed)" stream "completion"
+	[ -e /usr/share/zsh/vendor-completions/_cowchain ] || fail "no completion for zsh"
+	[ -e /usr/share/fish/vendor_completions.d/cowchain.fish ] || fail "no completion for fish"
 	[ -e /usr/share/man/man8/cowchain.8.gz ] || fail "no manual page"
 	[ -e /usr/share/man/man1/cowchain-vm.1.gz ] || fail "no manual page of the launcher"
 }
