@@ -49,6 +49,7 @@ static void usage(void)
 	fputs("usage: cowio [-m MODEL] [-u BYTES] [-r OFFSET:LENGTH] DEV OP...\n"
 	      "  OP: [ERRNO!|ERRNO?]NAME:OFFSET:LENGTH[:SEED], sizes with k, M, G, offsets -N from the end\n"
 	      "  write fua zero discard read zeros   with offset and length\n"
+	      "  byte   the same; the seed is what each byte is\n"
 	      "  verify flush sleep:0:MS random:COUNT:SEED\n", stderr);
 	exit(2);
 }
@@ -67,7 +68,10 @@ static int do_write(struct ctx *c, const struct op *op, int flags, void *buf)
 	struct iovec iov = { .iov_base = buf, .iov_len = op->len };
 	ssize_t n;
 
-	fill(buf, op->off, op->len, op->seed);
+	if (!strcmp(op->name, "byte"))
+		memset(buf, (int)op->seed, op->len);
+	else
+		fill(buf, op->off, op->len, op->seed);
 	n = pwritev2(c->dev, &iov, 1, op->off, flags);
 	if (n < 0)
 		return errno;
@@ -235,6 +239,8 @@ static int run_op(struct ctx *c, const struct op *op)
 	/* Linux sends a flush behind it: a test of FUA alone holds that back, see cases/write.sh. */
 	if (!strcmp(op->name, "fua"))
 		return run_write(c, op, RWF_DSYNC);
+	if (!strcmp(op->name, "byte"))
+		return run_write(c, op, 0);
 	if (!strcmp(op->name, "zero"))
 		return run_zero(c, op, BLKZEROOUT);
 	if (!strcmp(op->name, "discard"))
