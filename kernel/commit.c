@@ -2,23 +2,17 @@
 /*
  * Commit: copies what the layers between the base and the top of the chain have down into the base,
  * then shortens the chain: [A] -> [B] -> [C] -> [D], of which B and C are committed into A, becomes
- * [A] -> [D].
- *
- * The base is opened once more, for writing: its twin. The chain reads the layer that it has, and
- * the job alone uses the twin, until it takes the place of that layer at the end. So the device
- * that is written may be another one that shows the same file: what was attached for reading only
- * need not be writable.
+ * [A] -> [D]. The base is the target of the job, see job-target.c.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "active.h"
 #include "commit.h"
-#include "header.h"
 #include "identity.h"
 #include "job-header.h"
+#include "job-target.h"
 #include "job-thread.h"
-#include "load.h"
 #include "merge.h"
 #include "mode.h"
 #include "scan.h"
@@ -28,33 +22,12 @@
 
 /* ------------------------------------------------------------------- the end */
 
-/* Take the target from the job, also from who wants to sync it for a suspend. */
-static struct cc_layer *cc_commit_take_target(struct cc_job *job)
-{
-	struct cc_layer *target;
-
-	mutex_lock(&job->target_lock);
-	target = job->target;
-	job->target = NULL;
-	mutex_unlock(&job->target_lock);
-	return target;
-}
-
-/*
- * Bits of the base that are not on disk are lost, and need not be there: the layers above it shadow
- * all that was written.
- */
 static void cc_commit_end(struct cc_job *job, int error)
 {
-	struct cc_layer *target = cc_commit_take_target(job);
-
 	cc_view_destroy(job->source);
 	job->source = NULL;
 	cc_active_end(job);
-	if (!target)
-		return;
-	cc_top_detach(target);
-	cc_layer_close(target);
+	cc_target_close(job);
 }
 
 /*
@@ -121,7 +94,7 @@ static struct cc_view *cc_commit_complete(struct cc_job *job, struct cc_view *ol
 		return ERR_PTR(r);
 	}
 	cc_ident_commit_done(target);
-	cc_commit_take_target(job);
+	cc_target_take(job);
 	cc_view_destroy(job->source);
 	job->source = NULL;
 	cc_top_detach(target);
@@ -146,7 +119,7 @@ static struct cc_view *cc_commit_pivot(struct cc_job *job, struct cc_view *old)
 	struct cc_view *now = cc_active_complete(job, old);
 
 	if (!IS_ERR(now))
-		cc_layer_end_twin(cc_commit_take_target(job));
+		cc_layer_end_twin(cc_target_take(job));
 	return now;
 }
 
@@ -164,65 +137,6 @@ static const struct cc_job_ops cc_commit_active_ops = {
 /* --------------------------------------------------------------------- start */
 
 /*
- * The identity that the chain knows may be older than that on disk, if writing the mark of a commit
- * has failed before, but was done: see cc_ident_commit().
- */
-static bool cc_commit_same_ident(const struct q2_ident *now, const struct q2_ident *was)
-{
-	if (!was->present)
-		return !now->present || q2_ident_unfinished(now);
-	return now->present && !memcmp(now->uuid, was->uuid, QCOW2_UUID_BYTES);
-}
-
-static bool cc_commit_is_same(const struct cc_layer *target)
-{
-	const struct q2_info *a = &target->q2, *b = &target->twin->q2;
-
-	return a->size == b->size && a->cluster_bits == b->cluster_bits &&
-	       a->l1_offset == b->l1_offset && a->l1_entries == b->l1_entries &&
-	       a->rt_offset == b->rt_offset && a->data_file == b->data_file &&
-	       cc_commit_same_ident(&target->ident, &target->twin->ident);
-}
-
-/* Two images that have never been a top may differ in nothing else but what they are based on. */
-static int cc_commit_compare_names(struct cc_layer *target)
-{
-	char *a = kzalloc(2 * (QCOW2_MAX_BACKING_NAME + 1), GFP_KERNEL);
-	char format[16];
-	char *b;
-	int r;
-
-	if (!a)
-		return -ENOMEM;
-	b = a + QCOW2_MAX_BACKING_NAME + 1;
-	r = cc_layer_backing(target, a, format);
-	if (!r)
-		r = cc_layer_backing(target->twin, b, format);
-	if (!r && strcmp(a, b))
-		r = -EINVAL;
-	kfree(a);
-	return r;
-}
-
-/* Of a raw device, nothing but its size can tell. */
-static int cc_commit_check_same(struct cc_layer *target)
-{
-	int r = target->dev_bytes == target->twin->dev_bytes &&
-		target->data_bytes == target->twin->data_bytes ? 0 : -EINVAL;
-
-	if (target->ident.foreign) {
-		cc_layer_err(target, "its identity was written by a later version");
-		return -EMEDIUMTYPE;
-	}
-	if (!r && target->kind == CC_QCOW2)
-		r = cc_commit_is_same(target) ? cc_commit_compare_names(target) : -EINVAL;
-	if (r == -EINVAL)
-		cc_layer_err(target, "shows another image than layer %s of the chain",
-			     target->twin->name);
-	return r;
-}
-
-/*
  * All that is committed has to fit, and what lies behind its end has to go on reading as zeros for
  * a top that is longer.
  */
@@ -231,11 +145,6 @@ static int cc_commit_check_sizes(struct cc_job *job)
 	struct cc_layer *target = job->target, *top = cc_view_active(job->view);
 	u32 sub = target->kind == CC_RAW ? 1 : 1U << (target->q2.sub_bits - SECTOR_SHIFT);
 
-	if (target->twin->tail || target->twin->data_tail) {
-		cc_layer_err(target,
-			     "its file has a part of a sector at its end, so it cannot be written: pad it first");
-		return -EINVAL;
-	}
 	if (target->sectors < job->len) {
 		cc_layer_err(target, "has %llu sectors, but %llu are to be committed: enlarge it first",
 			     (u64)target->sectors, (u64)job->len);
@@ -250,24 +159,6 @@ static int cc_commit_check_sizes(struct cc_job *job)
 		return -EINVAL;
 	}
 	return 0;
-}
-
-/* A sync of its own: the guest's must not wait for the device of the base. */
-static int cc_commit_attach(struct cc_job *job)
-{
-	struct cc_sync_env env = { .words = &job->words };
-	int r;
-
-	if (job->target->kind == CC_RAW)
-		return 0;
-	job->sync_wq = alloc_ordered_workqueue("cowchain_commit", WQ_MEM_RECLAIM);
-	if (!job->sync_wq)
-		return -ENOMEM;
-	r = mempool_init_kmalloc_pool(&job->words, CC_WORDS_RESERVE, CC_WORDS_BYTES);
-	if (r)
-		return r;
-	env.wq = job->sync_wq;
-	return cc_top_attach_env(job->target, &env);
 }
 
 /*
@@ -290,8 +181,7 @@ static int cc_commit_check_top(struct cc_job *job)
 
 static int cc_commit_load(struct cc_job *job, const struct cc_commit_args *args)
 {
-	struct cc_layer *base = job->view->layer[args->base], *target;
-	struct cowchain *cc = job->cc;
+	struct cc_layer *base = job->view->layer[args->base];
 	int r;
 
 	if (job->active && base->kind == CC_RAW) {
@@ -299,22 +189,11 @@ static int cc_commit_load(struct cc_job *job, const struct cc_commit_args *args)
 			     "a raw layer cannot be the top: take a snapshot, then commit what is below that");
 		return -EINVAL;
 	}
-	target = cc_layer_open_twin(base, args->path, args->data_path);
-	if (IS_ERR(target))
-		return PTR_ERR(target);
-	job->target = target;
-	target->slot = cc_view_free_slot(job->view);
-	r = cc_check_limits(cc, target, job->active);
-	if (!r)
-		r = cc_layer_load(target);
-	if (!r)
-		r = cc_commit_check_same(target);
-	if (!r)
-		r = cc_check_blocks(cc, target, bdev_logical_block_size(dm_disk(cc->md)->part0));
+	r = cc_target_open(job, job->view, base, args->path, args->data_path, job->active);
 	if (!r)
 		r = cc_commit_check_sizes(job);
 	if (!r)
-		r = cc_commit_attach(job);
+		r = cc_target_attach(job);
 	if (!r && job->active)
 		r = cc_commit_check_top(job);
 	return r;
@@ -393,6 +272,11 @@ static int cc_commit_check(struct cowchain *cc, const struct cc_commit_args *arg
 	return cc->ignore_identity ? 0 : cc_ident_check_commit(view, args->base, args->top);
 }
 
+static int cc_commit_check_first(struct cowchain *cc, const void *args)
+{
+	return cc_commit_check(cc, args);
+}
+
 static int cc_commit_no_ident(struct cc_job *job)
 {
 	cc_layer_err(job->target,
@@ -447,33 +331,10 @@ static int cc_commit_try(struct cowchain *cc, const struct cc_commit_args *args)
 	return r;
 }
 
-/* From here on the chain stays as it is until cc->snapshot is cleared; see cc_snapshot(). */
-static int cc_commit_enter(struct cowchain *cc, const struct cc_commit_args *args)
-{
-	int r;
-
-	if (mutex_lock_killable(&cc->ctl))
-		return -EINTR;
-	r = cc_commit_check(cc, args);
-	/* Pairs with cc_commit_start() and cc_snapshot(). */
-	if (!r && smp_load_acquire(&cc->snapshot)) {
-		cc_err(cc, "a snapshot is being taken, or a commit is starting");
-		r = -EBUSY;
-	}
-	if (!r && cc_must_yield(cc)) {
-		cc_err(cc, "no commit was started: the device is being suspended");
-		r = -EINTR;
-	}
-	if (!r)
-		WRITE_ONCE(cc->snapshot, true);
-	mutex_unlock(&cc->ctl);
-	return r;
-}
-
 int cc_commit_start(struct cowchain *cc, const struct cc_commit_args *args)
 {
 	unsigned int noio;
-	int r = cc_commit_enter(cc, args);
+	int r = cc_target_enter(cc, cc_commit_check_first, args);
 
 	if (r)
 		return r;
@@ -481,8 +342,6 @@ int cc_commit_start(struct cowchain *cc, const struct cc_commit_args *args)
 	noio = memalloc_noio_save();
 	r = cc_commit_try(cc, args);
 	memalloc_noio_restore(noio);
-	/* Pairs with cc_commit_enter(), cc_stream_start() and cc_snapshot_begin(). */
-	smp_store_release(&cc->snapshot, false);
-	wake_up_all(&cc->wait);
+	cc_target_leave(cc);
 	return r;
 }

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The target of a job: a layer below the top that the job writes to.
+ *
+ * Its image is opened once more, for writing: its twin. The chain reads the layer that it has, and
+ * the job alone uses the twin, until it takes the place of that layer at the end. So the device
+ * that is written may be another one that shows the same file: what was attached for reading only
+ * need not be writable.
+ */
+#include <linux/slab.h>
+
+#include "header.h"
+#include "job-target.h"
+#include "load.h"
+#include "mode.h"
+#include "top.h"
+#include "writer.h"
+
+struct cc_layer *cc_target_take(struct cc_job *job)
+{
+	struct cc_layer *target;
+
+	mutex_lock(&job->target_lock);
+	target = job->target;
+	job->target = NULL;
+	mutex_unlock(&job->target_lock);
+	return target;
+}
+
+void cc_target_close(struct cc_job *job)
+{
+	struct cc_layer *target = cc_target_take(job);
+
+	if (!target)
+		return;
+	cc_top_detach(target);
+	cc_layer_close(target);
+}
+
+/* --------------------------------------------------------- the same image? */
+
+/*
+ * The identity that the chain knows may be older than that on disk, if writing the mark of a commit
+ * has failed before, but was done: see cc_ident_commit().
+ */
+static bool cc_target_same_ident(const struct q2_ident *now, const struct q2_ident *was)
+{
+	if (!was->present)
+		return !now->present || q2_ident_unfinished(now);
+	return now->present && !memcmp(now->uuid, was->uuid, QCOW2_UUID_BYTES);
+}
+
+static bool cc_target_is_same(const struct cc_layer *target)
+{
+	const struct q2_info *a = &target->q2, *b = &target->twin->q2;
+
+	return a->size == b->size && a->cluster_bits == b->cluster_bits &&
+	       a->l1_offset == b->l1_offset && a->l1_entries == b->l1_entries &&
+	       a->rt_offset == b->rt_offset && a->data_file == b->data_file &&
+	       cc_target_same_ident(&target->ident, &target->twin->ident);
+}
+
+/* Two images that have never been a top may differ in nothing else but what they are based on. */
+static int cc_target_compare_names(struct cc_layer *target)
+{
+	char *a = kzalloc(2 * (QCOW2_MAX_BACKING_NAME + 1), GFP_KERNEL);
+	char format[16];
+	char *b;
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	b = a + QCOW2_MAX_BACKING_NAME + 1;
+	r = cc_layer_backing(target, a, format);
+	if (!r)
+		r = cc_layer_backing(target->twin, b, format);
+	if (!r && strcmp(a, b))
+		r = -EINVAL;
+	kfree(a);
+	return r;
+}
+
+/* Of a raw device, nothing but its size can tell. */
+static int cc_target_check_same(struct cc_layer *target)
+{
+	int r = target->dev_bytes == target->twin->dev_bytes &&
+		target->data_bytes == target->twin->data_bytes ? 0 : -EINVAL;
+
+	if (target->ident.foreign) {
+		cc_layer_err(target, "its identity was written by a later version");
+		return -EMEDIUMTYPE;
+	}
+	if (!r && target->kind == CC_QCOW2)
+		r = cc_target_is_same(target) ? cc_target_compare_names(target) : -EINVAL;
+	if (r == -EINVAL)
+		cc_layer_err(target, "shows another image than layer %s of the chain",
+			     target->twin->name);
+	return r;
+}
+
+static int cc_target_check_tails(struct cc_layer *target)
+{
+	if (!target->twin->tail && !target->twin->data_tail)
+		return 0;
+	cc_layer_err(target,
+		     "its file has a part of a sector at its end, so it cannot be written: pad it first");
+	return -EINVAL;
+}
+
+int cc_target_open(struct cc_job *job, struct cc_view *view, struct cc_layer *layer,
+		   const char *path, const char *data_path, bool guest)
+{
+	struct cc_layer *target = cc_layer_open_twin(layer, path, data_path);
+	struct cowchain *cc = job->cc;
+	int r;
+
+	if (IS_ERR(target))
+		return PTR_ERR(target);
+	job->target = target;
+	target->slot = cc_view_free_slot(view);
+	r = cc_check_limits(cc, target, guest);
+	if (!r)
+		r = cc_layer_load(target);
+	if (!r)
+		r = cc_target_check_same(target);
+	if (!r)
+		r = cc_check_blocks(cc, target, bdev_logical_block_size(dm_disk(cc->md)->part0));
+	return r ? r : cc_target_check_tails(target);
+}
+
+/* ------------------------------------------------------------------ writer */
+
+int cc_target_make_env(struct cc_job *job)
+{
+	job->sync_wq = alloc_ordered_workqueue("cowchain_target", WQ_MEM_RECLAIM);
+	if (!job->sync_wq)
+		return -ENOMEM;
+	return mempool_init_kmalloc_pool(&job->words, CC_WORDS_RESERVE, CC_WORDS_BYTES);
+}
+
+int cc_target_attach(struct cc_job *job)
+{
+	struct cc_sync_env env = { .words = &job->words };
+	int r;
+
+	if (job->target->kind == CC_RAW)
+		return 0;
+	r = cc_target_make_env(job);
+	if (r)
+		return r;
+	env.wq = job->sync_wq;
+	return cc_top_attach_env(job->target, &env);
+}
+
+/* ------------------------------------------------------------------- alone */
+
+int cc_target_enter(struct cowchain *cc, int (*check)(struct cowchain *cc, const void *args),
+		    const void *args)
+{
+	int r;
+
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
+	r = check(cc, args);
+	/* Pairs with cc_target_leave() and cc_snapshot_end(). */
+	if (!r && smp_load_acquire(&cc->snapshot)) {
+		cc_err(cc, "a snapshot is being taken, or a commit is starting");
+		r = -EBUSY;
+	}
+	if (!r && cc_must_yield(cc)) {
+		cc_err(cc, "no job was started: the device is being suspended");
+		r = -EINTR;
+	}
+	if (!r)
+		WRITE_ONCE(cc->snapshot, true);
+	mutex_unlock(&cc->ctl);
+	return r;
+}
+
+void cc_target_leave(struct cowchain *cc)
+{
+	/* Pairs with cc_target_enter(), cc_stream_start() and cc_snapshot_begin(). */
+	smp_store_release(&cc->snapshot, false);
+	wake_up_all(&cc->wait);
+}
