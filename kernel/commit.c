@@ -211,6 +211,7 @@ static int cc_commit_prepare(struct cc_job *job, const struct cc_commit_args *ar
 	job->view = cc_view_get(job->cc, false);
 	if (!job->view)
 		return -EBUSY;
+	job->top = args->top;
 	job->base = args->base;
 	job->len = job->view->layer[args->top]->sectors;
 	cc_job_limit(job, args->job.speed);

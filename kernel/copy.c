@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies subclusters from the layers below into the top.
+ * Copies subclusters from the layers below into the top, or into the lower layer that is the job's
+ * target.
  *
  * What is missing is read first. Then the cells are taken exclusively, so that no guest write, fill
  * or discard of an unallocated subcluster is in flight there. Under them the states are checked
@@ -10,6 +11,8 @@
  * The guest does not wait for a slow layer below, since no cell is held while that is read. What
  * the layers below read like never changes, and a subcluster never becomes unallocated again: one
  * that is unallocated under the cells was so before, and has been read.
+ *
+ * A layer below the top is written by nobody else, so no cells are taken for it.
  */
 #include <linux/mm.h>
 
@@ -217,6 +220,21 @@ void cc_copy_queue(struct cc_copy *c, work_func_t fn)
 	queue_work(c->job->wq, &c->work);
 }
 
+/* Guest writes go there, too. */
+static int cc_copy_to_top(struct cc_copy *c)
+{
+	struct cowchain *cc = c->job->cc;
+	struct cc_block *b = c->b;
+	int r;
+
+	cc_subs_lock_excl(cc, b, c->first, c->end);
+	r = cc_copy_subs(c);
+	if (r)
+		cc_cells_fail(cc, cc_sub_cluster(b, c->first), cc_sub_cluster(b, c->end - 1));
+	cc_subs_unlock_excl(cc, b, c->first, c->end);
+	return r;
+}
+
 static void cc_copy_work(struct work_struct *work)
 {
 	struct cc_copy *c = container_of(work, struct cc_copy, work);
@@ -227,12 +245,8 @@ static void cc_copy_work(struct work_struct *work)
 	/* The place of a bad cluster is unknown, so it must not be written. */
 	r = cc_block_bad(b, c->first, c->end) ? -EIO : cc_copy_in(c);
 	if (!r && cc_job_begin_write(job)) {
-		cc_subs_lock_excl(job->cc, b, c->first, c->end);
-		r = cc_copy_subs(c);
-		if (r)
-			cc_cells_fail(job->cc, cc_sub_cluster(b, c->first),
-				      cc_sub_cluster(b, c->end - 1));
-		cc_subs_unlock_excl(job->cc, b, c->first, c->end);
+		/* It does not become the target, or cease to be, while a copy writes. */
+		r = job->target ? cc_copy_subs(c) : cc_copy_to_top(c);
 		cc_job_end_write(job);
 	}
 	cc_copy_end(c, (c->end - c->first) << b->top->sub_shift, r);

@@ -92,6 +92,8 @@ static int cc_layer_flush_header(struct cc_layer *layer)
 	if (view && view->top && cc_view_active(view) == layer && !layer->data &&
 	    READ_ONCE(cc->mode) == CC_RW)
 		return cc_writer_sync(layer->writer);
+	if (layer->streamed && !layer->data && !READ_ONCE(layer->writer->failed))
+		return cc_writer_sync(layer->writer);
 	/* Not between the writes of a sync and its flush. */
 	mutex_lock(&layer->meta_lock);
 	r = blkdev_issue_flush(layer->bdev);

@@ -48,8 +48,11 @@ static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 		return r;
 	}
 	cc_layer_take_names(layer, &fresh);
+	/* The chain reads what a job writes to by another struct cc_layer. */
 	spin_lock_irq(&layer->cc->lock);
 	layer->ident = id;
+	if (layer->twin)
+		layer->twin->ident = id;
 	spin_unlock_irq(&layer->cc->lock);
 	return 0;
 }
@@ -81,6 +84,16 @@ static void cc_ident_drop_job(struct q2_ident *id)
 {
 	memset(&id->job, 0, sizeof(id->job));
 	id->job.base = -1;
+}
+
+int cc_ident_lower(struct cc_layer **layers, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i + 1 < nr; i++)
+		if (q2_ident_has_lower(&layers[i]->ident))
+			return i;
+	return -1;
 }
 
 /* ------------------------------------------------------------- checks, use */
@@ -201,6 +214,24 @@ static void cc_ident_use(struct q2_ident *id, const struct q2_ident *parent)
 	q2_ident_set_parent(id, parent);
 }
 
+/* Is one to be continued? Those of the top come first. */
+static void cc_ident_find_job(struct cowchain *cc, struct cc_layer **layers, unsigned int nr)
+{
+	struct cc_layer *layer = layers[nr - 1];
+	int lower = cc_ident_lower(layers, nr);
+
+	if (!q2_ident_has_job(&layer->ident)) {
+		if (lower < 0)
+			return;
+		layer = layers[lower];
+	}
+	cc->continue_job = !cc->no_auto_resume;
+	cc_info(cc, "layer %s: a %s was interrupted%s", layer->name,
+		layer->ident.job.type == QCOW2_IDENT_JOB_COMMIT ? "commit below it" :
+								  "stream into it",
+		cc->no_auto_resume ? " and waits: job-resume continues it" : "");
+}
+
 int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned int nr)
 {
 	struct cc_layer *top = layers[nr - 1];
@@ -221,12 +252,7 @@ int cc_ident_activate(struct cowchain *cc, struct cc_layer **layers, unsigned in
 	r = cc_ident_try_write(top, &id);
 	if (r)
 		return r;
-	cc->continue_job = q2_ident_has_job(&top->ident) && !cc->no_auto_resume;
-	if (q2_ident_has_job(&top->ident))
-		cc_info(cc, "layer %s: a %s was interrupted%s", top->name,
-			top->ident.job.type == QCOW2_IDENT_JOB_COMMIT ? "commit below it" :
-									"stream into it",
-			cc->no_auto_resume ? " and waits: job-resume continues it" : "");
+	cc_ident_find_job(cc, layers, nr);
 	return 0;
 }
 
@@ -307,6 +333,9 @@ int cc_ident_set_job(struct cc_layer *top, const struct q2_ident_job *job, const
 		return 0;
 	}
 	id.job = *job;
+	/* A layer below the top: see q2_ident_has_lower(). */
+	if (top->twin)
+		id.sealed = true;
 	if (name)
 		r = cc_ident_place_name(top, name, &id.job);
 	return r ? r : cc_ident_write_or_not(top, &id);
@@ -369,19 +398,10 @@ int cc_ident_job_drop(struct cc_layer *top)
 	return cc_ident_write(top, &id);
 }
 
-/* The chain reads the image by another struct cc_layer, whose identity others are compared with. */
-static void cc_ident_tell_twin(struct cc_layer *target)
-{
-	spin_lock_irq(&target->cc->lock);
-	target->twin->ident = target->ident;
-	spin_unlock_irq(&target->cc->lock);
-}
-
 int cc_ident_commit(struct cc_layer *target, const struct cc_layer *last,
 		    const struct cc_layer *top)
 {
 	struct q2_ident id = target->ident;
-	int r;
 
 	if (!last->ident.present)
 		last = top;
@@ -391,10 +411,7 @@ int cc_ident_commit(struct cc_layer *target, const struct cc_layer *last,
 	if (!id.present)
 		generate_random_uuid(id.uuid);
 	q2_ident_set_target(&id, &last->ident);
-	r = cc_ident_try_write(target, &id);
-	if (!r)
-		cc_ident_tell_twin(target);
-	return r;
+	return cc_ident_try_write(target, &id);
 }
 
 /* The index of the layer that an unfinished commit into layer @i copies last, or -1. */
@@ -434,16 +451,43 @@ int cc_ident_check_commit(struct cc_view *view, int base, int top)
 	return 0;
 }
 
-int cc_ident_check_stream(struct cc_view *view, int base)
+int cc_ident_check_stream(struct cc_view *view, int base, int top)
 {
 	int i, named;
 
-	for (i = 0; i <= base; i++) {
+	for (i = 0; i < top; i++) {
 		named = cc_ident_named(view, i);
-		if (named > base && named < (int)view->nr - 1)
+		if (named > top || (i <= base && named > base && named < top))
 			return cc_ident_say_part(view, i, named);
 	}
 	return 0;
+}
+
+/*
+ * All that the layer shows has to be right without what is above it, also if the feature
+ * ignore_identity has let the chain pass.
+ *
+ * The header has one place for the mark of a commit and for the record of a stream. An unfinished
+ * commit needs the mark. A finished one leaves it for those that were made for the layer as it was
+ * before: they are not above it in this chain, or it stays.
+ */
+int cc_ident_check_lower(struct cc_view *view, int top)
+{
+	const struct q2_ident *id = &view->layer[top]->ident;
+	struct cc_layer *above = view->layer[top + 1];
+	int r = cc_ident_check_links(view->layer, top + 1);
+
+	/* What is wrong would be copied into a layer that others have, too. */
+	if (r)
+		return r;
+	if (!id->present || id->job.type != QCOW2_IDENT_JOB_TARGET)
+		return 0;
+	if (!q2_ident_unfinished(id) && q2_ident_is_parent(&above->ident, id))
+		return 0;
+	cc_layer_err(view->layer[top],
+		     "a commit has written to it, and layer %d above it was made before: that commit first",
+		     top + 1);
+	return -EBUSY;
 }
 
 /* If this fails, the base is right below the top, which names it as it is now, and nowhere else. */

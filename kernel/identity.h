@@ -50,7 +50,7 @@ int cc_ident_seal(struct cc_layer *old);
 void cc_ident_unseal(struct cc_layer *old);
 
 /**
- * cc_ident_set_job() - record a job in the header of the top.
+ * cc_ident_set_job() - record a job in the header of the top, or of a stream's target.
  * @name: backing file name that the user gave, or NULL.
  *
  * Context: process, cc->ctl held. Return: 0, also for a layer without an identity, or -errno.
@@ -118,8 +118,14 @@ void cc_ident_pivoted(struct cc_layer *old);
  */
 int cc_ident_check_commit(struct cc_view *view, int base, int top);
 
-/* The same for a stream that drops the layers between @base and the top. */
-int cc_ident_check_stream(struct cc_view *view, int base);
+/* The same for a stream into layer @top that drops the layers between @base and that. */
+int cc_ident_check_stream(struct cc_view *view, int base, int top);
+
+/* May a stream write to layer @top, which is below another, and can it be recorded there? */
+int cc_ident_check_lower(struct cc_view *view, int top);
+
+/* The index of a layer below the top in which a stream is recorded, or -1. Context: any. */
+int cc_ident_lower(struct cc_layer **layers, unsigned int nr);
 
 /**
  * cc_ident_job_name() - the name that was given to cc_ident_set_job().

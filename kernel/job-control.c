@@ -36,7 +36,7 @@ static bool cc_recorded_commit(struct cowchain *cc)
 	return cc_view_active(cc_view_current(cc))->ident.job.type == QCOW2_IDENT_JOB_COMMIT;
 }
 
-int cc_job_stream(struct cowchain *cc, const struct cc_job_args *args)
+static int cc_stream_into_top(struct cowchain *cc, const struct cc_stream_args *args)
 {
 	lockdep_assert_held(&cc->ctl);
 	if (cc_job_active(cc)) {
@@ -47,7 +47,48 @@ int cc_job_stream(struct cowchain *cc, const struct cc_job_args *args)
 		cc_err(cc, "a commit is recorded in the top: continue or cancel it first");
 		return -EBUSY;
 	}
+	if (args->path) {
+		cc_err(cc, "device is for a layer below the top");
+		return -EINVAL;
+	}
 	return cc_stream_start(cc, args);
+}
+
+/* Under cc->ctl. Return: 0 or -errno; 1: the layer is below the top, and opened without cc->ctl. */
+static int cc_stream_sort(struct cowchain *cc, struct cc_stream_args *args)
+{
+	struct cc_view *view = cc_view_current(cc);
+
+	/* A table that was never resumed has no chain yet. */
+	if (!view)
+		return -ENXIO;
+	if (args->base == CC_BASE_SELECTED)
+		args->base = cc_base_index(cc, view);
+	if (args->job.backing_name && args->base < 0) {
+		cc_err(cc, "backing-file needs a base: without one there is no backing file");
+		return -EINVAL;
+	}
+	if (args->top >= 0 && args->top < (int)view->nr - 1)
+		return 1;
+	if (args->base >= (int)view->nr - 1) {
+		cc_err(cc, "the top cannot be the base");
+		return -EINVAL;
+	}
+	return cc_stream_into_top(cc, args);
+}
+
+int cc_job_stream(struct cowchain *cc, struct cc_stream_args *args)
+{
+	unsigned int noio;
+	int r;
+
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
+	noio = memalloc_noio_save();
+	r = cc_stream_sort(cc, args);
+	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
+	return r == 1 ? cc_stream_start_lower(cc, args) : r;
 }
 
 void cc_job_destroy(struct cowchain *cc)
@@ -92,9 +133,10 @@ static void cc_job_save_locked(struct cowchain *cc, struct cc_job *job)
 	unsigned int noio = memalloc_noio_save();
 
 	lockdep_assert_held(&cc->ctl);
-	if (cc_job_is_active(job) && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW)
+	if (cc_job_is_active(job) && job->header && !READ_ONCE(job->cancel) &&
+	    READ_ONCE(cc->mode) == CC_RW)
 		/* If an error has stopped the job, the next activation tries again. */
-		cc_ident_save_job(cc_view_active(cc_view_current(cc)), READ_ONCE(job->speed),
+		cc_ident_save_job(job->header, READ_ONCE(job->speed),
 				  READ_ONCE(job->pause) && !READ_ONCE(job->stopped),
 				  job->active && job->active->keep &&
 				  !READ_ONCE(job->active->complete));
@@ -186,19 +228,42 @@ static int cc_wait_cancelled(struct cowchain *cc, struct cc_job *job)
 	return left < 0 ? -EINTR : 0;
 }
 
-static int cc_cancel_active(struct cowchain *cc)
+/*
+ * The record of a job that writes to a layer below the top goes before the job does, which closes
+ * the layer. (That of the top is dropped when the job has ended.) From here on the job ends, and
+ * nobody writes the record. cc->ctl is held.
+ */
+static int cc_cancel_locked(struct cowchain *cc, struct cc_job *job)
 {
-	struct cc_job *job = cc_job_get_active(cc);
-	int r;
+	unsigned int noio = memalloc_noio_save();
+	int r = 0;
 
-	if (IS_ERR(job))
-		return PTR_ERR(job);
+	lockdep_assert_held(&cc->ctl);
+	if (!READ_ONCE(job->cancel) && job->header && job->header->streamed)
+		r = cc_record_drop(cc, job->header);
+	memalloc_noio_restore(noio);
 	spin_lock_irq(&job->lock);
 	WRITE_ONCE(job->cancel, true);
 	if (cc_job_is_active(job))
 		WRITE_ONCE(job->state, CC_JOB_ABORTING);
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
+	return r;
+}
+
+static int cc_cancel_active(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get_active(cc);
+	int r, dropped;
+
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	if (mutex_lock_killable(&cc->ctl)) {
+		cc_job_put(job);
+		return -EINTR;
+	}
+	dropped = cc_cancel_locked(cc, job);
+	mutex_unlock(&cc->ctl);
 	r = cc_wait_cancelled(cc, job);
 	if (!r && cc_job_is_active(job)) {
 		cc_err(cc, "the job will end, but the device is being suspended: cancel it once more afterwards");
@@ -208,7 +273,7 @@ static int cc_cancel_active(struct cowchain *cc)
 		r = -ENOENT;
 	}
 	cc_job_put(job);
-	return r;
+	return r ? r : dropped;
 }
 
 /* The job waits for this, so it does not hold cc->ctl. */
@@ -281,6 +346,18 @@ static int cc_resume_recorded(struct cowchain *cc)
 	return cc_recorded_commit(cc) ? 1 : cc_stream_continue(cc, false);
 }
 
+/* The layer below the top with a record, or -1. It may be another one a moment later. */
+static int cc_lower_find(struct cowchain *cc)
+{
+	int lower = -1;
+
+	if (!mutex_lock_killable(&cc->ctl)) {
+		lower = cc_lower_recorded(cc);
+		mutex_unlock(&cc->ctl);
+	}
+	return lower;
+}
+
 int cc_job_resume(struct cowchain *cc)
 {
 	int r;
@@ -290,21 +367,31 @@ int cc_job_resume(struct cowchain *cc)
 	r = cc_with_recorded(cc, cc_resume_recorded);
 	if (r == 1)
 		return cc_commit_continue(cc, false);
-	return r == -ENOENT ? cc_resume_active(cc) : r;
+	if (r != -ENOENT)
+		return r;
+	return cc_lower_find(cc) < 0 ? cc_resume_active(cc) : cc_lower_continue(cc, false);
+}
+
+static int cc_drop_top_record(struct cowchain *cc)
+{
+	return cc_record_drop(cc, cc_view_active(cc_view_current(cc)));
 }
 
 /* The record is dropped here and not by the job, for which the device may be suspended. */
 int cc_job_cancel(struct cowchain *cc)
 {
-	int r = -ENOENT, dropped;
+	int r = -ENOENT, dropped, lower;
 
 	if (cc_job_active(cc))
 		r = cc_cancel_active(cc);
-	dropped = cc_with_recorded(cc, cc_record_drop);
+	dropped = cc_with_recorded(cc, cc_drop_top_record);
 	if (r == -ENOENT && dropped == -ENOENT) {
+		lower = cc_lower_find(cc);
+		if (lower >= 0)
+			return cc_stream_forget_lower(cc, lower);
 		/* Log that there is none, unless one has been started meanwhile. */
 		r = cc_cancel_active(cc);
-		dropped = cc_with_recorded(cc, cc_record_drop);
+		dropped = cc_with_recorded(cc, cc_drop_top_record);
 	}
 	/* The job has ended, but the next activation would start it again. */
 	if ((!r || r == -ENOENT) && dropped != -ENOENT)
@@ -319,7 +406,7 @@ int cc_job_cancel(struct cowchain *cc)
 void cc_continue_work(struct work_struct *work)
 {
 	struct cowchain *cc = container_of(work, struct cowchain, continue_work);
-	bool commit = false;
+	bool commit = false, lower = false;
 	unsigned int noio;
 
 	mutex_lock(&cc->ctl);
@@ -333,11 +420,13 @@ void cc_continue_work(struct work_struct *work)
 		commit = cc_job_recorded(cc) && cc_recorded_commit(cc);
 		if (cc_job_recorded(cc) && !commit)
 			cc_stream_continue(cc, true);
+		else if (!commit)
+			lower = cc_lower_recorded(cc) >= 0;
 	}
 	memalloc_noio_restore(noio);
 	mutex_unlock(&cc->ctl);
-	if (commit) {
-		int r = cc_commit_continue(cc, true);
+	if (commit || lower) {
+		int r = commit ? cc_commit_continue(cc, true) : cc_lower_continue(cc, true);
 
 		if (r == -EINTR || r == -EAGAIN) {
 			/* A suspend came first: the next resume queues this again. */
@@ -436,7 +525,7 @@ static sector_t cc_job_offset(struct cc_job *job)
 	return pos;
 }
 
-/* The last word: how much was read back; "-" if nothing is. */
+/* How much was read back, "-" if nothing is. */
 static unsigned int cc_verified_status(bool verify, s64 verified, char *result, unsigned int maxlen)
 {
 	unsigned int sz = 0;
@@ -448,13 +537,21 @@ static unsigned int cc_verified_status(bool verify, s64 verified, char *result, 
 	return sz;
 }
 
+/* The layer whose record counts: the top, unless only another one has any. cc->lock is held. */
+static int cc_recorded_layer(struct cc_view *view)
+{
+	int top = view->nr - 1, lower = cc_ident_lower(view->layer, view->nr);
+
+	return lower < 0 || q2_ident_has_job(&view->layer[top]->ident) ? top : lower;
+}
+
 /* The words of a job that is recorded but not active. */
 static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsigned int maxlen)
 {
 	struct q2_ident_job record = { .type = QCOW2_IDENT_JOB_NONE };
 	unsigned int sz = 0;
 	char base[12] = "-";
-	int index = -1;
+	int index = -1, top = -1;
 	u64 len = 0;
 	struct cc_view *view;
 
@@ -462,11 +559,14 @@ static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsign
 	view = rcu_dereference(cc->view);
 	if (view && view->top) {
 		spin_lock_irq(&cc->lock);
-		record = cc_view_active(view)->ident.job;
+		top = cc_recorded_layer(view);
+		record = view->layer[top]->ident.job;
 		/* The chain may have changed since it was recorded. */
 		index = cc_recorded_base(view, &record);
 		spin_unlock_irq(&cc->lock);
-		len = (u64)view->sectors << SECTOR_SHIFT;
+		len = (u64)view->layer[top]->sectors << SECTOR_SHIFT;
+		if (record.type == QCOW2_IDENT_JOB_COMMIT && !record.active)
+			top--;
 	}
 	rcu_read_unlock();
 	if (record.type != QCOW2_IDENT_JOB_COMMIT && record.type != QCOW2_IDENT_JOB_STREAM) {
@@ -477,10 +577,12 @@ static unsigned int cc_recorded_status(struct cowchain *cc, char *result, unsign
 		snprintf(base, sizeof(base), "%d", index);
 	else if (record.base >= 0)
 		snprintf(base, sizeof(base), "%d", record.base);
-	DMEMIT(" 9 %s %s %s 0 %llu %llu ok 0",
+	DMEMIT(" 10 %s %s %s 0 %llu %llu ok 0",
 	       record.type == QCOW2_IDENT_JOB_COMMIT ? "commit" : "stream",
 	       cc_job_states[CC_JOB_CREATED], base, len, record.speed);
-	return sz + cc_verified_status(record.verify, 0, result + sz, maxlen - sz);
+	sz += cc_verified_status(record.verify, 0, result + sz, maxlen - sz);
+	DMEMIT(" %d", top);
+	return sz;
 }
 
 static const char *cc_job_state_word(struct cc_job *job)
@@ -503,12 +605,13 @@ unsigned int cc_job_status(struct cowchain *cc, char *result, unsigned int maxle
 	if (job->base >= 0)
 		snprintf(base, sizeof(base), "%d", job->base);
 	spin_lock_irq(&job->lock);
-	DMEMIT(" 9 %s %s %s %llu %llu %llu %s %d", job->ops->name, cc_job_state_word(job), base,
+	DMEMIT(" 10 %s %s %s %llu %llu %llu %s %d", job->ops->name, cc_job_state_word(job), base,
 	       (u64)cc_job_offset(job) << SECTOR_SHIFT, (u64)job->len << SECTOR_SHIFT,
 	       job->speed, cc_io_statuses[job->io_status], job->shown_error);
 	spin_unlock_irq(&job->lock);
 	sz += cc_verified_status(job->verify, atomic64_read(&job->verified), result + sz,
 				 maxlen - sz);
+	DMEMIT(" %d", job->top);
 	cc_job_put(job);
 	return sz;
 }

@@ -14,8 +14,8 @@
 /* Does the top's header record a job that is not active? cc->ctl is held. */
 bool cc_job_recorded(struct cowchain *cc);
 
-/* Start a stream. cc->ctl is held. */
-int cc_job_stream(struct cowchain *cc, const struct cc_job_args *args);
+/* Start a stream; @args->base is filled in. */
+int cc_job_stream(struct cowchain *cc, struct cc_stream_args *args);
 
 int cc_job_pause(struct cowchain *cc);
 /* Resume the job that is paused, or continue the one that is recorded. */

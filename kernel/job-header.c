@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the header of the top says of a job: that it runs, and, at its end, which layer is below the
- * top now. That is the layer job->base, be it that a stream has copied what lies above it into the
- * top, or that a commit has copied it down into that layer.
+ * What a header says of a job: that it runs, and, at its end, which layer is below. That is the
+ * layer job->base, be it that a stream has copied what lies above it into the layer with that
+ * header, or that a commit has copied it down into the base. It is the header of the top of
+ * job->view: of the layer that a stream writes to, or of the top of the chain.
  */
 #include "active.h"
 #include "header.h"
@@ -121,6 +122,7 @@ int cc_job_record(struct cc_job *job)
 			record.base_generation = base->generation;
 		}
 	}
-	return cc_ident_set_job(cc_view_active(job->view), &record,
+	job->header = cc_view_active(job->view);
+	return cc_ident_set_job(job->header, &record,
 				job->backing_given ? job->backing_name : NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the header of the top says of a job. Context: process, cc->ctl held. Return: 0 or -errno;
+ * What a header says of a job. Context: process, cc->ctl held. Return: 0 or -errno;
  * the reason is logged.
  */
 #ifndef COWCHAIN_JOB_HEADER_H

@@ -85,8 +85,9 @@ static int cc_job_walk(struct cc_job *job)
  * Everything has been copied. Each step is durable before the next one begins:
  *
  * 1. Sync data and bits of the layer that was written.
- * 2. Let the header of the top name the base: see cc_job_end_header(). A crash before this leaves
- *    the chain as it was, a crash after it the shorter chain; the guest reads the same either way.
+ * 2. Let the header above what goes name the base: see cc_job_end_header(). A crash before this
+ *    leaves the chain as it was, one after it the shorter chain; the guest reads the same in either
+ *    case.
  * 3. Publish the view without the layers in between. (A commit of the top does 2 and 3 otherwise:
  *    see cc_active_complete().)
  * 4. Wait for bios that still use the old view (without cc->ctl, so that suspend and messages can
@@ -117,16 +118,20 @@ static int cc_job_finish(struct cc_job *job)
 		return PTR_ERR(now);
 	}
 	cc->base = -1;
+	job->header = NULL;
 	WRITE_ONCE(job->quiet, true);
 	mutex_unlock(&cc->ctl);
 	wake_up_all(&job->wait);
 
-	cc_view_put(job->view, false);
-	job->view = NULL;
+	/* A reference would keep the old view. */
+	if (!job->ops->own_view)
+		cc_job_let_go(job);
 	cc_view_drain(old);
 	synchronize_rcu();
 	/* Views that snapshots have replaced still have these layers. */
 	wait_event(cc->wait, !READ_ONCE(cc->nr_retired));
+	if (job->ops->own_view)
+		cc_job_let_go(job);
 	cc_view_close_dropped(old, now);
 	cc_view_destroy(old);
 	/* A kthread's fput() is deferred; a loop device with autoclear waits for it. */
@@ -165,7 +170,6 @@ static int cc_job_run(struct cc_job *job)
 static void cc_job_forget(struct cc_job *job)
 {
 	struct cowchain *cc = job->cc;
-	struct cc_layer *top = cc_view_active(job->view);
 	bool frozen;
 
 	do {
@@ -174,8 +178,10 @@ static void cc_job_forget(struct cc_job *job)
 		mutex_lock(&cc->ctl);
 		frozen = READ_ONCE(job->frozen);
 		if (!frozen && !READ_ONCE(job->cancel) && READ_ONCE(cc->mode) == CC_RW &&
-		    !top->ident.job.copied)
-			cc_ident_job_drop(top);
+		    !job->header->ident.job.copied)
+			cc_ident_job_drop(job->header);
+		if (!frozen)
+			job->header = NULL;
 		mutex_unlock(&cc->ctl);
 	} while (frozen);
 }
@@ -196,9 +202,7 @@ int cc_job_thread(void *data)
 	job->ops->end(job, r);
 	if (r && r != -ECANCELED)
 		cc_job_forget(job);
-	if (job->view)
-		cc_view_put(job->view, false);
-	job->view = NULL;
+	cc_job_let_go(job);
 	cc_job_conclude(job, r);
 	return 0;
 }

@@ -65,14 +65,23 @@ static void cc_job_release_work(struct cc_job *job)
 	cc_job_free_pages(copy);
 }
 
+void cc_job_let_go(struct cc_job *job)
+{
+	if (job->view && job->ops->own_view)
+		cc_view_destroy(job->view);
+	else if (job->view)
+		cc_view_put(job->view, false);
+	job->view = NULL;
+	if (job->ops->release)
+		job->ops->release(job);
+}
+
 /* A thread that was stopped before it ran, or that there never was, has not done this. */
 static void cc_job_abandon(struct cc_job *job)
 {
-	if (!job->view)
-		return;
-	job->ops->end(job, -ECANCELED);
-	cc_view_put(job->view, false);
-	job->view = NULL;
+	if (job->view)
+		job->ops->end(job, -ECANCELED);
+	cc_job_let_go(job);
 }
 
 struct cc_job *cc_job_create(struct cowchain *cc, const struct cc_job_ops *ops)

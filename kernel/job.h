@@ -77,23 +77,27 @@ struct cc_copy {
  * struct cc_job_ops - what a kind of job does; all of it returns 0 or -errno unless said otherwise.
  * @type: QCOW2_IDENT_JOB_STREAM or QCOW2_IDENT_JOB_COMMIT.
  * @name: in the status line and in log messages.
+ * @own_view: the view of the job is its own, and no reference to that of the guest.
  * @begin: before the first step; may be NULL.
  * @step: starts the next copy from job->pos on, or moves job->pos over what need not be copied. The
  *	error is that of finding out what to copy.
  * @again: all copies have ended, and job->pos is job->len. 1: job->pos is further back now; 0: that
  *	was all; may be NULL.
  * @settle: everything has been copied: makes most of it durable; may be NULL. cc->ctl is not held.
- * @complete: then makes all of it durable, changes the header of the top, and makes the view that
- *	follows @old: that, or ERR_PTR. cc->ctl is held.
+ * @complete: then makes all of it durable, changes the header that names the base, and makes the
+ *	view that follows @old: that, or ERR_PTR. cc->ctl is held.
  * @undo: @complete has failed, and cc->ctl is not held any more; may be NULL.
  * @end: no copy is under way any more. @error: 0 if the chain is shorter now, otherwise job->view
  *	is still there. Also of a job whose thread has never run; cc->ctl may be held then.
+ * @release: after @end, and after the record has been dropped: gives back what job->target still
+ *	is; may be NULL. Like @end, but also of a job that has no view yet.
  *
  * Context: process, the job's thread.
  */
 struct cc_job_ops {
 	u32 type;
 	const char *name;
+	bool own_view;
 	int (*begin)(struct cc_job *job);
 	int (*step)(struct cc_job *job);
 	int (*again)(struct cc_job *job);
@@ -101,6 +105,7 @@ struct cc_job_ops {
 	struct cc_view *(*complete)(struct cc_job *job, struct cc_view *old);
 	void (*undo)(struct cc_job *job);
 	void (*end)(struct cc_job *job, int error);
+	void (*release)(struct cc_job *job);
 };
 
 /**
@@ -109,17 +114,22 @@ struct cc_job_ops {
  * The letter behind a field tells what protects it:
  *
  *  I: set before the thread runs, never changed after it.
+ *  C: cc->ctl.
  *  T: only the thread uses it while there is one.
  *  t: written by the thread, read by others with READ_ONCE().
  *  L: @lock.
  *  W: written under @lock; also read without, with READ_ONCE().
  *
- * @view: the current view; a reference keeps its layers. No snapshot is taken while a job runs. A
- *	commit of the top publishes another one with the same layers when it begins.
+ * @view: of a stream: the chain up to the layer that is written, which is the top of this view. The
+ *	job has it alone. Of a commit: a reference to the current
+ *	view, which keeps its layers. A commit of the top publishes another one with the same layers
+ *	when it begins.
+ * @top: index of that layer, or of the topmost one that a commit copies.
  * @base: index of the base in the chain, -1 for none. A commit copies into it.
- * @target: of a commit: the image of the base once more, opened for writing; see commit.c.
+ * @header: the layer that records the job, and is to name the base; NULL once that is done.
+ * @target: a layer below the top that is written, opened for that; see job-target.c.
  * @lost: a flush of a raw @target has failed with that error; see commit.c.
- * @sync_wq, @words: what the writer of @target works with.
+ * @sync_wq, @words: what the writer of @target works with, also if it is not there yet.
  * @source: of a commit: the chain up to the layers that are copied.
  * @active: of a commit of the top, instead of @source; otherwise NULL.
  * @len: sectors of the image.
@@ -144,9 +154,11 @@ struct cc_job {
 	refcount_t refs;
 	struct task_struct *task;		/* I */
 	struct cc_view *view;			/* T */
+	int top;				/* I */
 	int base;				/* I */
+	struct cc_layer *header;		/* C */
 	struct mutex target_lock;		/* inside of cc->ctl */
-	struct cc_layer *target;		/* @target_lock to change it, or for others */
+	struct cc_layer *target;		/* @target_lock to change it, or for others; T */
 	int lost;				/* xchg() */
 	struct workqueue_struct *sync_wq;	/* T */
 	mempool_t words;			/* T */
@@ -202,6 +214,12 @@ void cc_job_discard(struct cc_job *job);
 
 /* Make @job (or NULL) the one everybody sees; stop and put the one before it. */
 void cc_job_install(struct cowchain *cc, struct cc_job *job);
+
+/*
+ * The thread has done its work, or never does: let go what the job has of the chain. cc->ctl may be
+ * held if it has never run.
+ */
+void cc_job_let_go(struct cc_job *job);
 
 /* Is a job running or paused? */
 bool cc_job_active(struct cowchain *cc);

@@ -62,11 +62,12 @@ struct cc_l2_error {
  * @discards_keep: its data device was seen to read as something else than zeros after a discard;
  *	see zero.c.
  * @top, @writer: only while this is the active, writable layer, or a job's target.
+ * @streamed: a stream writes to it, and it is not the top.
  * @twin: of a job's target: the layer of the chain with the same image, which is read.
  * @twin_claims, @twin_data_claims: it has other devices, which this layer keeps others from.
  *
- * Immutable after cc_layer_load(), but for @ident, @top, @writer and @writable (cc->ctl), and for
- * @l2_errors, @ahead and @discards_keep.
+ * Immutable after cc_layer_load(), but for @ident, @top, @writer, @streamed and @writable
+ * (cc->ctl), and for @l2_errors, @ahead and @discards_keep.
  */
 struct cc_layer {
 	struct cowchain *cc;
@@ -100,6 +101,7 @@ struct cc_layer {
 	bool discards_keep;
 	struct cc_top *top;
 	struct cc_writer *writer;
+	bool streamed;
 	struct cc_layer *twin;
 	bool twin_claims;
 	bool twin_data_claims;

@@ -148,25 +148,6 @@ static int cc_parse_job_option(struct cowchain *cc, unsigned int argc, char **ar
 	return argv[0][0] == 'b' ? 3 : 2;
 }
 
-static int cc_parse_stream(struct cowchain *cc, unsigned int argc, char **argv,
-			   struct cc_job_args *args)
-{
-	int used;
-
-	while (argc) {
-		used = cc_parse_job_option(cc, argc, argv, args);
-		if (used < 0)
-			return used;
-		if (!used) {
-			cc_err(cc, "stream: bad or incomplete option %s", argv[0]);
-			return -EINVAL;
-		}
-		argc -= used;
-		argv += used;
-	}
-	return 0;
-}
-
 static int cc_parse_layer_word(struct cowchain *cc, const char *word, int *index)
 {
 	int r = -ENXIO;
@@ -181,6 +162,14 @@ static int cc_parse_layer_word(struct cowchain *cc, const char *word, int *index
 	else if (r != -EAGAIN)
 		cc_err(cc, "%s is not a layer of this chain", word);
 	return min(r, 0);
+}
+
+static int cc_parse_base_word(struct cowchain *cc, const char *word, int *base)
+{
+	if (strcmp(word, "none"))
+		return cc_parse_layer_word(cc, word, base);
+	*base = -1;
+	return 0;
 }
 
 static int cc_parse_commit_option(struct cowchain *cc, unsigned int argc, char **argv,
@@ -230,16 +219,42 @@ static int cc_verb_commit(struct cowchain *cc, unsigned int argc, char **argv)
 	return cc_commit_start(cc, &args);
 }
 
+static int cc_parse_stream_option(struct cowchain *cc, unsigned int argc, char **argv,
+				  struct cc_stream_args *args)
+{
+	int r;
+
+	if (argc >= 2 && !strcmp(argv[0], "top")) {
+		r = cc_parse_layer_word(cc, argv[1], &args->top);
+	} else if (argc >= 2 && !strcmp(argv[0], "base")) {
+		r = cc_parse_base_word(cc, argv[1], &args->base);
+	} else if (argc >= 3 && !strcmp(argv[0], "device")) {
+		args->path = argv[1];
+		args->data_path = strcmp(argv[2], "-") ? argv[2] : NULL;
+		return 3;
+	} else {
+		return cc_parse_job_option(cc, argc, argv, &args->job);
+	}
+	return r ? r : 2;
+}
+
 static int cc_verb_stream(struct cowchain *cc, unsigned int argc, char **argv)
 {
-	struct cc_job_args args = { .on_error = CC_ON_ERROR_ENOSPC };
-	int r = cc_parse_stream(cc, argc, argv, &args);
+	struct cc_stream_args args = {
+		.job = { .on_error = CC_ON_ERROR_ENOSPC }, .top = -1, .base = CC_BASE_SELECTED,
+	};
+	int used;
 
-	if (r)
-		return r;
-	if (args.backing_name && cc->base < 0) {
-		cc_err(cc, "backing-file needs a base: without one there is no backing file");
-		return -EINVAL;
+	while (argc) {
+		used = cc_parse_stream_option(cc, argc, argv, &args);
+		if (used < 0)
+			return used;
+		if (!used) {
+			cc_err(cc, "stream: bad or incomplete option %s", argv[0]);
+			return -EINVAL;
+		}
+		argc -= used;
+		argv += used;
 	}
 	return cc_job_stream(cc, &args);
 }
@@ -306,7 +321,7 @@ static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv
 
 static const struct cc_verb cc_verbs[] = {
 	{ "base", 1, 1, true, cc_verb_base },
-	{ "stream", 0, 8, true, cc_verb_stream },
+	{ "stream", 0, 15, false, cc_verb_stream },
 	{ "commit", 4, 16, false, cc_verb_commit },
 	{ "snapshot", 3, 3, false, cc_verb_snapshot },
 	{ "snapshot-prepare", 3, 3, false, cc_verb_snapshot_prepare },

@@ -124,6 +124,16 @@ static inline bool q2_ident_has_job(const struct q2_ident *id)
 	return id->job.type == QCOW2_IDENT_JOB_STREAM || id->job.type == QCOW2_IDENT_JOB_COMMIT;
 }
 
+/*
+ * Is a stream into this layer recorded, which lies below another? (If it was only left behind in a
+ * top on which somebody has put another image since, it is not sealed: nobody has asked for that
+ * to be written.)
+ */
+static inline bool q2_ident_has_lower(const struct q2_ident *id)
+{
+	return id->present && id->sealed && id->job.type == QCOW2_IDENT_JOB_STREAM;
+}
+
 /* Has a commit written to this layer that has not ended? By itself it may be a mixture. */
 bool q2_ident_unfinished(const struct q2_ident *id);
 

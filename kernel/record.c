@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The job that the top's header has recorded: continue it, or drop it.
+ * The job that a header has recorded, that of the top or that of a layer which a stream was
+ * copying into: continue it, or drop it.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -36,10 +37,9 @@ int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record)
  * What the job was asked to do; @name is what was given for the base, if anything was, and has to
  * be freed. Return: 0 or -errno.
  */
-static int cc_recorded_args(struct cc_view *view, int base, bool may_pause,
+static int cc_recorded_args(struct cc_view *view, struct cc_layer *top, int base, bool may_pause,
 			    struct cc_job_args *args, char **name)
 {
-	struct cc_layer *top = cc_view_active(view);
 	const struct q2_ident_job *record = &top->ident.job;
 
 	memset(args, 0, sizeof(*args));
@@ -62,7 +62,7 @@ int cc_stream_continue(struct cowchain *cc, bool may_pause)
 	struct cc_view *view = cc_view_current(cc);
 	const struct q2_ident_job record = cc_view_active(view)->ident.job;
 	int base = cc_recorded_base(view, &record);
-	struct cc_job_args args;
+	struct cc_stream_args args = { .top = -1, .base = base };
 	char *name;
 	int r;
 
@@ -71,7 +71,7 @@ int cc_stream_continue(struct cowchain *cc, bool may_pause)
 		cc_err(cc, "the interrupted stream cannot be continued: its base is not in the chain");
 		return -ENOENT;
 	}
-	r = cc_recorded_args(view, base, may_pause, &args, &name);
+	r = cc_recorded_args(view, cc_view_active(view), base, may_pause, &args.job, &name);
 	if (r)
 		return r;
 	cc->base = base < 0 ? -1 : (int)view->layer[base]->slot;
@@ -85,6 +85,66 @@ int cc_stream_continue(struct cowchain *cc, bool may_pause)
 	} else {
 		cc_info(cc, "the interrupted stream continues, base %d", base);
 	}
+	return r;
+}
+
+int cc_lower_recorded(struct cowchain *cc)
+{
+	struct cc_view *view = cc_view_current(cc);
+
+	lockdep_assert_held(&cc->ctl);
+	if (!view || !view->top || cc_job_active(cc))
+		return -1;
+	return cc_ident_lower(view->layer, view->nr);
+}
+
+/* Under cc->ctl. Return: 0 with @args and @name, or -errno. */
+static int cc_lower_look(struct cowchain *cc, bool may_pause, struct cc_stream_args *args,
+			 char **name)
+{
+	struct cc_view *view = cc_view_current(cc);
+	struct cc_layer *layer;
+
+	args->top = cc_lower_recorded(cc);
+	if (args->top < 0)
+		return -ENOENT;
+	layer = view->layer[args->top];
+	args->base = cc_recorded_base(view, &layer->ident.job);
+	if (args->base < -1 || args->base >= args->top) {
+		cc_err(cc, "the interrupted stream into layer %d cannot be continued: its base is not in the chain",
+		       args->top);
+		return -ENOENT;
+	}
+	if (bdev_read_only(layer->bdev) || bdev_read_only(cc_data_bdev(layer))) {
+		cc_info(cc, "the interrupted stream waits: layer %d cannot be written by the device that the chain has of it",
+			args->top);
+		return -EROFS;
+	}
+	return cc_recorded_args(view, layer, args->base, may_pause, &args->job, name);
+}
+
+int cc_lower_continue(struct cowchain *cc, bool may_pause)
+{
+	struct cc_stream_args args = { };
+	char *name = NULL;
+	unsigned int noio;
+	int r;
+
+	if (mutex_lock_killable(&cc->ctl))
+		return -EINTR;
+	noio = memalloc_noio_save();
+	r = cc_lower_look(cc, may_pause, &args, &name);
+	memalloc_noio_restore(noio);
+	mutex_unlock(&cc->ctl);
+	if (r)
+		return r;
+	r = cc_stream_start_lower(cc, &args);
+	kfree(name);
+	if (!r)
+		cc_info(cc, "the interrupted stream into layer %d continues", args.top);
+	else if (r != -EINTR && r != -EAGAIN)
+		cc_err(cc, "the interrupted stream cannot be continued: error %d: start it again, with a device of layer %d that can be written, or cancel it",
+		       r, args.top);
 	return r;
 }
 
@@ -122,7 +182,8 @@ static int cc_commit_look(struct cowchain *cc, bool may_pause, struct cc_commit_
 			args->base);
 		return -EROFS;
 	}
-	return cc_recorded_args(view, args->base, may_pause, &args->job, name);
+	return cc_recorded_args(view, cc_view_active(view), args->base, may_pause, &args->job,
+				name);
 }
 
 /*
@@ -166,12 +227,12 @@ int cc_commit_continue(struct cowchain *cc, bool may_pause)
 	return r;
 }
 
-int cc_record_drop(struct cowchain *cc)
+int cc_record_drop(struct cowchain *cc, struct cc_layer *layer)
 {
 	lockdep_assert_held(&cc->ctl);
 	if (READ_ONCE(cc->mode) != CC_RW) {
-		cc_err(cc, "the chain is read-only: the job stays recorded in the top");
+		cc_err(cc, "the chain is read-only: the job stays recorded");
 		return -EROFS;
 	}
-	return cc_ident_job_drop(cc_view_active(cc_view_current(cc)));
+	return cc_ident_job_drop(layer);
 }

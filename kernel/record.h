@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The job that the top's header has recorded: continue it, or drop it. */
+/* The job that a header has recorded: continue it, or drop it. */
 #ifndef COWCHAIN_RECORD_H
 #define COWCHAIN_RECORD_H
 
@@ -27,7 +27,19 @@ int cc_stream_continue(struct cowchain *cc, bool may_pause);
  */
 int cc_commit_continue(struct cowchain *cc, bool may_pause);
 
-/* Remove the record. Context: process, cc->ctl held. Return: 0 or -errno. */
-int cc_record_drop(struct cowchain *cc);
+/*
+ * The layer below the top into which a stream is recorded, if no job is active, or -1. cc->ctl is
+ * held.
+ */
+int cc_lower_recorded(struct cowchain *cc);
+
+/* The same for that one. It is written by the device that the chain has of it. */
+int cc_lower_continue(struct cowchain *cc, bool may_pause);
+
+/*
+ * Remove the record from a layer that can be written. Context: process, cc->ctl held. Return: 0 or
+ * -errno.
+ */
+int cc_record_drop(struct cowchain *cc, struct cc_layer *layer);
 
 #endif /* COWCHAIN_RECORD_H */

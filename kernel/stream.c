@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Stream: copies what the layers between the base and the top provide, several pieces at a time,
- * then shortens the chain.
+ * then shortens the chain. The top is that of the view of the job, which may be a layer below the
+ * top of the guest's: see lower.c.
  */
+#include <linux/sched/mm.h>
+
 #include "copy.h"
 #include "cursor.h"
 #include "identity.h"
 #include "job-header.h"
+#include "job-target.h"
 #include "job-thread.h"
+#include "lower.h"
 #include "mode.h"
 #include "scan.h"
 #include "stream.h"
@@ -57,6 +62,9 @@ static int cc_stream_begin(struct cc_job *job)
 {
 	struct cc_layer *top = cc_view_active(job->view);
 
+	/* Nobody discards in a layer below the top, and what is in its map is on disk. */
+	if (job->target)
+		return 0;
 	/* Before the cursor looks at anything. A suspended device has nothing to sync. */
 	return job->base < 0 && top->data ? cc_zero_begin_raw(job->cc, top->top) : 0;
 }
@@ -64,8 +72,13 @@ static int cc_stream_begin(struct cc_job *job)
 /* The top shadows everything in between. */
 static struct cc_view *cc_stream_complete(struct cc_job *job, struct cc_view *old)
 {
-	struct cc_view *now = cc_view_without(old, job->base);
-	int r = now ? cc_writer_sync(cc_view_active(old)->writer) : -ENOMEM;
+	struct cc_view *now;
+	int r;
+
+	if (job->target)
+		return cc_lower_complete(job, old);
+	now = cc_view_without(old, job->base);
+	r = now ? cc_writer_sync(cc_view_active(old)->writer) : -ENOMEM;
 
 	if (!r)
 		r = cc_job_end_header(job);
@@ -87,37 +100,60 @@ static void cc_stream_end(struct cc_job *job, int error)
 static const struct cc_job_ops cc_stream_ops = {
 	.type = QCOW2_IDENT_JOB_STREAM,
 	.name = "stream",
+	.own_view = true,
 	.begin = cc_stream_begin,
 	.step = cc_stream_step,
 	.complete = cc_stream_complete,
 	.end = cc_stream_end,
+	.release = cc_lower_release,
 };
 
 /* ------------------------------------------------------------------- start */
 
-static int cc_stream_prepare(struct cc_job *job, const struct cc_job_args *args)
+/* What is common to all streams: job->view is there. cc->ctl is held. */
+static int cc_stream_launch(struct cc_job *job, const struct cc_stream_args *args)
 {
-	struct cowchain *cc = job->cc;
+	struct cc_view *view = cc_view_current(job->cc);
 	int r;
 
-	job->view = cc_view_get(cc, false);
-	if (!job->view)
-		return -EBUSY;
-	job->base = cc_base_index(cc, job->view);
+	lockdep_assert_held(&job->cc->ctl);
+	job->top = args->top;
+	job->base = args->base;
 	job->len = job->view->sectors;
-	cc_job_limit(job, args->speed);
-	job->on_error = args->on_error;
-	job->pause = args->paused;
-	r = cc->ignore_identity ? 0 : cc_ident_check_stream(job->view, job->base);
-	if (!r && args->verify)
+	cc_job_limit(job, args->job.speed);
+	job->on_error = args->job.on_error;
+	job->pause = args->job.paused;
+	r = job->cc->ignore_identity ? 0 : cc_ident_check_stream(view, args->base, args->top);
+	if (!r && args->job.verify)
 		r = cc_verify_create(job);
 	if (!r)
-		r = cc_job_take_names(job, args);
-	return r ? r : cc_job_check_header(job);
+		r = cc_job_take_names(job, &args->job);
+	if (!r)
+		r = cc_job_check_header(job);
+	/* The record is last, so that no later failure has to remove it. */
+	if (!r)
+		r = cc_job_make_thread(job, cc_job_thread);
+	if (!r)
+		r = cc_job_record(job);
+	if (!r)
+		cc_job_start(job);
+	return r;
 }
 
-int cc_stream_start(struct cowchain *cc, const struct cc_job_args *args)
+/* ----------------------------------------------------------- into the top */
+
+/* A view of its own, with the same maps. */
+static int cc_stream_prepare(struct cc_job *job)
 {
+	struct cc_view *view = cc_view_current(job->cc);
+
+	job->view = cc_view_create(job->cc, view->layer, view->nr, view->below);
+	return job->view ? 0 : -ENOMEM;
+}
+
+int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)
+{
+	struct cc_stream_args into = *args;
 	struct cc_job *job;
 	int r;
 
@@ -129,23 +165,143 @@ int cc_stream_start(struct cowchain *cc, const struct cc_job_args *args)
 		cc_err(cc, "the chain is read-only");
 		return -EROFS;
 	}
-	/* Pairs with cc_snapshot(). */
+	/* Pairs with cc_snapshot_end() and cc_target_leave(). */
 	if (smp_load_acquire(&cc->snapshot)) {
 		cc_err(cc, "a snapshot is being taken, or a commit is starting: start the stream when that has ended");
 		return -EBUSY;
 	}
+	into.top = cc_view_current(cc)->nr - 1;
 	job = cc_job_create(cc, &cc_stream_ops);
 	if (!job)
 		return -ENOMEM;
-	r = cc_stream_prepare(job, args);
-	/* The record is last, so that no later failure has to remove it. */
+	r = cc_stream_prepare(job);
 	if (!r)
-		r = cc_job_make_thread(job, cc_job_thread);
-	if (!r)
-		r = cc_job_record(job);
-	if (!r)
-		cc_job_start(job);
-	else
+		r = cc_stream_launch(job, &into);
+	if (r)
 		cc_job_discard(job);
+	return r;
+}
+
+/* ------------------------------------------------- into a layer below the top */
+
+/* Is another one recorded there? It would be forgotten, or be one of two. */
+static int cc_stream_check_records(struct cowchain *cc, int top)
+{
+	struct cc_view *view = cc_view_current(cc);
+	int lower = cc_ident_lower(view->layer, view->nr);
+
+	if (q2_ident_has_job(&cc_view_active(view)->ident)) {
+		cc_err(cc, "a job is recorded in the top: continue or cancel it first");
+		return -EBUSY;
+	}
+	if (lower >= 0 && lower != top) {
+		cc_err(cc, "a stream is recorded in layer %d: continue or cancel it first", lower);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int cc_stream_check_lower(struct cowchain *cc, const void *data)
+{
+	const struct cc_stream_args *args = data;
+	struct cc_view *view = cc_view_current(cc);
+	int r;
+
+	lockdep_assert_held(&cc->ctl);
+	/* A table that was never resumed has no chain yet. */
+	if (!view)
+		return -ENXIO;
+	r = cc_check_live(cc);
+	if (r)
+		return r;
+	if (cc_job_active(cc)) {
+		cc_err(cc, "a job is running already");
+		return -EBUSY;
+	}
+	if (!view->top || READ_ONCE(cc->mode) != CC_RW) {
+		cc_err(cc, "the chain is read-only");
+		return -EROFS;
+	}
+	if (args->top < 0 || args->top >= (int)view->nr - 1 || args->base >= args->top) {
+		cc_err(cc, "the base has to be below the layer that is streamed into");
+		return -EINVAL;
+	}
+	if (view->layer[args->top]->kind == CC_RAW) {
+		cc_err(cc, "layer %d is raw: there is nothing below it", args->top);
+		return -EINVAL;
+	}
+	r = cc_stream_check_records(cc, args->top);
+	return r ? r : cc_ident_check_lower(view, args->top);
+}
+
+static int cc_stream_try_lower(struct cowchain *cc, const struct cc_stream_args *args)
+{
+	struct cc_job *job = cc_job_create(cc, &cc_stream_ops);
+	int r;
+
+	if (!job)
+		return -ENOMEM;
+	r = cc_lower_open(job, args);
+	if (!r && mutex_lock_killable(&cc->ctl)) {
+		r = -EINTR;
+	} else if (!r) {
+		/* The mode may have changed. */
+		r = cc_stream_check_lower(cc, args);
+		if (!r)
+			r = cc_stream_launch(job, args);
+		mutex_unlock(&cc->ctl);
+	}
+	if (r)
+		cc_job_discard(job);
+	return r;
+}
+
+int cc_stream_start_lower(struct cowchain *cc, const struct cc_stream_args *args)
+{
+	unsigned int noio;
+	int r = cc_target_enter(cc, cc_stream_check_lower, args);
+
+	if (r)
+		return r;
+	/* The device may be suspended, so memory must not depend on I/O to it. */
+	noio = memalloc_noio_save();
+	r = cc_stream_try_lower(cc, args);
+	memalloc_noio_restore(noio);
+	cc_target_leave(cc);
+	return r;
+}
+
+/* ------------------------------------------------------------------ records */
+
+static int cc_stream_drop_record(struct cc_job *job, struct cc_view *view, int lower)
+{
+	int r = cc_target_open(job, view, view->layer[lower], NULL, NULL, false);
+
+	if (r)
+		return r;
+	if (mutex_lock_killable(&job->cc->ctl))
+		return -EINTR;
+	r = cc_ident_job_drop(job->target);
+	mutex_unlock(&job->cc->ctl);
+	return r;
+}
+
+int cc_stream_forget_lower(struct cowchain *cc, int lower)
+{
+	struct cc_stream_args args = { .top = lower, .base = -1 };
+	int r = cc_target_enter(cc, cc_stream_check_lower, &args);
+	struct cc_job *job;
+	unsigned int noio;
+
+	if (r)
+		return r;
+	noio = memalloc_noio_save();
+	job = cc_job_create(cc, &cc_stream_ops);
+	/* The chain stays as it is. */
+	r = job ? cc_stream_drop_record(job, cc_view_current(cc), lower) : -ENOMEM;
+	if (job)
+		cc_job_discard(job);
+	memalloc_noio_restore(noio);
+	cc_target_leave(cc);
 	return r;
 }

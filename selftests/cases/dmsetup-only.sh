@@ -39,7 +39,7 @@ stream() {
 		[[ $line != *" concluded "* ]] || break
 		timeout 100 dmsetup wait cct "$nr"
 	done
-	matches "$line" "^0 $size cowchain rw 2 8 [0-9]+/[0-9]+ 9 stream concluded 0 16777216 16777216 10485760 ok 0 -\$" status
+	matches "$line" "^0 $size cowchain rw 2 8 [0-9]+/[0-9]+ 10 stream concluded 0 16777216 16777216 10485760 ok 0 - 3\$" status
 	matches "$(dmsetup table cct)" "^0 $size cowchain 0 2 raw 7:[0-9]+ - qcow2 7:[0-9]+ -\$" table
 	dmsetup remove cct
 	keep check d.qcow2

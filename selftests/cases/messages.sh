@@ -38,6 +38,19 @@ malformed() {
 		stream verify=1
 		stream verify 1
 		stream frobnicate
+		stream top
+		stream top x
+		stream top 4
+		stream top 0
+		stream top -1
+		stream top 2 base
+		stream top 2 base 2
+		stream top 2 base 3
+		stream top 2 base x
+		stream top 2 device /dev/null
+		stream top 2 backing-file a.raw raw
+		stream base 3
+		stream device /dev/null -
 		stream speed 1 frobnicate
 		snapshot
 		snapshot qcow2

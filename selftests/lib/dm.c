@@ -110,10 +110,10 @@ int dm_status(const char *name, struct job_status *st)
 		return err;
 	n = sscanf(text,
 		   "%7s %u %*s %31[0-9-]/%23s %u %15s %15s %15s %" SCNu64 " %" SCNu64
-		   " %" SCNu64 " %15s %d %23s", st->mode, &st->layers, alloc, total, &words, type,
+		   " %" SCNu64 " %15s %d %23s %u", st->mode, &st->layers, alloc, total, &words, type,
 		   st->state, base, &st->offset, &st->len, &speed, st->io_status, &st->error,
-		   verified);
-	if ((n != 5 || words != 0) && (n != 14 || words != 9)) {
+		   verified, &st->top);
+	if ((n != 5 || words != 0) && (n != 15 || words != 10)) {
 		fprintf(stderr, "# unexpected status: %s\n", text);
 		return EPROTO;
 	}

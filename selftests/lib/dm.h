@@ -22,6 +22,7 @@ struct job_status {
 	uint64_t len;
 	char io_status[16];
 	int error;		/* errno, 0: none */
+	unsigned int top;	/* the layer that is written, or the topmost that is copied */
 };
 
 int dm_status(const char *name, struct job_status *st);

@@ -33,11 +33,11 @@ status() {
 	read -r _ _ _ S_MODE S_LAYERS S_SUB counts S_WORDS rest <<<"$line"
 	S_ALLOC=${counts%/*}
 	S_TOTAL=${counts#*/}
-	read -r S_TYPE S_STATE S_BASE S_OFF S_LEN S_SPEED S_IO S_ERR S_VERIFIED rest <<<"$rest"
+	read -r S_TYPE S_STATE S_BASE S_OFF S_LEN S_SPEED S_IO S_ERR S_VERIFIED S_TOP rest <<<"$rest"
 	[ -z "$rest" ] || fail "too many words in the status: $line"
 	case $S_WORDS in
 	0) eq "$S_TYPE" "" "job words in '$line'" ;;
-	9) [ -n "$S_VERIFIED" ] || fail "too few job words in '$line'" ;;
+	10) [ -n "$S_TOP" ] || fail "too few job words in '$line'" ;;
 	*) fail "unexpected number of job words in '$line'" ;;
 	esac
 }
