@@ -281,14 +281,16 @@ int cc_ident_set_below(struct cc_layer *top, const struct cc_layer *old)
 	return cc_ident_try_write(top, &id);
 }
 
-int cc_ident_seal(struct cc_layer *old)
+int cc_ident_seal(struct cc_layer *old, bool job)
 {
 	struct q2_ident id = old->ident;
 
 	if (!id.present)
 		return 0;
 	id.sealed = true;
-	cc_ident_drop_job(&id);
+	/* One that goes on into @old is recorded there, also when that is no longer the top. */
+	if (!job)
+		cc_ident_drop_job(&id);
 	return cc_ident_write_or_not(old, &id);
 }
 

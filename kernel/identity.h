@@ -43,10 +43,11 @@ int cc_ident_set_below(struct cc_layer *top, const struct cc_layer *old);
 
 /**
  * cc_ident_seal() - mark @old as the layer below another.
+ * @job: the one that is recorded goes on into it.
  *
  * Context: process, cc->ctl held. Return: 0 or -errno. cc_ident_unseal() undoes it.
  */
-int cc_ident_seal(struct cc_layer *old);
+int cc_ident_seal(struct cc_layer *old, bool job);
 void cc_ident_unseal(struct cc_layer *old);
 
 /**

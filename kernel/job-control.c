@@ -506,6 +506,106 @@ void cc_job_unfreeze(struct cowchain *cc)
 	cc_job_put(job);
 }
 
+/* --------------------------------------------------------------- snapshots */
+
+bool cc_job_bars_snapshot(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get(cc);
+	bool bars = cc_job_is_active(job) && job->ops->type != QCOW2_IDENT_JOB_STREAM;
+
+	cc_job_put(job);
+	return bars;
+}
+
+bool cc_job_writes_to(struct cowchain *cc, const struct block_device *bdev)
+{
+	struct cc_job *job = cc_job_get(cc);
+	bool writes = false;
+
+	if (!job)
+		return false;
+	mutex_lock(&job->target_lock);
+	if (job->target)
+		writes = job->target->bdev == bdev || job->target->data_bdev == bdev;
+	mutex_unlock(&job->target_lock);
+	cc_job_put(job);
+	return writes;
+}
+
+/* A stream into the top, which is to become a layer below it; one that has not done all of it. */
+static bool cc_job_is_into_top(struct cowchain *cc, struct cc_job *job)
+{
+	lockdep_assert_held(&cc->ctl);
+	return cc_job_is_active(job) && job->ops->type == QCOW2_IDENT_JOB_STREAM &&
+	       job->header && !job->header->streamed;
+}
+
+/* Does nothing of it run any more? One that is cancelled does not park. */
+static bool cc_job_holds_still(struct cc_job *job)
+{
+	return !cc_job_is_active(job) || (READ_ONCE(job->quiet) && !READ_ONCE(job->cancel));
+}
+
+/* Return: the job that begins to stop, with a reference, NULL if there is none, or ERR_PTR. */
+static struct cc_job *cc_job_begin_hold(struct cowchain *cc)
+{
+	struct cc_job *job;
+	bool into_top;
+
+	if (mutex_lock_killable(&cc->ctl))
+		return ERR_PTR(-EINTR);
+	job = cc_job_get(cc);
+	into_top = cc_job_is_into_top(cc, job);
+	if (into_top)
+		cc_job_set_frozen(job);
+	mutex_unlock(&cc->ctl);
+	if (into_top)
+		return job;
+	cc_job_put(job);
+	return NULL;
+}
+
+int cc_job_hold(struct cowchain *cc, unsigned long timeout)
+{
+	struct cc_job *job = cc_job_begin_hold(cc);
+	long left;
+
+	if (IS_ERR_OR_NULL(job))
+		return PTR_ERR_OR_ZERO(job);
+	left = wait_event_killable_timeout(job->wait, cc_job_holds_still(job) ||
+					   cc_must_yield(cc), timeout);
+	if (left > 0 && !cc_job_holds_still(job))
+		left = -EINTR;
+	cc_job_put(job);
+	if (!left)
+		cc_err(cc, "no snapshot was taken: the job has not stopped after %u ms",
+		       jiffies_to_msecs(timeout));
+	return left > 0 ? 0 : left ? -EINTR : -EBUSY;
+}
+
+int cc_job_check_held(struct cowchain *cc, bool *goes_on)
+{
+	struct cc_job *job = cc_job_get(cc);
+	int r = 0;
+
+	lockdep_assert_held(&cc->ctl);
+	*goes_on = cc_job_is_into_top(cc, job);
+	if (*goes_on && (!READ_ONCE(job->frozen) || !cc_job_holds_still(job))) {
+		cc_err(cc, "no snapshot was taken: a job is just ending");
+		r = -EBUSY;
+	}
+	cc_job_put(job);
+	return r;
+}
+
+void cc_job_adopt(struct cowchain *cc, struct cc_layer *layer)
+{
+	struct cc_job *job = cc_job_get(cc);
+
+	cc_lower_adopt(job, layer);
+	cc_job_put(job);
+}
+
 /* ------------------------------------------------------------------ status */
 
 /* Sectors before the first that is still being copied. */

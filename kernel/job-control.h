@@ -39,6 +39,33 @@ void cc_job_mark_frozen(struct cowchain *cc);
 void cc_job_freeze(struct cowchain *cc);
 void cc_job_unfreeze(struct cowchain *cc);
 
+/* Is there a job that would not go on below another top? */
+bool cc_job_bars_snapshot(struct cowchain *cc);
+
+/*
+ * Does the job have that device open for writing? It need not be that of a layer of the chain.
+ * Context: process.
+ */
+bool cc_job_writes_to(struct cowchain *cc, const struct block_device *bdev);
+
+/**
+ * cc_job_hold() - let a job that writes to the top hold still, for a snapshot.
+ * @timeout: jiffies.
+ *
+ * cc->snapshot is set, so no job begins, or ends otherwise than by an error or a cancel.
+ * cc_job_unfreeze() follows in any case. Return: 0, -EBUSY after the time, or -EINTR.
+ */
+int cc_job_hold(struct cowchain *cc, unsigned long timeout);
+
+/*
+ * Does it hold still? @goes_on: there is one, and it goes on into what is the top now. cc->ctl is
+ * held, and as long as it is, this does not change.
+ */
+int cc_job_check_held(struct cowchain *cc, bool *goes_on);
+
+/* A snapshot was taken: @layer, which was the top, is the target of that job. cc->ctl is held. */
+void cc_job_adopt(struct cowchain *cc, struct cc_layer *layer);
+
 /* Cancel if need be, wait and free. */
 void cc_job_destroy(struct cowchain *cc);
 

@@ -179,7 +179,13 @@ int cc_target_enter(struct cowchain *cc, int (*check)(struct cowchain *cc, const
 
 void cc_target_leave(struct cowchain *cc)
 {
+	struct cc_job *job = cc_job_get(cc);
+
 	/* Pairs with cc_target_enter(), cc_stream_start() and cc_snapshot_begin(). */
 	smp_store_release(&cc->snapshot, false);
 	wake_up_all(&cc->wait);
+	/* Its end waits for this, if it has nothing to do. */
+	if (job)
+		wake_up_all(&job->wait);
+	cc_job_put(job);
 }

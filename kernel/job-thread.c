@@ -81,6 +81,20 @@ static int cc_job_walk(struct cc_job *job)
 
 /* -------------------------------------------------------------- completion */
 
+static bool cc_job_may_finish(struct cc_job *job)
+{
+	lockdep_assert_held(&job->cc->ctl);
+	return !READ_ONCE(job->frozen) && !READ_ONCE(job->cancel) && !READ_ONCE(job->pause) &&
+	       !READ_ONCE(job->cc->snapshot);
+}
+
+/* A snapshot that is being taken, or prepared, relies on the layers that there are. */
+static void cc_job_wait_chain(struct cc_job *job)
+{
+	wait_event_idle(job->wait, !READ_ONCE(job->cc->snapshot) || READ_ONCE(job->cancel) ||
+			cc_job_must_park(job));
+}
+
 /*
  * Everything has been copied. Each step is durable before the next one begins:
  *
@@ -93,10 +107,11 @@ static int cc_job_walk(struct cc_job *job)
  * 4. Wait for bios that still use the old view (without cc->ctl, so that suspend and messages can
  *    proceed), and close the layers.
  *
- * Return: 0, -EAGAIN if the device is suspended meanwhile, or -errno.
+ * Return: 0, -EAGAIN if the device is suspended meanwhile, or a snapshot begins, or -errno.
  */
 static int cc_job_finish(struct cc_job *job)
 {
+	DECLARE_BITMAP(dropped, CC_MAX_LAYERS);
 	struct cowchain *cc = job->cc;
 	struct cc_view *old, *now;
 	int r;
@@ -104,8 +119,9 @@ static int cc_job_finish(struct cc_job *job)
 	r = job->ops->settle ? job->ops->settle(job) : 0;
 	if (r)
 		return r;
+	cc_job_wait_chain(job);
 	mutex_lock(&cc->ctl);
-	if (READ_ONCE(job->frozen) || READ_ONCE(job->cancel) || READ_ONCE(job->pause)) {
+	if (!cc_job_may_finish(job)) {
 		mutex_unlock(&cc->ctl);
 		return -EAGAIN;
 	}
@@ -117,6 +133,8 @@ static int cc_job_finish(struct cc_job *job)
 			job->ops->undo(job);
 		return PTR_ERR(now);
 	}
+	/* A snapshot may replace and free the new view from here on. */
+	cc_view_find_dropped(old, now, dropped);
 	cc->base = -1;
 	job->header = NULL;
 	WRITE_ONCE(job->quiet, true);
@@ -132,7 +150,7 @@ static int cc_job_finish(struct cc_job *job)
 	wait_event(cc->wait, !READ_ONCE(cc->nr_retired));
 	if (job->ops->own_view)
 		cc_job_let_go(job);
-	cc_view_close_dropped(old, now);
+	cc_view_close_dropped(old, dropped);
 	cc_view_destroy(old);
 	/* A kthread's fput() is deferred; a loop device with autoclear waits for it. */
 	flush_delayed_fput();

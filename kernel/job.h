@@ -121,13 +121,14 @@ struct cc_job_ops {
  *  W: written under @lock; also read without, with READ_ONCE().
  *
  * @view: of a stream: the chain up to the layer that is written, which is the top of this view. The
- *	job has it alone. Of a commit: a reference to the current
+ *	job has it alone, so that snapshots can be taken. Of a commit: a reference to the current
  *	view, which keeps its layers. A commit of the top publishes another one with the same layers
  *	when it begins.
  * @top: index of that layer, or of the topmost one that a commit copies.
  * @base: index of the base in the chain, -1 for none. A commit copies into it.
  * @header: the layer that records the job, and is to name the base; NULL once that is done.
- * @target: a layer below the top that is written, opened for that; see job-target.c.
+ * @target: a layer below the top that is written, opened for that; see job-target.c. If a snapshot
+ *	has made it one, it is the layer of the chain itself.
  * @lost: a flush of a raw @target has failed with that error; see commit.c.
  * @sync_wq, @words: what the writer of @target works with, also if it is not there yet.
  * @source: of a commit: the chain up to the layers that are copied.

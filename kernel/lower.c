@@ -12,7 +12,11 @@
  * end, and only together can the layers between go: the name in the header of the layer, and the
  * view of the guest.
  *
- * The target is a twin of the layer of the chain, see job-target.c.
+ * There are two ways to get here. By a message: then the target is a twin of the layer of the chain
+ * (job-target.c). Or a snapshot has put a new top on the one that a stream was copying into: then
+ * the target is the layer of the chain itself, with the map and the writer that it has had as the
+ * top. The guest reads that layer's L2 blocks by the dm-bufio client to which the writer's syncs
+ * store words; see cc_store_words() and cc_l2_words().
  */
 #include <linux/slab.h>
 
@@ -60,7 +64,9 @@ int cc_lower_open(struct cc_job *job, const struct cc_stream_args *args)
 
 static unsigned int cc_lower_index(struct cc_job *job, struct cc_view *view)
 {
-	return cc_view_index(view, job->target->twin->slot);
+	struct cc_layer *layer = job->target->twin ?: job->target;
+
+	return cc_view_index(view, layer->slot);
 }
 
 /* Its below map is a new one, since the guest's top does not shadow what goes. */
@@ -72,6 +78,9 @@ static struct cc_view *cc_lower_make(struct cc_job *job, struct cc_view *old)
 
 	if (!layers)
 		return NULL;
+	/* A snapshot may have used the slot that was free when the job began. */
+	if (job->target->twin)
+		job->target->slot = cc_view_free_slot(old);
 	for (i = 0; (int)i <= job->base; i++)
 		layers[nr++] = old->layer[i];
 	layers[nr++] = job->target;
@@ -105,12 +114,44 @@ struct cc_view *cc_lower_complete(struct cc_job *job, struct cc_view *old)
 		cc_view_destroy(now);
 		return ERR_PTR(r);
 	}
-	cc_lower_replace(job);
+	if (job->target->twin)
+		cc_lower_replace(job);
 	cc_view_publish(job->cc, now);
 	return now;
 }
 
+void cc_lower_adopt(struct cc_job *job, struct cc_layer *layer)
+{
+	struct cc_sync_env env = { .wq = job->sync_wq, .words = &job->words };
+
+	lockdep_assert_held(&job->cc->ctl);
+	/* All bits were made durable by the snapshot, and none has been set since. */
+	cc_writer_set_env(layer, &env);
+	layer->streamed = true;
+	mutex_lock(&job->target_lock);
+	job->target = layer;
+	mutex_unlock(&job->target_lock);
+}
+
+/*
+ * Reads of the guest that began when it was the top may still look at its map. (None of them waits
+ * for the job.)
+ */
+static void cc_lower_leave(struct cc_job *job)
+{
+	struct cowchain *cc = job->cc;
+	struct cc_layer *layer = cc_target_take(job);
+
+	wait_event(cc->wait, !READ_ONCE(cc->nr_retired));
+	layer->streamed = false;
+	cc_top_detach(layer);
+	cc_layer_end_writing(layer);
+}
+
 void cc_lower_release(struct cc_job *job)
 {
-	cc_target_close(job);
+	if (job->target && job->target->twin)
+		cc_target_close(job);
+	else if (job->target)
+		cc_lower_leave(job);
 }

@@ -33,4 +33,10 @@ struct cc_view *cc_lower_complete(struct cc_job *job, struct cc_view *old);
 /* What is left of the target when the job has ended. cc->ctl may be held before the thread runs. */
 void cc_lower_release(struct cc_job *job);
 
+/*
+ * A snapshot has just put another top on the one that the job copies into, which holds still. It
+ * keeps its map and its writer, and is the target of the job from here on. cc->ctl is held.
+ */
+void cc_lower_adopt(struct cc_job *job, struct cc_layer *layer);
+
 #endif /* COWCHAIN_LOWER_H */

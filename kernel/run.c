@@ -131,18 +131,34 @@ static const char *cc_l2_pos(struct cc_layer *layer, u64 cluster, u64 *pos)
 	return why;
 }
 
-/* Copy what is at byte @pos of the device, or behind its end. Return: 0 or -errno. */
-static int cc_l2_copy(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 pos, void *buf, u32 len)
+/*
+ * A stream may store words here meanwhile, if a snapshot has made its target a lower layer: an
+ * entry with the bits is one with the descriptor, too.
+ */
+static void cc_l2_words(const __be64 *words, u32 len, __be64 *entry)
+{
+	if (len > sizeof(*entry)) {
+		entry[1] = READ_ONCE(words[1]);
+		/* Pairs with cc_store_words(). */
+		smp_rmb();
+	}
+	entry[0] = READ_ONCE(words[0]);
+}
+
+/* Copy the entry at byte @pos of the device, or behind its end. Return: 0 or -errno. */
+static int cc_l2_copy(struct cc_layer *layer, struct cc_l2_cursor *cur, u64 pos, __be64 *entry,
+		      u32 len)
 {
 	int r;
 
 	if (pos >= layer->dev_bytes) {
-		cc_tail_read(layer->tail, pos - layer->dev_bytes, buf, len);
+		cc_tail_read(layer->tail, pos - layer->dev_bytes, entry, len);
 		return 0;
 	}
 	r = cc_l2_block(layer, cur, pos >> layer->bufio_bits);
 	if (!r)
-		memcpy(buf, cur->data + (pos & ((1U << layer->bufio_bits) - 1)), len);
+		cc_l2_words((void *)(cur->data + (pos & ((1U << layer->bufio_bits) - 1))), len,
+			    entry);
 	return r;
 }
 

@@ -42,8 +42,8 @@ static int cc_snapshot_check(struct cowchain *cc)
 	lockdep_assert_held(&cc->ctl);
 	if (r)
 		return r;
-	if (cc_job_active(cc)) {
-		cc_err(cc, "a job is running: wait for it or cancel it first");
+	if (cc_job_bars_snapshot(cc)) {
+		cc_err(cc, "a commit is running: wait for it or cancel it first");
 		return -EBUSY;
 	}
 	if (cc_job_recorded(cc)) {
@@ -210,7 +210,8 @@ static int cc_snapshot_together(struct cowchain *cc, struct cc_view *new, struct
 	return r;
 }
 
-static int cc_snapshot_publish(struct cowchain *cc, struct cc_view *new, struct cc_round *round)
+static int cc_snapshot_publish(struct cowchain *cc, struct cc_view *new, struct cc_round *round,
+			       bool job)
 {
 	struct cc_layer *sealed = cc_view_active(cc_view_current(cc));
 	/* Not while bios wait: it takes a lock that all chains share. */
@@ -218,7 +219,7 @@ static int cc_snapshot_publish(struct cowchain *cc, struct cc_view *new, struct 
 
 	if (r)
 		return r;
-	r = cc_ident_seal(sealed);
+	r = cc_ident_seal(sealed, job);
 	if (!r) {
 		r = cc_snapshot_together(cc, new, round);
 		if (r)
@@ -251,24 +252,50 @@ static struct cc_view *cc_snapshot_make(struct cowchain *cc, struct cc_layer *la
 	return new;
 }
 
+/* The old top is complete from here on, and others may read it. */
+static void cc_snapshot_seal(struct cc_view *old)
+{
+	struct cc_layer *sealed = cc_view_active(old);
+
+	cc_layer_sealed(sealed);
+	cc_view_retire(old, sealed);
+}
+
+/*
+ * The old top shows all that it ever will, but a job still copies into it what it shows. So it
+ * keeps its map and its writer, and no other chain may read it yet.
+ */
+static void cc_snapshot_hand_over(struct cowchain *cc, struct cc_view *old)
+{
+	struct cc_layer *sealed = cc_view_active(old);
+
+	cc_layer_unseal(sealed);
+	cc_job_adopt(cc, sealed);
+	cc_view_retire(old, NULL);
+}
+
 /* Make that the current view, at the same time as others do so in @round, which may be NULL. */
 static int cc_snapshot_take(struct cowchain *cc, struct cc_view *new, struct cc_round *round)
 {
 	struct cc_view *old = cc_view_current(cc);
 	struct cc_layer *sealed = cc_view_active(old);
+	bool job;
 	int r;
 
 	lockdep_assert_held(&cc->ctl);
-	r = cc_snapshot_publish(cc, new, round);
+	r = cc_job_check_held(cc, &job);
+	if (!r)
+		r = cc_snapshot_publish(cc, new, round, job);
 	if (r) {
 		cc_snapshot_undo(cc, new);
 		return r;
 	}
 	/* What was discarded since cc_snapshot_trim(). */
 	cc_trims_stop(sealed->writer);
-	/* The old top is complete from here on, and others may read it. */
-	cc_layer_sealed(sealed);
-	cc_view_retire(old, sealed);
+	if (job)
+		cc_snapshot_hand_over(cc, old);
+	else
+		cc_snapshot_seal(old);
 	return 0;
 }
 
@@ -304,9 +331,13 @@ static int cc_snapshot_begin(struct cowchain *cc)
 
 static void cc_snapshot_end(struct cowchain *cc)
 {
+	/* It may have been held. */
+	cc_job_unfreeze(cc);
 	/* Pairs with cc_stream_start() and cc_snapshot_begin(), which read it under cc->ctl. */
 	smp_store_release(&cc->snapshot, false);
 	wake_up_all(&cc->wait);
+	/* Its end waits for this. */
+	cc_job_wake(cc);
 }
 
 /*
@@ -329,6 +360,15 @@ static void cc_snapshot_close(struct cc_layer *layer)
 	cc_layer_close(layer);
 }
 
+/* A job may write to a layer of the chain by another device. */
+static int cc_snapshot_check_job(struct cowchain *cc, const struct cc_layer *layer)
+{
+	if (!cc_job_writes_to(cc, layer->bdev) && !cc_job_writes_to(cc, layer->data_bdev))
+		return 0;
+	cc_err(cc, "%s is part of the chain already: a job writes to it", layer->name);
+	return -EBUSY;
+}
+
 /*
  * The new top is loaded without cc->ctl: that takes long if it is large, and its device may not
  * respond.
@@ -341,7 +381,9 @@ static int cc_snapshot_open(struct cowchain *cc, const struct cc_snapshot_args *
 
 	if (IS_ERR(layer))
 		return PTR_ERR(layer);
-	r = cc_snapshot_load(cc, layer);
+	r = cc_snapshot_check_job(cc, layer);
+	if (!r)
+		r = cc_snapshot_load(cc, layer);
 	if (r == -EINTR)
 		cc_snapshot_log(cc, r, 0);
 	if (r) {
@@ -353,8 +395,13 @@ static int cc_snapshot_open(struct cowchain *cc, const struct cc_snapshot_args *
 	return 0;
 }
 
-/* Open the new top, and do @fn with it under cc->ctl. */
-static int cc_snapshot_with(struct cowchain *cc, const struct cc_snapshot_args *args,
+static int cc_snapshot_hold(struct cowchain *cc)
+{
+	return cc_job_hold(cc, msecs_to_jiffies(cc_pause_limit()));
+}
+
+/* Open the new top, and do @fn with it under cc->ctl. @hold: a job holds still meanwhile. */
+static int cc_snapshot_with(struct cowchain *cc, const struct cc_snapshot_args *args, bool hold,
 			    int (*fn)(struct cowchain *cc, struct cc_layer *layer))
 {
 	struct cc_layer *layer;
@@ -362,7 +409,9 @@ static int cc_snapshot_with(struct cowchain *cc, const struct cc_snapshot_args *
 
 	if (r)
 		return r;
-	r = mutex_lock_killable(&cc->ctl);
+	r = hold ? cc_snapshot_hold(cc) : 0;
+	if (!r)
+		r = mutex_lock_killable(&cc->ctl);
 	if (!r) {
 		/* The mode may have changed. */
 		r = cc_snapshot_check(cc);
@@ -393,7 +442,7 @@ int cc_snapshot(struct cowchain *cc, const struct cc_snapshot_args *args)
 		return r;
 	/* The device may be suspended, so memory must not depend on I/O to it. */
 	noio = memalloc_noio_save();
-	r = cc_snapshot_with(cc, args, cc_snapshot_now);
+	r = cc_snapshot_with(cc, args, true, cc_snapshot_now);
 	memalloc_noio_restore(noio);
 	cc_snapshot_end(cc);
 	if (r)
@@ -436,7 +485,7 @@ int cc_snapshot_prepare(struct cowchain *cc, const struct cc_snapshot_args *args
 	if (r)
 		return r;
 	noio = memalloc_noio_save();
-	r = cc_snapshot_with(cc, args, cc_snapshot_keep);
+	r = cc_snapshot_with(cc, args, false, cc_snapshot_keep);
 	memalloc_noio_restore(noio);
 	if (r)
 		cc_snapshot_end(cc);
@@ -551,7 +600,8 @@ static void cc_snapshot_member(struct cowchain *cc, struct cc_round *round)
 {
 	struct cc_layer *layer;
 	struct cc_view *new;
-	int r;
+	/* If it does not hold still, cc_snapshot_take() sees that. */
+	int r = cc_snapshot_hold(cc);
 
 	mutex_lock(&cc->ctl);
 	new = cc_prepared_claim(cc);

@@ -142,13 +142,16 @@ static int cc_stream_launch(struct cc_job *job, const struct cc_stream_args *arg
 
 /* ----------------------------------------------------------- into the top */
 
-/* A view of its own, with the same maps. */
+/*
+ * A view of its own, with the same maps. A snapshot makes the job's target what is the top now,
+ * see cc_lower_adopt(); what its writer works with then is made here, where that may fail.
+ */
 static int cc_stream_prepare(struct cc_job *job)
 {
 	struct cc_view *view = cc_view_current(job->cc);
 
 	job->view = cc_view_create(job->cc, view->layer, view->nr, view->below);
-	return job->view ? 0 : -ENOMEM;
+	return job->view ? cc_target_make_env(job) : -ENOMEM;
 }
 
 int cc_stream_start(struct cowchain *cc, const struct cc_stream_args *args)

@@ -2,6 +2,7 @@
 /*
  * Views of the chain: published, drained, released; and which layers are fit to be in one.
  */
+#include <linux/bitmap.h>
 #include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -275,13 +276,23 @@ static void cc_view_close_layer(struct cc_layer *layer)
 	cc_layer_close(layer);
 }
 
-void cc_view_close_dropped(struct cc_view *old, struct cc_view *now)
+void cc_view_find_dropped(const struct cc_view *old, const struct cc_view *now,
+			  unsigned long *dropped)
 {
 	unsigned int i;
 
+	bitmap_zero(dropped, CC_MAX_LAYERS);
 	for (i = 0; i < old->nr; i++)
 		if (now->slot[old->layer[i]->slot] != old->layer[i])
-			cc_view_close_layer(old->layer[i]);
+			__set_bit(i, dropped);
+}
+
+void cc_view_close_dropped(struct cc_view *old, const unsigned long *dropped)
+{
+	unsigned int i;
+
+	for_each_set_bit(i, dropped, CC_MAX_LAYERS)
+		cc_view_close_layer(old->layer[i]);
 }
 
 int cc_base_index(struct cowchain *cc, struct cc_view *view)

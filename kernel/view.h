@@ -119,8 +119,15 @@ void cc_view_destroy(struct cc_view *view);
  */
 struct cc_view *cc_view_without(struct cc_view *view, int base);
 
-/* Close the layers that @old has and @now has not; nobody uses them. Context: process. */
-void cc_view_close_dropped(struct cc_view *old, struct cc_view *now);
+/*
+ * Which layers does @old have that @now has not? @dropped: CC_MAX_LAYERS bits, by their numbers in
+ * @old. Context: any.
+ */
+void cc_view_find_dropped(const struct cc_view *old, const struct cc_view *now,
+			  unsigned long *dropped);
+
+/* Close these; nobody uses them. Context: process. */
+void cc_view_close_dropped(struct cc_view *old, const unsigned long *dropped);
 
 /**
  * cc_view_get() - get a reference to the current view.

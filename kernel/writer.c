@@ -336,6 +336,8 @@ static void cc_store_words(struct cc_block *b, struct qcow2_l2_ext_entry *e)
 			continue;
 		if (layer->q2.data_file && !e[i].descriptor && b->taken[i])
 			WRITE_ONCE(e[i].descriptor, cpu_to_be64(guest | QCOW2_COPIED));
+		/* Pairs with cc_l2_words(). */
+		smp_wmb();
 		if (e[i].bitmap != word)
 			WRITE_ONCE(e[i].bitmap, word);
 	}

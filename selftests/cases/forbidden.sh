@@ -33,21 +33,26 @@ second_stream() {
 	finish
 }
 
-it "a snapshot" snapshot
+it "a snapshot during a commit" snapshot
 snapshot() {
 	with_job
+	msg cct job-cancel
+	attach c.qcow2
+	remove cct
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct commit top 3 base 2 keep
 	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	# and the layer is not in use
 	detach e.qcow2
-	finish
+	msg cct job-cancel
+	io verify
 }
 
-it "a snapshot while the job is paused" snapshot_paused
-snapshot_paused() {
+it "anything else while the job is paused" paused
+paused() {
 	with_job
 	msg cct job-pause
 	wait_state cct paused
-	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	refuse_msg EBUSY cct stream
 	refuse_msg EBUSY cct base 0
 	msg cct job-resume

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Streams into a layer below the top.
+# Streams into a layer below the top, and snapshots while a stream runs.
 # Seconds: 120
-# Quick: plain
+# Quick: plain|snapshot_once
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -364,6 +364,180 @@ by_number() {
 	streamed a.raw e.qcow2
 	eq "$S_TOP/$S_BASE" 4/0 "layers of the job"
 	retire cct e.qcow2
+}
+
+# ---- snapshots while a stream runs ----
+
+# onto NAME BELOW: a snapshot
+onto() {
+	spare "$1" "$2"
+	msg cct snapshot qcow2 "${LOOP[$1.qcow2]}" -
+}
+
+it "a snapshot while a stream runs: the stream goes on" snapshot_once
+snapshot_once() {
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	io random:40:1
+	msg cct stream $SLOW
+	copied
+	io random:40:2
+	onto e d.qcow2
+	cp model.raw d.model
+	status cct
+	eq "$S_STATE/$S_TOP" running/3 "job"
+	chain_is cct a.raw b.qcow2 c.qcow2 d.qcow2 e.qcow2
+	ident d.qcow2
+	eq "$((I_FLAGS & 1))/$I_JOB" 1/1 "seal and job of d"
+	io random:40:4 verify
+	msg cct job-set-speed 0
+	streamed d.qcow2 e.qcow2
+	ident d.qcow2
+	eq "$((I_FLAGS & 1))/$I_JOB" 1/0 "seal and job of d"
+	layers d.qcow2 e.qcow2
+	after e.qcow2 a.raw b.qcow2 c.qcow2
+}
+
+it "two of them, the second onto an external data file; then the job is cancelled" snapshot_twice
+snapshot_twice() {
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct base 0
+	msg cct stream backing-file a.raw raw $SLOW
+	copied
+	onto e d.qcow2
+	cp model.raw d.model
+	io random:40:2
+	spare f e.qcow2 ext
+	msg cct snapshot qcow2 "${LOOP[f.qcow2]}" "${LOOP[f.data]}"
+	io random:40:3 verify
+	msg cct job-pause
+	status cct
+	eq "$S_STATE/$S_TOP/$S_LAYERS" paused/3/6 "job"
+	msg cct job-cancel
+	ident d.qcow2
+	eq "$((I_FLAGS & 1))/$I_JOB" 1/0 "seal and job of d"
+	io verify
+	msg cct stream top 3 base 0 backing-file a.raw raw
+	streamed a.raw d.qcow2 e.qcow2 f.qcow2,f.data
+	remove cct
+	layers a.raw d.qcow2 e.qcow2 f.qcow2,f.data
+	create cct
+	io verify
+	retire cct f.qcow2
+	keep check d.qcow2
+	keep compare d.qcow2 d.model
+}
+
+it "a snapshot in two steps, of a stream into an external data file" snapshot_ext
+snapshot_ext() {
+	use ext
+	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	create cct
+	DEV=/dev/mapper/cct
+	spare e d.qcow2
+	msg cct stream $SLOW
+	copied
+	msg cct snapshot-prepare qcow2 "${LOOP[e.qcow2]}" -
+	msg cct job-set-speed 0
+	io random:40:1 zero:3M:1M
+	# its end waits for the snapshot
+	sleep 1
+	status cct
+	eq "$S_STATE" running "state of the job"
+	msg cct snapshot-commit
+	cp model.raw d.model
+	io random:40:2
+	streamed d.qcow2,d.data e.qcow2
+	keep identical d.data d.model
+	layers d.qcow2,d.data e.qcow2
+	after e.qcow2 a.raw b.qcow2 c.qcow2
+}
+
+it "a snapshot while a stream is paused, then the table again: the job goes on below the top" snapshot_reload
+snapshot_reload() {
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct stream $SLOW
+	copied
+	msg cct job-pause
+	onto e d.qcow2
+	cp model.raw d.model
+	status cct
+	eq "$S_STATE" paused "state of the job"
+	io random:40:2
+	dmsetup suspend cct
+	dmsetup resume cct
+	msg cct job-resume
+	copied
+	layers a.raw b.qcow2 c.qcow2 d.qcow2 e.qcow2
+	dmsetup suspend cct
+	dmsetup load cct --table "$TABLE"
+	dmsetup resume cct
+	wait_state cct running
+	eq "$S_TOP" 3 "layer of the job"
+	io random:40:3 verify
+	remove cct
+	create cct
+	wait_state cct running
+	msg cct job-set-speed 0
+	streamed d.qcow2 e.qcow2
+	layers d.qcow2 e.qcow2
+	after e.qcow2 a.raw b.qcow2 c.qcow2
+}
+
+it "what was the top is for nobody else before the stream has ended" snapshot_shared
+snapshot_shared() {
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct stream $SLOW
+	copied
+	onto e d.qcow2
+	cp model.raw d.model
+	layers a.raw b.qcow2 c.qcow2 d.qcow2
+	refuse_create EBUSY "in use by another chain" --readonly
+	msg cct job-set-speed 0
+	streamed d.qcow2 e.qcow2
+	layers d.qcow2
+	dmsetup create cct2 --readonly --table "$TABLE"
+	cmp d.model /dev/mapper/cct2 || fail "d shows something else"
+	remove cct2
+	layers d.qcow2 e.qcow2
+	after e.qcow2
+}
+
+it "a snapshot that is refused leaves the stream as it was" snapshot_refused
+snapshot_refused() {
+	use abcd
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	use spare single.qcow2
+	attach single.qcow2
+	msg cct stream $SLOW
+	copied
+	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[d.qcow2]}" -
+	msg cct snapshot-prepare qcow2 "${LOOP[single.qcow2]}" -
+	msg cct snapshot-abort
+	status cct
+	eq "$S_STATE/$S_TOP" running/3 "job"
+	ident d.qcow2
+	eq "$((I_FLAGS & 1))/$I_JOB" 0/1 "seal and job of d"
+	msg cct job-set-speed 0
+	streamed d.qcow2
+	retire cct d.qcow2
+}
+
+it "a snapshot in the middle of a stream into a layer below the top" snapshot_lower
+snapshot_lower() {
+	five
+	msg cct stream top 3 $SLOW
+	copied
+	onto f e.qcow2
+	io random:40:4 verify
+	msg cct job-set-speed 0
+	streamed d.qcow2 e.qcow2 f.qcow2
+	layers d.qcow2 e.qcow2 f.qcow2
+	after f.qcow2 a.raw b.qcow2 c.qcow2
+	keep check e.qcow2
 }
 
 run_cases

@@ -69,9 +69,9 @@ none() {
 	tool_fails 1 "backing file" snapshot cct=e.qcow2 cct2=used.qcow2
 	nothing_left
 	layers_are 4 2
-	msg cct2 stream speed 65536
-	tool_fails 1 "a job is running" snapshot cct=e.qcow2 cct2=y.qcow2
-	msg cct2 job-cancel
+	cowchain commit cct --base 0 --speed 65536
+	tool_fails 1 "a commit is running" snapshot cct=e.qcow2 cct2=y.qcow2
+	msg cct job-cancel
 	nothing_left
 	layers_are 4 2
 	# in the second one

@@ -32,7 +32,7 @@ static void usage(void)
 	      "  --threads N       default 4\n"
 	      "  --unit BYTES      subcluster of the top, default 4096\n"
 	      "  --writes LETTERS  of w(rite) u(fua) z(ero) d(iscard) f(lush) r(ead); default all\n"
-	      "  --mgmt WORDS      of snapshot stream commit active complete cancel pause speed suspend\n"
+	      "  --mgmt WORDS      of snapshot stream lower commit active complete cancel pause speed suspend\n"
 	      "                    reload;\n"
 	      "                    default all\n"
 	      "  --spare FILE[,DATA]  a prepared layer for a snapshot, may be repeated\n"
@@ -198,7 +198,7 @@ int main(int argc, char **argv)
 	s->unit = 8;
 	s->stall = 120;
 	s->writes = "wuzdfr";
-	s->mgmt = "snapshot stream commit active complete cancel pause speed suspend reload";
+	s->mgmt = "snapshot stream lower commit active complete cancel pause speed suspend reload";
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->cond, NULL);
 	parse_options(s, argc, argv, &model);

@@ -81,7 +81,7 @@ static void check_header(struct mgmt *m, const struct layer *top)
 	const char *want = "";
 
 	if (m->base >= 0)
-		want = m->base + 2 == (int)m->before.n ? m->named :
+		want = m->base + 1 == (int)m->into ? m->named :
 		       chain_leaf(m->before.l[m->base].file);
 	header_names(top, name, sizeof(name));
 	if (strcmp(name, want))
@@ -110,20 +110,20 @@ static bool check_left(struct mgmt *m, unsigned int left)
 }
 
 /*
- * The job ended without an error: the chain has to be base and top, and the header has to name
- * the base.
+ * The job ended without an error: the base has to be below the layer with the header that names it,
+ * with what has been put on that since.
  */
 static void check_merged(struct mgmt *m)
 {
-	unsigned int left = m->base < 0 ? 1 : m->base + 2;
+	unsigned int at = m->base + 1;
 	const struct chain *b = &m->before;
 
-	if (!check_left(m, left))
+	if (!check_left(m, at + 1 + m->above))
 		return;
-	check_header(m, &m->chain.l[left - 1]);
+	check_header(m, &m->chain.l[at]);
 	if (m->commit)
 		claims_end_commit(&m->claims, b->l[m->base].file, b->l[b->n - 2].file);
-	check_dropped(m, left - 1, b->n - 1);
+	check_dropped(m, at, m->into);
 }
 
 /* The same of a commit of the top: the base has taken its place, and its header names what it did. */
@@ -197,12 +197,12 @@ void mgmt_job_wait(struct mgmt *m)
 }
 
 /* The words that name the base, where a stream changes the header. */
-static void name_for_header(const struct mgmt *m, char *words, size_t len)
+static void name_for_header(const struct mgmt *m, unsigned int into, char *words, size_t len)
 {
 	const struct layer *base = m->base < 0 ? NULL : &m->chain.l[m->base];
 
 	words[0] = '\0';
-	if (base && m->base + 2 < (int)m->chain.n)
+	if (base && m->base + 1 < (int)into)
 		snprintf(words, len, " backing-file %s %s", chain_leaf(base->file), base->kind);
 }
 
@@ -210,6 +210,8 @@ static void began(struct mgmt *m, bool commit)
 {
 	m->job = true;
 	m->commit = commit;
+	m->into = m->before.n - 1;
+	m->above = 0;
 	m->active = false;
 	m->kept = false;
 	m->paused = false;
@@ -242,7 +244,7 @@ void mgmt_stream(struct mgmt *m)
 	}
 	m->before = m->chain;
 	header_names(&m->chain.l[m->chain.n - 1], m->named, sizeof(m->named));
-	name_for_header(m, name, sizeof(name));
+	name_for_header(m, m->chain.n - 1, name, sizeof(name));
 	err = dm_message(m->s->name, "stream speed %" PRIu64 "%s", speed, name);
 	stress_note(m->s, "stream, base %s of %u layers, speed %" PRIu64 ": %s", base, m->chain.n,
 		    speed, err ? strerror(err) : "started");
@@ -264,6 +266,49 @@ static bool can_be_base(struct mgmt *m, const struct layer *l)
 	if (f)
 		fclose(f);
 	return !ro;
+}
+
+/* As long as a commit has not been done, what it concerns may be refused in more than one way. */
+static bool lower_accepted(struct mgmt *m, int err)
+{
+	if (m->parts.n && err == ESTALE)
+		err = EBUSY;
+	return accepted(m, "stream into a lower layer", err, m->parts.n ? MAY_REFUSE : MUST_WORK);
+}
+
+static void lower(struct mgmt *m, unsigned int into)
+{
+	uint64_t speed = rng_below(&m->rng, 2) ? (1 + rng_below(&m->rng, 32)) << 20 : 0;
+	char base[16], name[300];
+	int err;
+
+	m->base = (int)rng_below(&m->rng, into + 1) - 1;
+	snprintf(base, sizeof(base), m->base < 0 ? "none" : "%d", m->base);
+	m->before = m->chain;
+	header_names(&m->chain.l[into], m->named, sizeof(m->named));
+	name_for_header(m, into, name, sizeof(name));
+	err = dm_message(m->s->name, "stream top %u base %s speed %" PRIu64 "%s", into, base, speed,
+			 name);
+	stress_note(m->s, "stream into %u, base %s of %u layers, speed %" PRIu64 ": %s", into, base,
+		    m->chain.n, speed, err ? strerror(err) : "started");
+	if (!lower_accepted(m, err))
+		return;
+	began(m, false);
+	m->into = into;
+	m->above = m->chain.n - 1 - into;
+}
+
+void mgmt_lower(struct mgmt *m)
+{
+	unsigned int can[MAX_LAYERS], n = 0, i;
+
+	if (mgmt_job_runs(m) || !chain_read(m->s, &m->chain))
+		return;
+	for (i = 0; i + 1 < m->chain.n; i++)
+		if (is_spare(m->s, m->chain.l[i].file) && can_be_base(m, &m->chain.l[i]))
+			can[n++] = i;
+	if (n)
+		lower(m, can[rng_below(&m->rng, n)]);
 }
 
 void mgmt_commit(struct mgmt *m)

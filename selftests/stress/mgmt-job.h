@@ -19,6 +19,7 @@ void mgmt_job_settle(struct mgmt *m);
 
 /* Operations of the administrator. */
 void mgmt_stream(struct mgmt *m);
+void mgmt_lower(struct mgmt *m);
 void mgmt_commit(struct mgmt *m);
 /* A commit of the top. */
 void mgmt_active(struct mgmt *m);

@@ -7,7 +7,7 @@
 
 #include "mgmt.h"
 
-/* Takes a snapshot with the next spare layer; during a job, checks that it is refused. */
+/* Takes a snapshot with the next spare layer; during a commit, checks that it is refused. */
 void mgmt_snapshot(struct mgmt *m);
 
 /* The chain up to @top reads like its model, which is named after it. */

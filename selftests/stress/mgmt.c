@@ -73,6 +73,7 @@ static const struct {
 } verbs[] = {
 	{ "snapshot", mgmt_snapshot, 4 },
 	{ "stream", mgmt_stream, 4 },
+	{ "lower", mgmt_lower, 4 },
 	{ "commit", mgmt_commit, 4 },
 	{ "active", mgmt_active, 4 },
 	{ "complete", mgmt_complete, 1 },

@@ -24,6 +24,8 @@ struct mgmt {
 	bool active;		/* and one of the top itself */
 	bool kept;		/* which waits to be told */
 	int base;		/* layer number, -1: none */
+	unsigned int into;	/* number of the layer whose header is to name the base, before that */
+	unsigned int above;	/* layers above it */
 	struct chain before;	/* when the job started */
 	char named[1024];	/* in the header of the top at that time; with active, of the base */
 };
