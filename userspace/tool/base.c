@@ -46,13 +46,13 @@ int base_selected(const struct live *live)
 	return ret;
 }
 
-char *base_stored_name(const struct live *live, int layer)
+char *base_stored_name(const struct live *live, int layer, unsigned int in)
 {
 	char *base = live_file_needed(live, (unsigned int)layer);
-	char *top = base ? live_lasting_file(live, live_top(live)) : NULL;
+	char *top = base ? live_lasting_file(live, in) : NULL;
 	char *dir, *name;
 
-	/* Where the directory of the top is unknown, an absolute name is always right. */
+	/* Where the directory of that layer is unknown, an absolute name is always right. */
 	if (!top)
 		return base;
 	dir = path_dir(top);

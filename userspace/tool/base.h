@@ -17,10 +17,10 @@ int base_select(const struct live *live, int layer);
 int base_selected(const struct live *live);
 
 /*
- * The name of the base for the header of the top. (The header of the layer above the base has a
- * name for it as well, but relative to the directory of that layer.) Returns NULL after a message
- * if the file is unknown. Caller frees.
+ * The name of the base for the header of the layer in, which is the top, or what a stream goes into.
+ * (The header of the layer above the base has a name for it as well, but relative to the directory
+ * of that layer.) Returns NULL after a message if the file is unknown. Caller frees.
  */
-char *base_stored_name(const struct live *live, int layer);
+char *base_stored_name(const struct live *live, int layer, unsigned int in);
 
 #endif

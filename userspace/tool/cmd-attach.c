@@ -319,6 +319,24 @@ static int build(struct args *args, struct chain *chain)
 	return ret < 0 ? CC_FAILED : ret;
 }
 
+/* That of the top comes first, as in the kernel. */
+static void say_jobs(const struct args *args, const struct chain *chain)
+{
+	bool waits = table_has_feature(&args->table, "no_auto_resume");
+	unsigned int i;
+
+	if (q2_ident_has_job(&chain_top(chain)->image.ident)) {
+		interrupted_job(args->name, &chain_top(chain)->image.ident.job, waits);
+		return;
+	}
+	for (i = 0; i + 1 < chain->nr; i++) {
+		if (!q2_ident_has_lower(&chain->layers[i].image.ident))
+			continue;
+		interrupted_lower(args->name, &chain->layers[i].image.ident.job, i, waits);
+		return;
+	}
+}
+
 static int activate(struct args *args, struct chain *chain)
 {
 	struct chain_record record;
@@ -344,8 +362,7 @@ static int activate(struct args *args, struct chain *chain)
 	free(line);
 	chain_record_finish(&record, !ret);
 	if (!ret && !args->opt.read_only)
-		interrupted_job(args->name, &chain_top(chain)->image.ident.job,
-				table_has_feature(&args->table, "no_auto_resume"));
+		say_jobs(args, chain);
 	for (i = 0; ret == -EBUSY && i < chain->nr; i++)
 		layer_say_users(&chain->layers[i]);
 	return ret ? CC_FAILED : CC_OK;

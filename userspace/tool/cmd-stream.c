@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cowchain stream: copies layers into the top and drops them.
+ * cowchain stream: copies layers into the top, or into a layer below it, and drops them.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,11 +10,12 @@
 #include "live.h"
 #include "options.h"
 #include "space-check.h"
+#include "stream.h"
 #include "util.h"
 #include "verbs.h"
 
 static const char *const usage[] = {
-	"NAME [--base LAYER|FILE|none] [--speed BYTES] [--wait] ...",
+	"NAME [--top LAYER|FILE] [--base LAYER|FILE|none] [--speed BYTES] [--wait] ...",
 	NULL,
 };
 
@@ -23,7 +24,7 @@ static const struct operand operands[] = {
 	{ 0 },
 };
 
-enum { OPT_BASE = OPT_OWN };
+enum { OPT_BASE = OPT_OWN, OPT_TOP };
 
 static const struct opt opt_base = {
 	.id = OPT_BASE,
@@ -35,12 +36,22 @@ static const struct opt opt_base = {
 	.help = "as for the verb base; default: what was selected, else none",
 };
 
+static const struct opt opt_top = {
+	.id = OPT_TOP,
+	.name = "top",
+	.value = "LAYER",
+	.complete = COMPLETE_FILE,
+	.help = "the layer that is copied into, by number or file, if not the top of\n"
+		"the chain; it has to be prepared for writing, and no other chain may\n"
+		"use it meanwhile",
+};
+
 static const struct opt opt_base_name = {
 	.id = OPT_BACKING_FILE,
 	.name = "backing-file",
 	.value = "NAME",
 	.complete = COMPLETE_FILE,
-	.help = "the name of the base to write into the header of the top",
+	.help = "the name of the base to write into the header of that layer",
 };
 
 static const struct opt opt_base_format = {
@@ -58,18 +69,20 @@ static const struct opt opt_force = {
 };
 
 static const struct opt *const options[] = {
-	&opt_base, JOB_OPTIONS, &opt_force, &opt_base_name, &opt_base_format, NULL,
+	&opt_base, &opt_top, JOB_OPTIONS, &opt_force, &opt_base_name, &opt_base_format, NULL,
 };
 
 static const char *const examples[] = {
 	"cowchain stream vm --base base.raw --wait",
 	"cowchain stream vm --base none --speed 50M",
+	"cowchain stream vm --top 3 --base 0 --wait",
 	NULL,
 };
 
 struct stream_args {
 	struct job_args job;
 	const char *base;
+	const char *top;
 	const char *backing_file;
 	const char *backing_format;
 	const char *name;
@@ -82,6 +95,9 @@ static int take_option(int id, const char *value, void *data)
 	switch (id) {
 	case OPT_BASE:
 		args->base = value;
+		return 0;
+	case OPT_TOP:
+		args->top = value;
 		return 0;
 	case OPT_BACKING_FILE:
 		args->backing_file = value;
@@ -114,25 +130,71 @@ static int parse(int argc, char **argv, struct stream_args *args)
 	return job_args_check("stream", &args->job);
 }
 
+/* The base that the user has named, or selected before. */
+static int find_base(const struct live *live, const struct stream_args *args)
+{
+	return args->base ? base_find(live, args->base) : base_selected(live);
+}
+
+/* What is common to both: the layers, and what the header is to say. */
+struct plan {
+	unsigned int top;
+	int base;
+	char *name;
+	const char *format;
+};
+
+static int plan_top(const struct live *live, const struct stream_args *args, struct plan *plan)
+{
+	int top = args->top ? live_find(live, args->top) : (int)live_top(live);
+
+	if (top < 0)
+		return -1;
+	plan->top = (unsigned int)top;
+	plan->base = find_base(live, args);
+	if (plan->base == BASE_ERROR)
+		return -1;
+	if (plan->base < top)
+		return 0;
+	cc_error("%s: layer %d cannot be the base: it has to be below layer %d, which is copied into", live->dev.name,
+		 plan->base, top);
+	return -1;
+}
+
+static int make_plan(const struct live *live, const struct stream_args *args, struct plan *plan)
+{
+	plan->name = args->backing_file ? xstrdup(args->backing_file) : NULL;
+	plan->format = args->backing_format;
+	if (plan_top(live, args, plan))
+		return -1;
+	if (!plan->name && plan->base >= 0) {
+		plan->name = base_stored_name(live, plan->base, plan->top);
+		plan->format = kind_name(live->table.layers[plan->base].kind);
+		if (!plan->name)
+			return -1;
+	}
+	if (args->job.force)
+		return 0;
+	return space_check_stream(live, plan->base, plan->top, args->base || plan->base >= 0);
+}
+
+static int start_top(const struct live *live, const struct stream_args *args, const struct plan *plan)
+{
+	if (args->base && base_select(live, plan->base))
+		return -1;
+	return job_start(live->dev.name, &args->job, plan->name, plan->format);
+}
+
 static int start_stream(const struct live *live, const struct stream_args *args)
 {
-	const char *format = args->backing_format;
-	char *name = args->backing_file ? xstrdup(args->backing_file) : NULL;
-	int layer = args->base ? base_find(live, args->base) : base_selected(live);
-	int ret = layer == BASE_ERROR ? -1 : 0;
+	struct plan plan;
+	int ret = make_plan(live, args, &plan);
 
-	if (!ret && !name && layer >= 0) {
-		name = base_stored_name(live, layer);
-		format = kind_name(live->table.layers[layer].kind);
-		ret = name ? 0 : -1;
-	}
-	if (!ret && !args->job.force)
-		ret = space_check_stream(live, layer, args->base || layer >= 0);
-	if (!ret && args->base)
-		ret = base_select(live, layer);
-	if (!ret)
-		ret = job_start(live->dev.name, &args->job, name, format);
-	free(name);
+	if (!ret && plan.top != live_top(live))
+		ret = stream_lower(live, plan.top, plan.base, plan.name, plan.format, &args->job);
+	else if (!ret)
+		ret = start_top(live, args, &plan);
+	free(plan.name);
 	return ret ? CC_FAILED : CC_OK;
 }
 

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "commit.h"
 #include "dm.h"
 #include "interrupted.h"
+#include "stream.h"
 #include "util.h"
 
 /* How long a job may remain "created": two seconds. */
@@ -53,8 +55,8 @@ static void note_stream(const char *name, const struct q2_ident_job *job, bool w
 			name, word);
 }
 
-/* As it was asked for. Returns 0, or -1 after a message. */
-static int start_again(const char *name, const struct q2_ident_job *job, unsigned int base)
+/* As it was asked for. */
+static struct job_args same_args(const struct q2_ident_job *job)
 {
 	static const char *const policies[] = { "report", "stop", "enospc" };
 	struct job_args args = {
@@ -63,6 +65,14 @@ static int start_again(const char *name, const struct q2_ident_job *job, unsigne
 		.on_error = policies[job->on_error < ARRAY_SIZE(policies) ? job->on_error : 2],
 		.verify = job->verify,
 	};
+
+	return args;
+}
+
+/* Returns 0, or -1 after a message. */
+static int start_again(const char *name, const struct q2_ident_job *job, unsigned int base)
+{
+	struct job_args args = same_args(job);
 	struct live live;
 	int ret;
 
@@ -109,4 +119,44 @@ void interrupted_job(const char *name, const struct q2_ident_job *job, bool wait
 		note_stream(name, job, waits);
 	else if (job->type == QCOW2_IDENT_JOB_COMMIT)
 		note_commit(name, job, waits);
+}
+
+/* By devices that can be written. Returns 0, or -1 after a message. */
+static int start_lower(const char *name, const struct q2_ident_job *job, unsigned int layer, int base)
+{
+	struct job_args args = same_args(job);
+	char *stored = NULL;
+	struct live live;
+	int ret = -1;
+
+	if (live_open_alone(&live, name))
+		return -1;
+	if (base >= 0 && layer < live_top(&live))
+		stored = base_stored_name(&live, base, layer);
+	if (layer < live_top(&live) && (base < 0 || stored))
+		ret = stream_lower(&live, layer, base, stored,
+				   stored ? kind_name(live.table.layers[base].kind) : NULL, &args);
+	free(stored);
+	live_close(&live);
+	return ret;
+}
+
+void interrupted_lower(const char *name, const struct q2_ident_job *job, unsigned int layer, bool waits)
+{
+	const char *word = shell_word(name);
+	struct target_status status;
+	bool begins = !waits && job_begins(name);
+
+	/* The number of the base as the chain has it now. */
+	if (!begins && !waits && !job->paused && !dm_status(name, &status) && status.job.present)
+		begins = !start_lower(name, job, layer, status.job.base);
+	if (begins && !job->paused)
+		cc_note("%s: an interrupted stream into layer %u continues: 'cowchain wait %s' shows its progress", name,
+			layer, word);
+	else if (begins)
+		cc_note("%s: an interrupted stream into layer %u is still paused: 'cowchain job %s resume' continues it",
+			name, layer, word);
+	else
+		cc_note("%s: a stream into layer %u was interrupted: 'cowchain stream %s --top %u' continues it, 'cowchain job %s cancel' ends it",
+			name, layer, word, layer, word);
 }

@@ -11,5 +11,10 @@
  * no_auto_resume.
  */
 void interrupted_job(const char *name, const struct q2_ident_job *job, bool waits);
+/*
+ * The same for a stream into a layer below the top, which is recorded there: layer is its number. It is as a commit
+ * in that its device may have to be made here.
+ */
+void interrupted_lower(const char *name, const struct q2_ident_job *job, unsigned int layer, bool waits);
 
 #endif

@@ -129,21 +129,21 @@ static void note_unknown(const char *name)
 	cc_note("%s: cannot find out how much will be written and whether it fits", name);
 }
 
-int space_check_stream(const struct live *live, int base, bool chosen)
+int space_check_stream(const struct live *live, int base, unsigned int last, bool chosen)
 {
-	const struct table_layer *top = &live->table.layers[live_top(live)];
+	const struct table_layer *top = &live->table.layers[last];
 	struct space_layer *layers;
 	struct space_room room;
 	struct space_need need;
 	unsigned int first = (unsigned int)(base + 1);
-	unsigned int nr = live_top(live) - first;
+	unsigned int nr = last - first;
 	int ret = 0;
 	dev_t dev;
 
-	if (first >= live_top(live) || devno_parse(top->data ? top->data : top->dev, &dev))
+	if (first >= last || devno_parse(top->data ? top->data : top->dev, &dev))
 		return 0;
 	space_room_device(dev, &room);
-	layers = fits_anyway(&room) ? NULL : open_layers(live, first, live_top(live));
+	layers = fits_anyway(&room) ? NULL : open_layers(live, first, last);
 	if (layers) {
 		ret = space_count(layers, nr, &layers[nr], layers[nr].image.info.size,
 				  layers[nr].image.info.sub_bits, log2_of(room.group), &need);

@@ -11,10 +11,10 @@
 #include "live.h"
 
 /*
- * Before a stream. base: a layer, or -1 for none; chosen: the user named it in this command.
- * Returns 0 if it fits or if that is unknown, -1 after a message if it does not fit.
+ * Before a stream into layer last. base: a layer, or -1 for none; chosen: the user named it in this
+ * command. Returns 0 if it fits or if that is unknown, -1 after a message if it does not fit.
  */
-int space_check_stream(const struct live *live, int base, bool chosen);
+int space_check_stream(const struct live *live, int base, unsigned int last, bool chosen);
 /* Before a commit of the layers above base, up to last, into base. Returns as above. */
 int space_check_commit(const struct live *live, unsigned int base, unsigned int last);
 /* Before a copy to top, which is not in the chain yet. Returns as above. */

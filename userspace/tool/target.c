@@ -234,6 +234,7 @@ static void parse_job(struct words *w, uint64_t words, struct target_job *job)
 	word = words >= 9 ? next_word(w) : NULL;
 	if (word)
 		job->verify = parse_maybe(w, word, &job->verified);
+	job->top = words >= 10 ? (int)next_number(w, TARGET_MAX_LAYERS - 1) : -1;
 }
 
 int status_parse(const char *text, struct target_status *st)

@@ -57,6 +57,7 @@ struct target_job {
 	int error;			/* errno, positive; 0 for none */
 	bool verify;			/* what is copied is read back */
 	uint64_t verified;		/* bytes that were */
+	int top;			/* layer that is written, or the topmost copied; -1: not known */
 };
 
 struct target_status {

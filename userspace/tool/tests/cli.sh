@@ -99,6 +99,7 @@ expect 2 '--bytes' stream x --bytes
 expect 2 'a device and the new image' copy -q
 expect 1 'x' detach -f x
 expect 1 'x' stream x -b 0
+expect 1 'x' stream x --top 1 --base none
 expect 2 'moves the disk' copy x new.qcow2 --wait
 expect 2 'copy the old top' copy x new.qcow2
 expect 1 'x' copy x new.qcow2 --pivot

@@ -175,6 +175,7 @@ static void status_with_job(void **state)
 	assert_int_equal(st.job.offset, 1048576);
 	assert_int_equal(st.job.len, 4194304);
 	assert_int_equal(st.job.speed, 65536);
+	assert_int_equal(st.job.top, -1);
 	assert_true(job_percent(&st.job) == 25.0);
 	assert_false(job_concluded(&st.job));
 	assert_false(job_stopped_by_error(&st.job));
@@ -194,7 +195,8 @@ static void status_with_job(void **state)
 	assert_true(job_stopped_by_error(&st.job));
 	assert_true(job_percent(&st.job) == 100.0);
 
-	assert_int_equal(status_parse("rw 4 8 1/2 8 stream paused - 0 1 0 ok 0", &st), 0);
+	assert_int_equal(status_parse("rw 4 8 1/2 10 stream paused - 0 1 0 ok 0 - 2", &st), 0);
+	assert_int_equal(st.job.top, 2);
 	assert_false(job_stopped_by_error(&st.job));
 	assert_int_equal(status_parse("rw 4 8 1/2 8 stream concluded - 1 1 0 ok 0", &st), 0);
 	assert_true(job_concluded(&st.job));
@@ -206,8 +208,9 @@ static void status_of_the_future(void **state)
 	struct target_status st;
 
 	(void)state;
-	assert_int_equal(status_parse("rw 1 8 0/2 10 stream ready 0 1 2 0 ok 0 - new", &st), 0);
+	assert_int_equal(status_parse("rw 1 8 0/2 11 stream ready 0 1 2 0 ok 0 - 3 new", &st), 0);
 	assert_int_equal(st.job.len, 2);
+	assert_int_equal(st.job.top, 3);
 	assert_int_equal(status_parse("rw 1 8 0/2 0 more words", &st), 0);
 }
 
@@ -215,7 +218,8 @@ static void bad_status(void **state)
 {
 	static const char *const lines[] = {
 		"", "rw", "rw 1 8 2 0", "rw x 8 1/2 0", "rw 1 8 1/2", "rw 1 8 1/2 7 a b c d e f g",
-		"rw 1 8 1/2 8 stream running 0 1 2 3 ok", "rw 1 8 1/2 8 stream running x 1 2 3 ok 0",
+		"rw 1 8 1/2 8 stream running 0 1 2 3 ok", "rw 1 8 1/2 10 stream running 0 1 2 3 ok 0 -",
+		"rw 1 8 1/2 10 stream running 0 1 2 3 ok 0 - x", "rw 1 8 1/2 8 stream running x 1 2 3 ok 0",
 		"rw 1 8 x/2 0", "rw 1 8 1/x 0", "rw 1 x 1/2 0", "rw 1 4294967296 1/2 0", "muchtoolongmode 1 8 1/2 0",
 		"rw 1 8 1/2 8 stream running 0 -1 2 3 ok 0", "rw 1 8 1/2 -",
 		"rw 1 8 1/2 9 stream running 0 1 2 3 ok 0", "rw 1 8 1/2 9 stream running 0 1 2 3 ok 0 x",
