@@ -122,6 +122,7 @@ layout() {
 		fi
 		echo "final $FINAL"
 		[ -z "${ACTIVE:-}" ] || echo active
+		[ -z "${INTO:-}" ] || echo "into $INTO"
 	} >>layout
 }
 
@@ -317,6 +318,54 @@ commit_raw() {
 	record_tops 1 a.raw
 }
 
+# lower HOW BASE FORM FORM FORM: [a] [b] [c], then d, then e; what d has not is copied into it, from above the base
+lower() {
+	local base=none name=()
+
+	FINAL=$2 ARGS=() INTO=d.qcow2
+	use stress a.raw b.qcow2 model.raw
+	tops b.qcow2 "$3" c "$4" d "$5" e
+	at 5 "snapshot @"
+	at 35 "snapshot @"
+	[ "$2" = - ] || base=0 name=(backing-file "$2" "${2##*.}")
+	job "$1" "stream top 3 base $base $SLOW ${name[*]}"
+	record_tops 1 a.raw b.qcow2
+}
+
+# in_stream HOW BASE FORM FORM: [a] [b] [c], then d, while a stream into c runs, which goes on
+in_stream() {
+	local base=none name=()
+
+	FINAL=$2 ARGS=() INTO=c.qcow2
+	use stress a.raw b.qcow2 model.raw
+	tops b.qcow2 "$3" c "$4" d
+	[ "$2" = - ] || base=0 name=(backing-file "$2" "${2##*.}")
+	at 20 "stream base $base $SLOW ${name[*]}"
+	at 20 "past 1M"
+	case $1 in
+	through)
+		at 40 "snapshot @"
+		;;
+	two)
+		at 30 "snapshot-prepare @"
+		at 40 snapshot-commit
+		;;
+	interrupted)
+		at 40 "snapshot @"
+		at 45 again
+		at 60 again
+		;;
+	cancelled)
+		at 40 "snapshot @"
+		at 45 job-cancel
+		at 60 "stream top 2 base $base $SLOW ${name[*]}"
+		;;
+	esac
+	at 70 "job-set-speed 0"
+	at 70 wait
+	record_tops 1 a.raw b.qcow2
+}
+
 # active HOW FORM FORM [FORM]: [a] [b] [c], then d, perhaps e; all above c go into c, which becomes the top
 active() {
 	local how=$1 n=$#
@@ -410,7 +459,37 @@ active_again() { active interrupted single single; }
 it "a commit of the top into an external data file, when it is told" active_kept_ext
 active_kept_ext() { active kept -ext single; }
 
+it "a stream into a layer below the top, interrupted" lower_again
+lower_again() { lower interrupted a.raw single single single; }
+
+it "a snapshot while a stream runs, which is interrupted then" in_stream_again
+in_stream_again() { in_stream interrupted - single single; }
+
 if [ -n "$CRASH_FULL" ]; then
+	it "a stream into a layer below the top" lower_through
+	lower_through() { lower through - single single single; }
+
+	it "a stream into a layer below the top, cancelled and done again" lower_cancelled
+	lower_cancelled() { lower cancelled - single single -ext; }
+
+	it "a stream into an external data file below the top, interrupted" lower_ext
+	lower_ext() { lower interrupted - single -ext single; }
+
+	it "a stream into an external data file below the top, with a base" lower_ext_base
+	lower_ext_base() { lower through a.raw -ext -ext -ext; }
+
+	it "a snapshot while a stream with a base runs" in_stream_base
+	in_stream_base() { in_stream through a.raw single single; }
+
+	it "a snapshot in two steps while a stream runs" in_stream_two
+	in_stream_two() { in_stream two - single -ext; }
+
+	it "a snapshot while a stream into an external data file runs, interrupted" in_stream_ext
+	in_stream_ext() { in_stream interrupted - -ext single; }
+
+	it "a snapshot while a stream into an external data file runs, cancelled" in_stream_ext_cancelled
+	in_stream_ext_cancelled() { in_stream cancelled - -ext -ext; }
+
 	it "writes to a single file" plain_single
 	plain_single() { plain single; }
 

@@ -26,6 +26,7 @@
 #include "export.h"
 #include "heads.h"
 #include "judge.h"
+#include "sealed.h"
 #include "state.h"
 
 static unsigned int random_points = 4;
@@ -110,6 +111,7 @@ static void do_mark(struct replay *r, const struct entry *e)
 		(e->mark == 'b' ? r->begun : r->done)[e->a] = true;
 	model_floor(&r->model, e);
 	commit_freeze(r);
+	sealed_freeze(r);
 	one_point(r, "mark", &marks, true);
 }
 

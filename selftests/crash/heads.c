@@ -32,7 +32,7 @@ static bool is_start(const char *text)
 	return !strncmp(text, "stream", 6) || !strncmp(text, "commit", 6);
 }
 
-/* Is a job to be recorded in the last top, by the messages up to now? */
+/* Is a job to be recorded, by the messages up to now? */
 static enum record { MUST_NOT, MAY, MUST } job_record(const struct replay *r)
 {
 	enum record want = MUST_NOT;
@@ -51,11 +51,11 @@ static enum record { MUST_NOT, MAY, MUST } job_record(const struct replay *r)
 	return want;
 }
 
-/* A job is in the header of the last top. */
+/* A job is in the header of the last top, or of the layer that a stream goes into. */
 static bool check_job(struct replay *r, const char *before)
 {
-	const struct head *h = &r->head[r->n_tops - 1];
-	const char *file = r->top[r->n_tops - 1].meta->file;
+	const struct head *h = &r->head[r->job_top];
+	const char *file = r->top[r->job_top].meta->file;
 	enum record want = job_record(r);
 	bool ended = !strcmp(h->name, r->final);
 
@@ -250,7 +250,7 @@ static bool check_head(struct replay *r, unsigned int i)
 {
 	const char *before = i ? r->top[i - 1].meta->file : r->below[0].name;
 
-	if (i < r->n_tops - 1)
+	if (i != r->job_top)
 		return check_lower(r, i, before);
 	return r->active ? check_old_top(r, before) : check_job(r, before);
 }

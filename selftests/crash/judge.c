@@ -7,6 +7,7 @@
 #include "judge.h"
 #include "lookup.h"
 #include "report.h"
+#include "sealed.h"
 
 static bool check_run(struct replay *r, const struct found *f, uint32_t c, uint32_t from,
 		      uint32_t to)
@@ -98,5 +99,5 @@ bool judge(struct replay *r, bool durable)
 	 */
 	if (top < r->n_tops - 1 && !lookup_pivoted(r) && r->head[top + 1].ident.present && !check_contents(r, top + 1))
 		return false;
-	return check_contents(r, top) && commit_check(r);
+	return check_contents(r, top) && commit_check(r) && sealed_check(r);
 }

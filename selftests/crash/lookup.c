@@ -109,3 +109,27 @@ uint32_t lookup_value(const struct replay *r, const struct found *f, uint32_t c,
 	return r->value[lookup_data(t)->start + t->host[c] / SECTOR +
 			g % ((1u << t->cluster_bits) / SECTOR)];
 }
+
+uint32_t *lookup_values(const struct replay *r, int top)
+{
+	const struct top *t = &r->top[top < 0 ? 0 : top];
+	uint32_t per_cluster = (1u << t->cluster_bits) / SECTOR;
+	uint32_t sectors = t->size / SECTOR, g;
+	uint32_t *v = xalloc(sectors * sizeof(*v));
+	uint64_t bitmap[MAX_TOPS];
+	struct found f;
+	int i;
+
+	if (top < 0) {
+		memcpy(v, lookup_below(r, r->final)->value, sectors * sizeof(*v));
+		return v;
+	}
+	for (g = 0; g < sectors; g++) {
+		for (i = 0; i <= top && g % per_cluster == 0; i++)
+			top_entry(&r->top[i], g / per_cluster, &bitmap[i]);
+		if (g % (per_cluster / 32) == 0)
+			f = lookup(r, top, bitmap, g % per_cluster / (per_cluster / 32));
+		v[g] = lookup_value(r, &f, g / per_cluster, g);
+	}
+	return v;
+}

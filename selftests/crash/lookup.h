@@ -35,5 +35,7 @@ int lookup_base(const struct replay *r);
 bool lookup_pivoted(const struct replay *r);
 /* The number of the top by which the chain is attached. */
 unsigned int lookup_active(const struct replay *r);
+/* The values of the disk as top @top shows it; -1: as the raw base does. The caller frees. */
+uint32_t *lookup_values(const struct replay *r, int top);
 
 #endif

@@ -105,6 +105,8 @@ static void parse_layout(struct replay *r, char *line)
 		r->no_model = true;
 	} else if (!strcmp(line, "active")) {
 		r->active = true;
+	} else if (sscanf(line, "into %63s", a) == 1) {
+		r->into = strdup(a);
 	} else {
 		die("unusable line in the layout: %s", line);
 	}
@@ -126,6 +128,10 @@ static void read_layout(struct replay *r)
 	fclose(f);
 	if (!r->n_tops || !r->n_below)
 		die("%s: incomplete", path);
+	r->job_top = r->n_tops - 1;
+	while (r->into && strcmp(r->top[r->job_top].meta->file, r->into))
+		if (!r->job_top--)
+			die("%s: %s is no top", path, r->into);
 }
 
 /* ---- values of sectors ---- */
@@ -300,7 +306,7 @@ static bool is_raw_soon(const struct replay *r, const struct entry *e)
 	int i = model_message(&r->model, "stream");
 
 	return i >= 0 && r->begun[i] && !*r->final &&
-	       r->top[r->n_tops - 1].data == &r->slice[e->slice];
+	       r->top[r->job_top].data == &r->slice[e->slice];
 }
 
 static void apply_sector(struct replay *r, const struct entry *e, uint32_t k)

@@ -40,6 +40,8 @@ struct replay {
 	unsigned int n_shared;
 	const char *final;	/* backing file name after the job */
 	bool active;		/* the commit is of the top, which @final replaces */
+	const char *into;	/* the file of a layer below the last top that a stream goes into */
+	unsigned int job_top;	/* whose header has the job, and is to name @final */
 	bool no_model;		/* there is a file system on it: other tools check the contents */
 
 	uint64_t sectors;	/* of the logged device */
@@ -63,6 +65,7 @@ struct replay {
 	bool begun[MAX_MESSAGES], done[MAX_MESSAGES];
 	uint32_t *frozen[2];	/* when a commit began: values of what is committed, and of the base */
 	uint64_t frozen_generation;	/* of the base */
+	uint32_t *sealed;	/* what the layer with the job showed when a top was put on it */
 
 	struct rng rng;
 	const char *text;	/* of the last mark by crashfs, or "" */
