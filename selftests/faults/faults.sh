@@ -94,6 +94,7 @@ io_cases() {
 	it "streams without a base" streams
 	it "streams with a base" bases
 	it "snapshots" snapshots
+	it "streams into a layer below the top, snapshots while a stream runs" lowers
 	it "commits" commits
 	it "commits of the top" actives
 	it "jobs that verify" verifies
@@ -148,6 +149,8 @@ bases() { sweep faults stream-base : stream-base-stop stream-named; }
 
 snapshots() { sweep faults snapshot snapshot-in-two copy : snapshot-once; }
 
+lowers() { sweep faults stream-lower snapshot-in-stream : stream-lower-stop stream-lower-reload; }
+
 commits() { sweep faults commit-stop commit-raw : commit-report commit-raw-stop commit-remove commit-reload; }
 
 actives() { sweep faults active-keep active-stop : active-report active-keep-stop active-remove active-reload; }
@@ -193,7 +196,8 @@ packed() { sweep faults-packed read write stream-report : activate zero stream-b
 ext_io() { sweep faults-ext write zero : activate read fua; }
 
 ext_jobs() {
-	sweep faults-ext stream-base copy : stream-verify stream-report snapshot snapshot-once reload remove
+	sweep faults-ext stream-base copy stream-lower : snapshot-in-stream stream-verify stream-report snapshot snapshot-once \
+		reload remove
 }
 
 ext_commits() { sweep faults-ext commit-up : commit-up-stop commit-report commit-raw commit-remove; }
@@ -229,7 +233,8 @@ alloc_activation() { allocations faults activate activate-used; }
 alloc_io() { allocations faults read write fua zero; }
 alloc_jobs() {
 	allocations faults stream-report stream-stop stream-base stream-named stream-once job-control \
-		commit-stop commit-raw active-stop active-keep stream-verify commit-verify
+		commit-stop commit-raw active-stop active-keep stream-verify commit-verify stream-lower \
+		snapshot-in-stream
 }
 alloc_tables() {
 	allocations faults snapshot snapshot-in-two snapshot-once copy suspend reload reload-job \

@@ -49,33 +49,42 @@ static void judge_mode(struct walk *w, const struct hit *h)
 		wrong(w, "the job cannot be cancelled: %s", strerror(err));
 }
 
-/* The header describes the chain. */
-static void judge_header(struct walk *w, const char *dir)
+/* The header of that layer is to say so. */
+static void judge_backing(struct walk *w, const char *dir, unsigned int layer, const char *now)
 {
-	const struct file *f = &w->files[w->top];
-	const char *names, *now;
+	const struct file *f = &w->files[layer];
+	const char *names;
 	char path[512];
 	struct qimg q;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, f->name);
 	qimg_open(&q, path, false);
 	names = qimg_backing(&q);
-	now = w->layers == w->top + 1 ? w->files[w->top - 1].name : w->backing;
 	if (!now || strcmp(names, now))
-		wrong(w, "the header names '%s' as backing file, expected '%s'", names,
-		      now ? now : "?");
+		wrong(w, "the header of %s names '%s' as backing file, expected '%s'", f->name,
+		      names, now ? now : "?");
 	qimg_close(&q);
 }
 
-/* The layers up to @last show the disk as it was at the snapshot. */
-static void judge_frozen(struct walk *w, unsigned int last)
+/* The headers describe the chain. */
+static void judge_header(struct walk *w, const char *dir)
+{
+	unsigned int job = w->lower ? w->base : w->top;
+
+	judge_backing(w, dir, job, w->layers == w->top + 1 ? w->files[job - 1].name : w->backing);
+	if (w->lower)
+		judge_backing(w, dir, w->top, w->files[w->top - 1].name);
+}
+
+/* The first layers, @below of them, and @last show the disk as it was at the snapshot. */
+static void judge_shows(struct walk *w, unsigned int below, unsigned int last)
 {
 	size_t bytes = (size_t)w->model.sectors * SECTOR;
 	uint8_t *disk = xalloc_io(bytes);
 	char params[PARAMS];
 	int err, fd;
 
-	table_for(w, last, "1 ignore_identity", params, sizeof(params));
+	table_short(w, below, last, "1 ignore_identity", params, sizeof(params));
 	err = dm_create_ro(NAME, w->model.sectors, params);
 	if (err) {
 		wrong(w, "no chain up to %s: %s", w->files[last].name, strerror(err));
@@ -95,13 +104,29 @@ static void judge_frozen(struct walk *w, unsigned int last)
 	free(disk);
 }
 
+static void judge_frozen(struct walk *w, unsigned int last)
+{
+	judge_shows(w, last, last);
+}
+
+/* What a stream has copied into is as it was, and once the stream has ended, without what goes. */
+static void judge_lower(struct walk *w)
+{
+	if (!w->lower)
+		return;
+	w->why = "what was streamed into";
+	judge_frozen(w, w->base);
+	if (w->layers != w->top + 1)
+		judge_shows(w, w->layers - (w->top - w->base) - 1, w->base);
+}
+
 /*
  * What was committed reads as before in the layers that had it: they shadow whatever is in the base,
  * also of an attempt that has failed. Once the commit has ended, the base has all of it.
  */
 static void judge_commit(struct walk *w)
 {
-	if (w->base == NO_FILE || w->active)
+	if (w->base == NO_FILE || w->active || w->lower)
 		return;
 	w->why = "what was committed";
 	judge_frozen(w, w->top - 1);
@@ -143,6 +168,7 @@ static void judge_afterwards(struct walk *w, const char *params, const char *dir
 	step_remove(w);
 	judge_header(w, dir);
 	judge_commit(w);
+	judge_lower(w);
 	judge_right_chain(w);
 	if (sampled && !w->failed)
 		export_run(w, w->top, disk);

@@ -309,6 +309,95 @@ static void copy_disk(struct walk *w)
 	stream(w, NULL, "", 1, "stop");
 }
 
+/* ---- streams into a layer below the top ---- */
+
+/* What is written from here on goes to e, in part over what is copied into d. */
+static void have_lower(struct walk *w)
+{
+	have_data(w);
+	snapshot(w);
+	fmodel_freeze(&w->model);
+	w->base = FILE_D;
+	w->lower = true;
+	step_io(w, IO_WRITE, 4, 4);
+}
+
+static const char *lower_text(struct walk *w, const char *base, const char *policy, char *text, size_t len)
+{
+	unsigned int file = base ? (unsigned int)(base[0] - '0') : 0;
+
+	w->policy = policy;
+	w->backing = base ? w->files[file].name : "";
+	snprintf(text, len, "stream top %u base %s on-error %s%s%s%s", w->base, base ? base : "none", policy,
+		 base ? " backing-file " : "", w->backing, !base ? "" : file == FILE_A ? " raw" : " qcow2");
+	return text;
+}
+
+/* @layers: of the chain afterwards. */
+static void lower(struct walk *w, const char *base, unsigned int layers, const char *policy)
+{
+	char text[128];
+
+	if (!step_message(w, "%s", lower_text(w, base, policy, text, sizeof(text))))
+		return;
+	step_io(w, IO_WRITE, 1000, 4);
+	step_part(w, IO_WRITE, 777, 3);
+	step_flush(w);
+	step_job(w, text, layers);
+	step_io(w, IO_WRITE, 1200, 4);
+	step_flush(w);
+	step_read_all(w);
+}
+
+static void lower_report(struct walk *w)
+{
+	lower(w, NULL, 2, "report");
+}
+
+static void lower_stop(struct walk *w)
+{
+	lower(w, "1", 4, "stop");
+}
+
+/* It is there again, and goes on, when the table is loaded the next time. */
+static void lower_in_reload(struct walk *w)
+{
+	char text[128];
+
+	if (!step_message(w, "%s speed 4096", lower_text(w, "0", "stop", text, sizeof(text))))
+		return;
+	step_reload(w);
+	if (!step_job_there(w))
+		return;
+	step_io(w, IO_WRITE, 304, 8);
+	step_message(w, "job-set-speed 0");
+	step_job(w, text, 3);
+	step_flush(w);
+}
+
+/* A snapshot puts e on d, while a stream goes into that, and on. */
+static void snapshot_in_stream(struct walk *w)
+{
+	char text[128];
+
+	w->policy = "stop";
+	w->backing = "";
+	if (!step_message(w, "stream speed 4096 on-error stop"))
+		return;
+	step_io(w, IO_WRITE, 400, 8);
+	if (!snapshot(w))
+		return;
+	fmodel_freeze(&w->model);
+	w->base = FILE_D;
+	w->lower = true;
+	step_io(w, IO_WRITE, 404, 8);
+	step_message(w, "job-set-speed 0");
+	step_job(w, lower_text(w, NULL, "stop", text, sizeof(text)), 2);
+	step_io(w, IO_WRITE, 1200, 4);
+	step_flush(w);
+	step_read_all(w);
+}
+
 /* ---- commits ---- */
 
 /* Something of every kind in d: parts of what c has, whole subclusters, zeros. */
@@ -627,6 +716,12 @@ const struct scenario scenarios[] = {
 	{ "snapshot-in-two", "snapshot in two steps", have_data, take_in_two, false },
 	{ "snapshot-once", "snapshot that is not tried again", have_data, refused_snapshot, true },
 	{ "copy", "snapshot, then stream into it", have_data, copy_disk, true },
+	{ "stream-lower", "into d below e, policy report", have_lower, lower_report, true },
+	{ "stream-lower-stop", "the same with a base, policy stop", have_lower, lower_stop, true },
+	{ "stream-lower-reload", "the table again, during such a stream",
+	  have_lower, lower_in_reload, true },
+	{ "snapshot-in-stream", "e on d, while a stream goes into that",
+	  have_data, snapshot_in_stream, true },
 	{ "commit-report", "d into c, policy report", have_committed, commit_report, true },
 	{ "commit-stop", "the same, policy stop", have_committed, commit_stop, true },
 	{ "commit-verify", "the same, with what is copied read back",

@@ -20,20 +20,29 @@ const char *layer_dev(const struct walk *w, unsigned int file, char *buf, size_t
 	return buf;
 }
 
-void table_for(struct walk *w, unsigned int top, const char *features, char *params, size_t len)
+static size_t add_layer(struct walk *w, unsigned int i, char *params, size_t len)
 {
-	size_t at = snprintf(params, len, "%s %u", features, top + 1);
 	char dev[64], data[64];
+	bool ext = has_data(w, i);
+
+	return snprintf(params, len, " %s %s %s", i ? "qcow2" : "raw", layer_dev(w, i, dev, sizeof(dev)),
+			ext ? layer_dev(w, FIRST_DATA + i - FIRST_TOP, data, sizeof(data)) : "-");
+}
+
+void table_short(struct walk *w, unsigned int below, unsigned int top, const char *features, char *params,
+		 size_t len)
+{
+	size_t at = snprintf(params, len, "%s %u", features, below + 1);
 	unsigned int i;
 
-	for (i = 0; i <= top; i++) {
-		bool ext = has_data(w, i);
+	for (i = 0; i < below; i++)
+		at += add_layer(w, i, params + at, len - at);
+	add_layer(w, top, params + at, len - at);
+}
 
-		at += snprintf(params + at, len - at, " %s %s %s", i ? "qcow2" : "raw",
-			       layer_dev(w, i, dev, sizeof(dev)),
-			       ext ? layer_dev(w, FIRST_DATA + i - FIRST_TOP, data, sizeof(data)) :
-			       "-");
-	}
+void table_for(struct walk *w, unsigned int top, const char *features, char *params, size_t len)
+{
+	table_short(w, top, top, features, params, len);
 }
 
 static int do_create(struct walk *w, const struct step *s)

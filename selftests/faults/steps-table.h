@@ -17,7 +17,10 @@ void step_resume(struct walk *w);
 void step_reload(struct walk *w);
 
 void walk_open(struct walk *w);
-/* The parameters of a table for the files up to @top. */
+/* The parameters of a table for the first files, @below of them, and @top. */
+void table_short(struct walk *w, unsigned int below, unsigned int top, const char *features, char *params,
+		 size_t len);
+/* The same for all files up to @top. */
 void table_for(struct walk *w, unsigned int top, const char *features, char *params, size_t len);
 /* The name of the device of a file, in @buf. */
 const char *layer_dev(const struct walk *w, unsigned int file, char *buf, size_t len);

@@ -74,6 +74,7 @@ static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 	w->policy = "enospc";
 	w->backing = NULL;
 	w->base = NO_FILE;
+	w->lower = false;
 	w->active = false;
 	w->verify = false;
 	w->marked = false;

@@ -65,8 +65,9 @@ struct walk {
 	bool broken;		/* the mode is ro */
 	struct hit hit;		/* the fault, once it is over */
 	unsigned int top;	/* file of the active layer */
-	unsigned int base;	/* file of the layer that a commit goes into, or NO_FILE */
+	unsigned int base;	/* file of the lower layer that a job goes into, or NO_FILE */
 	bool active;		/* the commit is of the top itself, which the base replaces */
+	bool lower;		/* the job is a stream into layer base, below the top */
 	unsigned int old_top;	/* file of that top */
 	bool marked;		/* the base has been written since, as its header says */
 	bool may_be_pivoted;	/* the header that makes the base the top could not be taken back */
