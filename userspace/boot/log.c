@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,18 +20,33 @@ static int open_log(void)
 	return getenv("SYSTEMD_SCOPE") ? open("/dev/kmsg", O_WRONLY | O_NOCTTY | O_CLOEXEC) : -1;
 }
 
+/*
+ * A message of the kernel's log is what one write() has. dprintf() of glibc before 2.37 writes nothing there, because
+ * that file cannot tell a position.
+ */
+static bool write_log(const char *text)
+{
+	char line[LOG_MAX + 64];
+	int fd = open_log(), len;
+	bool written;
+
+	if (fd < 0)
+		return false;
+	len = snprintf(line, sizeof(line), "<3>cowchain-generator[%d]: %.*s\n", (int)getpid(), LOG_MAX, text);
+	written = write(fd, line, (size_t)len) == len;
+	close(fd);
+	return written;
+}
+
 void log_error(const char *fmt, ...)
 {
 	char text[LOG_MAX], safe[SAFE_TEXT_ROOM(sizeof(text))];
-	int fd = open_log();
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	safe_text(safe, text);
-	if (fd < 0 || dprintf(fd, "<3>cowchain-generator[%d]: %.*s\n", (int)getpid(), LOG_MAX, safe) < 0)
+	if (!write_log(safe))
 		fprintf(stderr, "cowchain-generator: %s\n", safe);
-	if (fd >= 0)
-		close(fd);
 }

@@ -121,6 +121,14 @@ $(<said)"
 same 'and the others work' "$sbin/cowchain attach -- \"a\" \"/a\"
 $sbin/cowchain attach -- \"f\" \"/f\"" "$(cd out && sed -n 's/^ExecStart=//p' cowchain@*/*)"
 
+# boot.sh looks for the message in the journal
+if [ -w /dev/kmsg ]; then
+	SYSTEMD_SCOPE=system generate 'a'
+	same 'for systemd the kernel has the message' '1 ' "$status $(<said)"
+else
+	skip 'for systemd the kernel has the message' 'writable /dev/kmsg'
+fi
+
 rm tab && mkfifo tab && generate
 same 'a FIFO is no table' "1 cowchain-generator: $PWD/tab: this is not a regular file" "$status $(<said)"
 rm tab && mkdir tab && generate
