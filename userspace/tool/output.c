@@ -11,7 +11,6 @@
 #include "number.h"
 #include "options.h"
 #include "output.h"
-#include "safe-text.h"
 #include "util.h"
 
 int out_option(int id, const char *value, void *data)
@@ -103,96 +102,105 @@ static char *format_cell(const struct out_cell *cell, enum out_type type,
 	return xasprintf("%" PRIu64, cell->number);
 }
 
-/* The text of a cell in JSON; NULL for none. Caller frees. */
-static char *json_cell(const struct out_cell *cell, enum out_type type)
+static void add_json_cell(struct json *json, const char *key, const struct out_cell *cell, enum out_type type)
 {
-	char *text;
-
 	if (cell->none)
-		return NULL;
-	if (type == OUT_PERCENT)
-		return xasprintf("%.3f", (double)cell->number / 1000);
-	if (type != OUT_TEXT)
-		return xasprintf("%" PRIu64, cell->number);
-	text = xcalloc(SAFE_UTF8_ROOM(strlen(cell->text)), 1);
-	safe_utf8(text, cell->text);
-	return text;
+		json_null(json, key);
+	else if (type == OUT_TEXT)
+		json_text(json, key, cell->text);
+	else if (type == OUT_PERCENT)
+		json_fraction(json, key, cell->number);
+	else
+		json_number(json, key, cell->number);
+}
+
+void out_add_json(struct json *json, const char *name, const struct out_table *table)
+{
+	size_t i, col;
+
+	json_array(json, name);
+	for (i = 0; i < table->nr_cells; i++) {
+		col = i % table->nr_columns;
+		if (!col)
+			json_object(json, NULL);
+		add_json_cell(json, table->columns[col].key, &table->cells[i], table->columns[col].type);
+		if (col == table->nr_columns - 1)
+			json_end(json);
+	}
+	json_end(json);
+}
+
+static void print_json(const struct out_table *table, const char *name)
+{
+	struct json json = { 0 };
+
+	json_object(&json, NULL);
+	out_add_json(&json, name, table);
+	json_end(&json);
+	json_print(&json);
 }
 
 /* Numbers are aligned to the right. */
-static void add_columns(struct libscols_table *scols, const struct out_table *table,
-			const struct out_options *opt)
+static void add_columns(struct libscols_table *scols, const struct out_table *table)
 {
 	const struct out_column *column;
-	struct libscols_column *added;
-	bool is_text;
 
-	for (column = table->columns; column < table->columns + table->nr_columns; column++) {
-		is_text = column->type == OUT_TEXT;
-		added = scols_table_new_column(scols, opt->json ? column->key : column->heading, 0,
-					       is_text ? 0 : SCOLS_FL_RIGHT);
-		need(added);
-		scols_column_set_json_type(added, is_text ? SCOLS_JSON_STRING : SCOLS_JSON_NUMBER);
-	}
+	for (column = table->columns; column < table->columns + table->nr_columns; column++)
+		need(scols_table_new_column(scols, column->heading, 0,
+					    column->type == OUT_TEXT ? 0 : SCOLS_FL_RIGHT));
 }
 
 static void add_cells(struct libscols_table *scols, const struct out_table *table,
 		      const struct out_options *opt)
 {
 	struct libscols_line *line = NULL;
-	const struct out_cell *cell;
-	enum out_type type;
 	size_t i, col;
-	char *text;
 
 	for (i = 0; i < table->nr_cells; i++) {
 		col = i % table->nr_columns;
-		cell = &table->cells[i];
-		type = table->columns[col].type;
 		if (!col) {
 			line = scols_table_new_line(scols, NULL);
 			need(line);
 		}
-		text = opt->json ? json_cell(cell, type) : format_cell(cell, type, opt);
 		/* On success, it takes over the text. */
-		need(!text || !scols_line_refer_data(line, col, text));
+		need(!scols_line_refer_data(line, col, format_cell(&table->cells[i], table->columns[col].type, opt)));
 	}
 }
 
-static void print_table(struct libscols_table *scols, const struct out_options *opt)
+static void print_table(struct libscols_table *scols)
 {
-	char *text = NULL, *safe;
+	char *text = NULL;
 
 	need(!scols_print_table_to_string(scols, &text));
-	if (opt->json) {
-		safe = xcalloc(SAFE_JSON_ROOM(strlen(text)), 1);
-		safe_json(safe, text);
-		fputs(safe, stdout);
-		free(safe);
-	} else if (*text) {
+	if (*text)
 		puts(text);
-	}
 	free(text);
 }
 
 /*
- * The library knows how wide characters are. But it does not escape all that safe_text() does, and in
- * JSON nothing beyond ASCII, so that is done here, and not again there.
+ * The library knows how wide characters are. But it does not escape all that safe_text() does, so that is done here,
+ * and not again there.
  */
-void out_print(const struct out_table *table, const char *name, const struct out_options *opt)
+static void print_columns(const struct out_table *table, const struct out_options *opt)
 {
 	struct libscols_table *scols = scols_new_table();
 
 	need(scols);
 	need(!scols_table_enable_noencoding(scols, true));
-	need(!scols_table_enable_json(scols, opt->json));
 	need(!scols_table_enable_noheadings(scols, opt->noheadings));
-	need(!scols_table_set_name(scols, name));
 	need(!scols_table_set_column_separator(scols, "  "));
 	/* As long as they are: names are not cut off to fit a terminal. */
 	need(!scols_table_set_termforce(scols, SCOLS_TERMFORCE_NEVER));
-	add_columns(scols, table, opt);
+	add_columns(scols, table);
 	add_cells(scols, table, opt);
-	print_table(scols, opt);
+	print_table(scols);
 	scols_unref_table(scols);
+}
+
+void out_print(const struct out_table *table, const char *name, const struct out_options *opt)
+{
+	if (opt->json)
+		print_json(table, name);
+	else
+		print_columns(table, opt);
 }

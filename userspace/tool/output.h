@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "json.h"
+
 enum out_type {
 	OUT_TEXT,
 	OUT_NUMBER,
@@ -54,5 +56,7 @@ void out_none(struct out_table *table);
 
 /* name: the key in JSON of the array of rows. */
 void out_print(const struct out_table *table, const char *name, const struct out_options *opt);
+/* The same array, for a caller that has more to say. */
+void out_add_json(struct json *json, const char *name, const struct out_table *table);
 
 #endif
