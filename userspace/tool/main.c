@@ -3,12 +3,12 @@
  * cowchain, the tool: finds the verb on the command line and runs it.
  */
 #include <getopt.h>
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 
 #include "help.h"
+#include "output.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -107,8 +107,7 @@ int main(int argc, char **argv)
 		cc_error("is not made to be setuid, nor to have capabilities: run it as root");
 		return CC_FAILED;
 	}
-	/* Names are UTF-8, and their characters have widths. */
-	setlocale(LC_CTYPE, "");
+	out_set_locale();
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "+dhV", options, NULL)) != -1) {
 		switch (c) {

@@ -3,7 +3,9 @@
  * Prints tables in columns or as JSON.
  */
 #include <inttypes.h>
+#include <langinfo.h>
 #include <libsmartcols.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,17 @@
 #include "options.h"
 #include "output.h"
 #include "util.h"
+
+/*
+ * Names are UTF-8, whatever the locale. The library knows how wide their characters are where these are those of the
+ * locale; where they are not, as in the locale C, it never returns from counting them.
+ */
+void out_set_locale(void)
+{
+	setlocale(LC_CTYPE, "");
+	if (strcmp(nl_langinfo(CODESET), "UTF-8"))
+		setlocale(LC_CTYPE, "C.UTF-8");
+}
 
 int out_option(int id, const char *value, void *data)
 {
@@ -79,6 +92,20 @@ static void need(bool done)
 		out_of_memory();
 }
 
+/* Without any locale that has UTF-8, all other bytes are shown as safe_text() shows some. */
+static char *xcolumn_text(const char *text)
+{
+	char *safe = xsafe_text(text), *p;
+	struct strbuf sb = { 0 };
+
+	if (MB_CUR_MAX > 1)
+		return safe;
+	for (p = safe; *p; p++)
+		strbuf_addf(&sb, (unsigned char)*p < 0x80 ? "%c" : "\\x%02x", (unsigned char)*p);
+	free(safe);
+	return sb.text ? sb.text : xstrdup("");
+}
+
 /* The text of a cell in columns. Caller frees. */
 static char *format_cell(const struct out_cell *cell, enum out_type type,
 			 const struct out_options *opt)
@@ -89,7 +116,7 @@ static char *format_cell(const struct out_cell *cell, enum out_type type,
 		return xstrdup("-");
 	switch (type) {
 	case OUT_TEXT:
-		return xsafe_text(cell->text);
+		return xcolumn_text(cell->text);
 	case OUT_SIZE:
 		if (!opt->bytes)
 			return xstrdup(human_size(cell->number, buf));

@@ -43,6 +43,9 @@ struct out_options {
 	bool bytes;
 };
 
+/* At the start of the program, before any output. */
+void out_set_locale(void);
+
 /* A take_option_fn: takes one of TABLE_OPTIONS for a struct out_options. Returns 0. */
 int out_option(int id, const char *value, void *opt);
 

@@ -292,6 +292,13 @@ assert layers[0][\"backing-file\"] is None'"
 shell '--noheadings leaves the rows' \
 	"[ \$('$cowchain' info --noheadings b.qcow2 | wc -l) = 2 ]"
 
+cp b.qcow2 $'\xc3\xa9.qcow2'
+for locale in C C.UTF-8 xx_YY.ISO-8859-1; do
+	shell "names beyond ASCII in the locale $locale" \
+		"LC_ALL=$locale timeout 20 '$cowchain' info $'\xc3\xa9.qcow2' | tee said; grep -F $'\xc3\xa9.qcow2' said"
+done
+rm $'\xc3\xa9.qcow2'
+
 cp b.qcow2 $'l\xe9\xc3\xa9\xed\xa0\x80.qcow2'
 shell '--json is UTF-8, also of a name that is not' \
 	"'$cowchain' info --json \$'l\\xe9\\xc3\\xa9\\xed\\xa0\\x80.qcow2' | python3 -c '
