@@ -8,6 +8,7 @@
 
 #include "chain.h"
 #include "devno.h"
+#include "live-image.h"
 #include "live.h"
 #include "options.h"
 #include "output.h"
@@ -167,35 +168,6 @@ static int info_image(const char *path, struct args *args)
 	return ret ? CC_FAILED : CC_OK;
 }
 
-/*
- * Read the header of an active layer from the block device that the kernel uses. Returns NULL on
- * failure.
- */
-static struct layer *read_live_layer(const struct live *live, unsigned int number, struct layer *layer)
-{
-	const struct table_layer *entry = &live->table.layers[number];
-	struct tail tail;
-	char *node;
-	dev_t dev;
-	int ret;
-
-	memset(layer, 0, sizeof(*layer));
-	layer->kind = entry->kind;
-	node = devno_parse(entry->dev, &dev) ? NULL : devno_node(dev);
-	if (!node)
-		return NULL;
-	ret = source_open(&layer->file, node, NULL, false);
-	free(node);
-	tail_find(&live->table, number, false, &tail);
-	layer->file.size += tail.len;
-	if (!ret && layer->kind == KIND_QCOW2)
-		ret = image_read(layer->file.fd, layer->file.path, layer->file.size, &layer->image);
-	if (!ret)
-		return layer;
-	layer_close(layer);
-	return NULL;
-}
-
 static char *data_file(const struct table_layer *entry)
 {
 	dev_t dev;
@@ -208,7 +180,7 @@ static char *data_file(const struct table_layer *entry)
 static int add_live_layer(struct out_table *out, const struct live *live, unsigned int number)
 {
 	const struct table_layer *entry = &live->table.layers[number];
-	struct layer layer, *read = read_live_layer(live, number, &layer);
+	struct layer layer, *read = live_read_layer(live, number, &layer) ? NULL : &layer;
 	char *file = live_file(live, number), *data = data_file(entry);
 
 	out_number(out, number);

@@ -15,6 +15,9 @@
 #include "output.h"
 #include "util.h"
 
+/* Has the user no more than ASCII? */
+static bool ascii;
+
 /*
  * Names are UTF-8, whatever the locale. The library knows how wide their characters are where these are those of the
  * locale; where they are not, as in the locale C, it never returns from counting them.
@@ -22,8 +25,14 @@
 void out_set_locale(void)
 {
 	setlocale(LC_CTYPE, "");
-	if (strcmp(nl_langinfo(CODESET), "UTF-8"))
+	ascii = strcmp(nl_langinfo(CODESET), "UTF-8");
+	if (ascii)
 		setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+bool out_is_ascii(void)
+{
+	return ascii;
 }
 
 int out_option(int id, const char *value, void *data)
@@ -52,7 +61,17 @@ void out_free(struct out_table *table)
 	while (table->nr_cells)
 		free(table->cells[--table->nr_cells].text);
 	free(table->cells);
+	free(table->parents);
 	table->cells = NULL;
+	table->parents = NULL;
+}
+
+void out_branch(struct out_table *table, size_t parent)
+{
+	size_t row = table->nr_cells / table->nr_columns;
+
+	table->parents = xrealloc(table->parents, row + 1, sizeof(*table->parents));
+	table->parents[row] = parent;
 }
 
 static struct out_cell *add_cell(struct out_table *table)
@@ -141,40 +160,57 @@ static void add_json_cell(struct json *json, const char *key, const struct out_c
 		json_number(json, key, cell->number);
 }
 
-void out_add_json(struct json *json, const char *name, const struct out_table *table)
+void out_add_json_row(struct json *json, const char *key, const struct out_table *table, size_t row)
 {
-	size_t i, col;
+	const struct out_cell *cells = &table->cells[row * table->nr_columns];
+	size_t col;
 
-	json_array(json, name);
-	for (i = 0; i < table->nr_cells; i++) {
-		col = i % table->nr_columns;
-		if (!col)
-			json_object(json, NULL);
-		add_json_cell(json, table->columns[col].key, &table->cells[i], table->columns[col].type);
-		if (col == table->nr_columns - 1)
-			json_end(json);
-	}
+	json_object(json, key);
+	for (col = 0; col < table->nr_columns; col++)
+		add_json_cell(json, table->columns[col].key, &cells[col], table->columns[col].type);
 	json_end(json);
 }
 
 static void print_json(const struct out_table *table, const char *name)
 {
+	size_t row, nr = table->nr_cells / table->nr_columns;
 	struct json json = { 0 };
 
 	json_object(&json, NULL);
-	out_add_json(&json, name, table);
+	json_array(&json, name);
+	for (row = 0; row < nr; row++)
+		out_add_json_row(&json, NULL, table, row);
+	json_end(&json);
 	json_end(&json);
 	json_print(&json);
 }
 
-/* Numbers are aligned to the right. */
+static int column_flags(const struct out_table *table, const struct out_column *column)
+{
+	/* With the lines that the character set has. */
+	if (table->parents && column == table->columns)
+		return SCOLS_FL_TREE;
+	/* Numbers are aligned to the right. */
+	return column->type == OUT_TEXT ? 0 : SCOLS_FL_RIGHT;
+}
+
 static void add_columns(struct libscols_table *scols, const struct out_table *table)
 {
 	const struct out_column *column;
 
 	for (column = table->columns; column < table->columns + table->nr_columns; column++)
-		need(scols_table_new_column(scols, column->heading, 0,
-					    column->type == OUT_TEXT ? 0 : SCOLS_FL_RIGHT));
+		need(scols_table_new_column(scols, column->heading, 0, column_flags(table, column)));
+}
+
+static struct libscols_line *add_row(struct libscols_table *scols, const struct out_table *table, size_t row)
+{
+	struct libscols_line *parent = NULL, *line;
+
+	if (table->parents && table->parents[row] != OUT_ROOT)
+		parent = scols_table_get_line(scols, table->parents[row]);
+	line = scols_table_new_line(scols, parent);
+	need(line);
+	return line;
 }
 
 static void add_cells(struct libscols_table *scols, const struct out_table *table,
@@ -185,10 +221,8 @@ static void add_cells(struct libscols_table *scols, const struct out_table *tabl
 
 	for (i = 0; i < table->nr_cells; i++) {
 		col = i % table->nr_columns;
-		if (!col) {
-			line = scols_table_new_line(scols, NULL);
-			need(line);
-		}
+		if (!col)
+			line = add_row(scols, table, i / table->nr_columns);
 		/* On success, it takes over the text. */
 		need(!scols_line_refer_data(line, col, format_cell(&table->cells[i], table->columns[col].type, opt)));
 	}
@@ -214,6 +248,7 @@ static void print_columns(const struct out_table *table, const struct out_option
 
 	need(scols);
 	need(!scols_table_enable_noencoding(scols, true));
+	need(!scols_table_enable_ascii(scols, ascii));
 	need(!scols_table_enable_noheadings(scols, opt->noheadings));
 	need(!scols_table_set_column_separator(scols, "  "));
 	/* As long as they are: names are not cut off to fit a terminal. */

@@ -35,7 +35,10 @@ struct out_table {
 	size_t nr_columns;
 	struct out_cell *cells;	/* row by row */
 	size_t nr_cells;
+	size_t *parents;	/* of each row, OUT_ROOT for none; NULL: no tree */
 };
+
+#define OUT_ROOT SIZE_MAX
 
 struct out_options {
 	bool json;
@@ -45,6 +48,8 @@ struct out_options {
 
 /* At the start of the program, before any output. */
 void out_set_locale(void);
+/* Has the user's character set no more than ASCII for lines and blocks? Names are shown as they are. */
+bool out_is_ascii(void);
 
 /* A take_option_fn: takes one of TABLE_OPTIONS for a struct out_options. Returns 0. */
 int out_option(int id, const char *value, void *opt);
@@ -57,9 +62,15 @@ void out_text(struct out_table *table, const char *text);	/* NULL: none */
 void out_number(struct out_table *table, uint64_t number);
 void out_none(struct out_table *table);
 
+/*
+ * Before the first cell of a row: its first column is drawn as a branch of that row, which comes before it; OUT_ROOT:
+ * of none. In such a table, this has to be called for each row.
+ */
+void out_branch(struct out_table *table, size_t parent);
+
 /* name: the key in JSON of the array of rows. */
 void out_print(const struct out_table *table, const char *name, const struct out_options *opt);
-/* The same array, for a caller that has more to say. */
-void out_add_json(struct json *json, const char *name, const struct out_table *table);
+/* An object of one row. key: see json.h. */
+void out_add_json_row(struct json *json, const char *key, const struct out_table *table, size_t row);
 
 #endif

@@ -46,6 +46,22 @@ void show_add_job(struct out_table *out, const struct target_job *job)
 		out_none(out);
 }
 
+static const struct out_column only_job[] = { JOB_COLUMNS };
+
+void show_json_job(struct json *json, const char *key, const struct target_job *job)
+{
+	struct out_table out;
+
+	if (!job->present) {
+		json_null(json, key);
+		return;
+	}
+	out_init(&out, only_job, ARRAY_SIZE(only_job));
+	show_add_job(&out, job);
+	out_add_json_row(json, key, &out, 0);
+	out_free(&out);
+}
+
 const char *show_no_chain(const struct dm_device *dev)
 {
 	return dev->target[0] ? dev->target : "no-table";
