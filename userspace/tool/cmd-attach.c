@@ -17,6 +17,7 @@
 #include "number.h"
 #include "options.h"
 #include "overlay.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -124,7 +125,7 @@ static const struct opt *const options[] = {
 	&opt_layer, &opt_allow_dir, &opt_backing_format, &opt_format, &opt_read_only, &opt_feature,
 	&opt_no_discard_passdown, &opt_commit_ms, &opt_no_auto_resume, &opt_allow_sealed,
 	&opt_ignore_identity, &opt_pad, &opt_no_lock, &opt_overlay, NEW_IMAGE_OPTIONS, &opt_size,
-	&opt_overwrite, NULL,
+	&opt_overwrite, &opt_json, NULL,
 };
 
 static const char *const examples[] = {
@@ -388,12 +389,27 @@ static int make_and_activate(struct args *args, struct chain *chain)
 	return ret;
 }
 
+static void add_result(const struct args *args, const struct chain *chain)
+{
+	const struct layer *top = chain_top(chain);
+	char *node = xasprintf("/dev/mapper/%s", args->name);
+
+	result_text("device", node);
+	result_text("image", top->file.real ? top->file.real : top->file.path);
+	result_number("layers", chain->nr);
+	result_number("size", layer_disk_size(top));
+	result_bool("read-only", !args->overlay.image && args->opt.read_only);
+	free(node);
+}
+
 static int run(int argc, char **argv)
 {
 	struct chain chain = { 0 };
 	struct args args = { 0 };
 	int ret = parse(argc, argv, &args);
 
+	if (!ret)
+		result_text("name", args.name);
 	/* Before images are locked and loop devices are made. */
 	if (!ret && dm_check_free(args.name))
 		ret = CC_FAILED;
@@ -401,6 +417,8 @@ static int run(int argc, char **argv)
 		ret = build(&args, &chain);
 	if (!ret)
 		ret = args.overlay.image ? make_and_activate(&args, &chain) : activate(&args, &chain);
+	if (!ret)
+		add_result(&args, &chain);
 	/* The target has opened the devices by now; if it has not, the loop devices vanish here. */
 	chain_close(&chain);
 	table_free(&args.table);
@@ -418,5 +436,6 @@ const struct verb cmd_attach = {
 	.operands = operands,
 	.options = options,
 	.examples = examples,
+	.result = true,
 	.run = run,
 };

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "base.h"
+#include "options.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -18,6 +20,8 @@ static const struct operand operands[] = {
 	{ 0 },
 };
 
+static const struct opt *const options[] = { &opt_json, NULL };
+
 static int run(int argc, char **argv)
 {
 	struct live live;
@@ -27,10 +31,15 @@ static int run(int argc, char **argv)
 		return ret;
 	if (argc - optind != 2)
 		return cc_usage("base", "a device and a layer are needed");
+	result_text("name", dm_name(argv[optind]));
 	if (live_open_alone(&live, argv[optind]))
 		return CC_FAILED;
 	layer = base_find(&live, argv[optind + 1]);
 	ret = layer == BASE_ERROR || base_select(&live, layer) ? CC_FAILED : CC_OK;
+	if (ret == CC_OK && layer == BASE_NONE)
+		result_text("base", NULL);
+	else if (ret == CC_OK)
+		result_number("base", (uint64_t)layer);
 	live_close(&live);
 	return ret;
 }
@@ -40,5 +49,7 @@ const struct verb cmd_base = {
 	.usage = usage,
 	.summary = "select the base for the next stream",
 	.operands = operands,
+	.options = options,
+	.result = true,
 	.run = run,
 };

@@ -11,6 +11,7 @@
 #include "loop.h"
 #include "options.h"
 #include "space-check.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -81,7 +82,8 @@ static const struct opt opt_force = {
 };
 
 static const struct opt *const options[] = {
-	&opt_base, &opt_shallow, &opt_top, &opt_active, &opt_pivot, &opt_keep, &opt_keep_overlay, JOB_OPTIONS, &opt_force, NULL,
+	&opt_base, &opt_shallow, &opt_top, &opt_active, &opt_pivot, &opt_keep, &opt_keep_overlay, JOB_OPTIONS, &opt_force,
+	&opt_json, NULL,
 };
 
 static const char *const examples[] = {
@@ -254,6 +256,7 @@ static int run(int argc, char **argv)
 
 	if (ret)
 		return ret;
+	result_text("name", dm_name(args.name));
 	if (live_open_alone(&live, args.name))
 		return CC_FAILED;
 	ret = start(&live, &args);
@@ -271,5 +274,6 @@ const struct verb cmd_commit = {
 	.operands = operands,
 	.options = options,
 	.examples = examples,
+	.result = true,
 	.run = run,
 };

@@ -7,6 +7,7 @@
 #include "job-args.h"
 #include "options.h"
 #include "snapshot.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -29,7 +30,7 @@ static const struct opt opt_force = {
 };
 
 static const struct opt *const options[] = {
-	&opt_pivot, SNAPSHOT_OPTIONS, JOB_OPTIONS, &opt_force, NULL,
+	&opt_pivot, SNAPSHOT_OPTIONS, JOB_OPTIONS, &opt_force, &opt_json, NULL,
 };
 
 static const char *const examples[] = {
@@ -109,6 +110,8 @@ static int copy(struct copy_args *args)
 
 	args->snap.check_space = !args->job.force;
 	args->snap.overwrite = args->job.force;
+	result_text("name", dm_name(args->snap.name));
+	result_text("image", args->snap.image);
 	if (live_open_alone(&live, args->snap.name))
 		return CC_FAILED;
 	ret = change(args, &live);
@@ -143,5 +146,6 @@ const struct verb cmd_copy = {
 	.operands = snapshot_operands,
 	.options = options,
 	.examples = examples,
+	.result = true,
 	.run = run,
 };

@@ -13,6 +13,7 @@
 #include "create.h"
 #include "number.h"
 #include "options.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -48,7 +49,7 @@ static const struct opt opt_format_below = {
 };
 
 static const struct opt *const options[] = {
-	&opt_backing, &opt_format_below, &opt_size, NEW_IMAGE_OPTIONS, &opt_overwrite, NULL,
+	&opt_backing, &opt_format_below, &opt_size, NEW_IMAGE_OPTIONS, &opt_overwrite, &opt_json, NULL,
 };
 
 static const char *const examples[] = {
@@ -220,12 +221,17 @@ static int run(int argc, char **argv)
 
 	if (ret)
 		return ret;
+	result_text("image", args.req.path);
+	result_text("data-file", args.req.data_file);
+	result_text("backing-file", args.backing);
 	if (args.backing && (look_at_backing(&args, &real) || look_below(&args))) {
 		ret = CC_FAILED;
 	} else {
 		ret = create_image(&args.req, &made) ? CC_FAILED : CC_OK;
 		create_done(&made);
 	}
+	if (ret == CC_OK)
+		result_number("size", args.req.size);
 	free_below(&args.req);
 	free(real);
 	return ret;
@@ -238,5 +244,6 @@ const struct verb cmd_create = {
 	.operands = operands,
 	.options = options,
 	.examples = examples,
+	.result = true,
 	.run = run,
 };

@@ -8,6 +8,7 @@
 #include "dm.h"
 #include "options.h"
 #include "turn.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -34,7 +35,7 @@ static const struct opt opt_force = {
 	.help = "fail all I/O of its users; what was not flushed is lost",
 };
 
-static const struct opt *const options[] = { &opt_deferred, &opt_force, NULL };
+static const struct opt *const options[] = { &opt_deferred, &opt_force, &opt_json, NULL };
 
 /*
  * Open cowchain's devices only: a mistyped name must not remove somebody's volume. --force is for a
@@ -47,6 +48,19 @@ static int open_device(const char *name, unsigned int flags, struct dm_device *d
 		return dm_open_ours(name, dev);
 	*turn = turn_open(name, dm_open_ours, dev);
 	return *turn < 0 ? -1 : 0;
+}
+
+/* It is still there, and is removed when its last user closes it. */
+static bool is_pending(const struct dm_device *dev)
+{
+	struct dm_device now;
+	bool pending;
+
+	if (dm_find(dev->name, &now))
+		return false;
+	pending = now.leaving && now.dev == dev->dev;
+	dm_close(&now);
+	return pending;
 }
 
 static int take_option(int id, const char *value, void *flags)
@@ -67,9 +81,12 @@ static int run(int argc, char **argv)
 		return ret;
 	if (argc - optind != 1)
 		return cc_usage("detach", "one device is needed");
+	result_text("name", dm_name(argv[optind]));
 	if (open_device(dm_name(argv[optind]), flags, &dev, &turn))
 		return CC_FAILED;
 	ret = dm_remove(&dev, flags);
+	if (!ret)
+		result_bool("pending", is_pending(&dev));
 	dm_close(&dev);
 	if (turn >= 0)
 		close(turn);
@@ -82,5 +99,6 @@ const struct verb cmd_detach = {
 	.summary = "remove the device; the layers stay as they are",
 	.operands = operands,
 	.options = options,
+	.result = true,
 	.run = run,
 };

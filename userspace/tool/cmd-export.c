@@ -12,6 +12,7 @@
 #include "live-layer.h"
 #include "live.h"
 #include "options.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -33,7 +34,7 @@ static const struct opt opt_as = {
 	.help = "the name of the new device",
 };
 
-static const struct opt *const options[] = { &opt_as, NULL };
+static const struct opt *const options[] = { &opt_as, &opt_json, NULL };
 
 static const char *const examples[] = {
 	"cowchain snapshot vm night2.qcow2",
@@ -156,10 +157,14 @@ static int run(int argc, char **argv)
 	ret = take_device_name("export", as);
 	if (ret)
 		return ret;
+	result_text("name", dm_name(argv[optind]));
+	result_text("as", as);
 	if (dm_check_free(as) || live_open_alone(&live, argv[optind]))
 		return CC_FAILED;
 	layer = find_sealed(&live, argv[optind + 1]);
 	ret = layer < 0 ? -1 : hold_and_make(&live, (unsigned int)layer, as);
+	if (!ret)
+		result_number("layer", (uint64_t)layer);
 	live_close(&live);
 	return ret ? CC_FAILED : CC_OK;
 }
@@ -174,5 +179,6 @@ const struct verb cmd_export = {
 		"\n  For a backup: the device shows the disk as it was when a snapshot was put on\n"
 		"  that layer. 'cowchain detach BAK' ends it.\n",
 	.examples = examples,
+	.result = true,
 	.run = run,
 };

@@ -11,6 +11,7 @@
 #include "number.h"
 #include "options.h"
 #include "show.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -80,9 +81,12 @@ static int run_action(const char *name, const struct job_action *action, const c
 		snprintf(number, sizeof(number), "%" PRIu64, speed);
 		words[1] = number;
 	}
+	result_text("name", dm_name(name));
+	result_text("action", action->name);
 	if (dm_open(dm_name(name), &dev))
 		return CC_FAILED;
 	ret = dm_message(dev.name, words);
+	show_result_job(dev.name);
 	dm_close(&dev);
 	return ret ? CC_FAILED : CC_OK;
 }
@@ -119,6 +123,8 @@ static int run(int argc, char **argv)
 	if (left != 2 + action->has_value)
 		return cc_usage("job", action->has_value ? "speed needs a number" :
 							   "too many words after %s", argv[1]);
+	if (out.json)
+		result_begin();
 	return run_action(argv[0], action, action->has_value ? argv[2] : NULL);
 }
 

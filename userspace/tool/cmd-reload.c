@@ -6,6 +6,8 @@
 
 #include "dm-change.h"
 #include "live.h"
+#include "options.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -16,6 +18,8 @@ static const struct operand operands[] = {
 	{ 0 },
 };
 
+static const struct opt *const options[] = { &opt_json, NULL };
+
 static int run(int argc, char **argv)
 {
 	struct live live;
@@ -25,6 +29,7 @@ static int run(int argc, char **argv)
 		return ret;
 	if (argc - optind != 1)
 		return cc_usage("reload", "one device is needed");
+	result_text("name", dm_name(argv[optind]));
 	if (live_open_alone(&live, argv[optind]))
 		return CC_FAILED;
 	ret = dm_reload(&live.dev);
@@ -37,8 +42,10 @@ const struct verb cmd_reload = {
 	.usage = usage,
 	.summary = "load the chain again, after an error has made it read-only",
 	.operands = operands,
+	.options = options,
 	.details =
 		"  The device stays in use. Data that was flushed is there; if the error lost any\n"
 		"  that was not, the next flush fails.\n",
+	.result = true,
 	.run = run,
 };

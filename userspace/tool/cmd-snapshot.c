@@ -11,6 +11,7 @@
 #include "number.h"
 #include "options.h"
 #include "snapshot.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -55,7 +56,7 @@ static const struct opt opt_hook_timeout = {
 };
 
 static const struct opt *const options[] = {
-	SNAPSHOT_OPTIONS, &opt_force, &opt_freeze, &opt_hook, &opt_hook_timeout, NULL,
+	SNAPSHOT_OPTIONS, &opt_force, &opt_freeze, &opt_hook, &opt_hook_timeout, &opt_json, NULL,
 };
 
 static const char *const examples[] = {
@@ -163,8 +164,26 @@ static int take_operands(int argc, char **argv, struct args *args)
 	return 0;
 }
 
+static void add_result(const struct group *group)
+{
+	struct json *json = result_json();
+	size_t i;
+
+	if (!json)
+		return;
+	json_array(json, "snapshots");
+	for (i = 0; i < group->nr; i++) {
+		json_object(json, NULL);
+		json_text(json, "name", dm_name(group->snaps[i].name));
+		json_text(json, "image", group->snaps[i].image);
+		json_end(json);
+	}
+	json_end(json);
+}
+
 static int take(const struct group *group)
 {
+	add_result(group);
 	if (group->nr == 1 && !group->freeze && !group->hook.command)
 		return take_one(&group->snaps[0]);
 	return group_take(group) ? CC_FAILED : CC_OK;
@@ -196,5 +215,6 @@ const struct verb cmd_snapshot = {
 		"\n  With NAME=NEW for several devices all get their new tops at one point in\n"
 		"  time, or none does.\n",
 	.examples = examples,
+	.result = true,
 	.run = run,
 };

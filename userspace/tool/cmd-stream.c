@@ -10,6 +10,8 @@
 #include "live.h"
 #include "options.h"
 #include "space-check.h"
+#include "result.h"
+#include "space-check.h"
 #include "stream.h"
 #include "util.h"
 #include "verbs.h"
@@ -69,7 +71,7 @@ static const struct opt opt_force = {
 };
 
 static const struct opt *const options[] = {
-	&opt_base, &opt_top, JOB_OPTIONS, &opt_force, &opt_base_name, &opt_base_format, NULL,
+	&opt_base, &opt_top, JOB_OPTIONS, &opt_force, &opt_base_name, &opt_base_format, &opt_json, NULL,
 };
 
 static const char *const examples[] = {
@@ -206,6 +208,7 @@ static int run(int argc, char **argv)
 
 	if (ret)
 		return ret;
+	result_text("name", dm_name(args.name));
 	if (live_open_alone(&live, args.name))
 		return CC_FAILED;
 	ret = start_stream(&live, &args);
@@ -223,5 +226,6 @@ const struct verb cmd_stream = {
 	.operands = operands,
 	.options = options,
 	.examples = examples,
+	.result = true,
 	.run = run,
 };

@@ -6,6 +6,7 @@
 
 #include "dm.h"
 #include "options.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 #include "wait.h"
@@ -17,7 +18,7 @@ static const struct operand operands[] = {
 	{ 0 },
 };
 
-static const struct opt *const options[] = { &opt_quiet, &opt_timeout, NULL };
+static const struct opt *const options[] = { &opt_quiet, &opt_timeout, &opt_json, NULL };
 
 static int take_option(int id, const char *value, void *data)
 {
@@ -39,6 +40,7 @@ static int run(int argc, char **argv)
 		return ret;
 	if (argc - optind != 1)
 		return cc_usage("wait", "one device is needed");
+	result_text("name", dm_name(argv[optind]));
 	if (dm_open(dm_name(argv[optind]), &dev))
 		return CC_FAILED;
 	ret = wait_for_job(dev.name, &opt);
@@ -52,5 +54,6 @@ const struct verb cmd_wait = {
 	.summary = "wait until the job is concluded",
 	.operands = operands,
 	.options = options,
+	.result = true,
 	.run = run,
 };

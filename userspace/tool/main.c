@@ -2,6 +2,7 @@
 /*
  * cowchain, the tool: finds the verb on the command line and runs it.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "help.h"
 #include "output.h"
+#include "result.h"
 #include "util.h"
 #include "verbs.h"
 
@@ -79,6 +81,7 @@ static bool asks_for_help(int argc, char **argv)
 static int run(int argc, char **argv)
 {
 	const struct verb *verb = verb_find(argv[0]);
+	int ret;
 
 	if (!strcmp(argv[0], "help"))
 		return help(argc, argv);
@@ -88,7 +91,22 @@ static int run(int argc, char **argv)
 		help_verb(verb);
 		return CC_OK;
 	}
-	return verb->run(argc, argv);
+	ret = verb->run(argc, argv);
+	/* Of a wrong command line, nothing was done. */
+	if (result_wanted() && ret != CC_USAGE)
+		result_print(verb->name, ret);
+	return ret;
+}
+
+/* A full disk below a redirected stdout is a failure, too. */
+static int finish(int ret)
+{
+	/* Of an earlier error, the reason is not known any more. */
+	errno = EIO;
+	if (!fflush(stdout) && !ferror(stdout))
+		return ret;
+	cc_error("cannot write to the standard output: %s", strerror(errno));
+	return ret == CC_OK ? CC_FAILED : ret;
 }
 
 int main(int argc, char **argv)
@@ -100,7 +118,7 @@ int main(int argc, char **argv)
 		{ "completion", optional_argument, NULL, OPT_COMPLETION },
 		{ 0 },
 	};
-	int c, ret;
+	int c;
 
 	/* Whoever may run it as root is root: it opens, makes and overwrites what the user names. */
 	if (getauxval(AT_SECURE)) {
@@ -116,13 +134,13 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			help_overview(stdout);
-			return CC_OK;
+			return finish(CC_OK);
 		case 'V':
 			puts("cowchain " VERSION);
-			return CC_OK;
+			return finish(CC_OK);
 		case OPT_COMPLETION:
 			help_completion(optarg);
-			return CC_OK;
+			return finish(CC_OK);
 		default:
 			return verb_refuse(NULL, c, argv);
 		}
@@ -135,11 +153,5 @@ int main(int argc, char **argv)
 	}
 	/* The verbs use getopt_long(), too: 0 resets it. */
 	optind = 0;
-	ret = run(argc, argv);
-	/* A full disk below a redirected stdout is a failure, too. */
-	if (fflush(stdout) && ret == CC_OK) {
-		perror("cowchain: stdout");
-		ret = CC_FAILED;
-	}
-	return ret;
+	return finish(run(argc, argv));
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "result.h"
 #include "show.h"
 #include "util.h"
 
@@ -60,6 +61,24 @@ void show_json_job(struct json *json, const char *key, const struct target_job *
 	show_add_job(&out, job);
 	out_add_json_row(json, key, &out, 0);
 	out_free(&out);
+}
+
+void show_result_job(const char *name)
+{
+	struct json *json = result_json();
+	struct target_status status;
+	int ret;
+
+	if (!json)
+		return;
+	/* If it could be read before, and cannot now, the device is gone. */
+	cc_mute(true);
+	ret = dm_status(name, &status);
+	cc_mute(false);
+	if (ret)
+		json_null(json, "job");
+	else
+		show_json_job(json, "job", &status.job);
 }
 
 const char *show_no_chain(const struct dm_device *dev)

@@ -30,6 +30,8 @@ uint64_t show_share(uint64_t part, uint64_t whole);
 void show_add_job(struct out_table *out, const struct target_job *job);
 /* An object with the same values, by the same keys; null without a job. */
 void show_json_job(struct json *json, const char *key, const struct target_job *job);
+/* Add the key "job" to the result of the verb, see result.h: the job that the device has now. */
+void show_result_job(const char *name);
 /*
  * The word that stands in place of the mode of a device without a chain: one that was left half
  * made, or cut off by --force.

@@ -37,6 +37,8 @@ static char *xvasprintf(const char *fmt, va_list ap)
 	return p;
 }
 
+static void (*on_message)(bool error, const char *text);
+
 static void say(const char *prefix, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 
@@ -45,6 +47,8 @@ static void say(const char *prefix, const char *fmt, va_list ap)
 {
 	char *text = xvasprintf(fmt, ap), *safe = xsafe_text(text);
 
+	if (on_message && strcmp(prefix, "debug: "))
+		on_message(!*prefix, text);
 	if (holding) {
 		strbuf_addf(&held, "cowchain: %s%s\n", prefix, safe);
 	} else {
@@ -54,6 +58,11 @@ static void say(const char *prefix, const char *fmt, va_list ap)
 	}
 	free(safe);
 	free(text);
+}
+
+void cc_on_message(void (*fn)(bool error, const char *text))
+{
+	on_message = fn;
 }
 
 void cc_hold_messages(bool hold)

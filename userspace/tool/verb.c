@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "options.h"
+#include "result.h"
 #include "util.h"
 #include "verb.h"
 
@@ -92,7 +94,12 @@ int verb_parse(const struct verb *verb, int argc, char **argv, take_option_fn ta
 	opterr = 0;
 	while (!ret && (c = getopt_long(argc, argv, parser.letters, parser.names, NULL)) != -1) {
 		id = option_id(verb, c);
-		ret = id >= 0 ? take(id, optarg, args) : verb_refuse(verb->name, c, argv);
+		if (id < 0)
+			ret = verb_refuse(verb->name, c, argv);
+		else if (id == OPT_JSON && verb->result)
+			result_begin();
+		else
+			ret = take(id, optarg, args);
 	}
 	parser_free(&parser);
 	return ret;

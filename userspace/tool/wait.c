@@ -13,6 +13,8 @@
 #include "dm-watch.h"
 #include "dm.h"
 #include "number.h"
+#include "result.h"
+#include "show.h"
 #include "space-check.h"
 #include "util.h"
 #include "wait.h"
@@ -245,6 +247,7 @@ static int wait_loop(const char *name, int watch, const struct wait_options *opt
 
 int wait_for_job(const char *name, const struct wait_options *opt)
 {
+	struct wait_options silent = { .quiet = opt->quiet || result_wanted(), .timeout = opt->timeout };
 	struct progress p = { .tty = isatty(STDOUT_FILENO) };
 	int watch = dm_watch_open();
 	int ret;
@@ -252,8 +255,9 @@ int wait_for_job(const char *name, const struct wait_options *opt)
 	if (watch < 0)
 		return CC_FAILED;
 	p.name = xsafe_text(name);
-	ret = wait_loop(name, watch, opt, &p);
+	ret = wait_loop(name, watch, &silent, &p);
 	end_line(&p);
+	show_result_job(name);
 	free(p.name);
 	close(watch);
 	return ret;
