@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "chain-record.h"
+#include "plan.h"
 #include "util.h"
 
 /* What is below now. A layer that the user has listed is what was meant. */
@@ -68,7 +69,7 @@ void chain_record_finish(struct chain_record *record, bool in_use)
 {
 	if (record->fd < 0)
 		return;
-	if (in_use)
+	if (in_use && !plan_wanted())
 		record_write(record->fd, &record->rec);
 	close(record->fd);
 	record->fd = -1;

@@ -125,7 +125,7 @@ static const struct opt *const options[] = {
 	&opt_layer, &opt_allow_dir, &opt_backing_format, &opt_format, &opt_read_only, &opt_feature,
 	&opt_no_discard_passdown, &opt_commit_ms, &opt_no_auto_resume, &opt_allow_sealed,
 	&opt_ignore_identity, &opt_pad, &opt_no_lock, &opt_overlay, NEW_IMAGE_OPTIONS, &opt_size,
-	&opt_overwrite, &opt_json, NULL,
+	&opt_overwrite, &opt_dry_run, &opt_json, NULL,
 };
 
 static const char *const examples[] = {

@@ -83,7 +83,7 @@ static const struct opt opt_force = {
 
 static const struct opt *const options[] = {
 	&opt_base, &opt_shallow, &opt_top, &opt_active, &opt_pivot, &opt_keep, &opt_keep_overlay, JOB_OPTIONS, &opt_force,
-	&opt_json, NULL,
+	&opt_dry_run, &opt_json, NULL,
 };
 
 static const char *const examples[] = {

@@ -6,6 +6,7 @@
 #include "hold.h"
 #include "job-args.h"
 #include "options.h"
+#include "plan.h"
 #include "snapshot.h"
 #include "result.h"
 #include "util.h"
@@ -30,7 +31,7 @@ static const struct opt opt_force = {
 };
 
 static const struct opt *const options[] = {
-	&opt_pivot, SNAPSHOT_OPTIONS, JOB_OPTIONS, &opt_force, &opt_json, NULL,
+	&opt_pivot, SNAPSHOT_OPTIONS, JOB_OPTIONS, &opt_force, &opt_dry_run, &opt_json, NULL,
 };
 
 static const char *const examples[] = {
@@ -64,6 +65,8 @@ static int check_no_base(const char *name)
 	static const char *const cancel[] = { "job-cancel", NULL };
 	struct target_status st;
 
+	if (plan_wanted())
+		return 0;
 	if (dm_status(name, &st))
 		return -1;
 	if (!st.job.present || st.job.base < 0)

@@ -7,6 +7,7 @@
 #include "dm-change.h"
 #include "dm.h"
 #include "options.h"
+#include "plan.h"
 #include "turn.h"
 #include "result.h"
 #include "util.h"
@@ -35,7 +36,7 @@ static const struct opt opt_force = {
 	.help = "fail all I/O of its users; what was not flushed is lost",
 };
 
-static const struct opt *const options[] = { &opt_deferred, &opt_force, &opt_json, NULL };
+static const struct opt *const options[] = { &opt_deferred, &opt_force, &opt_dry_run, &opt_json, NULL };
 
 /*
  * Open cowchain's devices only: a mistyped name must not remove somebody's volume. --force is for a
@@ -85,7 +86,7 @@ static int run(int argc, char **argv)
 	if (open_device(dm_name(argv[optind]), flags, &dev, &turn))
 		return CC_FAILED;
 	ret = dm_remove(&dev, flags);
-	if (!ret)
+	if (!ret && !plan_wanted())
 		result_bool("pending", is_pending(&dev));
 	dm_close(&dev);
 	if (turn >= 0)

@@ -34,7 +34,7 @@ static const struct opt opt_as = {
 	.help = "the name of the new device",
 };
 
-static const struct opt *const options[] = { &opt_as, &opt_json, NULL };
+static const struct opt *const options[] = { &opt_as, &opt_dry_run, &opt_json, NULL };
 
 static const char *const examples[] = {
 	"cowchain snapshot vm night2.qcow2",

@@ -18,7 +18,7 @@ static const struct operand operands[] = {
 	{ 0 },
 };
 
-static const struct opt *const options[] = { &opt_json, NULL };
+static const struct opt *const options[] = { &opt_dry_run, &opt_json, NULL };
 
 static int run(int argc, char **argv)
 {

@@ -56,7 +56,7 @@ static const struct opt opt_hook_timeout = {
 };
 
 static const struct opt *const options[] = {
-	SNAPSHOT_OPTIONS, &opt_force, &opt_freeze, &opt_hook, &opt_hook_timeout, &opt_json, NULL,
+	SNAPSHOT_OPTIONS, &opt_force, &opt_freeze, &opt_hook, &opt_hook_timeout, &opt_dry_run, &opt_json, NULL,
 };
 
 static const char *const examples[] = {

@@ -9,7 +9,6 @@
 #include "job-args.h"
 #include "live.h"
 #include "options.h"
-#include "space-check.h"
 #include "result.h"
 #include "space-check.h"
 #include "stream.h"
@@ -71,7 +70,7 @@ static const struct opt opt_force = {
 };
 
 static const struct opt *const options[] = {
-	&opt_base, &opt_top, JOB_OPTIONS, &opt_force, &opt_base_name, &opt_base_format, &opt_json, NULL,
+	&opt_base, &opt_top, JOB_OPTIONS, &opt_force, &opt_base_name, &opt_base_format, &opt_dry_run, &opt_json, NULL,
 };
 
 static const char *const examples[] = {

@@ -18,12 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "create-plan.h"
 #include "create.h"
 #include "hold.h"
 #include "image.h"
 #include "number.h"
 #include "path.h"
 #include "record.h"
+#include "plan.h"
 #include "util.h"
 
 /* In the child, the names of its descriptors. */
@@ -351,6 +353,8 @@ int create_image(const struct create_request *req, struct created *files)
 {
 	int ret;
 
+	if (plan_wanted())
+		return create_plan(req, files);
 	memset(files, 0, sizeof(*files));
 	hold_begin();
 	ret = open_files(req, files);
@@ -410,10 +414,15 @@ static int open_top(const struct created *files, const struct layer_name *image,
 int create_open(const struct created *files, const char *image, const char *data,
 		const struct layer_options *opt, struct layer *layer)
 {
-	char *image_real = find_real(&files->image, image);
-	char *data_real = image_real ? find_real(&files->data, data) : NULL;
+	char *image_real, *data_real;
 	int ret = -1;
 
+	if (files->planned) {
+		layer_plan(layer, image, data, files->planned);
+		return 0;
+	}
+	image_real = find_real(&files->image, image);
+	data_real = image_real ? find_real(&files->data, data) : NULL;
 	if (image_real && (data_real || !data))
 		ret = open_top(files, &(struct layer_name){ image, image_real },
 			       &(struct layer_name){ data, data_real }, opt, layer);

@@ -37,6 +37,7 @@ struct create_request {
 struct created {
 	struct new_file image;
 	struct new_file data;
+	uint64_t planned;	/* with --dry-run (plan.h), nothing was made: bytes of the disk; else 0 */
 };
 
 /*

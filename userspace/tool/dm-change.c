@@ -12,6 +12,7 @@
 #include "dm-task.h"
 #include "hold.h"
 #include "klog.h"
+#include "plan.h"
 #include "users.h"
 #include "util.h"
 
@@ -185,10 +186,63 @@ static int create(const char *name, uint64_t sectors, const char *params, bool r
 	return ret;
 }
 
+static void say_in_use(const struct dm_device *dev)
+{
+	char *users = users_find(dev->dev);
+	char *node = xasprintf(DEV_MAPPER "%s", dev->name);
+
+	if (users)
+		cc_error("%s: in use: %s: end that first, or give --deferred", dev->name, users);
+	else
+		cc_error("%s: in use: stop the programs that have it open ('lsof %s'), or give --deferred",
+			 dev->name, shell_word(node));
+	free(node);
+	free(users);
+}
+
+/* ---- what would be done, see plan.h ---- */
+
+static void plan_create(const char *name, uint64_t sectors, const char *params, bool read_only)
+{
+	char *table = xasprintf("0 %" PRIu64 " " TARGET_NAME " %s", sectors, params), *uuid = new_uuid();
+
+	plan_line("dmsetup", "create", name, "--uuid", uuid, "--table", table, read_only ? "--readonly" : NULL, NULL);
+	free(uuid);
+	free(table);
+}
+
+static void plan_replace(const struct dm_device *dev, const char *target, const char *params)
+{
+	char *table = xasprintf("0 %" PRIu64 " %s%s%s", dev->sectors, target, *params ? " " : "", params);
+
+	plan_line("dmsetup", "load", dev->name, "--table", table, dev->read_only ? "--readonly" : NULL, NULL);
+	plan_line("dmsetup", "suspend", "--noflush", "--nolockfs", dev->name, NULL);
+	plan_line("dmsetup", "resume", dev->name, NULL);
+	free(table);
+}
+
+static int plan_remove(const struct dm_device *dev, unsigned int flags)
+{
+	if (dev->open_count && !flags) {
+		say_in_use(dev);
+		return -EBUSY;
+	}
+	if (flags & DM_REMOVE_FORCE && dev->target[0])
+		plan_replace(dev, "error", "");
+	plan_line("dmsetup", "remove", flags ? "--deferred" : "--retry", dev->name, NULL);
+	return 0;
+}
+
+/* ---- */
+
 int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only)
 {
 	int ret;
 
+	if (plan_wanted()) {
+		plan_create(name, sectors, params, read_only);
+		return 0;
+	}
 	hold_begin();
 	ret = create(name, sectors, params, read_only);
 	hold_end();
@@ -228,8 +282,13 @@ static void say_not_replaced(const struct dm_device *dev, int err, int klog)
 
 int dm_reload(const struct dm_device *dev)
 {
-	int klog = klog_mark(), ret;
+	int klog, ret;
 
+	if (plan_wanted()) {
+		plan_replace(dev, TARGET_NAME, dev->params);
+		return 0;
+	}
+	klog = klog_mark();
 	/* A signal between suspend and resume would leave the device suspended. */
 	hold_begin();
 	ret = replace(dev);
@@ -269,20 +328,6 @@ static int replace_by_error(const struct dm_device *dev)
 		cc_error("%s: cannot replace its table: %s", dev->name, strerror(-ret));
 	}
 	return ret;
-}
-
-static void say_in_use(const struct dm_device *dev)
-{
-	char *users = users_find(dev->dev);
-	char *node = xasprintf(DEV_MAPPER "%s", dev->name);
-
-	if (users)
-		cc_error("%s: in use: %s: end that first, or give --deferred", dev->name, users);
-	else
-		cc_error("%s: in use: stop the programs that have it open ('lsof %s'), or give --deferred",
-			 dev->name, shell_word(node));
-	free(node);
-	free(users);
 }
 
 /* Is the same device still there? */
@@ -327,6 +372,8 @@ int dm_remove(const struct dm_device *dev, unsigned int flags)
 {
 	int ret;
 
+	if (plan_wanted())
+		return plan_remove(dev, flags);
 	hold_begin();
 	ret = change_and_remove(dev, flags);
 	hold_end();

@@ -10,6 +10,7 @@
 #include "dm-task.h"
 #include "dm.h"
 #include "klog.h"
+#include "plan.h"
 #include "util.h"
 
 const char *dm_name(const char *arg)
@@ -358,11 +359,18 @@ static char *show_words(const char *const *words)
 
 int dm_message(const char *name, const char *const *words)
 {
-	struct dm_task *task = task_new(DM_DEVICE_TARGET_MSG, name);
-	char *message = show_words(words);
-	int klog = klog_mark();
-	int ret = send_message(task, words);
+	struct dm_task *task;
+	char *message;
+	int klog, ret;
 
+	if (plan_wanted()) {
+		plan_message(name, words);
+		return 0;
+	}
+	task = task_new(DM_DEVICE_TARGET_MSG, name);
+	message = show_words(words);
+	klog = klog_mark();
+	ret = send_message(task, words);
 	if (ret) {
 		cc_error("%s: '%s' failed: %s%s", name, message, strerror(-ret),
 			 ret == -EPERM || ret == -EACCES ? dm_remedy(ret) : "");

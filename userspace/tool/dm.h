@@ -70,7 +70,7 @@ int dm_status(const char *name, struct target_status *status);
  */
 int dm_look(const char *name, struct dm_device *dev, struct target_status *status);
 
-/* Send a message. words ends with NULL; they are quoted here. */
+/* Send a message, or plan to do so (plan.h). words ends with NULL; they are quoted here. */
 int dm_message(const char *name, const char *const *words);
 /* The answer to a message; NULL, without a message to the user, if there is none. Caller frees. */
 char *dm_ask(const char *name, const char *const *words);

@@ -21,6 +21,7 @@
 
 #include "freeze.h"
 #include "mounts.h"
+#include "plan.h"
 #include "util.h"
 
 struct frozen_fs {
@@ -276,6 +277,29 @@ static int share_marks(struct freeze *freeze)
 	return 0;
 }
 
+/* See plan.h. */
+static int plan_begin_freeze(const struct freeze *freeze)
+{
+	size_t i;
+
+	if (freeze->hook.command)
+		plan_line("sh", "-c", freeze->hook.command, "sh", "freeze", NULL);
+	for (i = 0; i < freeze->nr; i++)
+		plan_line("fsfreeze", "--freeze", freeze->fs[i].path, NULL);
+	return 0;
+}
+
+static int plan_end_freeze(const struct freeze *freeze)
+{
+	size_t i;
+
+	for (i = freeze->nr; i-- > 0; )
+		plan_line("fsfreeze", "--unfreeze", freeze->fs[i].path, NULL);
+	if (freeze->hook.command)
+		plan_line("sh", "-c", freeze->hook.command, "sh", "thaw", NULL);
+	return 0;
+}
+
 int freeze_begin(struct freeze *freeze)
 {
 	int ret = 0;
@@ -284,6 +308,8 @@ int freeze_begin(struct freeze *freeze)
 	if (!freeze->nr && !freeze->hook.command)
 		return 0;
 	qsort(freeze->fs, freeze->nr, sizeof(*freeze->fs), by_order);
+	if (plan_wanted())
+		return plan_begin_freeze(freeze);
 	if (share_marks(freeze) || start_guard(freeze))
 		return -1;
 	freeze->begun = true;
@@ -298,6 +324,8 @@ int freeze_end(struct freeze *freeze)
 {
 	int ret = 0;
 
+	if (plan_wanted())
+		return plan_end_freeze(freeze);
 	if (freeze->begun)
 		ret = thaw_all(freeze);
 	cc_hold_messages(false);

@@ -10,6 +10,7 @@
 #include "commit.h"
 #include "dm.h"
 #include "interrupted.h"
+#include "plan.h"
 #include "stream.h"
 #include "util.h"
 
@@ -115,6 +116,8 @@ static void note_commit(const char *name, const struct q2_ident_job *job, bool w
 
 void interrupted_job(const char *name, const struct q2_ident_job *job, bool waits)
 {
+	if (plan_wanted())
+		return;
 	if (job->type == QCOW2_IDENT_JOB_STREAM)
 		note_stream(name, job, waits);
 	else if (job->type == QCOW2_IDENT_JOB_COMMIT)
@@ -145,8 +148,11 @@ void interrupted_lower(const char *name, const struct q2_ident_job *job, unsigne
 {
 	const char *word = shell_word(name);
 	struct target_status status;
-	bool begins = !waits && job_begins(name);
+	bool begins;
 
+	if (plan_wanted())
+		return;
+	begins = !waits && job_begins(name);
 	/* The number of the base as the chain has it now. */
 	if (!begins && !waits && !job->paused && !dm_status(name, &status) && status.job.present)
 		begins = !start_lower(name, job, layer, status.job.base);

@@ -11,6 +11,7 @@
 #include "job-args.h"
 #include "number.h"
 #include "options.h"
+#include "plan.h"
 #include "show.h"
 #include "util.h"
 
@@ -119,6 +120,8 @@ int job_start(const char *name, const struct job_args *args, const char *backing
 
 int job_wait(const char *name, const struct job_args *args)
 {
+	if (plan_wanted())
+		return CC_OK;
 	if (args->wait)
 		return wait_for_job(name, &args->wait_options);
 	show_result_job(name);

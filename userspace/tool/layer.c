@@ -10,6 +10,7 @@
 
 #include "format.h"
 #include "layer.h"
+#include "plan.h"
 #include "util.h"
 
 static bool open_writable(bool writable, const struct layer_options *opt)
@@ -237,6 +238,8 @@ void layer_close(struct layer *layer)
 
 int layer_check_writable(const struct layer *layer, const char *remedy)
 {
+	if (layer->planned)
+		return 0;
 	if (layer->kind == KIND_QCOW2)
 		return image_check_writable(layer->file.fd, layer->file.path, layer->file.size,
 					    &layer->image, remedy) ||
@@ -249,6 +252,8 @@ int layer_check_writable(const struct layer *layer, const char *remedy)
 
 int layer_check_length(struct layer *layer, const struct layer_options *opt)
 {
+	if (layer->planned)
+		return 0;
 	unsigned int flags = (opt->pad ? SOURCE_PAD : 0) | (opt->can_pad ? SOURCE_CAN_PAD : 0);
 
 	return source_check_length(&layer->file, flags) ||
@@ -297,8 +302,30 @@ static int attach_source(struct source *src, bool no_lock)
 	return 0;
 }
 
+static void plan_source(struct source *src)
+{
+	if (src->path && !src->block)
+		src->dev = plan_loop(src->path, true, true);
+}
+
+void layer_plan(struct layer *layer, const char *image, const char *data, uint64_t size)
+{
+	memset(layer, 0, sizeof(*layer));
+	layer->planned = true;
+	layer->kind = KIND_QCOW2;
+	layer->image.info.size = size;
+	source_plan(&layer->file, image);
+	if (data)
+		source_plan(&layer->data, data);
+}
+
 int layer_attach(struct layer *layer, bool no_lock)
 {
+	if (layer->planned) {
+		plan_source(&layer->file);
+		plan_source(&layer->data);
+		return 0;
+	}
 	if (attach_source(&layer->file, no_lock))
 		return -1;
 	if (layer->data.path)

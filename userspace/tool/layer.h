@@ -15,6 +15,7 @@
 
 struct layer {
 	enum layer_kind kind;
+	bool planned;		/* does not exist yet: see plan.h */
 	bool named;		/* found by its name in the header above */
 	struct source file;
 	struct source data;	/* external data file; path NULL without one */
@@ -60,6 +61,8 @@ struct layer_name {
 /* Open a top, and its data file unless data->path is NULL, for writing. Returns as above. */
 int layer_open_top(struct layer *layer, const struct layer_name *image, const struct layer_name *data,
 		   const struct layer_options *opt);
+/* A top that is to be made, by names that are not looked up but for block devices; data may be NULL. */
+void layer_plan(struct layer *layer, const char *image, const char *data, uint64_t size);
 void layer_close(struct layer *layer);
 /*
  * Can it be a writable top, by its header? If not, the message ends with the remedy: see

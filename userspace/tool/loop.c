@@ -22,6 +22,7 @@
 #include "loop-shows.h"
 #include "loop.h"
 #include "mounts.h"
+#include "plan.h"
 #include "util.h"
 
 #define LOOP_CONTROL "/dev/loop-control"
@@ -366,6 +367,16 @@ static void remember(int number, int fd, dev_t dev, const struct stat *file)
 	free(name);
 }
 
+/* Returns a descriptor of the file in place of one of the device. */
+static int plan_attach(int file, const char *path, bool writable, dev_t *dev)
+{
+	char *real = file_path(file);
+
+	*dev = plan_loop(real ? real : path, writable, !refuses_direct_io(file));
+	free(real);
+	return fcntl(file, F_DUPFD_CLOEXEC, 0);
+}
+
 static int attach(int file, const char *path, bool writable, const char *beside, dev_t *dev)
 {
 	struct stat st, loop;
@@ -378,6 +389,8 @@ static int attach(int file, const char *path, bool writable, const char *beside,
 	fd = find_or_refuse(&st, path, writable, beside, dev);
 	if (fd != -1)
 		return fd < 0 ? -1 : fd;
+	if (plan_wanted())
+		return plan_attach(file, path, writable, dev);
 
 	control = open(LOOP_CONTROL, O_RDWR | O_CLOEXEC);
 	if (control < 0) {

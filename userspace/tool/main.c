@@ -10,6 +10,7 @@
 
 #include "help.h"
 #include "output.h"
+#include "plan.h"
 #include "result.h"
 #include "util.h"
 #include "verbs.h"
@@ -92,6 +93,8 @@ static int run(int argc, char **argv)
 		return CC_OK;
 	}
 	ret = verb->run(argc, argv);
+	if (plan_wanted())
+		plan_end(ret);
 	/* Of a wrong command line, nothing was done. */
 	if (result_wanted() && ret != CC_USAGE)
 		result_print(verb->name, ret);

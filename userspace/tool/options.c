@@ -162,6 +162,12 @@ const struct opt opt_bytes = {
 	.help = "sizes in bytes",
 };
 
+const struct opt opt_dry_run = {
+	.id = OPT_DRY_RUN,
+	.name = "dry-run",
+	.help = "change nothing: print the lines of shell that would do it",
+};
+
 int take_kind(const char *verb, const char *option, const char *value, enum layer_kind *kind)
 {
 	if (!kind_parse(value, kind))

@@ -36,6 +36,7 @@ enum opt_id {
 	OPT_JSON,
 	OPT_NOHEADINGS,
 	OPT_BYTES,
+	OPT_DRY_RUN,
 	OPT_OWN,
 };
 
@@ -60,6 +61,9 @@ extern const struct opt opt_speed, opt_bandwidth, opt_bandwidth_bytes, opt_on_er
 
 /* Of a table that is shown: job, status, list, info. */
 extern const struct opt opt_json, opt_noheadings, opt_bytes;
+
+/* Of what changes a chain: taken by verb_parse(), see struct verb. */
+extern const struct opt opt_dry_run;
 
 #define TABLE_OPTIONS &opt_json, &opt_noheadings, &opt_bytes
 

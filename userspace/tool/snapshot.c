@@ -211,6 +211,9 @@ static int open_new(const struct snapshot *snap, const struct live *live, const 
 {
 	int ret = create_open(made, snap->image, snap->data_file, &snap->opt, layer);
 
+	/* It is made as it has to be. */
+	if (!ret && layer->planned)
+		return 0;
 	if (!ret && !check_new(snap, live, top, !made->image.path, layer)) {
 		give_away(made, live);
 		return 0;
@@ -234,7 +237,7 @@ static int get_ready(struct snapshot_new *new)
 		create_undo(&new->made);
 		return ret;
 	}
-	ret = snap->check_space ? space_check_copy(new->live, &new->layer) : 0;
+	ret = snap->check_space && !new->layer.planned ? space_check_copy(new->live, &new->layer) : 0;
 	/* From then on, flushes of the guest are promises about these files. */
 	if (!ret)
 		ret = create_sync(&new->made);

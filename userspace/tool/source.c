@@ -17,6 +17,7 @@
 #include "lock.h"
 #include "loop.h"
 #include "path.h"
+#include "plan.h"
 #include "source.h"
 #include "users.h"
 #include "util.h"
@@ -189,6 +190,21 @@ int source_open(struct source *src, const char *path, const char *must_be, bool 
 	return 0;
 }
 
+void source_plan(struct source *src, const char *path)
+{
+	struct stat st;
+
+	memset(src, 0, sizeof(*src));
+	src->path = path_absolute(path);
+	src->fd = -1;
+	src->dev_fd = -1;
+	src->writable = true;
+	if (!stat(path, &st) && S_ISBLK(st.st_mode)) {
+		src->block = true;
+		src->dev = st.st_rdev;
+	}
+}
+
 int source_check_writable(const struct source *src, const char *remedy)
 {
 	if (!src->write_error)
@@ -239,7 +255,9 @@ int source_attach(struct source *src)
 		return -1;
 	if (src->block)
 		return 0;
-	if (src->pad && pad_file(src))
+	if (src->pad && plan_wanted())
+		plan_line("truncate", "-s", "%512", src->real, NULL);
+	else if (src->pad && pad_file(src))
 		return -1;
 	src->dev_fd = loop_attach(src->fd, src->path, src->writable, &src->dev);
 	return src->dev_fd < 0 ? -1 : read_tail(src);

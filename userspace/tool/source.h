@@ -40,6 +40,8 @@ enum source_flags {
  * is wrong can be said first. Returns 0, or -1 after a message.
  */
 int source_open(struct source *src, const char *path, const char *must_be, bool writable);
+/* One that may not exist yet: it is not opened. See layer_plan(). */
+void source_plan(struct source *src, const char *path);
 /*
  * If it is to be written: has it whole sectors, or will it be padded? Otherwise any length will do. Returns 0,
  * or -1 after a message.

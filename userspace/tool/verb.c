@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "plan.h"
 #include "result.h"
 #include "util.h"
 #include "verb.h"
@@ -98,6 +99,8 @@ int verb_parse(const struct verb *verb, int argc, char **argv, take_option_fn ta
 			ret = verb_refuse(verb->name, c, argv);
 		else if (id == OPT_JSON && verb->result)
 			result_begin();
+		else if (id == OPT_DRY_RUN)
+			plan_begin();
 		else
 			ret = take(id, optarg, args);
 	}

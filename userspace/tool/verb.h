@@ -60,7 +60,7 @@ struct operand {
  * @options: ends with NULL; or NULL.
  * @details: more lines for the help, or NULL.
  * @examples: commands, ends with NULL; or NULL.
- * @result: the option --json is taken by verb_parse(): it asks for a result, see result.h.
+ * @result: the option --json is taken by verb_parse(): it asks for a result, see result.h. So is --dry-run, see plan.h.
  * @in_order: options must precede the operands.
  * @run: argv[0] is the name of the verb. Returns an exit status: CC_OK, CC_FAILED after a message,
  * or CC_USAGE for a wrong command line.
