@@ -75,4 +75,34 @@ tree_broken() {
 	cowchain detach cct
 }
 
+it "status for Prometheus" prometheus
+prometheus() {
+	local text
+
+	two_chains
+	# shellcheck disable=SC2034	# for io
+	DEV=/dev/mapper/cct
+	io write:0:64k:1 read:0:64k
+	cowchain stream cct --base none --speed 4K
+	dmsetup create cct3 --notable --uuid COWCHAIN-0123
+	cowchain status --prometheus >chains.prom
+	text=$(<chains.prom)
+	matches "$text" 'cowchain_chains 3' "number of chains"
+	matches "$text" 'cowchain_mode[{]name="cct",mode="rw"[}] 1' "mode of cct"
+	matches "$text" 'cowchain_mode[{]name="cct3",mode="none"[}] 1' "mode of a device without a chain"
+	matches "$text" 'cowchain_size_bytes[{]name="cct2"[}] 16777216' size
+	matches "$text" 'cowchain_job_info[{]name="cct",job="stream",state="running",io_status="ok"[}] 1' job
+	[[ $text != *'job_info{name="cct2"'* ]] || fail "cct2 has no job"
+	matches "$text" 'cowchain_bytes_total[{]name="cct",operation="write"[}] 65536' "bytes that were written"
+	matches "$text" 'cowchain_info[{]name="cct2",device="[0-9:]+",uuid="COWCHAIN-[0-9a-f]+",top="[^"]*/e.qcow2"[}] 1' info
+	keep prometheus chains.prom
+	tool_fails 2 'does not go together' status --prometheus --json
+	cowchain job cct cancel
+	cowchain detach cct2
+	cowchain detach cct3
+	cowchain detach cct
+	# nothing to show is no error
+	matches "$(cowchain status --prometheus)" 'cowchain_chains 0' "no chains"
+}
+
 run_cases

@@ -23,7 +23,7 @@ ident() {
 	read -r I_UUID I_GEN I_PARENT I_PGEN I_FLAGS I_JOB I_BASE I_SPEED <<<"$(qcow2poke "$1" ident)"
 }
 
-# keep check FILE | compare FILE MODEL | identical FILE FILE | json VERB FILE: a claim for oracle to check later
+# keep check FILE | compare FILE MODEL | identical FILE FILE | json VERB FILE | prometheus FILE: a claim for oracle to check later
 keep() { echo "$*" >>"$T/manifest"; }
 
 # retire NAME TOP [MODEL]: removes the device; oracle checks that TOP is valid and reads like MODEL

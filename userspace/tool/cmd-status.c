@@ -4,19 +4,43 @@
  */
 #include <unistd.h>
 
+#include "metrics-load.h"
 #include "options.h"
 #include "show.h"
 #include "util.h"
 #include "verbs.h"
 
-static const char *const usage[] = { "[NAME...]", NULL };
+static const char *const usage[] = { "[NAME...]", "--prometheus", NULL };
 
 static const struct operand operands[] = {
 	{ "NAME", .complete = COMPLETE_DEVICE, .many = true },
 	{ 0 },
 };
 
-static const struct opt *const options[] = { TABLE_OPTIONS, NULL };
+enum { OPT_PROMETHEUS = OPT_OWN };
+
+static const struct opt opt_prometheus = {
+	.id = OPT_PROMETHEUS,
+	.name = "prometheus",
+	.help = "all devices, in the text format of Prometheus",
+};
+
+static const struct opt *const options[] = { TABLE_OPTIONS, &opt_prometheus, NULL };
+
+struct args {
+	struct out_options out;
+	bool prometheus;
+};
+
+static int take_option(int id, const char *value, void *data)
+{
+	struct args *args = data;
+
+	if (id != OPT_PROMETHEUS)
+		return out_option(id, value, &args->out);
+	args->prometheus = true;
+	return 0;
+}
 
 /* Columns and keys are stable: new ones are added at the end. */
 static const struct out_column status_columns[] = {
@@ -80,19 +104,23 @@ static int add_named(struct out_table *out, const char *name)
 
 static int run(int argc, char **argv)
 {
-	struct out_options opt = { 0 };
+	struct args args = { 0 };
 	struct out_table out;
-	int ret = verb_parse(&cmd_status, argc, argv, out_option, &opt);
+	int ret = verb_parse(&cmd_status, argc, argv, take_option, &args);
 
 	if (ret)
 		return ret;
+	if (args.prometheus && (optind < argc || args.out.json))
+		return cc_usage("status", "--prometheus shows all devices, and does not go together with --json");
+	if (args.prometheus)
+		return metrics_print_all();
 	out_init(&out, status_columns, ARRAY_SIZE(status_columns));
 	if (optind == argc)
 		ret = show_add_all(&out, add_status);
 	for (; optind < argc; optind++)
 		if (add_named(&out, dm_name(argv[optind])))
 			ret = CC_FAILED;
-	show_print(&out, "status", &opt, ret);
+	show_print(&out, "status", &args.out, ret);
 	return ret;
 }
 
