@@ -238,6 +238,12 @@ users() {
 	loop=$(losetup --find --show "$DEV")
 	tool_fails 1 "part of /dev/mapper/cct-over, attached as $loop" detach cct
 	losetup --detach "$loop"
+	loop=$(losetup --find --show /dev/mapper/cct-over)
+	tool_fails 1 "part of /dev/mapper/cct-over \\(attached as $loop\\)" detach cct
+	losetup --detach "$loop"
+	exec 8<$DEV
+	tool_fails 1 "open in [^ ]+ \\($BASHPID\\)" detach cct
+	exec 8<&-
 	out=$(cowchain detach cct --deferred 2>&1)
 	matches "$out" 'still in use: part of /dev/mapper/cct-over' "output of detach"
 	[ -b $DEV ] || fail "its node is gone"

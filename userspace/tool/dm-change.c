@@ -189,14 +189,12 @@ static int create(const char *name, uint64_t sectors, const char *params, bool r
 static void say_in_use(const struct dm_device *dev)
 {
 	char *users = users_find(dev->dev);
-	char *node = xasprintf(DEV_MAPPER "%s", dev->name);
 
 	if (users)
 		cc_error("%s: in use: %s: end that first, or give --deferred", dev->name, users);
 	else
-		cc_error("%s: in use: stop the programs that have it open ('lsof %s'), or give --deferred",
-			 dev->name, shell_word(node));
-	free(node);
+		cc_error("%s: in use: it may be mounted in another namespace (a container), see /proc/*/mountinfo: end that first, or give --deferred",
+			 dev->name);
 	free(users);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Users of a block device: devices that are made of it, loop devices, file systems, and swap.
+ * Users of a block device: devices that are made of it, loop devices, file systems, swap, and programs.
  */
 #include <dirent.h>
 #include <mntent.h>
@@ -12,12 +12,24 @@
 
 #include "devno.h"
 #include "loop.h"
+#include "openers.h"
 #include "users.h"
 #include "util.h"
 
 static void add(struct strbuf *sb, const char *how, const char *what)
 {
 	strbuf_addf(sb, "%s%s %s", sb->text ? ", " : "", how, what);
+}
+
+/* Who uses that: a partition that is mounted, for instance. */
+static void add_users_of(struct strbuf *sb, const char *node)
+{
+	struct stat st;
+	char *users = stat(node, &st) || !S_ISBLK(st.st_mode) ? NULL : users_find(st.st_rdev);
+
+	if (users)
+		strbuf_addf(sb, " (%s)", users);
+	free(users);
 }
 
 /* Mapped devices, RAIDs and so on, for which the kernel keeps links. */
@@ -34,6 +46,7 @@ static void add_holders(struct strbuf *sb, dev_t dev)
 			continue;
 		node = devno_kernel_node(entry->d_name);
 		add(sb, "part of", node);
+		add_users_of(sb, node);
 		free(node);
 	}
 	if (dir)
@@ -90,10 +103,15 @@ static void add_swap(struct strbuf *sb, dev_t dev)
 char *users_find(dev_t dev)
 {
 	struct strbuf sb = { 0 };
+	char *openers;
 
 	add_holders(&sb, dev);
 	add_loops(&sb, dev);
 	add_mounts(&sb, dev);
 	add_swap(&sb, dev);
+	openers = openers_find(dev);
+	if (openers)
+		strbuf_addf(&sb, "%s%s", sb.text ? ", " : "", openers);
+	free(openers);
 	return sb.text;
 }

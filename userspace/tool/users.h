@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /*
- * What the kernel shows of its users: "part of /dev/mapper/lv, mounted on /mnt"; NULL if nothing.
- * Programs that have it open, and mounts in other namespaces, cannot be seen. Caller frees.
+ * What the kernel shows of its users: "part of /dev/mapper/lv (mounted on /mnt), open in qemu (1234)"; NULL if
+ * nothing. Mounts in other namespaces cannot be seen. Caller frees.
  */
 char *users_find(dev_t dev);
 
