@@ -302,6 +302,24 @@ no_table() {
 	dmsetup remove cct
 }
 
+it "the owner of the node, and a chain for the host" owner
+owner() {
+	need cowchain
+	use abcd
+	tool_fails 2 'no such user' attach cct "$T/d.qcow2" --owner nosuch
+	cowchain attach cct "$T/d.qcow2" --owner 1234:4321 --mode 640
+	eq "$(stat -L -c '%u %g %a' /dev/mapper/cct)" '1234 4321 640' "owner, group and mode"
+	matches "$(dmsetup info -c --noheadings -o uuid cct)" '^COWCHAIN-u1234-g4321-m640-[0-9a-f]{32}$' UUID
+	cowchain reload cct
+	eq "$(stat -L -c '%u %g %a' /dev/mapper/cct)" '1234 4321 640' "owner, group and mode after a reload"
+	cowchain detach cct
+	cowchain attach cct "$T/d.qcow2" --owner 0:0 --host
+	eq "$(stat -L -c '%u %g %a' /dev/mapper/cct)" '0 0 600' "owner, group and mode"
+	matches "$(dmsetup info -c --noheadings -o uuid cct)" '^COWCHAIN-HOST-u0-g0-m600-' UUID
+	matches "$(cowchain list --noheadings)" '^cct ' list
+	detached
+}
+
 # each_time DO VERB ARGUMENT...: runs the tool as often as it calls device-mapper, with DO right before
 # the first call, the second one and so on, and "again" before each run
 each_time() {

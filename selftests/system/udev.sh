@@ -68,6 +68,31 @@ not_probed() {
 	nothing_left
 }
 
+it "a file system of the host has links, also after other events" host
+host() {
+	local uuid
+
+	truncate -s 64M base.raw
+	mkfs.ext4 -q base.raw
+	uuid=$(blkid -p -s UUID -o value base.raw)
+	cowchain create top.qcow2 --backing base.raw --format raw
+	cowchain attach cct top.qcow2 --host --owner 1234:4321 --mode 640
+	udevadm settle
+	for event in none reload resume add change; do
+		case $event in
+		reload) cowchain reload cct ;;
+		resume) dmsetup suspend cct; dmsetup resume cct ;;
+		add | change) udevadm trigger --action="$event" --settle ;;
+		esac
+		udevadm settle
+		eq "$(readlink -f "/dev/disk/by-uuid/$uuid")" "$(readlink -f /dev/mapper/cct)" "by-uuid after $event"
+		eq "$(prop /dev/mapper/cct ID_FS_TYPE)" ext4 "ID_FS_TYPE after $event"
+		eq "$(stat -L -c '%u %g %a' /dev/mapper/cct)" '1234 4321 640' "owner, group and mode after $event"
+	done
+	cowchain detach cct
+	nothing_left
+}
+
 # no_links: no link of the file system in $T/fs.raw leads to anything
 no_links() {
 	local uuid

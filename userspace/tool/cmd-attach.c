@@ -14,6 +14,7 @@
 #include "dm.h"
 #include "hold.h"
 #include "interrupted.h"
+#include "node.h"
 #include "number.h"
 #include "options.h"
 #include "overlay.h"
@@ -45,6 +46,9 @@ enum {
 	OPT_IGNORE_IDENTITY,
 	OPT_PAD,
 	OPT_OVERLAY,
+	OPT_HOST,
+	OPT_OWNER,
+	OPT_MODE,
 };
 
 static const struct opt opt_layer = {
@@ -121,11 +125,31 @@ static const struct opt opt_overlay = {
 		"or raw disk and is not written, and attach that",
 };
 
+static const struct opt opt_host = {
+	.id = OPT_HOST,
+	.name = "host",
+	.help = "what is on the disk is the host's: links in /dev/disk, LVM, units",
+};
+
+static const struct opt opt_owner = {
+	.id = OPT_OWNER,
+	.name = "owner",
+	.value = "USER[:GROUP]",
+	.help = "who owns the node",
+};
+
+static const struct opt opt_mode = {
+	.id = OPT_MODE,
+	.name = "mode",
+	.value = "MODE",
+	.help = "its mode, with --owner; default: 0600",
+};
+
 static const struct opt *const options[] = {
 	&opt_layer, &opt_allow_dir, &opt_backing_format, &opt_format, &opt_read_only, &opt_feature,
 	&opt_no_discard_passdown, &opt_commit_ms, &opt_no_auto_resume, &opt_allow_sealed,
 	&opt_ignore_identity, &opt_pad, &opt_no_lock, &opt_overlay, NEW_IMAGE_OPTIONS, &opt_size,
-	&opt_overwrite, &opt_dry_run, &opt_json, NULL,
+	&opt_overwrite, &opt_host, &opt_owner, &opt_mode, &opt_dry_run, &opt_json, NULL,
 };
 
 static const char *const examples[] = {
@@ -145,6 +169,9 @@ struct args {
 	char *raw_command;		/* for opt.as_raw */
 	bool kind_given;
 	enum layer_kind kind;		/* of the top */
+	struct dm_marks marks;
+	const char *owner;
+	const char *mode;
 	const char *name;
 	const char *top;
 };
@@ -231,6 +258,15 @@ static int take_option(int id, const char *value, void *data)
 	case OPT_OVERLAY:
 		args->overlay.image = value;
 		return 0;
+	case OPT_HOST:
+		args->marks.host = true;
+		return 0;
+	case OPT_OWNER:
+		args->owner = value;
+		return 0;
+	case OPT_MODE:
+		args->mode = value;
+		return 0;
 	case OPT_DATA_FILE:
 	case OPT_CLUSTER_SIZE:
 	case OPT_RESERVE:
@@ -297,6 +333,8 @@ static int parse(int argc, char **argv, struct args *args)
 	args->name = dm_name(argv[optind]);
 	args->top = argv[optind + 1];
 	ret = take_device_name("attach", args->name);
+	if (!ret)
+		ret = node_take_owner(args->owner, args->mode, &args->marks);
 	if (ret)
 		return ret;
 	if (args->overlay.image && args->opt.read_only)
@@ -338,6 +376,22 @@ static void say_jobs(const struct args *args, const struct chain *chain)
 	}
 }
 
+static int make_device(const struct args *args, uint64_t size, const char *line)
+{
+	struct dm_new new = {
+		.name = args->name,
+		.sectors = size / SECTOR_SIZE,
+		.params = line,
+		.read_only = args->opt.read_only,
+		.marks = args->marks,
+	};
+	int ret = dm_create(&new);
+
+	if (!ret && args->marks.owned)
+		node_give(args->name, &args->marks);
+	return ret;
+}
+
 static int activate(struct args *args, struct chain *chain)
 {
 	struct chain_record record;
@@ -358,8 +412,7 @@ static int activate(struct args *args, struct chain *chain)
 	}
 	chain_to_table(chain, &args->table);
 	line = table_format(&args->table);
-	ret = dm_create(args->name, layer_disk_size(chain_top(chain)) / SECTOR_SIZE, line,
-			args->opt.read_only);
+	ret = make_device(args, layer_disk_size(chain_top(chain)), line);
 	free(line);
 	chain_record_finish(&record, !ret);
 	if (!ret && !args->opt.read_only)

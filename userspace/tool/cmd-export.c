@@ -109,6 +109,7 @@ static void copy_layers(const struct live *live, unsigned int nr, struct table *
 static int make(const struct live *live, unsigned int number, const char *as)
 {
 	uint64_t size = disk_size(live, number);
+	struct dm_new new = { .name = as, .sectors = size / SECTOR_SIZE, .read_only = true };
 	struct table table;
 	char *line;
 	int ret;
@@ -117,7 +118,8 @@ static int make(const struct live *live, unsigned int number, const char *as)
 		return -1;
 	copy_layers(live, number + 1, &table);
 	line = table_format(&table);
-	ret = dm_create(as, size / SECTOR_SIZE, line, true);
+	new.params = line;
+	ret = dm_create(&new);
 	free(line);
 	table_free(&table);
 	return ret;

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "dm-change.h"
 #include "dm-task.h"
@@ -16,25 +15,10 @@
 #include "users.h"
 #include "util.h"
 
-/* COWCHAIN- and 32 random hexadecimal digits: a name can be reused, a UUID is unique. */
-static char *new_uuid(void)
-{
-	struct strbuf sb = { 0 };
-	uint8_t random[16];
-	size_t i;
-
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		memset(random, 0, sizeof(random));
-	strbuf_add(&sb, DM_UUID_PREFIX);
-	for (i = 0; i < sizeof(random); i++)
-		strbuf_addf(&sb, "%02x", random[i]);
-	return sb.text;
-}
-
-static int create_empty(const char *name)
+static int create_empty(const char *name, const struct dm_marks *marks)
 {
 	struct dm_task *task = task_new(DM_DEVICE_CREATE, name);
-	char *uuid = new_uuid();
+	char *uuid = dm_uuid_new(marks);
 	int ret = NO_TASK;
 
 	if (task && dm_task_set_uuid(task, uuid))
@@ -100,10 +84,11 @@ static void clear(const char *name)
 	task_end(task);
 }
 
-static int resume(const char *name)
+/* host: see dm-uuid.h. */
+static int resume(const char *name, bool host)
 {
 	struct dm_task *task = task_new(DM_DEVICE_RESUME, name);
-	int ret = task_run_with_udev(task);
+	int ret = task_run_with_udev(task, host);
 
 	task_end(task);
 	return ret;
@@ -116,7 +101,7 @@ static int remove_now(const char *name)
 	int ret = NO_TASK;
 
 	if (task && dm_task_retry_remove(task))
-		ret = task_run_with_udev(task);
+		ret = task_run_with_udev(task, false);
 	task_end(task);
 	return ret;
 }
@@ -145,10 +130,11 @@ static int remove_deferred(const char *name)
 	return ret;
 }
 
-static int create(const char *name, uint64_t sectors, const char *params, bool read_only)
+static int create(const struct dm_new *new)
 {
+	const char *name = new->name;
 	int klog = klog_mark();
-	int ret = create_empty(name);
+	int ret = create_empty(name, &new->marks);
 
 	if (ret) {
 		if (ret == -EBUSY || ret == -EEXIST)
@@ -165,11 +151,11 @@ static int create(const char *name, uint64_t sectors, const char *params, bool r
 	 */
 	if (!dm_udev_get_sync_support())
 		fix_nodes(NULL);
-	ret = load(name, sectors, TARGET_NAME, params, read_only);
+	ret = load(name, new->sectors, TARGET_NAME, new->params, new->read_only);
 	if (ret)
 		cc_error("%s: the kernel refuses the chain: %s", name, strerror(-ret));
 	if (!ret) {
-		ret = resume(name);
+		ret = resume(name, new->marks.host);
 		if (ret)
 			cc_error("%s: cannot activate the chain: %s", name, strerror(-ret));
 	}
@@ -200,11 +186,13 @@ static void say_in_use(const struct dm_device *dev)
 
 /* ---- what would be done, see plan.h ---- */
 
-static void plan_create(const char *name, uint64_t sectors, const char *params, bool read_only)
+static void plan_create(const struct dm_new *new)
 {
-	char *table = xasprintf("0 %" PRIu64 " " TARGET_NAME " %s", sectors, params), *uuid = new_uuid();
+	char *table = xasprintf("0 %" PRIu64 " " TARGET_NAME " %s", new->sectors, new->params);
+	char *uuid = dm_uuid_new(&new->marks);
 
-	plan_line("dmsetup", "create", name, "--uuid", uuid, "--table", table, read_only ? "--readonly" : NULL, NULL);
+	plan_line("dmsetup", "create", new->name, "--uuid", uuid, "--table", table,
+		  new->read_only ? "--readonly" : NULL, NULL);
 	free(uuid);
 	free(table);
 }
@@ -233,18 +221,26 @@ static int plan_remove(const struct dm_device *dev, unsigned int flags)
 
 /* ---- */
 
-int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only)
+int dm_create(const struct dm_new *new)
 {
 	int ret;
 
 	if (plan_wanted()) {
-		plan_create(name, sectors, params, read_only);
+		plan_create(new);
 		return 0;
 	}
 	hold_begin();
-	ret = create(name, sectors, params, read_only);
+	ret = create(new);
 	hold_end();
 	return ret;
+}
+
+static bool is_host(const struct dm_device *dev)
+{
+	struct dm_marks marks;
+
+	dm_uuid_marks(dev->uuid, &marks);
+	return marks.host;
 }
 
 /*
@@ -258,7 +254,7 @@ static int replace(const struct dm_device *dev)
 	if (!ret)
 		ret = suspend(dev->name);
 	if (!ret)
-		ret = resume(dev->name);
+		ret = resume(dev->name, is_host(dev));
 	if (ret)
 		clear(dev->name);
 	return ret;
@@ -313,11 +309,11 @@ static int replace_by_error(const struct dm_device *dev)
 	if (!ret)
 		ret = load(dev->name, dev->sectors, "error", "", dev->read_only);
 	if (!ret)
-		ret = resume(dev->name);
+		ret = resume(dev->name, is_host(dev));
 	if (!ret)
 		return 0;
 	clear(dev->name);
-	if (stopped && resume(dev->name)) {
+	if (stopped && resume(dev->name, is_host(dev))) {
 		cc_error("%s: cannot replace its table: %s", dev->name, strerror(-ret));
 		say_suspended(dev->name);
 	} else if (ret == -EINTR) {

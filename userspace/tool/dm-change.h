@@ -8,10 +8,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dm-uuid.h"
 #include "dm.h"
 
+/* A new chain. params: see table_format(). */
+struct dm_new {
+	const char *name;
+	uint64_t sectors;
+	const char *params;
+	bool read_only;
+	struct dm_marks marks;
+};
+
 /* Create, load and resume a device. Leaves nothing behind on failure or after a signal. */
-int dm_create(const char *name, uint64_t sectors, const char *params, bool read_only);
+int dm_create(const struct dm_new *new);
 
 /*
  * Load and activate the same chain again while the device is in use; I/O waits meanwhile. If the

@@ -154,9 +154,9 @@ static int run_with_flags(struct dm_task *task, uint16_t flags)
 	return ret;
 }
 
-int task_run_with_udev(struct dm_task *task)
+int task_run_with_udev(struct dm_task *task, bool host)
 {
-	return run_with_flags(task, UDEV_FLAGS);
+	return run_with_flags(task, host ? 0 : UDEV_FLAGS);
 }
 
 int task_run_keeping_node(struct dm_task *task)

@@ -6,6 +6,7 @@
 #define COWCHAIN_DM_TASK_H
 
 #include <libdevmapper.h>
+#include <stdbool.h>
 
 #define DEV_MAPPER "/dev/mapper/"
 
@@ -18,9 +19,10 @@ struct dm_task *task_new(int type, const char *name);
 int task_run(struct dm_task *task);
 /*
  * The same for a task that causes uevents: waits until udev has handled them, at most for a minute. In another IPC
- * namespace than udev's, which cannot answer from there, the library makes the nodes.
+ * namespace than udev's, which cannot answer from there, the library makes the nodes. host: its rules may look into the
+ * device.
  */
-int task_run_with_udev(struct dm_task *task);
+int task_run_with_udev(struct dm_task *task, bool host);
 /* The same, but leaves the node in /dev/mapper alone: the device may stay although this succeeds. */
 int task_run_keeping_node(struct dm_task *task);
 void task_end(struct dm_task *task);

@@ -152,9 +152,9 @@ void dm_task_update_nodes(void)
 /* Returns what the change returns. The signal has to be pending then, if one was to come. */
 static int change(bool force, enum when killed, bool broken)
 {
-	static char name[] = "vm", target[] = "cowchain", params[] = "";
+	static char name[] = "vm", uuid[] = "COWCHAIN-1", target[] = "cowchain", params[] = "";
 	struct dm_device dev = {
-		.name = name, .target = target, .params = params, .sectors = 8,
+		.name = name, .uuid = uuid, .target = target, .params = params, .sectors = 8,
 		.suspended = model->suspended,
 	};
 	struct timespec none = { 0 };
