@@ -320,6 +320,74 @@ owner() {
 	detached
 }
 
+# mbr START SECTORS...: a partition table
+mbr() {
+	local i n byte=() entry
+
+	for ((i = 0; i < 446; i++)); do printf '\0'; done
+	for ((i = 0; i < 4; i++)); do
+		entry='\0\0\0\0\x83\0\0\0'
+		[ $# -gt 0 ] || entry='\0\0\0\0\0\0\0\0'
+		for n in "${1:-0}" "${2:-0}"; do
+			printf -v byte '\\x%02x\\x%02x\\x%02x\\x%02x' $((n & 255)) $((n >> 8 & 255)) $((n >> 16 & 255)) $((n >> 24))
+			entry+=$byte
+		done
+		# shellcheck disable=SC2059	# bytes
+		printf "$entry"
+		shift $(($# > 1 ? 2 : $#))
+	done
+	printf '\x55\xaa'
+}
+
+it "partitions are devices, too, and vanish with the disk" partitions
+partitions() {
+	local number
+
+	need cowchain
+	use abcd
+	cowchain attach cct "$T/d.qcow2"
+	mbr 2048 4096 8192 8192 >table
+	dd if=table of=/dev/mapper/cct conv=fsync,notrunc 2>/dev/null
+	cowchain detach cct
+	cowchain attach cct "$T/d.qcow2" --partitions --owner 1234:4321
+	number=$(dmsetup info -c --noheadings --separator : -o major,minor cct)
+	eq "$(dmsetup table cct1)" "0 4096 linear $number 2048" "the first partition"
+	eq "$(dmsetup table cct2)" "0 8192 linear $number 8192" "the second partition"
+	matches "$(dmsetup info -c --noheadings -o uuid cct2)" '^part2-COWCHAIN-u1234-g4321-m600-[0-9a-f]+$' UUID
+	eq "$(cowchain list --noheadings | wc -l)" 1 "devices in the list"
+	exec 8</dev/mapper/cct2
+	tool_fails 1 'its partition cct2 is in use: open in ' detach cct
+	dmsetup info cct1 >/dev/null || fail "a refused detach has removed the other partition"
+	exec 8<&-
+	exec 8</dev/mapper/cct
+	tool_fails 1 'cct: in use: part of /dev/mapper/cct[12], part of /dev/mapper/cct[12], open in ' detach cct
+	dmsetup info cct1 >/dev/null || fail "a refused detach has removed a partition"
+	exec 8<&-
+	matches "$(cowchain detach cct --dry-run | tr '\n' ';')" '^dmsetup remove --retry cct[12];dmsetup remove --retry cct[12];dmsetup remove --retry cct;$' plan
+	cowchain detach cct
+	[[ $(dmsetup ls 2>&1) != *cct* ]] || fail "left: $(dmsetup ls)"
+	# as kpartx names them, and in use
+	cowchain attach cct9 "$T/d.qcow2" --partitions
+	exec 8</dev/mapper/cct9p1
+	cowchain detach cct9 --deferred
+	dmsetup info cct9p1 >/dev/null || fail "the partition in use is gone"
+	exec 8<&-
+	wait_for 30 no_loops
+	[[ $(dmsetup ls 2>&1) != *cct* ]] || fail "left: $(dmsetup ls)"
+	# a table of a larger disk: all or nothing
+	cowchain attach cct "$T/d.qcow2"
+	mbr 2048 4096 8192 65536 >table
+	dd if=table of=/dev/mapper/cct conv=fsync,notrunc 2>/dev/null
+	cowchain detach cct
+	tool_fails 1 'partition 2 is not on the disk' attach cct "$T/d.qcow2" --partitions
+	[[ $(dmsetup ls 2>&1) != *cct* ]] || fail "left: $(dmsetup ls)"
+	cowchain attach cct "$T/d.qcow2"
+	dd if=/dev/zero of=/dev/mapper/cct bs=512 count=1 conv=fsync,notrunc 2>/dev/null
+	cowchain detach cct
+	matches "$(cowchain attach cct "$T/d.qcow2" --partitions 2>&1)" 'has no partitions' "without a table"
+	detached
+}
+
 # each_time DO VERB ARGUMENT...: runs the tool as often as it calls device-mapper, with DO right before
 # the first call, the second one and so on, and "again" before each run
 each_time() {

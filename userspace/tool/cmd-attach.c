@@ -18,6 +18,7 @@
 #include "number.h"
 #include "options.h"
 #include "overlay.h"
+#include "partitions.h"
 #include "result.h"
 #include "util.h"
 #include "verbs.h"
@@ -49,6 +50,7 @@ enum {
 	OPT_HOST,
 	OPT_OWNER,
 	OPT_MODE,
+	OPT_PARTITIONS,
 };
 
 static const struct opt opt_layer = {
@@ -145,11 +147,17 @@ static const struct opt opt_mode = {
 	.help = "its mode, with --owner; default: 0600",
 };
 
+static const struct opt opt_partitions = {
+	.id = OPT_PARTITIONS,
+	.name = "partitions",
+	.help = "a device of each partition, too: NAME1, NAME2...",
+};
+
 static const struct opt *const options[] = {
 	&opt_layer, &opt_allow_dir, &opt_backing_format, &opt_format, &opt_read_only, &opt_feature,
 	&opt_no_discard_passdown, &opt_commit_ms, &opt_no_auto_resume, &opt_allow_sealed,
 	&opt_ignore_identity, &opt_pad, &opt_no_lock, &opt_overlay, NEW_IMAGE_OPTIONS, &opt_size,
-	&opt_overwrite, &opt_host, &opt_owner, &opt_mode, &opt_dry_run, &opt_json, NULL,
+	&opt_overwrite, &opt_host, &opt_owner, &opt_mode, &opt_partitions, &opt_dry_run, &opt_json, NULL,
 };
 
 static const char *const examples[] = {
@@ -170,6 +178,7 @@ struct args {
 	bool kind_given;
 	enum layer_kind kind;		/* of the top */
 	struct dm_marks marks;
+	bool partitions;
 	const char *owner;
 	const char *mode;
 	const char *name;
@@ -260,6 +269,9 @@ static int take_option(int id, const char *value, void *data)
 		return 0;
 	case OPT_HOST:
 		args->marks.host = true;
+		return 0;
+	case OPT_PARTITIONS:
+		args->partitions = true;
 		return 0;
 	case OPT_OWNER:
 		args->owner = value;
@@ -376,6 +388,19 @@ static void say_jobs(const struct args *args, const struct chain *chain)
 	}
 }
 
+/* The device stays only if they do. */
+static int make_partitions(const char *name)
+{
+	struct dm_device dev;
+	int ret = partitions_make(name);
+
+	if (ret && !dm_open(name, &dev)) {
+		dm_remove(&dev, 0);
+		dm_close(&dev);
+	}
+	return ret;
+}
+
 static int make_device(const struct args *args, uint64_t size, const char *line)
 {
 	struct dm_new new = {
@@ -389,6 +414,8 @@ static int make_device(const struct args *args, uint64_t size, const char *line)
 
 	if (!ret && args->marks.owned)
 		node_give(args->name, &args->marks);
+	if (!ret && args->partitions)
+		ret = make_partitions(args->name);
 	return ret;
 }
 
@@ -412,7 +439,9 @@ static int activate(struct args *args, struct chain *chain)
 	}
 	chain_to_table(chain, &args->table);
 	line = table_format(&args->table);
+	hold_begin();
 	ret = make_device(args, layer_disk_size(chain_top(chain)), line);
+	hold_end();
 	free(line);
 	chain_record_finish(&record, !ret);
 	if (!ret && !args->opt.read_only)

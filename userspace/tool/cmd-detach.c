@@ -6,7 +6,9 @@
 
 #include "dm-change.h"
 #include "dm.h"
+#include "hold.h"
 #include "options.h"
+#include "partitions.h"
 #include "plan.h"
 #include "turn.h"
 #include "result.h"
@@ -51,6 +53,18 @@ static int open_device(const char *name, unsigned int flags, struct dm_device *d
 	return *turn < 0 ? -1 : 0;
 }
 
+static int remove_all(struct dm_device *dev, unsigned int flags)
+{
+	int ret;
+
+	hold_begin();
+	ret = partitions_remove(dev, !flags);
+	if (!ret)
+		ret = dm_remove(dev, flags);
+	hold_end();
+	return ret;
+}
+
 /* It is still there, and is removed when its last user closes it. */
 static bool is_pending(const struct dm_device *dev)
 {
@@ -85,7 +99,7 @@ static int run(int argc, char **argv)
 	result_text("name", dm_name(argv[optind]));
 	if (open_device(dm_name(argv[optind]), flags, &dev, &turn))
 		return CC_FAILED;
-	ret = dm_remove(&dev, flags);
+	ret = remove_all(&dev, flags);
 	if (!ret && !plan_wanted())
 		result_bool("pending", is_pending(&dev));
 	dm_close(&dev);

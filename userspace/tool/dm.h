@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Devices of device-mapper: dm.c looks them up and talks to them, dm-change.c makes and removes
- * them, dm-watch.c waits for their events. Only these, dm-task.c and dm-thin.c use libdevmapper.
+ * them, dm-part.c does so with partitions, dm-watch.c waits for their events. Only these, dm-task.c and dm-thin.c use
+ * libdevmapper.
  *
  * Functions return 0, or a negative errno after a message and the lines that the kernel logged
  * meanwhile.
