@@ -10,19 +10,20 @@
 #include "live.h"
 #include "map-image.h"
 #include "map-live.h"
+#include "map-picture.h"
 #include "map-print.h"
 #include "options.h"
 #include "util.h"
 #include "verbs.h"
 
-static const char *const usage[] = { "NAME|IMAGE [--layer LAYER | --between A B] [--json]", NULL };
+static const char *const usage[] = { "NAME|IMAGE [--layer LAYER | --between A B] [--json | --picture | --svg]", NULL };
 
 static const struct operand operands[] = {
 	{ "NAME", .complete = COMPLETE_DEVICE_OR_FILE },
 	{ 0 },
 };
 
-enum { OPT_LAYER = OPT_OWN, OPT_BETWEEN };
+enum { OPT_LAYER = OPT_OWN, OPT_BETWEEN, OPT_PICTURE, OPT_SVG };
 
 static const struct opt opt_layer = {
 	.id = OPT_LAYER,
@@ -41,8 +42,20 @@ static const struct opt opt_between = {
 		"above A, up to B, have",
 };
 
+static const struct opt opt_picture = {
+	.id = OPT_PICTURE,
+	.name = "picture",
+	.help = "a row for each layer, with the parts of the disk that it provides",
+};
+
+static const struct opt opt_svg = {
+	.id = OPT_SVG,
+	.name = "svg",
+	.help = "the same as a file of graphics, for light and dark pages",
+};
+
 static const struct opt *const options[] = {
-	&opt_layer, &opt_between, &opt_json, &opt_noheadings, &opt_allow_dir, &opt_backing_format, &opt_format,
+	&opt_layer, &opt_between, &opt_picture, &opt_svg, &opt_json, &opt_noheadings, &opt_allow_dir, &opt_backing_format, &opt_format,
 	&opt_no_lock, NULL,
 };
 
@@ -67,6 +80,7 @@ struct args {
 	const char *above;
 	const char *layer;
 	bool whole;			/* --layer was given */
+	enum map_picture_kind picture;
 };
 
 /* getopt_long() goes on behind what is taken here. */
@@ -90,6 +104,12 @@ static int take_option(int id, const char *value, void *data)
 		return 0;
 	case OPT_BETWEEN:
 		return take_between(args, value);
+	case OPT_PICTURE:
+		args->picture = MAP_PICTURE_TEXT;
+		return 0;
+	case OPT_SVG:
+		args->picture = MAP_PICTURE_SVG;
+		return 0;
 	case OPT_NO_LOCK:
 		args->opt.no_lock = true;
 		return 0;
@@ -143,6 +163,11 @@ static int lock_chain(const struct chain *chain, const struct layer_options *opt
 	return 0;
 }
 
+static int print(struct map_chain *map, const struct args *args)
+{
+	return args->picture ? map_picture(map, args->picture) : map_print(map, &args->out);
+}
+
 static int map_found(const struct chain *chain, struct args *args)
 {
 	int layer = args->layer ? chain_find(chain, args->layer) : (int)chain->nr - 1;
@@ -154,7 +179,7 @@ static int map_found(const struct chain *chain, struct args *args)
 		return -1;
 	map_open_image(&map, chain, (unsigned int)layer + 1);
 	map.above = above;
-	ret = map_print(&map, &args->out);
+	ret = print(&map, args);
 	map_chain_close(&map);
 	return ret;
 }
@@ -188,7 +213,7 @@ static int map_live(const char *name, const struct args *args)
 		ret = map_open_live(&map, &live, (unsigned int)layer + 1);
 		map.above = above;
 		if (!ret)
-			ret = map_print(&map, &args->out);
+			ret = print(&map, args);
 		map_chain_close(&map);
 	}
 	live_close(&live);
@@ -205,6 +230,8 @@ static int run(int argc, char **argv)
 		ret = cc_usage("map", "one device or image is needed");
 	if (!ret && args.above && args.whole)
 		ret = cc_usage("map", "--layer and --between do not go together");
+	if (!ret && args.picture && args.out.json)
+		ret = cc_usage("map", "a picture is no JSON: give --json alone");
 	if (!ret && live_is_chain(argv[optind], &name))
 		ret = map_live(name, &args) ? CC_FAILED : CC_OK;
 	else if (!ret)
