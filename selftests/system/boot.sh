@@ -202,6 +202,8 @@ new_line() {
 
 it "a shutdown will have something to do" busy
 busy() {
+	# or a shutdown would have nothing of it to stop
+	wait_for 120 is_active remote-cowchain.target
 	rm -f "$notes"/left "$notes"/stopped
 	(cd "$dir" && cowchain snapshot big "big$DM_COWCHAIN_BOOT.qcow2")
 	sed -i "s|^big .*|big $dir/big$DM_COWCHAIN_BOOT.qcow2|" /etc/cowchaintab
