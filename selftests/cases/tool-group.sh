@@ -69,7 +69,7 @@ none() {
 	tool_fails 1 "backing file" snapshot cct=e.qcow2 cct2=used.qcow2
 	nothing_left
 	layers_are 4 2
-	cowchain commit cct --base 0 --speed 65536
+	cowchain commit cct --active --shallow --keep --speed 64K
 	tool_fails 1 "a commit is running" snapshot cct=e.qcow2 cct2=y.qcow2
 	msg cct job-cancel
 	nothing_left
