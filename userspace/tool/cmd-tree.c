@@ -7,8 +7,10 @@
 
 #include "live.h"
 #include "options.h"
+#include "tree-json.h"
 #include "tree-load.h"
 #include "tree-print.h"
+#include "tree-svg.h"
 #include "util.h"
 #include "verbs.h"
 

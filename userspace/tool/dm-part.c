@@ -18,7 +18,8 @@
 #include "users.h"
 #include "util.h"
 
-char *dm_part_name(const char *disk, unsigned int number)
+/* Caller frees. */
+static char *part_name(const char *disk, unsigned int number)
 {
 	bool digit = *disk && isdigit((unsigned char)disk[strlen(disk) - 1]);
 
@@ -43,7 +44,7 @@ static int create(const struct dm_device *disk, const struct dm_part *part, cons
 
 int dm_part_create(const struct dm_device *disk, const struct dm_part *part)
 {
-	char *name = dm_part_name(disk->name, part->number), *dev = devno_format(disk->dev);
+	char *name = part_name(disk->name, part->number), *dev = devno_format(disk->dev);
 	char *params = xasprintf("%s %" PRIu64, dev, part->start);
 	int ret = strlen(name) > DM_NAME_MAX ? -ENAMETOOLONG : create(disk, part, name, params);
 

@@ -17,9 +17,10 @@ struct dm_part {
 	uint64_t sectors;
 };
 
-/* NAME1, or NAMEp1 if the name ends with a digit. Caller frees. Pure. */
-char *dm_part_name(const char *disk, unsigned int number);
-/* Make the map, or a plan of that. Returns 0, or a negative errno after a message. */
+/*
+ * Make the map, or a plan of that: NAME1, or NAMEp1 if the name of the disk ends with a digit. Returns 0,
+ * or a negative errno after a message.
+ */
 int dm_part_create(const struct dm_device *disk, const struct dm_part *part);
 
 /* The names of the maps that exist, whoever has made them. Free them with dm_names_free(). */

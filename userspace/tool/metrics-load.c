@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "live.h"
+#include "metrics.h"
 #include "metrics-load.h"
 #include "show.h"
 #include "util.h"
@@ -44,7 +45,7 @@ static int load(struct metrics_chain *chain, const char *name)
 	return 0;
 }
 
-void metrics_free(struct metrics_chain *chains, size_t nr)
+static void free_all(struct metrics_chain *chains, size_t nr)
 {
 	while (nr) {
 		dm_close(&chains[--nr].dev);
@@ -53,7 +54,8 @@ void metrics_free(struct metrics_chain *chains, size_t nr)
 	free(chains);
 }
 
-int metrics_load(struct metrics_chain **chains, size_t *nr)
+/* One that is removed meanwhile is left out. Returns 0, or -1 after a message. */
+static int load_all(struct metrics_chain **chains, size_t *nr)
 {
 	char **names;
 	size_t nr_names, i;
@@ -80,13 +82,13 @@ int metrics_print_all(void)
 	struct metrics_chain *chains;
 	size_t nr;
 	char *text;
-	int ret = metrics_load(&chains, &nr);
+	int ret = load_all(&chains, &nr);
 
 	if (!ret) {
 		text = metrics_format(chains, nr);
 		fputs(text, stdout);
 		free(text);
 	}
-	metrics_free(chains, nr);
+	free_all(chains, nr);
 	return ret ? CC_FAILED : CC_OK;
 }

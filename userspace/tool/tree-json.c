@@ -7,7 +7,7 @@
 
 #include "json.h"
 #include "show.h"
-#include "tree-print.h"
+#include "tree-json.h"
 
 static void add_readers(struct json *json, const struct tree *tree, size_t layer)
 {

@@ -8,7 +8,7 @@
 
 #include "number.h"
 #include "svg.h"
-#include "tree-print.h"
+#include "tree-svg.h"
 #include "util.h"
 
 #define BOX_W 216
