@@ -105,4 +105,44 @@ prometheus() {
 	matches "$(cowchain status --prometheus)" 'cowchain_chains 0' "no chains"
 }
 
+it "top: rates and jobs, and its ends" top
+top() {
+	local rc=0 pid
+
+	two_chains
+	# shellcheck disable=SC2034	# for io
+	DEV=/dev/mapper/cct
+	cowchain stream cct --base none --speed 64K
+	cowchain top --json --count 3 --interval 0.5 >top.json &
+	pid=$!
+	io write:0:64k:1 write:1024k:64k:2 write:2048k:64k:3 read:0:64k
+	wait $pid || fail "top --count: $?"
+	eq "$(wc -l <top.json)" 3 "lines of JSON"
+	while read -r line; do
+		nr=$((${nr:-0} + 1))
+		echo "$line" >"top-$nr.json"
+		keep json top "top-$nr.json"
+		# shellcheck disable=SC2016	# perl
+		json "top-$nr.json" 'my %c = map { $_->{name} => $_ } @{$j->{chains}};
+			is([sort keys %c], q(["cct","cct2"]), "chains");
+			is($c{cct}{job}{job}, q("stream"), "job"); is($c{cct2}{job}, "null", "no job");'
+	done <top.json
+	matches "$(cowchain top -n -c 1 -i 0.1)" 'cct +rw .* stream [0-9.]+% running' text
+	# no terminal: no escapes
+	[[ $(cowchain top -c 1 -i 0.1) != *$'\e'* ]] || fail "escapes without a terminal"
+	cowchain top --interval 60 >/dev/null &
+	pid=$!
+	sleep 1
+	kill -TERM $pid
+	wait $pid || rc=$?
+	eq $rc 143 "status after SIGTERM"
+	rc=0
+	cowchain top -c 1 -i 0.1 >/dev/full 2>said || rc=$?
+	eq $rc 1 "status with a full disk"
+	matches "$(<said)" 'cannot write to the standard output: No space left' "message of a full disk"
+	cowchain job cct cancel
+	cowchain detach cct2
+	cowchain detach cct
+}
+
 run_cases

@@ -15,6 +15,8 @@
 
 static void add_line(struct json *json)
 {
+	if (json->one_line)
+		return;
 	strbuf_addf(&json->out, "\n%*s", (int)(INDENT * json->depth), "");
 }
 

@@ -18,6 +18,7 @@ struct json {
 	struct strbuf out;
 	char open[JSON_DEPTH];	/* what ends each object or array that has begun */
 	unsigned int depth;
+	bool one_line;		/* without line breaks and indents */
 	bool follows;		/* there is a value before the next one */
 };
 

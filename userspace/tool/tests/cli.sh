@@ -57,7 +57,7 @@ expect 0 'usage: cowchain' --help
 expect 0 'cowchain ' --version
 expect 2 "no verb 'frobnicate'" frobnicate
 expect 2 "no verb 'frobnicate'" help frobnicate
-for verb in create attach detach reload snapshot base stream copy wait job status list tree info map export; do
+for verb in create attach detach reload snapshot base stream copy wait job status top list tree info map export; do
 	expect 0 "usage: cowchain $verb" help "$verb"
 	expect 0 "usage: cowchain $verb" "$verb" --help
 	expect 2 "cowchain help $verb" "$verb" --no-such-option
@@ -66,6 +66,11 @@ for verb in create attach detach reload snapshot base stream copy wait job info 
 	expect 2 "cowchain help $verb" "$verb"
 done
 expect 2 'takes no names' list x
+expect 2 'takes no names' top x
+expect 2 'above 0' top --count 0
+expect 2 'number of seconds' top --interval 0
+expect 2 'number of seconds' top --interval nan
+expect 2 'number of seconds' top -i 1x
 expect 2 '--backing-format' create x --backing base.raw
 expect 2 '--size' create x
 expect 2 'multiple' create x --size 100
