@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "live.h"
-#include "metrics.h"
 #include "metrics-load.h"
 #include "show.h"
 #include "util.h"
@@ -45,7 +44,7 @@ static int load(struct metrics_chain *chain, const char *name)
 	return 0;
 }
 
-static void free_all(struct metrics_chain *chains, size_t nr)
+void metrics_free(struct metrics_chain *chains, size_t nr)
 {
 	while (nr) {
 		dm_close(&chains[--nr].dev);
@@ -54,8 +53,7 @@ static void free_all(struct metrics_chain *chains, size_t nr)
 	free(chains);
 }
 
-/* One that is removed meanwhile is left out. Returns 0, or -1 after a message. */
-static int load_all(struct metrics_chain **chains, size_t *nr)
+int metrics_load(struct metrics_chain **chains, size_t *nr)
 {
 	char **names;
 	size_t nr_names, i;
@@ -82,13 +80,13 @@ int metrics_print_all(void)
 	struct metrics_chain *chains;
 	size_t nr;
 	char *text;
-	int ret = load_all(&chains, &nr);
+	int ret = metrics_load(&chains, &nr);
 
 	if (!ret) {
 		text = metrics_format(chains, nr);
 		fputs(text, stdout);
 		free(text);
 	}
-	free_all(chains, nr);
+	metrics_free(chains, nr);
 	return ret ? CC_FAILED : CC_OK;
 }
