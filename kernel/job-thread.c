@@ -133,8 +133,13 @@ static int cc_job_finish(struct cc_job *job)
 			job->ops->undo(job);
 		return PTR_ERR(now);
 	}
-	/* A snapshot may replace and free the new view from here on. */
 	cc_view_find_dropped(old, now, dropped);
+	/*
+	 * A snapshot may replace the new view from here on. It syncs the top and later frees its
+	 * map, which the bios of the old view use as well: so it has to wait for these, too.
+	 */
+	percpu_ref_get(&now->writers.ref);
+	percpu_ref_get(&now->readers.ref);
 	cc->base = -1;
 	job->header = NULL;
 	WRITE_ONCE(job->quiet, true);
@@ -144,8 +149,11 @@ static int cc_job_finish(struct cc_job *job)
 	/* A reference would keep the old view. */
 	if (!job->ops->own_view)
 		cc_job_let_go(job);
+	cc_view_drain_writers(old);
+	cc_view_put(now, true);
 	cc_view_drain(old);
 	synchronize_rcu();
+	cc_view_put(now, false);
 	/* Views that snapshots have replaced still have these layers. */
 	wait_event(cc->wait, !READ_ONCE(cc->nr_retired));
 	if (job->ops->own_view)

@@ -221,10 +221,15 @@ void cc_view_retire_all(struct cc_view *view, struct cc_view *heir)
 	cc_view_retire(view, NULL);
 }
 
-void cc_view_drain(struct cc_view *view)
+void cc_view_drain_writers(struct cc_view *view)
 {
 	if (!percpu_ref_is_dying(&view->writers.ref))
 		cc_users_drain(&view->writers);
+}
+
+void cc_view_drain(struct cc_view *view)
+{
+	cc_view_drain_writers(view);
 	cc_users_drain(&view->readers);
 }
 

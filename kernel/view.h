@@ -174,6 +174,9 @@ void cc_view_retire_all(struct cc_view *view, struct cc_view *heir);
  */
 void cc_view_drain(struct cc_view *view);
 
+/* The same of those alone that write. */
+void cc_view_drain_writers(struct cc_view *view);
+
 /* Index of the selected base in @view, -1 for none. Context: cc->ctl held. */
 int cc_base_index(struct cowchain *cc, struct cc_view *view);
 
