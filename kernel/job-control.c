@@ -537,13 +537,14 @@ static bool cc_job_is_into_top(struct cowchain *cc, struct cc_job *job)
 {
 	lockdep_assert_held(&cc->ctl);
 	return cc_job_is_active(job) && job->ops->type == QCOW2_IDENT_JOB_STREAM &&
-	       job->header && !job->header->streamed;
+	       job->header && !job->lower;
 }
 
 /* Does nothing of it run any more? One that is cancelled does not park. */
 static bool cc_job_holds_still(struct cc_job *job)
 {
-	return !cc_job_is_active(job) || (READ_ONCE(job->quiet) && !READ_ONCE(job->cancel));
+	return !cc_job_is_active(job) ||
+	       (READ_ONCE(job->quiet) && !READ_ONCE(job->writing) && !READ_ONCE(job->cancel));
 }
 
 /* Return: the job that begins to stop, with a reference, NULL if there is none, or ERR_PTR. */

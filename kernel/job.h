@@ -127,6 +127,7 @@ struct cc_job_ops {
  * @top: index of that layer, or of the topmost one that a commit copies.
  * @base: index of the base in the chain, -1 for none. A commit copies into it.
  * @header: the layer that records the job, and is to name the base; NULL once that is done.
+ * @lower: a stream that writes to a layer below the top. (@header may be freed when the job ends.)
  * @target: a layer below the top that is written, opened for that; see job-target.c. If a snapshot
  *	has made it one, it is the layer of the chain itself.
  * @lost: a flush of a raw @target has failed with that error; see commit.c.
@@ -158,6 +159,7 @@ struct cc_job {
 	int top;				/* I */
 	int base;				/* I */
 	struct cc_layer *header;		/* C */
+	bool lower;				/* C */
 	struct mutex target_lock;		/* inside of cc->ctl */
 	struct cc_layer *target;		/* @target_lock to change it, or for others; T */
 	int lost;				/* xchg() */

@@ -55,8 +55,10 @@ int cc_lower_open(struct cc_job *job, const struct cc_stream_args *args)
 		r = cc_target_attach(job);
 	if (!r)
 		r = cc_lower_view(job, view, args->top);
-	if (!r)
+	if (!r) {
 		job->target->streamed = true;
+		job->lower = true;
+	}
 	/* Not kept: nobody else closes layers of the chain while there is a job. */
 	cc_view_put(view, false);
 	return r;
@@ -128,6 +130,7 @@ void cc_lower_adopt(struct cc_job *job, struct cc_layer *layer)
 	/* All bits were made durable by the snapshot, and none has been set since. */
 	cc_writer_set_env(layer, &env);
 	layer->streamed = true;
+	job->lower = true;
 	mutex_lock(&job->target_lock);
 	job->target = layer;
 	mutex_unlock(&job->target_lock);
