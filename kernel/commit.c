@@ -254,6 +254,11 @@ static int cc_commit_check(struct cowchain *cc, const struct cc_commit_args *arg
 		cc_err(cc, "a stream is recorded in the top: continue or cancel it first");
 		return -EBUSY;
 	}
+	if (cc_ident_lower(view->layer, view->nr) >= 0) {
+		cc_err(cc, "a stream is recorded in layer %d: continue or cancel it first",
+		       cc_ident_lower(view->layer, view->nr));
+		return -EBUSY;
+	}
 	if (args->top != (int)view->nr - 2 && !cc_commit_is_active(view, args)) {
 		cc_err(cc, "what is committed has to end with the top, or directly below it");
 		return -EINVAL;

@@ -17,6 +17,16 @@
 
 /* ------------------------------------------------------------------ writing */
 
+/* The chain reads what a job writes to by another struct cc_layer. */
+static void cc_ident_set(struct cc_layer *layer, const struct q2_ident *id)
+{
+	spin_lock_irq(&layer->cc->lock);
+	layer->ident = *id;
+	if (layer->twin)
+		layer->twin->ident = *id;
+	spin_unlock_irq(&layer->cc->lock);
+}
+
 /* Make @now the identity. Return: 0, -EMEDIUMTYPE if the header cannot have one, -errno. */
 static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 {
@@ -48,12 +58,7 @@ static int cc_ident_write(struct cc_layer *layer, const struct q2_ident *now)
 		return r;
 	}
 	cc_layer_take_names(layer, &fresh);
-	/* The chain reads what a job writes to by another struct cc_layer. */
-	spin_lock_irq(&layer->cc->lock);
-	layer->ident = id;
-	if (layer->twin)
-		layer->twin->ident = id;
-	spin_unlock_irq(&layer->cc->lock);
+	cc_ident_set(layer, &id);
 	return 0;
 }
 
@@ -394,8 +399,13 @@ int cc_ident_job_drop(struct cc_layer *top)
 {
 	struct q2_ident id = top->ident;
 
-	if (!id.present || !id.job.type)
+	if (!id.present)
 		return 0;
+	if (!id.job.type) {
+		/* Dropping it has failed before, but was done, which the chain does not know. */
+		cc_ident_set(top, &id);
+		return 0;
+	}
 	cc_ident_drop_job(&id);
 	return cc_ident_write(top, &id);
 }

@@ -60,14 +60,19 @@ static bool cc_target_is_same(const struct cc_layer *target)
 	       cc_target_same_ident(&target->ident, &target->twin->ident);
 }
 
-/* Two images that have never been a top may differ in nothing else but what they are based on. */
+/*
+ * Two images that have never been a top may differ in nothing else but what they are based on. A
+ * recorded stream may have changed that on disk before it failed.
+ */
 static int cc_target_compare_names(struct cc_layer *target)
 {
-	char *a = kzalloc(2 * (QCOW2_MAX_BACKING_NAME + 1), GFP_KERNEL);
 	char format[16];
-	char *b;
+	char *a, *b;
 	int r;
 
+	if (q2_ident_has_job(&target->ident))
+		return 0;
+	a = kzalloc(2 * (QCOW2_MAX_BACKING_NAME + 1), GFP_KERNEL);
 	if (!a)
 		return -ENOMEM;
 	b = a + QCOW2_MAX_BACKING_NAME + 1;

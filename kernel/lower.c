@@ -143,9 +143,11 @@ void cc_lower_adopt(struct cc_job *job, struct cc_layer *layer)
 static void cc_lower_leave(struct cc_job *job)
 {
 	struct cowchain *cc = job->cc;
-	struct cc_layer *layer = cc_target_take(job);
+	struct cc_layer *layer;
 
+	/* A suspend meanwhile has to find it, and sync it. */
 	wait_event(cc->wait, !READ_ONCE(cc->nr_retired));
+	layer = cc_target_take(job);
 	layer->streamed = false;
 	cc_top_detach(layer);
 	cc_layer_end_writing(layer);

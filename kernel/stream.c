@@ -204,9 +204,9 @@ static int cc_stream_check_records(struct cowchain *cc, int top)
 	return 0;
 }
 
-static int cc_stream_check_lower(struct cowchain *cc, const void *data)
+/* May the header of a layer below the top be written now? */
+static int cc_stream_check_idle(struct cowchain *cc)
 {
-	const struct cc_stream_args *args = data;
 	struct cc_view *view = cc_view_current(cc);
 	int r;
 
@@ -225,6 +225,17 @@ static int cc_stream_check_lower(struct cowchain *cc, const void *data)
 		cc_err(cc, "the chain is read-only");
 		return -EROFS;
 	}
+	return 0;
+}
+
+static int cc_stream_check_lower(struct cowchain *cc, const void *data)
+{
+	const struct cc_stream_args *args = data;
+	struct cc_view *view = cc_view_current(cc);
+	int r = cc_stream_check_idle(cc);
+
+	if (r)
+		return r;
 	if (args->top < 0 || args->top >= (int)view->nr - 1 || args->base >= args->top) {
 		cc_err(cc, "the base has to be below the layer that is streamed into");
 		return -EINVAL;
@@ -289,10 +300,23 @@ static int cc_stream_drop_record(struct cc_job *job, struct cc_view *view, int l
 	return r;
 }
 
+/* What is below the layer does not matter: nothing is copied. */
+static int cc_stream_check_forget(struct cowchain *cc, const void *data)
+{
+	struct cc_view *view = cc_view_current(cc);
+	const int *lower = data;
+	int r = cc_stream_check_idle(cc);
+
+	if (!r && cc_ident_lower(view->layer, view->nr) != *lower) {
+		cc_err(cc, "the chain has just changed: send the message again");
+		r = -EBUSY;
+	}
+	return r;
+}
+
 int cc_stream_forget_lower(struct cowchain *cc, int lower)
 {
-	struct cc_stream_args args = { .top = lower, .base = -1 };
-	int r = cc_target_enter(cc, cc_stream_check_lower, &args);
+	int r = cc_target_enter(cc, cc_stream_check_forget, &lower);
 	struct cc_job *job;
 	unsigned int noio;
 

@@ -454,7 +454,39 @@ snapshot_waits() {
 	keep check d.qcow2
 }
 
-# into_c FILE: the chain for a commit of d into c, with FILE on a device of "slow"
+it "a snapshot at the end of a stream, while older writes do not end" snapshot_at_end
+# The chain is shorter already, and the writes belong to the longer one. The snapshot has what they have written.
+snapshot_at_end() {
+	local pause=/sys/module/dm_cowchain/parameters/snapshot_pause_ms was pid
+
+	was=$(<$pause)
+	into_c d.qcow2
+	spare e d.qcow2
+	hold_data
+	at_once write:1M:4k:2 write:2M:64k:3 write:2203k:1k:4
+	msg cct stream top 2 base 0 backing-file a.raw raw
+	wait_for 60 has_layers 3
+	echo 600000 >$pause
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	pid=$!
+	for_a_while 4
+	let_go
+	wait_for_all
+	wait $pid
+	echo "$was" >$pause
+	job_done cct
+	status cct
+	eq "$S_LAYERS" 4 layers
+	io verify
+	retire cct e.qcow2
+	keep check d.qcow2
+}
+has_layers() {
+	status cct
+	[ "$S_LAYERS" -eq "$1" ]
+}
+
+# into_c FILE: the chain for a job that writes to c, with FILE on a device of "slow"
 into_c() {
 	need_target delay
 	use abcd
