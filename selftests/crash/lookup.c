@@ -104,7 +104,7 @@ uint32_t lookup_value(const struct replay *r, const struct found *f, uint32_t c,
 	if (f->zero)
 		return V_ZERO;
 	if (f->top < 0)
-		return f->below->value[g];
+		return f->below ? f->below->value[g] : V_ZERO;
 	t = &r->top[f->top];
 	return r->value[lookup_data(t)->start + t->host[c] / SECTOR +
 			g % ((1u << t->cluster_bits) / SECTOR)];
