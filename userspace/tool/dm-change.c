@@ -192,7 +192,7 @@ static void plan_create(const struct dm_new *new)
 	char *uuid = dm_uuid_new(&new->marks);
 
 	plan_line("dmsetup", "create", new->name, "--uuid", uuid, "--table", table,
-		  new->read_only ? "--readonly" : NULL, NULL);
+		  new->read_only ? "--readonly" : NULL, (char *)NULL);
 	free(uuid);
 	free(table);
 }
@@ -201,9 +201,9 @@ static void plan_replace(const struct dm_device *dev, const char *target, const 
 {
 	char *table = xasprintf("0 %" PRIu64 " %s%s%s", dev->sectors, target, *params ? " " : "", params);
 
-	plan_line("dmsetup", "load", dev->name, "--table", table, dev->read_only ? "--readonly" : NULL, NULL);
-	plan_line("dmsetup", "suspend", "--noflush", "--nolockfs", dev->name, NULL);
-	plan_line("dmsetup", "resume", dev->name, NULL);
+	plan_line("dmsetup", "load", dev->name, "--table", table, dev->read_only ? "--readonly" : NULL, (char *)NULL);
+	plan_line("dmsetup", "suspend", "--noflush", "--nolockfs", dev->name, (char *)NULL);
+	plan_line("dmsetup", "resume", dev->name, (char *)NULL);
 	free(table);
 }
 
@@ -215,7 +215,7 @@ static int plan_remove(const struct dm_device *dev, unsigned int flags)
 	}
 	if (flags & DM_REMOVE_FORCE && dev->target[0])
 		plan_replace(dev, "error", "");
-	plan_line("dmsetup", "remove", flags ? "--deferred" : "--retry", dev->name, NULL);
+	plan_line("dmsetup", "remove", flags ? "--deferred" : "--retry", dev->name, (char *)NULL);
 	return 0;
 }
 

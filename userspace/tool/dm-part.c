@@ -108,7 +108,7 @@ int dm_part_remove(const char *name, bool deferred)
 	int ret;
 
 	if (plan_wanted()) {
-		plan_line("dmsetup", "remove", deferred ? "--deferred" : "--retry", name, NULL);
+		plan_line("dmsetup", "remove", deferred ? "--deferred" : "--retry", name, (char *)NULL);
 		return 0;
 	}
 	ret = remove_map(name, deferred);

@@ -283,9 +283,9 @@ static int plan_begin_freeze(const struct freeze *freeze)
 	size_t i;
 
 	if (freeze->hook.command)
-		plan_line("sh", "-c", freeze->hook.command, "sh", "freeze", NULL);
+		plan_line("sh", "-c", freeze->hook.command, "sh", "freeze", (char *)NULL);
 	for (i = 0; i < freeze->nr; i++)
-		plan_line("fsfreeze", "--freeze", freeze->fs[i].path, NULL);
+		plan_line("fsfreeze", "--freeze", freeze->fs[i].path, (char *)NULL);
 	return 0;
 }
 
@@ -294,9 +294,9 @@ static int plan_end_freeze(const struct freeze *freeze)
 	size_t i;
 
 	for (i = freeze->nr; i-- > 0; )
-		plan_line("fsfreeze", "--unfreeze", freeze->fs[i].path, NULL);
+		plan_line("fsfreeze", "--unfreeze", freeze->fs[i].path, (char *)NULL);
 	if (freeze->hook.command)
-		plan_line("sh", "-c", freeze->hook.command, "sh", "thaw", NULL);
+		plan_line("sh", "-c", freeze->hook.command, "sh", "thaw", (char *)NULL);
 	return 0;
 }
 

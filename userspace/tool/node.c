@@ -99,8 +99,8 @@ static void plan_give(const char *node, const struct dm_marks *marks)
 {
 	char *owner = xasprintf("%u:%u", marks->uid, marks->gid), *mode = xasprintf("%04o", marks->mode);
 
-	plan_line("chown", owner, node, NULL);
-	plan_line("chmod", mode, node, NULL);
+	plan_line("chown", owner, node, (char *)NULL);
+	plan_line("chmod", mode, node, (char *)NULL);
 	free(mode);
 	free(owner);
 }

@@ -88,7 +88,7 @@ int partitions_make(const char *name)
 	int ret = -1, undone = 0;
 
 	if (plan_wanted()) {
-		plan_line("kpartx", "-s", "-a", node, NULL);
+		plan_line("kpartx", "-s", "-a", node, (char *)NULL);
 		free(node);
 		return 0;
 	}

@@ -256,7 +256,7 @@ int source_attach(struct source *src)
 	if (src->block)
 		return 0;
 	if (src->pad && plan_wanted())
-		plan_line("truncate", "-s", "%512", src->real, NULL);
+		plan_line("truncate", "-s", "%512", src->real, (char *)NULL);
 	else if (src->pad && pad_file(src))
 		return -1;
 	src->dev_fd = loop_attach(src->fd, src->path, src->writable, &src->dev);
