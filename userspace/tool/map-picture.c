@@ -161,7 +161,7 @@ static void print_text(const struct map_chain *chain, const struct picture *pict
 #define SVG_BINS 256
 #define BIN_W 2
 #define ROW_H 24
-#define LABEL_W 240
+#define LABEL_W 240u
 #define LABEL_CHARS 32
 #define EDGE 8
 
