@@ -121,7 +121,11 @@ uint32_t *lookup_values(const struct replay *r, int top)
 	int i;
 
 	if (top < 0) {
-		memcpy(v, lookup_below(r, r->final)->value, sectors * sizeof(*v));
+		const struct below *b = lookup_below(r, r->final);
+
+		if (!b)
+			die("%s is no layer that is replayed", r->final);
+		memcpy(v, b->value, sectors * sizeof(*v));
 		return v;
 	}
 	for (g = 0; g < sectors; g++) {
