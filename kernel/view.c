@@ -296,8 +296,9 @@ void cc_view_close_dropped(struct cc_view *old, const unsigned long *dropped)
 {
 	unsigned int i;
 
-	for_each_set_bit(i, dropped, CC_MAX_LAYERS)
-		cc_view_close_layer(old->layer[i]);
+	for (i = 0; i < old->nr; i++)
+		if (test_bit(i, dropped))
+			cc_view_close_layer(old->layer[i]);
 }
 
 int cc_base_index(struct cowchain *cc, struct cc_view *view)
