@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 # So slow that a job does not end before it is told to.
-SLOW="speed 16384"
+SLOW=(speed 16384)
 
 # five: a <- b <- c <- d <- e, of which c and d are prepared and can be written; e is the top. d.model is what d
 # shows, and so what a stream into it has to leave.
@@ -66,7 +66,7 @@ plain() {
 it "without a base, and under a guest that writes" no_base
 no_base() {
 	five
-	msg cct stream top 3 $SLOW
+	msg cct stream top 3 "${SLOW[@]}"
 	copied
 	io random:60:4 verify
 	msg cct job-set-speed 0
@@ -170,7 +170,7 @@ kinds() {
 it "cancelled: the chain stays, and goes on the next time" cancelled
 cancelled() {
 	five
-	msg cct stream top 3 $SLOW
+	msg cct stream top 3 "${SLOW[@]}"
 	copied
 	ident d.qcow2
 	eq "$I_JOB" 1 "recorded job"
@@ -195,7 +195,7 @@ cancelled() {
 it "goes on when the table is loaded again, and is paused meanwhile" continued
 continued() {
 	five
-	msg cct stream top 3 base 0 backing-file a.raw raw $SLOW
+	msg cct stream top 3 base 0 backing-file a.raw raw "${SLOW[@]}"
 	copied
 	msg cct job-pause
 	status cct
@@ -216,7 +216,7 @@ continued() {
 it "goes on after a suspend and after a reload" reloaded
 reloaded() {
 	five
-	msg cct stream top 3 $SLOW
+	msg cct stream top 3 "${SLOW[@]}"
 	copied
 	dmsetup suspend cct
 	dmsetup resume cct
@@ -238,7 +238,7 @@ waits() {
 	local rw
 
 	five
-	msg cct stream top 3 $SLOW
+	msg cct stream top 3 "${SLOW[@]}"
 	copied
 	remove cct
 	rw=${LOOP[d.qcow2]}
@@ -261,7 +261,7 @@ waits() {
 it "a record that waits can be resumed, and dropped" dropped
 dropped() {
 	five
-	msg cct stream top 3 $SLOW
+	msg cct stream top 3 "${SLOW[@]}"
 	copied
 	remove cct
 	TABLE=${TABLE/ cowchain 0 / cowchain 1 no_auto_resume }
@@ -301,7 +301,7 @@ shared() {
 	create cct
 	refuse_msg EBUSY cct stream top 3
 	remove cct2
-	msg cct stream top 3 $SLOW
+	msg cct stream top 3 "${SLOW[@]}"
 	copied
 	layers a.raw b.qcow2 c.qcow2 d.qcow2 x.qcow2
 	refuse_create EBUSY "in use by another chain"
@@ -337,7 +337,7 @@ refused() {
 	attach single.qcow2
 	refuse_msg EINVAL cct stream top 3 device "${LOOP[single.qcow2]}" -
 	# a commit into it has not ended
-	msg cct commit top 3 base 2 backing-file c.qcow2 qcow2 $SLOW
+	msg cct commit top 3 base 2 backing-file c.qcow2 qcow2 "${SLOW[@]}"
 	copied
 	refuse_msg EBUSY cct stream top 2
 	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[single.qcow2]}" -
@@ -379,7 +379,7 @@ snapshot_once() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	io random:40:1
-	msg cct stream $SLOW
+	msg cct stream "${SLOW[@]}"
 	copied
 	io random:40:2
 	onto e d.qcow2
@@ -403,7 +403,7 @@ snapshot_twice() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	msg cct base 0
-	msg cct stream backing-file a.raw raw $SLOW
+	msg cct stream backing-file a.raw raw "${SLOW[@]}"
 	copied
 	onto e d.qcow2
 	cp model.raw d.model
@@ -436,7 +436,7 @@ snapshot_ext() {
 	create cct
 	DEV=/dev/mapper/cct
 	spare e d.qcow2
-	msg cct stream $SLOW
+	msg cct stream "${SLOW[@]}"
 	copied
 	msg cct snapshot-prepare qcow2 "${LOOP[e.qcow2]}" -
 	msg cct job-set-speed 0
@@ -458,7 +458,7 @@ it "a snapshot while a stream is paused, then the table again: the job goes on b
 snapshot_reload() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-	msg cct stream $SLOW
+	msg cct stream "${SLOW[@]}"
 	copied
 	msg cct job-pause
 	onto e d.qcow2
@@ -490,7 +490,7 @@ it "what was the top is for nobody else before the stream has ended" snapshot_sh
 snapshot_shared() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
-	msg cct stream $SLOW
+	msg cct stream "${SLOW[@]}"
 	copied
 	onto e d.qcow2
 	cp model.raw d.model
@@ -512,7 +512,7 @@ snapshot_refused() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	use spare single.qcow2
 	attach single.qcow2
-	msg cct stream $SLOW
+	msg cct stream "${SLOW[@]}"
 	copied
 	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[d.qcow2]}" -
 	msg cct snapshot-prepare qcow2 "${LOOP[single.qcow2]}" -
@@ -529,7 +529,7 @@ snapshot_refused() {
 it "a snapshot in the middle of a stream into a layer below the top" snapshot_lower
 snapshot_lower() {
 	five
-	msg cct stream top 3 $SLOW
+	msg cct stream top 3 "${SLOW[@]}"
 	copied
 	onto f e.qcow2
 	io random:40:4 verify

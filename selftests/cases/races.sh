@@ -469,7 +469,7 @@ snapshot_at_end() {
 	echo 600000 >$pause
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
 	pid=$!
-	for_a_while 4
+	for_a_while 3
 	let_go
 	wait_for_all
 	wait $pid
@@ -481,11 +481,6 @@ snapshot_at_end() {
 	retire cct e.qcow2
 	keep check d.qcow2
 }
-has_layers() {
-	status cct
-	[ "$S_LAYERS" -eq "$1" ]
-}
-
 # into_c FILE: the chain for a job that writes to c, with FILE on a device of "slow"
 into_c() {
 	need_target delay
