@@ -27,6 +27,8 @@ static void child(double seconds)
 	setsid();
 	ioctl(terminal, TIOCSCTTY, 0);
 	dup2(terminal, STDIN_FILENO);
+	/* A shell lets what it runs in the background ignore it, and so would keys.c. */
+	signal(SIGINT, SIG_DFL);
 	keys_begin();
 	if (write(ready[1], "", 1) != 1)
 		_exit(2);
