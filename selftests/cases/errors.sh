@@ -435,7 +435,7 @@ ro_cancel() {
 	status cct
 	eq "$S_MODE" ro mode
 	refuse_msg EROFS cct job-cancel
-	logged "stays recorded in the top"
+	logged "the chain is read-only: the job stays recorded"
 	wait_state cct concluded
 	remove cct
 	repair d.qcow2
