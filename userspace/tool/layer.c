@@ -10,6 +10,7 @@
 
 #include "format.h"
 #include "layer.h"
+#include "loop.h"
 #include "plan.h"
 #include "util.h"
 
@@ -305,7 +306,7 @@ static int attach_source(struct source *src, bool no_lock)
 static void plan_source(struct source *src)
 {
 	if (src->path && !src->block)
-		src->dev = plan_loop(src->path, true, true);
+		src->dev = plan_loop(src->path, true, loop_new_file_is_direct(src->path));
 }
 
 void layer_plan(struct layer *layer, const char *image, const char *data, uint64_t size)

@@ -237,6 +237,20 @@ static bool refuses_direct_io(int file)
 	return refuses;
 }
 
+bool loop_new_file_is_direct(const char *path)
+{
+	char *end = strrchr(path, '/');
+	char *dir = xasprintf("%.*s/", end ? (int)(end - path) : 1, end ? path : ".");
+	/* Without a name: nobody sees it, and it is gone when it is closed. */
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
+	bool refuses = fd < 0 && errno == EINVAL;
+
+	if (fd >= 0)
+		close(fd);
+	free(dir);
+	return !refuses;
+}
+
 /* In a container, nothing makes the nodes of new devices. */
 static void say_no_node(int number, const char *dev, const char *path)
 {

@@ -26,6 +26,9 @@ int loop_attach(int fd, const char *path, bool writable, dev_t *dev);
  */
 int loop_attach_beside(int fd, const char *path, dev_t other, dev_t *dev);
 
+/* Would a loop device of a file that is not there yet have direct I/O? True if its directory cannot tell. */
+bool loop_new_file_is_direct(const char *path);
+
 /* Can that block device, of whatever kind, be written? */
 bool loop_is_writable(dev_t dev);
 

@@ -60,8 +60,8 @@ losetup --detach \"\$loop2\"
 losetup --detach \"\$loop3\"" attach --dry-run 'v$(m)' "it's \$(touch ran).qcow2" --read-only -o 'a$x' -o 'b"`c'
 plan 'a new top' "cowchain create 'new top' --backing $dir/base.raw --backing-format raw --size 2097152 --cluster-size 131072 --data-file n.raw
 loop0=\$(losetup --find --show --read-only $opts $dir/base.raw)
-loop1=\$(losetup --find --show --direct-io=on --sector-size 512 '$dir/new top')
-loop2=\$(losetup --find --show --direct-io=on --sector-size 512 $dir/n.raw)
+loop1=\$(losetup --find --show $opts '$dir/new top')
+loop2=\$(losetup --find --show $opts $dir/n.raw)
 dmsetup create vm --uuid UUID --table \"0 4096 cowchain 0 2 raw \$loop0 - qcow2 \$loop1 \$loop2\"
 losetup --detach \"\$loop0\"
 losetup --detach \"\$loop1\"
