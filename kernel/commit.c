@@ -4,7 +4,6 @@
  * then shortens the chain: [A] -> [B] -> [C] -> [D], of which B and C are committed into A, becomes
  * [A] -> [D]. The base is the target of the job, see job-target.c.
  */
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "active.h"
@@ -204,8 +203,9 @@ static bool cc_commit_is_active(struct cc_view *view, const struct cc_commit_arg
 	return args->top == (int)view->nr - 1;
 }
 
-static int cc_commit_prepare(struct cc_job *job, const struct cc_commit_args *args)
+static int cc_commit_prepare(struct cc_job *job, const void *data)
 {
+	const struct cc_commit_args *args = data;
 	int r;
 
 	job->view = cc_view_get(job->cc, false);
@@ -230,8 +230,9 @@ static int cc_commit_prepare(struct cc_job *job, const struct cc_commit_args *ar
 }
 
 /* Under cc->ctl: @args was checked without it, and the chain may have changed. */
-static int cc_commit_check(struct cowchain *cc, const struct cc_commit_args *args)
+static int cc_commit_check(struct cowchain *cc, const void *data)
 {
+	const struct cc_commit_args *args = data;
 	struct cc_view *view = cc_view_current(cc);
 	int r;
 
@@ -278,11 +279,6 @@ static int cc_commit_check(struct cowchain *cc, const struct cc_commit_args *arg
 	return cc->ignore_identity ? 0 : cc_ident_check_commit(view, args->base, args->top);
 }
 
-static int cc_commit_check_first(struct cowchain *cc, const void *args)
-{
-	return cc_commit_check(cc, args);
-}
-
 static int cc_commit_no_ident(struct cc_job *job)
 {
 	cc_layer_err(job->target,
@@ -294,8 +290,9 @@ static int cc_commit_no_ident(struct cc_job *job)
  * From here on the base is refused by other chains, and to the layer above it both are right; see
  * cc_ident_commit(). Then the job is recorded, and then the first byte is written.
  */
-static int cc_commit_launch(struct cc_job *job, const struct cc_commit_args *args)
+static int cc_commit_launch(struct cc_job *job, const void *data)
 {
+	const struct cc_commit_args *args = data;
 	struct cc_view *view = job->view;
 	int r;
 
@@ -318,36 +315,14 @@ static int cc_commit_launch(struct cc_job *job, const struct cc_commit_args *arg
 	return r;
 }
 
-static int cc_commit_try(struct cowchain *cc, const struct cc_commit_args *args)
-{
-	struct cc_job *job = cc_job_create(cc, &cc_commit_ops);
-	int r;
-
-	if (!job)
-		return -ENOMEM;
-	r = cc_commit_prepare(job, args);
-	if (!r && mutex_lock_killable(&cc->ctl)) {
-		r = -EINTR;
-	} else if (!r) {
-		r = cc_commit_launch(job, args);
-		mutex_unlock(&cc->ctl);
-	}
-	if (r)
-		cc_job_discard(job);
-	return r;
-}
+static const struct cc_target_start cc_commit_how = {
+	.ops = &cc_commit_ops,
+	.check = cc_commit_check,
+	.open = cc_commit_prepare,
+	.launch = cc_commit_launch,
+};
 
 int cc_commit_start(struct cowchain *cc, const struct cc_commit_args *args)
 {
-	unsigned int noio;
-	int r = cc_target_enter(cc, cc_commit_check_first, args);
-
-	if (r)
-		return r;
-	/* The device may be suspended, so memory must not depend on I/O to it. */
-	noio = memalloc_noio_save();
-	r = cc_commit_try(cc, args);
-	memalloc_noio_restore(noio);
-	cc_target_leave(cc);
-	return r;
+	return cc_target_start(cc, &cc_commit_how, args);
 }

@@ -239,7 +239,7 @@ static int cc_cancel_locked(struct cowchain *cc, struct cc_job *job)
 	int r = 0;
 
 	lockdep_assert_held(&cc->ctl);
-	if (!READ_ONCE(job->cancel) && job->header && job->header->streamed)
+	if (!READ_ONCE(job->cancel) && job->header && job->lower)
 		r = cc_record_drop(cc, job->header);
 	memalloc_noio_restore(noio);
 	spin_lock_irq(&job->lock);

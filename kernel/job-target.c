@@ -7,6 +7,7 @@
  * that is written may be another one that shows the same file: what was attached for reading only
  * need not be writable.
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "header.h"
@@ -159,14 +160,14 @@ int cc_target_attach(struct cc_job *job)
 
 /* ------------------------------------------------------------------- alone */
 
-int cc_target_enter(struct cowchain *cc, int (*check)(struct cowchain *cc, const void *args),
-		    const void *args)
+static int cc_target_enter(struct cowchain *cc, const struct cc_target_start *start,
+			   const void *args)
 {
 	int r;
 
 	if (mutex_lock_killable(&cc->ctl))
 		return -EINTR;
-	r = check(cc, args);
+	r = start->check(cc, args);
 	/* Pairs with cc_target_leave() and cc_snapshot_end(). */
 	if (!r && smp_load_acquire(&cc->snapshot)) {
 		cc_err(cc, "a snapshot is being taken, or a commit is starting");
@@ -182,7 +183,7 @@ int cc_target_enter(struct cowchain *cc, int (*check)(struct cowchain *cc, const
 	return r;
 }
 
-void cc_target_leave(struct cowchain *cc)
+static void cc_target_leave(struct cowchain *cc)
 {
 	struct cc_job *job = cc_job_get(cc);
 
@@ -193,4 +194,38 @@ void cc_target_leave(struct cowchain *cc)
 	if (job)
 		wake_up_all(&job->wait);
 	cc_job_put(job);
+}
+
+static int cc_target_try(struct cowchain *cc, const struct cc_target_start *start, const void *args)
+{
+	struct cc_job *job = cc_job_create(cc, start->ops);
+	int r;
+
+	if (!job)
+		return -ENOMEM;
+	r = start->open(job, args);
+	if (!r && mutex_lock_killable(&cc->ctl)) {
+		r = -EINTR;
+	} else if (!r) {
+		r = start->launch(job, args);
+		mutex_unlock(&cc->ctl);
+	}
+	if (r)
+		cc_job_discard(job);
+	return min(r, 0);
+}
+
+int cc_target_start(struct cowchain *cc, const struct cc_target_start *start, const void *args)
+{
+	unsigned int noio;
+	int r = cc_target_enter(cc, start, args);
+
+	if (r)
+		return r;
+	/* The device may be suspended, so memory must not depend on I/O to it. */
+	noio = memalloc_noio_save();
+	r = cc_target_try(cc, start, args);
+	memalloc_noio_restore(noio);
+	cc_target_leave(cc);
+	return r;
 }

@@ -36,13 +36,21 @@ struct cc_layer *cc_target_take(struct cc_job *job);
 void cc_target_close(struct cc_job *job);
 
 /**
- * cc_target_enter() - let no other job start, and no snapshot be taken.
- * @check: is called under cc->ctl before that.
- *
- * The chain stays as it is until cc_target_leave(), so that a layer can be opened without cc->ctl.
+ * struct cc_target_start - how a job begins that opens its target.
+ * @ops: of the job.
+ * @check: may it? cc->ctl is held. The chain stays as it is from then on, and no snapshot is taken.
+ * @open: opens the target. cc->ctl is not held.
+ * @launch: checks again what may have changed, and starts the job. cc->ctl is held. 1: all is done,
+ *	and the job is not to run.
  */
-int cc_target_enter(struct cowchain *cc, int (*check)(struct cowchain *cc, const void *args),
-		    const void *args);
-void cc_target_leave(struct cowchain *cc);
+struct cc_target_start {
+	const struct cc_job_ops *ops;
+	int (*check)(struct cowchain *cc, const void *args);
+	int (*open)(struct cc_job *job, const void *args);
+	int (*launch)(struct cc_job *job, const void *args);
+};
+
+/* Do all that, with @args for each step; what was opened is closed after an error. */
+int cc_target_start(struct cowchain *cc, const struct cc_target_start *start, const void *args);
 
 #endif /* COWCHAIN_JOB_TARGET_H */

@@ -41,8 +41,9 @@ static int cc_lower_view(struct cc_job *job, struct cc_view *view, int top)
 	return job->view ? 0 : -ENOMEM;
 }
 
-int cc_lower_open(struct cc_job *job, const struct cc_stream_args *args)
+int cc_lower_open(struct cc_job *job, const void *data)
 {
+	const struct cc_stream_args *args = data;
 	struct cc_view *view = cc_view_get(job->cc, false);
 	struct cc_layer *layer;
 	int r;

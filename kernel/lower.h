@@ -24,8 +24,11 @@ struct cc_stream_args {
 
 #define CC_BASE_SELECTED	(-2)
 
-/* Open the layer, and make the view of the job: it ends there. cc->ctl is not held. */
-int cc_lower_open(struct cc_job *job, const struct cc_stream_args *args);
+/*
+ * Open the layer, and make the view of the job: it ends there. cc->ctl is not held. @args: struct
+ * cc_stream_args.
+ */
+int cc_lower_open(struct cc_job *job, const void *args);
 
 /* The chain without what lies between the base and the target; or ERR_PTR. cc->ctl is held. */
 struct cc_view *cc_lower_complete(struct cc_job *job, struct cc_view *old);

@@ -4,7 +4,6 @@
  * then shortens the chain. The top is that of the view of the job, which may be a layer below the
  * top of the guest's: see lower.c.
  */
-#include <linux/sched/mm.h>
 
 #include "copy.h"
 #include "cursor.h"
@@ -248,57 +247,27 @@ static int cc_stream_check_lower(struct cowchain *cc, const void *data)
 	return r ? r : cc_ident_check_lower(view, args->top);
 }
 
-static int cc_stream_try_lower(struct cowchain *cc, const struct cc_stream_args *args)
+static int cc_stream_launch_lower(struct cc_job *job, const void *args)
 {
-	struct cc_job *job = cc_job_create(cc, &cc_stream_ops);
-	int r;
+	/* The mode may have changed. */
+	int r = cc_stream_check_lower(job->cc, args);
 
-	if (!job)
-		return -ENOMEM;
-	r = cc_lower_open(job, args);
-	if (!r && mutex_lock_killable(&cc->ctl)) {
-		r = -EINTR;
-	} else if (!r) {
-		/* The mode may have changed. */
-		r = cc_stream_check_lower(cc, args);
-		if (!r)
-			r = cc_stream_launch(job, args);
-		mutex_unlock(&cc->ctl);
-	}
-	if (r)
-		cc_job_discard(job);
-	return r;
+	return r ? r : cc_stream_launch(job, args);
 }
+
+static const struct cc_target_start cc_stream_how = {
+	.ops = &cc_stream_ops,
+	.check = cc_stream_check_lower,
+	.open = cc_lower_open,
+	.launch = cc_stream_launch_lower,
+};
 
 int cc_stream_start_lower(struct cowchain *cc, const struct cc_stream_args *args)
 {
-	unsigned int noio;
-	int r = cc_target_enter(cc, cc_stream_check_lower, args);
-
-	if (r)
-		return r;
-	/* The device may be suspended, so memory must not depend on I/O to it. */
-	noio = memalloc_noio_save();
-	r = cc_stream_try_lower(cc, args);
-	memalloc_noio_restore(noio);
-	cc_target_leave(cc);
-	return r;
+	return cc_target_start(cc, &cc_stream_how, args);
 }
 
 /* ------------------------------------------------------------------ records */
-
-static int cc_stream_drop_record(struct cc_job *job, struct cc_view *view, int lower)
-{
-	int r = cc_target_open(job, view, view->layer[lower], NULL, NULL, false);
-
-	if (r)
-		return r;
-	if (mutex_lock_killable(&job->cc->ctl))
-		return -EINTR;
-	r = cc_ident_job_drop(job->target);
-	mutex_unlock(&job->cc->ctl);
-	return r;
-}
 
 /* What is below the layer does not matter: nothing is copied. */
 static int cc_stream_check_forget(struct cowchain *cc, const void *data)
@@ -314,21 +283,30 @@ static int cc_stream_check_forget(struct cowchain *cc, const void *data)
 	return r;
 }
 
+/* The chain stays as it is. */
+static int cc_stream_open_forget(struct cc_job *job, const void *data)
+{
+	struct cc_view *view = cc_view_current(job->cc);
+	const int *lower = data;
+
+	return cc_target_open(job, view, view->layer[*lower], NULL, NULL, false);
+}
+
+static int cc_stream_forget(struct cc_job *job, const void *data)
+{
+	int r = cc_ident_job_drop(job->target);
+
+	return r ? r : 1;
+}
+
+static const struct cc_target_start cc_stream_forget_how = {
+	.ops = &cc_stream_ops,
+	.check = cc_stream_check_forget,
+	.open = cc_stream_open_forget,
+	.launch = cc_stream_forget,
+};
+
 int cc_stream_forget_lower(struct cowchain *cc, int lower)
 {
-	int r = cc_target_enter(cc, cc_stream_check_forget, &lower);
-	struct cc_job *job;
-	unsigned int noio;
-
-	if (r)
-		return r;
-	noio = memalloc_noio_save();
-	job = cc_job_create(cc, &cc_stream_ops);
-	/* The chain stays as it is. */
-	r = job ? cc_stream_drop_record(job, cc_view_current(cc), lower) : -ENOMEM;
-	if (job)
-		cc_job_discard(job);
-	memalloc_noio_restore(noio);
-	cc_target_leave(cc);
-	return r;
+	return cc_target_start(cc, &cc_stream_forget_how, &lower);
 }
