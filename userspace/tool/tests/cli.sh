@@ -5,22 +5,8 @@
 # refuses by itself. TAP; COWCHAIN names the program.
 set -u
 cowchain=${COWCHAIN:?the program to test}
-dir=$(mktemp -d /tmp/cowchain-cli-XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-
-n=0
-failed=0
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' out
-	fi
-}
+# shellcheck source=userspace/tool/tests/lib/tap.sh
+. "$(dirname "$0")/lib/tap.sh"
 
 # expect STATUS TEXT ARG...: exit status and a part of what is printed.
 expect() {
@@ -32,23 +18,6 @@ expect() {
 	echo "exit status $got" >>out
 	[ "$got" = "$status" ] && grep -q -F -e "$text" out
 	result $? "cowchain $* -> $status $text"
-}
-
-# check TEXT COMMAND...: the command succeeds.
-check() {
-	local text=$1
-
-	shift
-	"$@" >out 2>&1
-	result $? "$text"
-}
-
-# shell TEXT COMMAND WORD...: the same for a line of shell, with $1...
-shell() {
-	local text=$1 line=$2
-
-	shift 2
-	check "$text" bash -o pipefail -c "$line" shell "$@"
 }
 
 # Usage
@@ -572,5 +541,4 @@ if mknod device b 255 0 2>/dev/null; then
 	rm device
 fi
 
-echo "1..$n"
-exit "$failed"
+finish

@@ -8,27 +8,9 @@ cowchain=${COWCHAIN:?the program to test}
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 schema=$here/../../../Documentation/cowchain.schema.json
 man=$here/../../../Documentation/man/cowchain.8
-dir=$(mktemp -d /tmp/cowchain-json-XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
+# shellcheck source=userspace/tool/tests/lib/tap.sh
+. "$here/lib/tap.sh"
 
-n=0
-failed=0
-# check TEXT COMMAND...: the command succeeds.
-check() {
-	local text=$1
-
-	shift
-	n=$((n + 1))
-	if "$@" >out 2>&1; then
-		echo "ok $n - $text"
-	else
-		failed=1
-		echo "not ok $n - $text"
-		sed 's/^/# /' out
-	fi
-}
-shell() { check "$1" bash -o pipefail -c "$2" shell "${@:3}"; }
 # json STATUS VERB ARG...: what it prints is as the schema says
 json() {
 	local want=$1
@@ -90,5 +72,4 @@ done
 shell 'a key that is not described is found' \
 	"jq '. + {new: 1}' <<<'{\"layers\": [], \"chains\": []}' >got.json; ! '$here/check-json.py' tree got.json"
 
-echo "1..$n"
-exit "$failed"
+finish

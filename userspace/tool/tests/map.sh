@@ -9,23 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd) || exit 1
 top=$here/../../..
 fixtures=$top/build/fixtures
 "$top/selftests/make-fixtures" "$fixtures" || exit 1
-dir=$(mktemp -d /tmp/cowchain-map-XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-
-n=0
-failed=0
-# result STATUS TEXT
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' out
-	fi
-}
+# shellcheck source=userspace/tool/tests/lib/tap.sh
+. "$here/lib/tap.sh"
 
 # expect STATUS TEXT ARG...: exit status of a map, and a part of what is printed
 expect() {
@@ -37,23 +22,6 @@ expect() {
 	echo "exit status $got" >>out
 	[ "$got" = "$status" ] && grep -q -F -e "$text" out
 	result $? "map $* -> $status $text"
-}
-
-# check TEXT COMMAND...: the command succeeds.
-check() {
-	local text=$1
-
-	shift
-	"$@" >out 2>&1
-	result $? "$text"
-}
-
-# shell TEXT COMMAND WORD...: the same for a line of shell, with $1...
-shell() {
-	local text=$1 line=$2
-
-	shift 2
-	check "$text" bash -o pipefail -c "$line" shell "$@"
 }
 
 cat >compare.py <<'END'
@@ -299,5 +267,4 @@ cp a.was a.qcow2
 poke "$l1" '\0200\0\0377\0\0\0\0\0'
 expect 1 'a.qcow2: guest offset 0: L2 table lies outside' a.qcow2
 
-echo "1..$n"
-exit "$failed"
+finish

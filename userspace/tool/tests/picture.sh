@@ -4,27 +4,8 @@
 # cowchain map as a picture. TAP; COWCHAIN names the program.
 set -u
 cowchain=${COWCHAIN:?the program to test}
-dir=$(mktemp -d /tmp/cowchain-picture-XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-
-n=0
-failed=0
-# check TEXT COMMAND...: the command succeeds.
-check() {
-	local text=$1
-
-	shift
-	n=$((n + 1))
-	if "$@" >out 2>&1; then
-		echo "ok $n - $text"
-	else
-		failed=1
-		echo "not ok $n - $text"
-		sed 's/^/# /' out
-	fi
-}
-shell() { check "$1" bash -o pipefail -c "$2" shell "${@:3}"; }
+# shellcheck source=userspace/tool/tests/lib/tap.sh
+. "$(dirname "$0")/lib/tap.sh"
 
 truncate -s 8M base.raw
 dd if=/dev/urandom of=base.raw bs=1M count=2 conv=notrunc status=none
@@ -65,5 +46,4 @@ shell 'not as JSON' "'$cowchain' map --picture --json mid.qcow2; [ \$? = 2 ]"
 printf x >small.raw
 shell 'of a disk of one sector' "'$cowchain' map --picture -f raw small.raw && '$cowchain' map --svg -f raw small.raw"
 
-echo "1..$n"
-exit "$failed"
+finish

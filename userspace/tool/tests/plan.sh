@@ -6,23 +6,9 @@
 # shellcheck disable=SC2016	# names that are commands are not to be expanded
 set -u
 cowchain=${COWCHAIN:?the program to test}
-dir=$(mktemp -d /tmp/cowchain-plan-XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
+# shellcheck source=userspace/tool/tests/lib/tap.sh
+. "$(dirname "$0")/lib/tap.sh"
 
-n=0
-failed=0
-# result STATUS TEXT: also shows "out"
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' out
-	fi
-}
 # plan TEXT WANTED ARGUMENT...: prints these lines, each valid for a shell, and changes nothing
 plan() {
 	local text=$1 wanted=$2 before after
@@ -80,5 +66,4 @@ result $? 'the lines as JSON'
 [ ! -e ran ]
 result $? 'nothing was run'
 
-echo "1..$n"
-exit "$failed"
+finish

@@ -4,28 +4,8 @@
 # cowchain tree of images, as text, JSON and picture. TAP; COWCHAIN names the program.
 set -u
 cowchain=${COWCHAIN:?the program to test}
-dir=$(mktemp -d /tmp/cowchain-tree-XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-
-n=0
-failed=0
-# check TEXT COMMAND...: the command succeeds.
-check() {
-	local text=$1
-
-	shift
-	n=$((n + 1))
-	if "$@" >out 2>&1; then
-		echo "ok $n - $text"
-	else
-		failed=1
-		echo "not ok $n - $text"
-		sed 's/^/# /' out
-	fi
-}
-# shell TEXT LINE WORD...
-shell() { check "$1" bash -o pipefail -c "$2" shell "${@:3}"; }
+# shellcheck source=userspace/tool/tests/lib/tap.sh
+. "$(dirname "$0")/lib/tap.sh"
 
 # Two images on one base, one with a name that XML, JSON and terminals take for something else.
 hostile=$'x<&">\'\e]0;y\a é.qcow2'
@@ -95,5 +75,4 @@ shell 'with nothing to show, nothing is printed' '"$1" tree --json none.qcow2 >r
 # shellcheck disable=SC2016
 shell 'a picture is no JSON' '"$1" tree --json --svg top.qcow2; [ $? = 2 ]' "$cowchain"
 
-echo "1..$n"
-exit "$failed"
+finish
