@@ -38,7 +38,7 @@ results() {
 	j 0 '"base": null' base cct none
 	j 0 '"snapshots": \[ \{ "name": "cct", "image": "s1.qcow2" \} \]' snapshot cct s1.qcow2
 	j 0 '"image": "s2.qcow2"' snapshot cct=s2.qcow2
-	j 0 '"job": \{ "job": "stream", "state": "[a-z]+", "base": 1,.* "error": null, "verified": null \}' stream cct --base 1 --speed 4K
+	j 0 '"job": \{ "job": "stream", "state": "[a-z]+", "base": 1,.* "error": null, "verified": null, "top": 5 \}' stream cct --base 1 --speed 4K
 	j 1 'stream.* failed: Device or resource busy' stream cct
 	j 0 '"action": "pause", "job": \{ "job": "stream", "state": "paused"' job cct pause
 	j 0 '"jobs": \[ \{ "name": "cct", "job": "stream", "state": "paused"' job cct info

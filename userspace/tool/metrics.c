@@ -110,6 +110,24 @@ static bool get_job_failed(const struct metrics_chain *chain, uint64_t *number)
 	return has_job(chain);
 }
 
+static bool get_job_verified(const struct metrics_chain *chain, uint64_t *number)
+{
+	*number = chain->status.job.verified;
+	return has_job(chain) && chain->status.job.verify;
+}
+
+static bool get_job_base(const struct metrics_chain *chain, uint64_t *number)
+{
+	*number = (uint64_t)chain->status.job.base;
+	return has_job(chain) && chain->status.job.base >= 0;
+}
+
+static bool get_job_top(const struct metrics_chain *chain, uint64_t *number)
+{
+	*number = (uint64_t)chain->status.job.top;
+	return has_job(chain) && chain->status.job.top >= 0;
+}
+
 static const struct {
 	const char *metric;
 	const char *help;
@@ -125,6 +143,10 @@ static const struct {
 	{ "job_length_bytes", "How far the job has to go.", get_job_length },
 	{ "job_speed_limit_bytes", "Limit of the job per second, 0 for none.", get_job_limit },
 	{ "job_error", "Whether the job was ended or stopped by an error.", get_job_failed },
+	{ "job_verified_bytes", "What the job has read back and found right.", get_job_verified },
+	{ "job_base_layer", "Number of the base of the job.", get_job_base },
+	{ "job_top_layer", "Number of the layer that a stream goes into, or of the topmost one that is committed.",
+	  get_job_top },
 };
 
 static void add_gauges(struct strbuf *sb, const struct metrics_chain *chains, size_t nr)

@@ -20,6 +20,15 @@ uint64_t show_share(uint64_t part, uint64_t whole)
 	return whole ? (uint64_t)(100000.0 * (double)part / (double)whole) : 100000;
 }
 
+/* layer: -1 for none, or if the module is so old that it does not tell. */
+static void add_layer(struct out_table *out, int layer)
+{
+	if (layer < 0)
+		out_none(out);
+	else
+		out_number(out, (uint64_t)layer);
+}
+
 void show_add_job(struct out_table *out, const struct target_job *job)
 {
 	int i;
@@ -31,10 +40,7 @@ void show_add_job(struct out_table *out, const struct target_job *job)
 	}
 	out_text(out, job->type);
 	out_text(out, job->state);
-	if (job->base < 0)
-		out_none(out);
-	else
-		out_number(out, (uint64_t)job->base);
+	add_layer(out, job->base);
 	out_number(out, job->offset);
 	out_number(out, job->len);
 	out_number(out, show_share(job->offset, job->len));
@@ -45,6 +51,7 @@ void show_add_job(struct out_table *out, const struct target_job *job)
 		out_number(out, job->verified);
 	else
 		out_none(out);
+	add_layer(out, job->top);
 }
 
 static const struct out_column only_job[] = { JOB_COLUMNS };

@@ -21,8 +21,9 @@
 	{ "SPEED", "speed", OUT_SIZE }, \
 	{ "IO-STATUS", "io-status", OUT_TEXT }, \
 	{ "ERROR", "error", OUT_TEXT }, \
-	{ "VERIFIED", "verified", OUT_SIZE }
-#define NR_JOB_COLUMNS 10
+	{ "VERIFIED", "verified", OUT_SIZE }, \
+	{ "TOP", "top", OUT_NUMBER }
+#define NR_JOB_COLUMNS 11
 
 /* part of whole in thousandths of a percent, as OUT_PERCENT takes it. */
 uint64_t show_share(uint64_t part, uint64_t whole);

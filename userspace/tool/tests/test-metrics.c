@@ -64,8 +64,9 @@ static void hostile_names(void **state)
 			.top = (char *)"/x\"y\\n",
 			.status = { .mode = "ro", .nr_layers = 3, .counted = true, .allocated = 2, .subcluster = 4096,
 				    .total = 5,
-				    .job = { .present = true, .type = "stream", .state = "paused", .offset = 512,
-					     .len = 1024, .io_status = "nospace", .error = 28 } },
+				    .job = { .present = true, .type = "stream", .state = "paused", .base = -1, .offset = 512,
+					     .len = 1024, .io_status = "nospace", .error = 28, .verify = true,
+					     .verified = 256, .top = 1 } },
 			.io = { .done = { 1, 2, 3, 4 }, .bytes = { 512, 1024, 2048, 0 }, .ms = { 1, 20, 3000, 4004 } },
 			.has_io = true,
 		},
@@ -86,6 +87,9 @@ static void hostile_names(void **state)
 	/* What one has not, has no sample. */
 	assert_int_not_equal(system("grep -q 'cowchain_layers{name=\"two' metrics"), 0);
 	assert_int_equal(system("grep -q 'cowchain_job_error{.*} 1$' metrics"), 0);
+	assert_int_equal(system("grep -q 'cowchain_job_verified_bytes{.*} 256$' metrics"), 0);
+	assert_int_equal(system("grep -q 'cowchain_job_top_layer{.*} 1$' metrics"), 0);
+	assert_int_not_equal(system("grep -q 'cowchain_job_base_layer{' metrics"), 0);
 	assert_int_equal(system("grep -q 'cowchain_seconds_total{.*operation=\"flush\"} 4.004$' metrics"), 0);
 	assert_int_equal(system("grep -q 'cowchain_top_allocated_bytes{.*} 8192$' metrics"), 0);
 	assert_int_not_equal(system("grep -q 'cowchain_bytes_total{.*flush' metrics"), 0);
