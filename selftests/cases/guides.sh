@@ -69,7 +69,7 @@ verity() {
 	need_target verity
 	guide dm-verity 1
 	# a block that has changed is an error, in the chain as well
-	printf X | dd of=golden.raw bs=1 seek=5000000 conv=notrunc status=none
+	head -c 512 /dev/zero | dd of=golden.raw bs=512 seek=9000 conv=notrunc status=none
 	veritysetup open golden.raw cct-vm1-golden golden.hash "$(sed -n 's/^Root hash:[[:space:]]*//p' golden.txt)"
 	cowchain attach cct-vm1 cct-vm1.qcow2 --allow-dir /dev/mapper
 	cmp -n 4M golden.raw /dev/mapper/cct-vm1
