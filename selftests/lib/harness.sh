@@ -146,7 +146,7 @@ show_output() {
 }
 
 run_case() {
-	local n=$1 desc=$2 call=$3 func=${3// /-} rc='' pid
+	local n=$1 desc=$2 call=$3 func=${3// /-} rc='' pid start=${EPOCHREALTIME/./}
 
 	T=$WORK/$func
 	mkdir "$T"
@@ -165,6 +165,7 @@ run_case() {
 	wait "$pid" || true
 	scan_log >>"$WORK/out"
 	[[ $(<"$WORK/out") != *FAILED:* ]] || rc=1
+	[ -z "${CASE_TIMES:-}" ] || echo "# $(((${EPOCHREALTIME/./} - start) / 1000)) ms $TEST.$func"
 	tap_line "$n" "$desc" "$func" "$rc"
 	export_case "$func" "$rc"
 }

@@ -16,6 +16,7 @@
 #	CASES		regular expression: run only the cases whose function it matches
 #	QUICK=1		run only those that "# Quick:" in the test's head matches
 #	COWCHAIN_TMP	where the layers live, preferably a tmpfs
+#	CASE_TIMES=1	a comment before each result says how long the case has taken
 #	CASE_TIMEOUT	seconds until a case counts as hanging
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
