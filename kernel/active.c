@@ -289,7 +289,7 @@ static int cc_active_switch(struct cc_job *job, struct cc_view *old, struct cc_v
 	} else {
 		cc_users_revive(&old->writers);
 	}
-	cc_unpause_bios(cc);
+	cc_unpause_bios(cc, "commit", r);
 	return r;
 }
 

@@ -21,6 +21,7 @@
 #include "copy.h"
 #include "hold.h"
 #include "io.h"
+#include "trace.h"
 #include "verify.h"
 #include "zero.h"
 
@@ -201,6 +202,8 @@ void cc_copy_end(struct cc_copy *c, u32 all, int error)
 {
 	struct cc_job *job = c->job;
 
+	trace_cowchain_job(job->cc, job->ops->name, (u64)c->pos << SECTOR_SHIFT,
+			   (u64)all << SECTOR_SHIFT, (u64)c->written << SECTOR_SHIFT, error);
 	cc_copy_refund(c, all);
 	if (c->b)
 		cc_block_unpin(c->b);

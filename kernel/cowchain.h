@@ -9,6 +9,7 @@
  *     cc->ctl			messages, suspend, the end of a job; never that of two chains
  *       the lock of rounds	of all chains, see round.c
  *         dm's names (dm core)
+ *       the lock of counting	of all chains, see counts.c; outside that of CPU hotplug
  *       dm-bufio's client lock
  *       top->lock		finds, adds and evicts blocks of the top map; no I/O under it
  *         writer->lock		a writer's lists and states, irq-safe, innermost
@@ -17,6 +18,7 @@
  *           writer->lock
  *       cc->lock		small lists and states, irq-safe, innermost
  *       track->lock		what is to be copied, irq-safe, innermost; end_io takes it
+ *       counts->lock		what a reset subtracts, and the numbers of syncs, innermost
  *
  * A message handler runs inside dm's SRCU read section of the live table, so nothing in here may
  * ever wait for dm's own suspend.
@@ -32,7 +34,6 @@
 #include <linux/device-mapper.h>
 #include <linux/mempool.h>
 #include <linux/mutex.h>
-#include <linux/percpu_counter.h>
 #include <linux/ratelimit.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -43,6 +44,7 @@
 #define DM_MSG_PREFIX "cowchain"
 
 struct cc_cell;
+struct cc_counts;
 struct cc_job;
 struct cc_layer;
 struct cc_packed_pages;
@@ -96,6 +98,7 @@ enum cc_mode { CC_RW, CC_RO };
  * @scan_stop: set while cc_stop_scan() waits for @scan_work.
  * @sync_wq: runs one sync at a time, see writer.h.
  * @paused: a snapshot is being taken, or a commit of the top ends; bios wait in @paused_bios.
+ * @pause_began: when, in ns of ktime_get_ns(). For whoever has set @paused.
  * @nr_retired: views that were replaced, and may have users; see cc_view_retire().
  * @wait: woken up when @nr_retired, @suspending, @continuing or @snapshot change.
  * @bs, @read_bs: for writes to the top; for reads of the layers below, see io.c.
@@ -104,7 +107,7 @@ enum cc_mode { CC_RW, CC_RO };
  * @words_pool: for a sync, see writer.c.
  * @header_page: for writing a header.
  * @packed_pages: see packed.h.
- * @unpack_hits, @unpack_misses: reads of compressed clusters; the latter were decompressed.
+ * @counts: of the mapped device; see counts.h.
  * @nr_discards: see throttle.h; those that are too many wait in @discard_wait.
  * @mode: only ever gets worse; another table begins with CC_RW.
  */
@@ -153,14 +156,14 @@ struct cowchain {
 	mempool_t words_pool;			/* S */
 	struct page *header_page;		/* C */
 	struct cc_packed_pages *packed_pages;	/* I; has its lock */
-	struct percpu_counter unpack_hits;	/* S */
-	struct percpu_counter unpack_misses;	/* S */
+	struct cc_counts *counts;		/* I; has its lock */
 	struct cc_cell *cells;			/* I; each has its lock */
 	atomic_t nr_discards;			/* S */
 	wait_queue_head_t discard_wait;		/* S */
 
 	spinlock_t lock;			/* innermost, irq-safe */
 	bool paused;				/* W */
+	u64 pause_began;			/* C */
 	struct bio_list paused_bios;		/* L */
 	unsigned int nr_retired;		/* W */
 	wait_queue_head_t wait;			/* S */

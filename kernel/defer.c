@@ -8,6 +8,7 @@
 #include "defer.h"
 #include "throttle.h"
 #include "top.h"
+#include "watch.h"
 
 static bool cc_op_discards(struct bio *bio)
 {
@@ -100,6 +101,8 @@ int cc_defer(struct cc_io *io, struct bio *bio, u32 boundary)
 		return DM_MAPIO_SUBMITTED;
 	if (bio_sectors(bio) > left)
 		dm_accept_partial_bio(bio, left);
+	if (cc_watching())
+		cc_watch_wait(io, bio, CC_WAY_WORKER);
 	io->bio = bio;
 	cc_queue_io(io);
 	return DM_MAPIO_SUBMITTED;
@@ -126,6 +129,8 @@ int cc_defer_discard(struct cc_io *io, struct bio *bio)
 	}
 	if (bio_sectors(bio) > left)
 		dm_accept_partial_bio(bio, left);
+	if (cc_watching())
+		cc_watch_wait(io, bio, CC_WAY_WORKER);
 	io->bio = bio;
 	/*
 	 * Without a view: the snapshot that waits for it may have paused what is counted. A view
@@ -188,6 +193,8 @@ bool cc_pause_bio(struct cc_io *io, struct bio *bio)
 	}
 	if (bio_sectors(bio) > left)
 		dm_accept_partial_bio(bio, left);
+	if (cc_watching())
+		cc_watch_wait(io, bio, CC_WAY_PAUSE);
 	io->bio = bio;
 	bio_list_add(&cc->paused_bios, bio);
 	spin_unlock_irqrestore(&cc->lock, flags);
@@ -204,13 +211,15 @@ static void cc_resume_bios(struct cowchain *cc, struct bio_list *bios)
 
 void cc_pause_bios(struct cowchain *cc)
 {
+	cc->pause_began = ktime_get_ns();
 	spin_lock_irq(&cc->lock);
 	WRITE_ONCE(cc->paused, true);
 	spin_unlock_irq(&cc->lock);
 }
 
-void cc_unpause_bios(struct cowchain *cc)
+void cc_unpause_bios(struct cowchain *cc, const char *reason, int error)
 {
+	u64 ns = ktime_get_ns() - cc->pause_began;
 	struct bio_list bios;
 
 	bio_list_init(&bios);
@@ -220,4 +229,5 @@ void cc_unpause_bios(struct cowchain *cc)
 	bio_list_init(&cc->paused_bios);
 	spin_unlock_irq(&cc->lock);
 	cc_resume_bios(cc, &bios);
+	trace_cowchain_pause(cc, reason, ns, error);
 }

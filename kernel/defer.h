@@ -71,6 +71,7 @@ unsigned int cc_pause_limit(void);
 
 /* Let new bios queue up, except for reads, until cc_unpause_bios(). Context: process. */
 void cc_pause_bios(struct cowchain *cc);
-void cc_unpause_bios(struct cowchain *cc);
+/* @reason, @error: for the trace. */
+void cc_unpause_bios(struct cowchain *cc, const char *reason, int error);
 
 #endif /* COWCHAIN_DEFER_H */

@@ -13,9 +13,12 @@
 
 #include "below.h"
 #include "cell.h"
+#include "counts.h"
 #include "fill.h"
 #include "hold.h"
 #include "top.h"
+#include "trace.h"
+#include "watch.h"
 
 void cc_write_end(struct bio *bio, int error)
 {
@@ -106,6 +109,17 @@ static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *p
 	return r;
 }
 
+/* Also one that has to begin again. */
+static void cc_fill_done(struct cc_write *w, u32 from, u32 sectors, int error)
+{
+	if (!error) {
+		cc_counts_add(w->b->top->layer->counts, CC_COUNT_FILLS, 1);
+		cc_counts_add(w->b->top->layer->counts, CC_COUNT_FILL_BYTES,
+			      (u64)sectors << SECTOR_SHIFT);
+	}
+	trace_cowchain_fill(w->cc, cc_write_pos(w, from), sectors, error);
+}
+
 /*
  * Copy what the layers below have at [from, to), a part of one subcluster, to its place in the top,
  * if the subcluster is unallocated. It cannot be seen before the bit is set, so a crash or an error
@@ -125,6 +139,7 @@ static int cc_fill_page(struct cc_write *w, u32 rel, u32 sectors, struct page *p
 static int cc_fill(struct cc_write *w, u32 from, u32 to)
 {
 	struct page *page;
+	u32 begin = from;
 	int r = 0;
 
 	if (from == to || cc_block_state(w->b, from >> w->sub_shift) != CC_NONE)
@@ -139,6 +154,7 @@ static int cc_fill(struct cc_write *w, u32 from, u32 to)
 		from += n;
 	}
 	mempool_free(page, &w->cc->page_pool);
+	cc_fill_done(w, begin, to - begin, r);
 	return r;
 }
 
@@ -299,6 +315,8 @@ int cc_write_deferred(struct cc_io *io)
 		bio->bi_opf &= ~REQ_FUA;
 		io->flags |= CC_IO_SYNC;
 	}
+	if (cc_watching())
+		cc_watch_write(bio);
 	cc_remap_top(w.b, bio, w.rel);
 	dm_submit_bio_remap(bio, NULL);
 	return 0;

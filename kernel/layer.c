@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "counts.h"
 #include "load.h"
 #include "registry.h"
 #include "unpacked.h"
@@ -165,6 +166,9 @@ static int cc_layer_get_devs(struct cc_layer *layer, const char *path, const cha
 		return r;
 	/* Also before the second, which must not be the same. */
 	cc_layer_set_devs(layer);
+	layer->counts = cc_counts_get(layer->cc->md, layer->bdev->bd_dev);
+	if (!layer->counts)
+		return -ENOMEM;
 	if (!data_path)
 		return 0;
 	r = cc_layer_get_dev(layer, data_path, &layer->data);
@@ -274,6 +278,7 @@ void cc_layer_close(struct cc_layer *layer)
 	mutex_destroy(&layer->meta_lock);
 	cc_layer_put_dev(layer, layer->data);
 	cc_layer_put_dev(layer, layer->dev);
+	cc_counts_put(layer->counts);
 	kfree(layer->data_tail);
 	kfree(layer->tail);
 	kfree(layer);

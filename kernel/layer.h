@@ -13,6 +13,7 @@
 #define CC_L2_BLOCK_BYTES	4096
 #define CC_BLOCK_CLUSTERS	256	/* extended L2 entries of one L2 block */
 
+struct cc_counts;
 struct cc_source;
 struct cc_tail;
 struct cc_top;
@@ -51,6 +52,7 @@ struct cc_l2_error {
  * @dev_bytes, @data_bytes: size of the device with the metadata and of the one with the data (often
  *	the same).
  * @tail, @data_tail: what @dev and @data lack of their files, or NULL. Never of a writable layer.
+ * @counts: what it has served; see counts.h.
  * @source: for compressed clusters, or NULL if the layer cannot have any; see unpacked.h.
  * @l1: as on disk.
  * @tables: of a writable layer: offsets of its L2 tables, for q2_decode_top().
@@ -88,6 +90,7 @@ struct cc_layer {
 	u64 data_bytes;
 	struct cc_tail *tail;
 	struct cc_tail *data_tail;
+	struct cc_counts *counts;
 	struct cc_source *source;
 	__be64 *l1;
 	u64 *tables;

@@ -17,6 +17,7 @@
 #include "read.h"
 #include "throttle.h"
 #include "track.h"
+#include "watch.h"
 #include "write.h"
 #include "writer.h"
 
@@ -33,6 +34,8 @@ static int cc_map_flush(struct cc_io *io, struct bio *bio)
 {
 	struct cc_view *view = io->view;
 
+	if (cc_watching())
+		cc_watch_flush(io, bio, view->top ? CC_WAY_SYNC : CC_WAY_DEVICE);
 	if (!view->top) {
 		bio_set_dev(bio, cc_data_bdev(cc_view_active(view)));
 		return DM_MAPIO_REMAPPED;

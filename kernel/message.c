@@ -10,6 +10,7 @@
 #include "job-control.h"
 #include "message.h"
 #include "snapshot.h"
+#include "stats.h"
 #include "table.h"
 
 /* Each member of a round needs a thread for a moment; see cc_rounds_init(). */
@@ -78,17 +79,6 @@ static int cc_query_base(struct cowchain *cc, char *result, unsigned int maxlen)
 	else
 		DMEMIT("%d", base);
 	/* tells dm that there is a result */
-	return 1;
-}
-
-/* Counters since the table was loaded, as names and values; more may follow. */
-static int cc_query_stats(struct cowchain *cc, char *result, unsigned int maxlen)
-{
-	unsigned int sz = 0;
-
-	DMEMIT("unpack_hits %lld unpack_misses %lld",
-	       percpu_counter_sum_positive(&cc->unpack_hits),
-	       percpu_counter_sum_positive(&cc->unpack_misses));
 	return 1;
 }
 
@@ -319,6 +309,11 @@ static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv
 	return r ? r : cc_job_set_speed(cc, speed);
 }
 
+static int cc_verb_stats(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	return cc_stats_control(cc, argv[0]);
+}
+
 static const struct cc_verb cc_verbs[] = {
 	{ "base", 1, 1, true, cc_verb_base },
 	{ "stream", 0, 15, false, cc_verb_stream },
@@ -332,6 +327,7 @@ static const struct cc_verb cc_verbs[] = {
 	{ "job-cancel", 0, 0, false, cc_verb_cancel },
 	{ "job-complete", 0, 0, false, cc_verb_complete },
 	{ "job-set-speed", 1, 1, false, cc_verb_set_speed },
+	{ "stats", 1, 1, true, cc_verb_stats },
 };
 
 static int cc_run_verb(struct cowchain *cc, const struct cc_verb *verb, unsigned int argc,
@@ -364,7 +360,7 @@ int cc_message(struct dm_target *ti, unsigned int argc, char **argv,
 	unsigned int i;
 
 	if (argc == 1 && !strcmp(argv[0], "stats"))
-		return cc_query_stats(cc, result, maxlen);
+		return cc_stats_query(cc, result, maxlen);
 	/* Messages see the job that is to be continued after a resume. */
 	if (cc_job_await(cc))
 		return -EINTR;

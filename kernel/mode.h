@@ -30,10 +30,10 @@ void cc_writes_failed(struct cowchain *cc, int error);
 /**
  * cc_check_live() - refuse what must not be done while the device is suspended.
  *
- * That is all that makes a thread, a workqueue, a dm-bufio client or counters of a view, or that
- * looks up a path: it would wait for locks under cc->ctl, which the resume takes. Somebody may hold
- * those locks who reclaims memory, and who waits for I/O of this device. As long as it is not
- * suspended, I/O goes on, also when a suspend waits for cc->ctl.
+ * That is all that makes a thread, a workqueue, a dm-bufio client or counters of a view, that looks
+ * up a path, or that patches code: it would wait for locks under cc->ctl, which the resume takes.
+ * Somebody may hold those locks who reclaims memory, and who waits for I/O of this device. As long
+ * as it is not suspended, I/O goes on, also when a suspend waits for cc->ctl.
  *
  * Context: cc->ctl held. Return: 0, or -EAGAIN; logged.
  */

@@ -9,6 +9,7 @@
 #include "tail.h"
 #include "top.h"
 #include "unpacked.h"
+#include "watch.h"
 
 static void cc_top_piece(struct cc_view *view, struct cc_block *b, sector_t pos, u32 max,
 			 struct cc_piece *p)
@@ -177,6 +178,8 @@ static int cc_map_memory(struct cc_io *io, struct bio *bio, const struct cc_piec
 	default:
 		zero_fill_bio(bio);
 	}
+	if (cc_watching())
+		cc_watch_read(io, bio, p);
 	bio_endio(bio);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -194,12 +197,17 @@ int cc_map_read(struct cc_io *io, struct bio *bio)
 		dm_accept_partial_bio(bio, p.len);
 	}
 	if (likely(p.state == CC_DATA)) {
+		if (cc_watching())
+			cc_watch_read(io, bio, &p);
 		bio_set_dev(bio, p.bdev);
 		bio->bi_iter.bi_sector = p.sector;
 		return DM_MAPIO_REMAPPED;
 	}
-	if (p.state == CC_BAD)
+	if (p.state == CC_BAD) {
+		if (cc_watching())
+			cc_watch_read(io, bio, &p);
 		return DM_MAPIO_KILL;
+	}
 	return cc_map_memory(io, bio, &p);
 }
 
@@ -223,6 +231,8 @@ static void cc_read_packed(struct bio *bio, const struct cc_piece *p)
 /* @bio is a piece of @io's, or all that is left of it. */
 static void cc_submit_piece(struct cc_io *io, struct bio *bio, const struct cc_piece *p)
 {
+	if (cc_watching())
+		cc_watch_read(io, bio, p);
 	switch (p->state) {
 	case CC_DATA:
 		bio_set_dev(bio, p->bdev);

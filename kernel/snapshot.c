@@ -188,7 +188,7 @@ static int cc_snapshot_switch(struct cowchain *cc, struct cc_view *new, struct c
 				   cc_writer_owes(cc_view_active(old)->writer));
 		rcu_assign_pointer(cc->view, new);
 	}
-	cc_unpause_bios(cc);
+	cc_unpause_bios(cc, "snapshot", r);
 	if (own)
 		cc_snapshot_log(cc, own, jiffies_to_msecs(end - begin));
 	return r;

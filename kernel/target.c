@@ -10,6 +10,7 @@
 
 #include "activate.h"
 #include "cell.h"
+#include "counts.h"
 #include "defer.h"
 #include "job-control.h"
 #include "message.h"
@@ -39,8 +40,7 @@ static void cc_destroy(struct cowchain *cc)
 		destroy_workqueue(cc->discard_wq);
 	if (cc->sync_wq)
 		destroy_workqueue(cc->sync_wq);
-	percpu_counter_destroy(&cc->unpack_misses);
-	percpu_counter_destroy(&cc->unpack_hits);
+	cc_counts_put(cc->counts);
 	cc_packed_pages_destroy(cc->packed_pages);
 	if (cc->header_page)
 		__free_page(cc->header_page);
@@ -61,13 +61,10 @@ static int cc_init_pools(struct cowchain *cc)
 
 	cc->header_page = alloc_page(GFP_KERNEL);
 	cc->packed_pages = cc_packed_pages_create();
-	if (!cc->header_page || !cc->packed_pages)
+	cc->counts = cc_counts_get(cc->md, 0);
+	if (!cc->header_page || !cc->packed_pages || !cc->counts)
 		return -ENOMEM;
-	r = percpu_counter_init(&cc->unpack_hits, 0, GFP_KERNEL);
-	if (!r)
-		r = percpu_counter_init(&cc->unpack_misses, 0, GFP_KERNEL);
-	if (!r)
-		r = bioset_init(&cc->bs, 32, 0, BIOSET_NEED_BVECS);
+	r = bioset_init(&cc->bs, 32, 0, BIOSET_NEED_BVECS);
 	if (!r)
 		r = bioset_init(&cc->read_bs, 32, 0, BIOSET_NEED_BVECS);
 	if (!r)

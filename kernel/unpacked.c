@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include "counts.h"
 #include "mode.h"
 #include "packed.h"
 #include "qcow2-unpack.h"
@@ -188,6 +189,13 @@ static unsigned long cc_unpacked_scan(struct shrinker *shrinker, struct shrink_c
 
 /* --------------------------------------------------------- looking up, adding */
 
+/* Of the layer, and of all that the device ever had. */
+static void cc_unpacked_used(struct cc_layer *layer, enum cc_count what)
+{
+	cc_counts_add(layer->counts, what, 1);
+	cc_counts_add(layer->cc->counts, what, 1);
+}
+
 bool cc_unpacked_find(struct cc_layer *layer, u64 packed, struct cc_plain *plain)
 {
 	struct cc_unpacked *u;
@@ -205,7 +213,7 @@ bool cc_unpacked_find(struct cc_layer *layer, u64 packed, struct cc_plain *plain
 		return false;
 	if (!READ_ONCE(u->referenced))
 		WRITE_ONCE(u->referenced, true);
-	percpu_counter_inc(&layer->cc->unpack_hits);
+	cc_unpacked_used(layer, CC_COUNT_UNPACK_HITS);
 	return true;
 }
 
@@ -308,12 +316,12 @@ int cc_unpacked_get(struct cc_layer *layer, u64 packed, struct cc_plain *plain)
 		return 0;
 	u = cc_unpacked_begin(layer->source, packed, &mine);
 	if (u && !mine) {
-		percpu_counter_inc(&layer->cc->unpack_hits);
+		cc_unpacked_used(layer, CC_COUNT_UNPACK_HITS);
 		/* Pairs with cc_unpacked_done(). */
 		wait_var_event(&u->state, smp_load_acquire(&u->state) == CC_UNPACKED);
 		r = u->error;
 	} else {
-		percpu_counter_inc(&layer->cc->unpack_misses);
+		cc_unpacked_used(layer, CC_COUNT_UNPACK_MISSES);
 		r = cc_unpack(layer, packed, &plain->unpacker);
 	}
 	if (u && mine) {

@@ -7,6 +7,7 @@
 #include "hold.h"
 #include "top.h"
 #include "track.h"
+#include "watch.h"
 #include "write.h"
 #include "writer.h"
 
@@ -74,6 +75,8 @@ static bool cc_write_remap(struct cc_io *io, struct cc_block *b, struct bio *bio
 			return false;
 		dm_accept_partial_bio(bio, len);
 	}
+	if (cc_watching())
+		cc_watch_write(bio);
 	bio_set_dev(bio, cc_data_bdev(b->top->layer));
 	bio->bi_iter.bi_sector = sector;
 	s->end = s->rel + len;

@@ -44,8 +44,10 @@
  */
 #include <linux/slab.h>
 
+#include "counts.h"
 #include "load.h"
 #include "top.h"
+#include "trace.h"
 #include "writer.h"
 
 /* Blocks that a sync takes between two flushes: 1 MiB of words, 2 MiB of dm-bufio's buffers. */
@@ -402,11 +404,12 @@ static u32 cc_nr_dirty(struct cc_writer *w)
 
 /*
  * @flush: flush the data device even if no bit is dirty, because somebody waits.
+ * @blocks: L2 blocks that it has taken.
  *
  * Only blocks that are dirty now have to be written, so this ends however fast others get dirty
  * meanwhile.
  */
-static int cc_sync(struct cc_writer *w, bool flush)
+static int cc_sync(struct cc_writer *w, bool flush, u32 *blocks)
 {
 	u32 left = cc_nr_dirty(w), n;
 	LIST_HEAD(taken);
@@ -423,6 +426,7 @@ static int cc_sync(struct cc_writer *w, bool flush)
 		cc_put_taken(w, &taken, r);
 		cc_round_done(w);
 		flush = false;
+		*blocks += n;
 		left = n ? left - n : 0;
 	}
 	return r;
@@ -520,13 +524,23 @@ static void cc_sync_done(struct cc_writer *w, struct bio_list *bios, struct list
 	spin_unlock_irq(&w->lock);
 }
 
+/* Before those who wait get the result. */
+static void cc_sync_count(struct cc_writer *w, const struct bio_list *bios, u32 blocks, u64 ns,
+			  int error)
+{
+	cc_counts_add(w->layer->counts, CC_COUNT_FLUSHES, bio_list_size(bios));
+	cc_counts_sync(w->layer->counts, blocks, ns, error);
+	trace_cowchain_sync(w->cc, w->layer, blocks, ns, error);
+}
+
 static void cc_sync_work(struct work_struct *work)
 {
 	struct cc_writer *w = container_of(to_delayed_work(work), struct cc_writer, work);
 	struct bio_list bios;
 	LIST_HEAD(waiters);
 	bool asked, again, many;
-	u64 nr;
+	u64 begin = ktime_get_ns(), nr;
+	u32 blocks = 0;
 	int r;
 
 	bio_list_init(&bios);
@@ -539,7 +553,9 @@ static void cc_sync_work(struct work_struct *work)
 	nr = ++w->started;
 	spin_unlock_irq(&w->lock);
 
-	r = cc_sync(w, asked);
+	r = cc_sync(w, asked, &blocks);
+	if (asked || blocks || r)
+		cc_sync_count(w, &bios, blocks, ktime_get_ns() - begin, r);
 	if (r && !w->failed)
 		cc_sync_failed(w, r);
 

@@ -13,7 +13,7 @@ rst() {
 	need qemu-img losetup
 	cut_examples "$HERE/../Documentation/dm-cowchain.rst"
 	rename
-	run_examples 9
+	run_examples 10
 }
 
 it "README.md, with the tool" readme

@@ -70,6 +70,10 @@ malformed() {
 		job-set-speed x
 		job-set-speed -1
 		job-set-speed 1 2
+		stats maybe
+		stats ON
+		stats on off
+		stats reset now
 	END
 	# none of them has left anything behind
 	status cct

@@ -10,8 +10,8 @@
 
 LIMIT=/sys/module/dm_cowchain/parameters/unpacked_kib
 
-# unpacked NAME: sets HITS and MISSES of a chain
-unpacked() { read -r _ HITS _ MISSES <<<"$(dmsetup message "$1" 0 stats)"; }
+# unpacked NAME: sets HITS and MISSES of a chain; other counters follow
+unpacked() { read -r _ HITS _ MISSES _ <<<"$(dmsetup message "$1" 0 stats)"; }
 
 # on KIND [NAME]: a chain with a top over a layer of that kind
 on() {

@@ -239,11 +239,11 @@ static bool do_resume(const struct call *c)
 	return true;
 }
 
-static bool do_message(const struct call *c)
+/* A request with @size bytes for the answer. */
+static struct dm_ioctl *message_request(const struct call *c, size_t size)
 {
 	struct dm_target_msg *msg;
 	struct dm_ioctl *d;
-	size_t size = BUFFER;
 	char *text;
 	int i;
 
@@ -254,8 +254,24 @@ static bool do_message(const struct call *c)
 	text = (char *)(msg + 1);
 	for (i = 0; c->words[i]; i++)
 		text = stpcpy(stpcpy(text, i ? " " : ""), c->words[i]);
-	if (!submit(d, DM_TARGET_MSG, "message"))
-		return false;
+	return d;
+}
+
+/* One with a longer answer is sent again, as dmsetup does. */
+static bool do_message(const struct call *c)
+{
+	struct dm_ioctl *d = NULL;
+	size_t size;
+
+	for (size = BUFFER; !d; size *= 2) {
+		d = message_request(c, size);
+		if (!submit(d, DM_TARGET_MSG, "message"))
+			return false;
+		if (d->flags & DM_BUFFER_FULL_FLAG) {
+			free(d);
+			d = NULL;
+		}
+	}
 	if (d->flags & DM_DATA_OUT_FLAG)
 		puts((char *)d + d->data_start);
 	free(d);
