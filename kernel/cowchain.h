@@ -78,6 +78,9 @@ enum cc_mode { CC_RW, CC_RO };
  * @no_auto_resume: do not continue a recorded job.
  * @sub_bytes, @cluster_bytes: of the top when the table was loaded; 0 if it is not written.
  * @opened: layers of the table line, base first, until the first resume.
+ * @layers: all that have devices: those of the views, what a job writes to, what is to be the next
+ *	top, and what was dropped and is not closed yet. Once there is a view, @snapshot is set as
+ *	long as another one is opened, so only one is at a time.
  * @first_view: the view of them, until the first resume publishes it.
  * @io_work: runs a bio that was handed to a worker; see defer.h.
  * @view: the chain as it is.
@@ -124,6 +127,7 @@ struct cowchain {
 	u32 cluster_bytes;			/* I */
 	unsigned int nr_opened;			/* I */
 	struct cc_layer **opened;		/* I */
+	struct list_head layers;		/* L */
 	work_func_t io_work;			/* I */
 	struct ratelimit_state log_limit;	/* S */
 

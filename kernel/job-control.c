@@ -517,21 +517,6 @@ bool cc_job_bars_snapshot(struct cowchain *cc)
 	return bars;
 }
 
-bool cc_job_writes_to(struct cowchain *cc, const struct block_device *bdev)
-{
-	struct cc_job *job = cc_job_get(cc);
-	bool writes = false;
-
-	if (!job)
-		return false;
-	mutex_lock(&job->target_lock);
-	if (job->target)
-		writes = job->target->bdev == bdev || job->target->data_bdev == bdev;
-	mutex_unlock(&job->target_lock);
-	cc_job_put(job);
-	return writes;
-}
-
 /* A stream into the top, which is to become a layer below it; one that has not done all of it. */
 static bool cc_job_is_into_top(struct cowchain *cc, struct cc_job *job)
 {

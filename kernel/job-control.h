@@ -42,12 +42,6 @@ void cc_job_unfreeze(struct cowchain *cc);
 /* Is there a job that would not go on below another top? */
 bool cc_job_bars_snapshot(struct cowchain *cc);
 
-/*
- * Does the job have that device open for writing? It need not be that of a layer of the chain.
- * Context: process.
- */
-bool cc_job_writes_to(struct cowchain *cc, const struct block_device *bdev);
-
 /**
  * cc_job_hold() - let a job that writes to the top hold still, for a snapshot.
  * @timeout: jiffies.

@@ -51,33 +51,45 @@ int cc_path_dev(const char *path, dev_t *dev)
 	return lookup_bdev(path, dev);
 }
 
-static bool cc_layer_uses(const struct cc_layer *layer, dev_t dev)
+/*
+ * Which layer of the table has that device open, other than the twin of @layer? It may have been
+ * dropped from the chain, and not be closed yet; or be written by a job, by another device than the
+ * chain reads. Context: the caller excludes others that open, but not those that close.
+ */
+static const char *cc_layer_find_user(struct cc_layer *layer, dev_t nr)
 {
-	return (layer->dev && layer->bdev->bd_dev == dev) ||
-	       (layer->data && layer->data_bdev->bd_dev == dev);
+	struct cowchain *cc = layer->cc;
+	struct cc_view *view = cc_view_current(cc);
+	const char *user = NULL;
+	struct cc_layer *l;
+
+	spin_lock_irq(&cc->lock);
+	list_for_each_entry(l, &cc->layers, list) {
+		if (l == layer->twin || (l->dev_nr != nr && l->data_nr != nr))
+			continue;
+		user = !view || l == layer || view->slot[l->slot] == l ? "" :
+			": a job has it open";
+		break;
+	}
+	spin_unlock_irq(&cc->lock);
+	return user;
 }
 
 /*
  * Check before the device is opened: if this table has it already, dm would upgrade its mode, and
- * free the struct dm_dev that the other layer uses.
+ * free the struct dm_dev that the other layer uses, if only to give it back.
  *
  * The caller opens it by its number, since the path may name another device a moment later.
  */
-static int cc_layer_check_unused(struct cc_layer *layer, const char *path, dev_t dev)
+static int cc_layer_check_unused(struct cc_layer *layer, const char *path, dev_t nr)
 {
 	struct cowchain *cc = layer->cc;
-	struct cc_view *view = cc_view_current(cc);
-	unsigned int i, nr = view ? view->nr : cc->nr_opened;
-	struct cc_layer **layers = view ? view->layer : cc->opened;
-	bool used;
+	const char *user = cc_layer_find_user(layer, nr);
 
-	used = cc_layer_uses(layer, dev);
-	for (i = 0; i < nr && !used; i++)
-		used = layers[i] != layer->twin && cc_layer_uses(layers[i], dev);
-	if (!used)
+	if (!user)
 		return 0;
-	cc_err(cc, "%s is part of the chain already", path);
-	return view ? -EBUSY : -EINVAL;
+	cc_err(cc, "%s is part of the chain already%s", path, user);
+	return cc_view_current(cc) ? -EBUSY : -EINVAL;
 }
 
 static int cc_layer_check_dev(struct cc_layer *layer, const char *path, struct dm_dev *dev)
@@ -154,6 +166,8 @@ static void cc_layer_set_devs(struct cc_layer *layer)
 
 	layer->bdev = layer->dev->bdev;
 	layer->data_bdev = data->bdev;
+	layer->dev_nr = layer->bdev->bd_dev;
+	layer->data_nr = layer->data_bdev->bd_dev;
 	strscpy(layer->name, layer->dev->name, sizeof(layer->name));
 	strscpy(layer->data_name, data->name, sizeof(layer->data_name));
 }
@@ -188,6 +202,9 @@ static struct cc_layer *cc_layer_alloc(struct cowchain *cc, enum cc_kind kind, b
 	layer->writable = writable;
 	mutex_init(&layer->meta_lock);
 	spin_lock_init(&layer->error_lock);
+	spin_lock_irq(&cc->lock);
+	list_add_tail(&layer->list, &cc->layers);
+	spin_unlock_irq(&cc->lock);
 	return layer;
 }
 
@@ -278,6 +295,10 @@ void cc_layer_close(struct cc_layer *layer)
 	mutex_destroy(&layer->meta_lock);
 	cc_layer_put_dev(layer, layer->data);
 	cc_layer_put_dev(layer, layer->dev);
+	/* Not before: until here nobody else may open them. */
+	spin_lock_irq(&layer->cc->lock);
+	list_del(&layer->list);
+	spin_unlock_irq(&layer->cc->lock);
 	cc_counts_put(layer->counts);
 	kfree(layer->data_tail);
 	kfree(layer->tail);

@@ -5,6 +5,7 @@
 
 #include <linux/blkdev.h>
 #include <linux/dm-bufio.h>
+#include <linux/list.h>
 
 #include "cowchain.h"
 #include "qcow2-ident.h"
@@ -36,6 +37,7 @@ struct cc_l2_error {
 
 /**
  * struct cc_layer - one layer of the chain.
+ * @list: in cc->layers, as long as the layer has devices.
  * @slot: index in cc_view.slot[], stable for the life of the layer, so that nothing has to be
  *	rebuilt when a stream drops layers.
  * @dev: the device that is opened and claimed. Like @data, it is for those who open and close: the
@@ -43,6 +45,7 @@ struct cc_l2_error {
  * @data: the device of the data, if it is another one (external data file).
  * @bdev, @name: those of @dev.
  * @data_bdev, @data_name: those of @data, otherwise of @dev.
+ * @dev_nr, @data_nr: their numbers, 0 before they are open.
  * @writable: the registry holds this layer for us as its writer.
  * @ready: the header has been read.
  * @q2: undefined for raw layers.
@@ -72,6 +75,7 @@ struct cc_l2_error {
  * (cc->ctl), and for @l2_errors, @ahead and @discards_keep.
  */
 struct cc_layer {
+	struct list_head list;
 	struct cowchain *cc;
 	unsigned int slot;
 	enum cc_kind kind;
@@ -81,6 +85,8 @@ struct cc_layer {
 	struct block_device *data_bdev;
 	char name[16];
 	char data_name[16];
+	dev_t dev_nr;
+	dev_t data_nr;
 	bool writable;
 	bool ready;
 	struct q2_info q2;

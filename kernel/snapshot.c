@@ -360,15 +360,6 @@ static void cc_snapshot_close(struct cc_layer *layer)
 	cc_layer_close(layer);
 }
 
-/* A job may write to a layer of the chain by another device. */
-static int cc_snapshot_check_job(struct cowchain *cc, const struct cc_layer *layer)
-{
-	if (!cc_job_writes_to(cc, layer->bdev) && !cc_job_writes_to(cc, layer->data_bdev))
-		return 0;
-	cc_err(cc, "%s is part of the chain already: a job writes to it", layer->name);
-	return -EBUSY;
-}
-
 /*
  * The new top is loaded without cc->ctl: that takes long if it is large, and its device may not
  * respond.
@@ -381,9 +372,7 @@ static int cc_snapshot_open(struct cowchain *cc, const struct cc_snapshot_args *
 
 	if (IS_ERR(layer))
 		return PTR_ERR(layer);
-	r = cc_snapshot_check_job(cc, layer);
-	if (!r)
-		r = cc_snapshot_load(cc, layer);
+	r = cc_snapshot_load(cc, layer);
 	if (r == -EINTR)
 		cc_snapshot_log(cc, r, 0);
 	if (r) {

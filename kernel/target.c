@@ -86,6 +86,7 @@ static int cc_init(struct cowchain *cc, struct dm_target *ti)
 	ratelimit_state_init(&cc->log_limit, DEFAULT_RATELIMIT_INTERVAL, DEFAULT_RATELIMIT_BURST);
 	mutex_init(&cc->ctl);
 	spin_lock_init(&cc->lock);
+	INIT_LIST_HEAD(&cc->layers);
 	bio_list_init(&cc->paused_bios);
 	init_waitqueue_head(&cc->wait);
 	cc_throttle_init(cc);

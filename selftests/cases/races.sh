@@ -457,15 +457,24 @@ snapshot_waits() {
 it "a snapshot at the end of a stream, while older writes do not end" snapshot_at_end
 # The chain is shorter already, and the writes belong to the longer one. The snapshot has what they have written.
 snapshot_at_end() {
-	local pause=/sys/module/dm_cowchain/parameters/snapshot_pause_ms was pid
+	local pause=/sys/module/dm_cowchain/parameters/snapshot_pause_ms was pid twin
 
 	was=$(<$pause)
 	into_c d.qcow2
 	spare e d.qcow2
 	hold_data
 	at_once write:1M:4k:2 write:2M:64k:3 write:2203k:1k:4
-	msg cct stream top 2 base 0 backing-file a.raw raw
+	# by another device than the chain reads
+	twin=${LOOP[c.qcow2]}
+	unset "LOOP[c.qcow2]"
+	attach c.qcow2
+	msg cct stream top 2 base 0 device "${LOOP[c.qcow2]}" - backing-file a.raw raw
 	wait_for 60 has_layers 3
+	# these two are open for the writes, until they have ended
+	refuse_msg EBUSY cct snapshot qcow2 "${LOOP[b.qcow2]}" -
+	logged 'part of the chain already: a job has it open'
+	refuse_msg EBUSY cct snapshot qcow2 "$twin" -
+	logged 'part of the chain already: a job has it open'
 	echo 600000 >$pause
 	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
 	pid=$!
@@ -481,11 +490,12 @@ snapshot_at_end() {
 	retire cct e.qcow2
 	keep check d.qcow2
 }
+
 # into_c FILE: the chain for a job that writes to c, with FILE on a device of "slow"
 into_c() {
 	need_target delay
 	use abcd
-	attach ro:a.raw ro:b.qcow2 c.qcow2 d.qcow2
+	attach ro:a.raw b.qcow2 c.qcow2 d.qcow2
 	slow "$1" 0 0
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 }
