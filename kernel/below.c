@@ -22,11 +22,15 @@ static unsigned int cc_below_kib = 16384;
 module_param_named(below_kib, cc_below_kib, uint, 0644);
 MODULE_PARM_DESC(below_kib, "Maximum KiB of the below map that a device keeps in memory");
 
+/* The sizes of images were checked before they get here: what is larger would not fit into @nr. */
 struct cc_below *cc_below_create(sector_t sectors)
 {
 	u32 nr = DIV_ROUND_UP_SECTOR_T(sectors, CC_CHUNK_SECTORS);
-	struct cc_below *below = kvzalloc(struct_size(below, chunk, nr), GFP_KERNEL);
+	struct cc_below *below;
 
+	if (WARN_ON_ONCE(sectors > CC_MAX_SECTORS))
+		return NULL;
+	below = kvzalloc(struct_size(below, chunk, nr), GFP_KERNEL);
 	if (!below)
 		return NULL;
 	below->nr_chunks = nr;

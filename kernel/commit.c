@@ -220,6 +220,8 @@ static int cc_commit_prepare(struct cc_job *job, const void *data)
 	if (cc_commit_is_active(job->view, args)) {
 		job->ops = &cc_commit_active_ops;
 		r = cc_active_create(job, args->keep);
+	} else if (cc_check_max_size(job->view->layer[args->top])) {
+		r = -EFBIG;
 	} else {
 		job->source = cc_view_create_source(job->view, args->top + 1);
 		r = job->source ? 0 : -ENOMEM;

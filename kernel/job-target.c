@@ -127,6 +127,9 @@ int cc_target_open(struct cc_job *job, struct cc_view *view, struct cc_layer *la
 	r = cc_check_limits(cc, target, guest);
 	if (!r)
 		r = cc_layer_load(target);
+	/* The map of a raw one is no larger than what is copied. */
+	if (!r && target->kind == CC_QCOW2)
+		r = cc_check_max_size(target);
 	if (!r)
 		r = cc_target_check_same(target);
 	if (!r)

@@ -321,11 +321,15 @@ int cc_check_size(struct cowchain *cc, struct cc_layer *layer)
 		       layer->name, (u64)layer->sectors, (u64)cc->ti->len);
 		return -EFBIG;
 	}
-	if (layer->sectors > CC_MAX_SECTORS) {
-		cc_err(cc, "layer %s: size is larger than 64 TiB", layer->name);
-		return -EFBIG;
-	}
-	return 0;
+	return cc_check_max_size(layer);
+}
+
+int cc_check_max_size(struct cc_layer *layer)
+{
+	if (layer->sectors <= CC_MAX_SECTORS)
+		return 0;
+	cc_layer_err(layer, "size is larger than 64 TiB");
+	return -EFBIG;
 }
 
 int cc_check_blocks(struct cowchain *cc, struct cc_layer *layer, unsigned int bytes)

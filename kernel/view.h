@@ -88,6 +88,7 @@ unsigned int cc_view_free_slot(const struct cc_view *view);
 
 /**
  * cc_view_create() - make a view of these layers.
+ * @layers: the size of the last one was checked by cc_check_max_size().
  * @below: shared with another view, or NULL for a new one.
  *
  * Context: process. Return: the view, or NULL without memory.
@@ -98,6 +99,7 @@ struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 /**
  * cc_view_create_source() - the chain up to a layer, for reading.
  * @nr: how many of the layers of @view. The topmost of them need not have been drained as a top.
+ *	Its size was checked by cc_check_max_size().
  *
  * No bio of the guest uses it, and cc_view_destroy() frees it before these layers are closed.
  *
@@ -182,6 +184,12 @@ int cc_base_index(struct cowchain *cc, struct cc_view *view);
 
 /* Check that the layer is fit to be the active one. Return: 0 or -EFBIG; logged. */
 int cc_check_size(struct cowchain *cc, struct cc_layer *layer);
+
+/*
+ * Check that the layer is small enough to be the uppermost one of a view, or to be written. (Below
+ * that it may have any size.) Return: 0 or -EFBIG; logged.
+ */
+int cc_check_max_size(struct cc_layer *layer);
 
 /*
  * Check that the layer is fit for logical blocks of @bytes below it. Return: 0 or -EINVAL; the

@@ -424,6 +424,40 @@ eio_or_none() {
 	out=$("$@" 2>&1) || [[ $out == *"Input/output error"* ]] || fail "$*: $out"
 }
 
+# pib FILE: of an image with clusters of 2 MiB it makes one of 1 PiB, with an L2 table of 2 MiB for each 256 GiB of
+# it, as it has to be for a layer that is written. The file is sparse.
+pib() {
+	local args=(set size 1024T -- set l1_table_offset 64M -- set l1_size 4096) i
+
+	for ((i = 0; i < 4096; i++)); do
+		args+=(-- u64 $(((64 << 20) + i * 8)) $((1 << 63 | (34 + i) * 2 << 20)))
+	done
+	truncate -s 9G "$1"
+	qcow2poke "$1" "${args[@]}"
+}
+
+it "a layer below the top that is larger than any map" larger_below
+larger_below() {
+	local c=top-2M.qcow2
+
+	use abcd
+	use tops $c
+	pib $c
+	attach ro:a.raw ro:b.qcow2 $c d.qcow2
+	layers a.raw b.qcow2 $c d.qcow2
+	create cct
+	cowio /dev/mapper/cct read:0:1M
+	# it would be read as a whole, written, and become the top
+	refuse_msg EFBIG cct commit top 2 base 0 backing-file a.raw raw
+	logged 'larger than 64 TiB'
+	refuse_msg EFBIG cct stream top 2 base 0 backing-file a.raw raw
+	logged 'larger than 64 TiB'
+	refuse_msg EFBIG cct commit top 3 base 2
+	logged 'larger than 64 TiB'
+	cowio /dev/mapper/cct write:0:1M:1
+	remove cct
+}
+
 it "random damage leads to errors, and to nothing worse" damage
 # What the damaged image reads like is anybody's guess. But no other error comes of it than EIO, and nothing but
 # the top is written.
