@@ -32,6 +32,10 @@ results() {
 	j 0 '"chains": \[ \{ "name": "cct"' list
 	j 0 '"mode": "rw", "layers": 4' status cct
 	j 0 '"layer": 3' info cct
+	j 0 '"name": "cct", "action": "on"' stats cct --on
+	j 0 '"layer": 3, .* "counting": "yes" \}, \{ "layer": null, "device": null, .* "unpack-misses": null, "counting": "yes" \} \]' stats cct
+	j 0 '"action": "reset"' stats cct --reset
+	j 0 '"action": "off"' stats cct --off
 	j 0 '"readers": \[ "cct" \]' tree
 	j 0 '"depth": ' map cct
 	j 0 '"base": 1' base cct 1

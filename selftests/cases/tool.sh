@@ -68,6 +68,34 @@ output() {
 	detached
 }
 
+it "stats: what each layer has served, as text and as JSON" stats
+stats() {
+	local out
+
+	use abcd
+	cowchain attach cct d.qcow2
+	DEV=/dev/mapper/cct
+	tool_fails 2 'exclude each other' stats cct --on --off
+	cowchain stats cct --on
+	cowchain stats cct --reset
+	io read:64k:64k write:6M:4k:1 write:6656k:512:2
+	out=$(cowchain stats cct --bytes --noheadings | awk '{ print $1, $4, $5, $6, $7, $8, $9, $NF }')
+	eq "$out" "0 0 0 0 0 0 0 yes
+1 1 65536 0 0 0 0 yes
+2 0 0 0 0 0 0 yes
+3 0 0 2 4608 1 3584 yes
+- 0 0 - - - - yes" "counters"
+	cowchain stats cct --off
+	io read:64k:64k
+	out=$(cowchain stats cct --json)
+	perl -MJSON::PP -e '
+		my $layer = decode_json($ARGV[0])->{stats}[1];
+		exit(!($layer->{"read-bytes"} == 65536 && $layer->{counting} eq "no" && $layer->{file} =~ m,/b\.qcow2$,))
+		' "$out" || fail "JSON: $out"
+	cowchain detach cct
+	keep check d.qcow2
+}
+
 it "info of an image on a mapped device, and of a chain under any name" info_names
 info_names() {
 	local node chain

@@ -26,12 +26,12 @@ expect 0 'usage: cowchain' --help
 expect 0 'cowchain ' --version
 expect 2 "no verb 'frobnicate'" frobnicate
 expect 2 "no verb 'frobnicate'" help frobnicate
-for verb in create attach detach reload snapshot base stream copy wait job status top list tree info map export; do
+for verb in create attach detach reload snapshot base stream copy wait job status stats top list tree info map export; do
 	expect 0 "usage: cowchain $verb" help "$verb"
 	expect 0 "usage: cowchain $verb" "$verb" --help
 	expect 2 "cowchain help $verb" "$verb" --no-such-option
 done
-for verb in create attach detach reload snapshot base stream copy wait job info map export; do
+for verb in create attach detach reload snapshot base stream copy wait job stats info map export; do
 	expect 2 "cowchain help $verb" "$verb"
 done
 expect 2 'takes no names' list x
@@ -40,6 +40,11 @@ expect 2 'above 0' top --count 0
 expect 2 'number of seconds' top --interval 0
 expect 2 'number of seconds' top --interval nan
 expect 2 'number of seconds' top -i 1x
+expect 2 'exclude each other' stats x --on --reset
+expect 2 'exclude each other' stats x --on --off --on
+expect 2 'one device' stats x y
+expect 1 'x: ' stats x
+expect 1 'x: ' stats x --on
 expect 2 '--backing-format' create x --backing base.raw
 expect 2 '--size' create x
 expect 2 'multiple' create x --size 100

@@ -53,7 +53,7 @@ same 'the overview has these verbs' "$(printf '%s\n' "${verbs[@]}")" \
 same 'verbs are completed' "$(lines "${verbs[@]}" help)" "$(complete_line '')"
 same 'a verb that was begun' "$(lines stream)" "$(complete_line str)"
 same 'after --debug' "$(lines stream)" "$(complete_line --debug str)"
-same 'of help' "$(lines snapshot status stream)" "$(complete_line help s)"
+same 'of help' "$(lines snapshot stats status stream)" "$(complete_line help s)"
 for verb in "${verbs[@]}"; do
 	same "$verb: the help shows what is completed" \
 		"$(cowchain --completion | sed -n "s/^option $verb \(-[^ ]*\).*/\1/p" | sort)" \

@@ -64,6 +64,7 @@ for line in 'detach x' 'reload x' 'snapshot x new.qcow2' 'snapshot x=1.qcow2 y=2
 done
 json 1 export x 0 --as y --json
 json 1 job --json x pause
+json 1 stats --json x --reset
 for verb in "${verbs[@]}"; do
 	case $verb in list | status | tree | top) continue ;; esac
 	shell "$verb --json with a wrong command line prints no object" \
