@@ -265,7 +265,9 @@ static int cc_active_drain(struct cc_job *job, struct cc_view *old)
  * with.
  * 5. The new view is published, and the writes go on in it.
  *
- * If one of 1 to 3 fails, or takes too long, the writes go on in the old view, and are tracked.
+ * If one of 1 to 3 fails, or if 1 or 2 takes too long, the writes go on in the old view, and are
+ * tracked. 3 has no limit: the write may have been done, so its outcome must be known before the
+ * writes go on in either view.
  *
  * Reads that have begun in the old view end there. Its layers have what was there when they were
  * submitted: nobody writes to them any more but to the base, and what a new write changes there

@@ -167,7 +167,7 @@ bool cc_defer_edges(struct cc_io *io)
  */
 static unsigned int cc_snapshot_pause_ms = 10000;
 module_param_named(snapshot_pause_ms, cc_snapshot_pause_ms, uint, 0644);
-MODULE_PARM_DESC(snapshot_pause_ms, "Longest time in milliseconds for which a snapshot, or the end of a commit of the top, lets writes wait");
+MODULE_PARM_DESC(snapshot_pause_ms, "Longest time in milliseconds for which a snapshot lets writes wait, or the end of a commit of the top before it writes the header of the base");
 
 unsigned int cc_pause_limit(void)
 {
