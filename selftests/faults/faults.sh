@@ -225,8 +225,8 @@ failed_pivot() {
 		walk --ops wfdz --late --only c.qcow2 -- active-report active-keep-stop
 		return
 	fi
-	walk --ops wf --stride 3 --only c.qcow2 -- active-keep
-	walk --ops wf --stride 3 --times -1 --first 2 --only c.qcow2 -- active-report
+	walk --ops wf --stride 5 --first $((1 + SEED % 5)) --only c.qcow2 -- active-keep
+	walk --ops wf --stride 5 --times -1 --first $((1 + SEED % 5)) --only c.qcow2 -- active-report
 }
 
 alloc_activation() { allocations faults activate activate-used; }
