@@ -9,8 +9,8 @@
 int cc_stats_query(struct cowchain *cc, char *result, unsigned int maxlen);
 
 /*
- * "on", "off" or "reset". Context: cc->ctl held, and there is a view. Return: 0, -EINVAL, or -EAGAIN
- * while the device is suspended; logged.
+ * "on", "off" or "reset". Context: cc->ctl held, and there is a view. Return: 0, -EINVAL, or
+ * -EAGAIN while the device is suspended; logged.
  */
 int cc_stats_control(struct cowchain *cc, const char *word);
 
