@@ -89,11 +89,13 @@ remove_empty() {
 	done
 }
 
-# Removes what the case left behind, and prints a failure if something cannot be removed.
+# Removes what the case left behind, and prints a failure if something cannot be removed. A test may define
+# before_cleanup for what only it has.
 case_cleanup() {
 	local rc=$1 left pids
 
 	set +e
+	! declare -F before_cleanup >/dev/null || before_cleanup
 	mapfile -t pids < <(jobs -p)
 	[ "$rc" -eq 0 ] || let_io_go
 	# what waits there may hold a lock
