@@ -33,6 +33,8 @@
  * - A sleeper in @waiters is a discard with FUA, which holds the view in the same way, or has
  *   cc->ctl, as the snapshot does: the end of a job, a header, a suspend. Or it only wants space
  *   given back (cc_trims_finish()), and excludes snapshots, or is one.
+ * - No sync that a sleeper may have asked for is cancelled: it would sleep for ever. Where no sync
+ *   may be left for later, what is queued is run. See cc_writer_suspend().
  * - What is left in @trims is forgotten: see trim.c.
  * - The last sync of the old writer begins when no bit can be set any more. If it fails, the old
  *   view stays. So after it no block is dirty, @told does not matter since nothing has failed, and
@@ -601,8 +603,8 @@ int cc_writer_attach(struct cc_layer *layer, const struct cc_sync_env *env)
 
 void cc_writer_set_env(struct cc_layer *layer, const struct cc_sync_env *env)
 {
-	/* A timer may still be running for bits that another sync has written. */
-	cancel_delayed_work_sync(&layer->writer->work);
+	/* A timer may still be running for bits that another sync has written: it does no I/O. */
+	flush_delayed_work(&layer->writer->work);
 	layer->writer->env = *env;
 }
 
@@ -618,6 +620,11 @@ void cc_writer_detach(struct cc_layer *layer)
  * Always flush, even if no bit is dirty: overwrites set no bits, and an error of one would
  * otherwise surface in the next flush, which may be one of the next table before that shows
  * anything to the guest.
+ *
+ * No timer may be left for later, either. But what is queued may not be a timer: of a job's target,
+ * a message that changes the record in its header may have asked meanwhile, and waits with cc->ctl,
+ * which a suspend of the target does not hold. So it is run. A timer finds no block dirty, and does
+ * no I/O.
  */
 int cc_writer_suspend(struct cc_writer *w)
 {
@@ -626,7 +633,7 @@ int cc_writer_suspend(struct cc_writer *w)
 	/* A writer that has failed does not flush. */
 	if (w->failed && blkdev_issue_flush(cc_data_bdev(w->layer)))
 		cc_writer_untell(w);
-	cancel_delayed_work_sync(&w->work);
+	flush_delayed_work(&w->work);
 	return r;
 }
 
@@ -643,5 +650,6 @@ void cc_writer_stop(struct cc_writer *w)
 	spin_unlock_irq(&w->lock);
 	if (bits)
 		cc_writer_sync(w);
+	/* No message, job or bio is left that could wait for it. */
 	cancel_delayed_work_sync(&w->work);
 }

@@ -500,6 +500,57 @@ into_c() {
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 }
 
+it "a message that changes the record of a stream, while a suspend syncs the layer that it writes to" record_and_suspend
+# Two syncs, each for one that waits. The suspend runs first when its own is done, before the other one has begun:
+# its priority is higher than that of the kernel's workers, which have the same processor.
+record_and_suspend() {
+	local cpus=/sys/devices/virtual/workqueue/cpumask was suspend message
+
+	was=$(<$cpus)
+	echo 1 >$cpus
+	need_target delay
+	abcd
+	spare e d.qcow2
+	slow d.qcow2 0 0
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	# only what was the top has an identity, and so a record
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	msg cct stream top 3 base 0 backing-file a.raw raw speed 65536
+	wait_for 60 some_copied
+	# nothing but these two syncs
+	msg cct job-pause
+	under d.qcow2 "0 $(sectors d.qcow2) delay @ 0 0 @ 0 0 @ 0 100000"
+	urgent dmsetup suspend cct &
+	suspend=$!
+	wait_for 60 in_kernel "$suspend" cc_writer_suspend
+	msg cct job-set-speed 131072 &
+	message=$!
+	wait_for 60 in_kernel "$message" cc_writer_sync
+	not_under d.qcow2
+	wait_for 60 ended "$message"
+	wait "$message" || fail "the message failed"
+	wait_for 60 ended "$suspend"
+	wait "$suspend" || fail "the suspend failed"
+	ident d.qcow2
+	eq "$I_SPEED" 131072 "recorded speed"
+	dmsetup resume cct
+	msg cct job-set-speed 0
+	msg cct job-resume
+	job_done cct
+	echo "$was" >$cpus
+	has_layers 3 || fail "the chain has $S_LAYERS layers"
+	io verify
+	retire cct e.qcow2
+	keep check d.qcow2
+}
+
+# urgent COMMAND...: runs it in front of everything else on the first processor
+urgent() {
+	taskset -pc 0 $BASHPID >/dev/null
+	chrt -f -p 50 $BASHPID
+	"$@"
+}
+
 it "a commit of the top, and a write that is under way all the time" commit_and_write
 # It is copied after it has ended, whatever was copied before; and it has ended when the base becomes the top.
 commit_and_write() {

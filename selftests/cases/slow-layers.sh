@@ -365,12 +365,6 @@ slow_queue() {
 	retire cct e.qcow2
 }
 
-# ended PID
-ended() { ! kill -0 "$1" 2>/dev/null; }
-
-# in_kernel PID FUNCTION: is the process waiting in this function?
-in_kernel() { [[ $(cat "/proc/$1/stack") == *$2* ]]; }
-
 in_kernel_or_ended() { ended "$1" || in_kernel "$1" "$2"; }
 
 # stop PID FUNCTION: waits until the process waits in this function, and kills it

@@ -25,6 +25,12 @@ stall_end() { echo - >"$STALL"; }
 # Does a task wait?
 stalled() { [ "$(<"$STALL")" -gt 0 ]; }
 
+# in_kernel PID FUNCTION: does the process wait in this function, or in one that this has called?
+in_kernel() { [[ $(cat "/proc/$1/stack") == *$2* ]]; }
+
+# ended PID
+ended() { ! kill -0 "$1" 2>/dev/null; }
+
 # ---- all tasks ----
 
 need_freeze() { [ -e /sys/power/pm_test ] || skip "needs CONFIG_PM_SLEEP_DEBUG"; }
