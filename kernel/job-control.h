@@ -33,10 +33,15 @@ void cc_job_wake(struct cowchain *cc);
 void cc_job_mark_frozen(struct cowchain *cc);
 
 /*
- * Nothing is written by the job from here on, until cc_job_unfreeze(), and what a commit has
- * written is durable.
+ * Nothing is written by the job from here on, until cc_job_unfreeze(), and what it has written to a
+ * layer below the top is durable.
  */
 void cc_job_freeze(struct cowchain *cc);
+
+/*
+ * The job may go on. With cc->ctl, or by the one that has set cc->snapshot, while that is set: so
+ * what cc_job_check_held() has found stays true.
+ */
 void cc_job_unfreeze(struct cowchain *cc);
 
 /* Is there a job that would not go on below another top? */

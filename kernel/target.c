@@ -234,8 +234,9 @@ static void cc_continue(struct cowchain *cc)
 		WRITE_ONCE(cc->continuing, true);
 		queue_work(system_freezable_wq, &cc->continue_work);
 	}
-	mutex_unlock(&cc->ctl);
+	/* Before a snapshot can begin: it would find that the job holds still. */
 	cc_job_unfreeze(cc);
+	mutex_unlock(&cc->ctl);
 }
 
 static void cc_presuspend_undo(struct dm_target *ti)

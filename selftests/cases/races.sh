@@ -635,6 +635,50 @@ snapshot_and_suspend() {
 	retire cct $prev
 }
 
+it "a snapshot in the last moment of a resume, while a stream runs" snapshot_and_resume
+# The snapshot must not find the job that the suspend has stopped, and see it go on a moment later.
+snapshot_and_resume() {
+	local resume snapshot
+
+	need_stall
+	need_target delay
+	abcd
+	spare e d.qcow2
+	slow d.qcow2 0 0
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct stream speed 65536
+	wait_for 60 some_copied
+	dmsetup suspend cct
+	# what the snapshot syncs waits after that for this
+	change d.qcow2 "0 $(sectors d.qcow2) delay @ 0 0 @ 0 0 @ 0 100000"
+	stall_at cc_job_unfreeze
+	dmsetup resume cct &
+	resume=$!
+	wait_for 60 stalled
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" - &
+	snapshot=$!
+	wait_for 60 snapshot_waits_now "$snapshot"
+	stall_end
+	wait "$resume" || fail "the resume failed"
+	slow_again d.qcow2 0 0
+	wait "$snapshot" || fail "the snapshot was refused"
+	status cct
+	eq "$S_LAYERS/$S_STATE/$S_TOP" 5/running/3 "layers, and the job"
+	msg cct job-set-speed 0
+	job_done cct
+	io verify
+	retire cct e.qcow2
+	keep check d.qcow2
+}
+
+# Does the message wait for cc->ctl, or for its sync? (The stack does not show functions of locks and completions.)
+snapshot_waits_now() {
+	local frame
+
+	read -r _ frame <"/proc/$1/stack" || return 1
+	[[ $frame =~ ^(cc_writer_try_sync|cc_snapshot|cc_snapshot_begin)\+ ]]
+}
+
 it "no snapshot while a table is loaded that would write to the old top" stale_table
 stale_table() {
 	abcd
