@@ -266,6 +266,18 @@ int cc_job_try_write(struct cc_job *job)
 	return r;
 }
 
+int cc_job_enter_write(struct cc_job *job)
+{
+	int r;
+
+	do {
+		r = cc_job_gate(job);
+		if (!r)
+			r = cc_job_try_write(job);
+	} while (r == -EAGAIN);
+	return r;
+}
+
 void cc_job_end_write(struct cc_job *job)
 {
 	spin_lock_irq(&job->lock);

@@ -258,6 +258,9 @@ void cc_job_end_write(struct cc_job *job);
  */
 int cc_job_try_write(struct cc_job *job);
 
+/* The same, but park first as long as it has to. Return: 0 or -ECANCELED. */
+int cc_job_enter_write(struct cc_job *job);
+
 /* Wait for all copies. Return: 0, or the error of the first in @pos that failed. */
 int cc_job_drain(struct cc_job *job, sector_t *pos);
 

@@ -60,12 +60,22 @@ static int cc_stream_step(struct cc_job *job)
 static int cc_stream_begin(struct cc_job *job)
 {
 	struct cc_layer *top = cc_view_active(job->view);
+	int r = cc_job_enter_write(job);
 
-	/* Nobody discards in a layer below the top, and what is in its map is on disk. */
-	if (job->target)
-		return 0;
-	/* Before the cursor looks at anything. A suspended device has nothing to sync. */
-	return job->base < 0 && top->data ? cc_zero_begin_raw(job->cc, top->top) : 0;
+	if (r)
+		return r;
+	/*
+	 * Before the cursor looks at anything. It is a sync that flushes in any case, so a suspend
+	 * waits for it, as for what copies write: the error of a later flush belongs to the next
+	 * table.
+	 *
+	 * Nobody discards in a layer below the top, and what is in its map is on disk. A snapshot
+	 * may have made it one while the job was parked.
+	 */
+	if (!job->target && job->base < 0 && top->data)
+		r = cc_zero_begin_raw(job->cc, top->top);
+	cc_job_end_write(job);
+	return r;
 }
 
 /* The top shadows everything in between. */

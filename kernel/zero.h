@@ -19,7 +19,8 @@ static inline bool cc_zero_is_raw(const struct cc_view *view)
 /*
  * From here on cc_zero_is_raw() is true of this top: a stream will leave it without layers below.
  * When this returns, whoever has found that it was not has set its zero bits, and these are on
- * disk. Context: process; no cells are held. Return: 0 or -errno.
+ * disk. Context: process; no cells are held, and the device is not suspended meanwhile.
+ * Return: 0 or -errno.
  */
 int cc_zero_begin_raw(struct cowchain *cc, struct cc_top *top);
 

@@ -679,6 +679,67 @@ snapshot_waits_now() {
 	[[ $frame =~ ^(cc_writer_try_sync|cc_snapshot|cc_snapshot_begin)\+ ]]
 }
 
+it "a suspend while a stream makes a raw disk of an external data file" suspend_and_raw
+# The stream syncs before it looks for what to copy. The table may be exchanged after that, and not before.
+suspend_and_raw() {
+	local n suspend
+
+	need_stall
+	use ext
+	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	create cct
+	DEV=/dev/mapper/cct
+	io random:20:1 zero:3M:1M discard:6M:1M
+	stall_at cc_zero_begin_raw
+	msg cct stream speed 65536
+	wait_for 60 stalled
+	dmsetup suspend cct &
+	suspend=$!
+	for ((n = 0; n < 10; n++)); do
+		! ended "$suspend" || fail "the suspend did not wait for the stream"
+		sleep 0.1
+	done
+	stall_end
+	wait "$suspend" || fail "the suspend failed"
+	dmsetup load cct --table "$TABLE"
+	dmsetup resume cct
+	wait_state cct running
+	io random:20:2 verify
+	msg cct job-set-speed 0
+	job_done cct
+	io verify
+	keep identical d.data model.raw
+	retire cct d.qcow2
+}
+
+it "a stream without a base that is paused before it begins, and a snapshot" paused_and_raw
+# Then it has its first sync below the new top, where it needs none.
+paused_and_raw() {
+	use ext
+	layers a.raw b.qcow2 c.qcow2 d.qcow2,d.data
+	create cct
+	DEV=/dev/mapper/cct
+	spare e d.qcow2
+	io random:20:1 zero:3M:1M discard:6M:1M
+	msg cct stream speed 65536
+	msg cct job-pause
+	# it begins again, and is paused from the beginning
+	remove cct
+	create cct
+	wait_state cct paused
+	io zero:9M:1M discard:10M:1M
+	cp model.raw d.model
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	io random:20:2
+	msg cct job-set-speed 0
+	msg cct job-resume
+	job_done cct
+	chain_is cct d.qcow2,d.data e.qcow2
+	io verify
+	keep identical d.data d.model
+	retire cct e.qcow2
+}
+
 it "no snapshot while a table is loaded that would write to the old top" stale_table
 stale_table() {
 	abcd
