@@ -107,7 +107,8 @@ static void cc_job_wait_chain(struct cc_job *job)
  * 4. Wait for bios that still use the old view (without cc->ctl, so that suspend and messages can
  *    proceed), and close the layers.
  *
- * Return: 0, -EAGAIN if the device is suspended meanwhile, or a snapshot begins, or -errno.
+ * Return: 0, -EAGAIN if the device is suspended meanwhile, or a snapshot begins, -ECANCELED, or
+ * -errno.
  */
 static int cc_job_finish(struct cc_job *job)
 {
@@ -176,7 +177,7 @@ static int cc_job_run(struct cc_job *job)
 		if (r)
 			return r;
 		r = cc_job_finish(job);
-		if (r && r != -EAGAIN && cc_job_stops_on(job, r)) {
+		if (r && r != -EAGAIN && r != -ECANCELED && cc_job_stops_on(job, r)) {
 			cc_job_stop_on_error(job, r);
 			r = -EAGAIN;
 		}

@@ -105,6 +105,19 @@ static void cc_lower_replace(struct cc_job *job)
 	cc_layer_end_twin(target);
 }
 
+/* A snapshot that makes a layer the target waits for the end of this. */
+int cc_lower_settle(struct cc_job *job)
+{
+	int r = cc_job_try_write(job);
+
+	if (r)
+		return r;
+	if (job->target)
+		r = cc_writer_sync(job->target->writer);
+	cc_job_end_write(job);
+	return r;
+}
+
 struct cc_view *cc_lower_complete(struct cc_job *job, struct cc_view *old)
 {
 	struct cc_view *now = cc_lower_make(job, old);

@@ -30,6 +30,12 @@ struct cc_stream_args {
  */
 int cc_lower_open(struct cc_job *job, const void *args);
 
+/*
+ * Make most of it durable. cc->ctl is not held. Return: 0, -EAGAIN if the job has to park, or
+ * -errno.
+ */
+int cc_lower_settle(struct cc_job *job);
+
 /* The chain without what lies between the base and the target; or ERR_PTR. cc->ctl is held. */
 struct cc_view *cc_lower_complete(struct cc_job *job, struct cc_view *old);
 

@@ -112,6 +112,7 @@ static const struct cc_job_ops cc_stream_ops = {
 	.own_view = true,
 	.begin = cc_stream_begin,
 	.step = cc_stream_step,
+	.settle = cc_lower_settle,
 	.complete = cc_stream_complete,
 	.end = cc_stream_end,
 	.release = cc_lower_release,

@@ -145,6 +145,45 @@ slow_stream() {
 	retire cct d.qcow2
 }
 
+it "the end of a stream into a layer below the top, which takes long to flush, holds up no message" slow_end
+slow_end() {
+	local thread pid
+
+	use abcd
+	attach ro:a.raw ro:b.qcow2 c.qcow2 d.qcow2
+	over b.qcow2 "0 $(sectors b.qcow2) linear @ 0"
+	over c.qcow2 "0 $(sectors c.qcow2) linear @ 0"
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	# it has begun, and copies
+	slow b.qcow2
+	msg cct stream top 2 base 0 backing-file a.raw raw
+	change c.qcow2 "0 $(sectors c.qcow2) delay @ 0 0 @ 0 0 @ 0 100000"
+	repair b.qcow2
+	thread=$(thread_of cowchain_stream)
+	wait_for 60 in_kernel "$thread" cc_writer_sync
+	refuse_msg EBUSY cct base none &
+	pid=$!
+	wait_for 60 ended "$pid"
+	wait "$pid" || fail "the message was not refused"
+	in_kernel "$thread" cc_writer_sync || fail "the job does not wait any more"
+	repair c.qcow2
+	job_done cct
+	eq "$S_LAYERS" 3 layers
+	io verify
+	retire cct d.qcow2
+	keep check c.qcow2
+}
+
+# thread_of NAME: prints the number of the kernel thread of that name
+thread_of() {
+	local dir name
+
+	for dir in /proc/[0-9]*; do
+		read -r name 2>/dev/null <"$dir/comm" || continue
+		[ "$name" != "$1" ] || echo "${dir#/proc/}"
+	done
+}
+
 it "writes to parts of subclusters that wait for a slow layer delay no discards" slow_zeroes
 # More writes than there are workers for discards, each in the middle of a subcluster that the slow layer
 # provides. They go through several devices, because the block layer would serialise them on one.
