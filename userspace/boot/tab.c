@@ -24,9 +24,13 @@ static const struct {
 	{ "backing-format", "--backing-format", true },
 	{ "commit-ms", "--commit-ms", true },
 	{ "format", "--format", true },
+	{ "host", "--host", false },
+	{ "mode", "--mode", true },
 	{ "no-auto-resume", "--no-auto-resume", false },
 	{ "no-discard-passdown", "--no-discard-passdown", false },
 	{ "no-lock", "--no-lock", false },
+	{ "owner", "--owner", true },
+	{ "partitions", "--partitions", false },
 	{ "read-only", "--read-only", false },
 	{ "readonly", "--read-only", false },
 };

@@ -89,6 +89,11 @@ RequiresMountsFor= \"/x%%y \\\"\$z\\\\\"
 ExecStart=$sbin/cowchain attach \"--read-only\" \"--allow-dir\" \"/x%%y \\\"\$\$z\\\\\" -- \"a-b\" \"/dev/vg/top\"" \
 	"$(body 'cowchain@a\x2db.service.d')"
 
+generate 'a /a host,owner=vm:disk,mode=0660,partitions'
+same 'whose the node and what is in it are' \
+	"$sbin/cowchain attach \"--host\" \"--owner\" \"vm:disk\" \"--mode\" \"0660\" \"--partitions\" -- \"a\" \"/a\"" \
+	"$(sed -n 's/^ExecStart=//p' out/cowchain@*/*)"
+
 generate 'a /a noauto' 'b /b _netdev' 'c /c x-initrd.attach'
 same 'one that is not started, one of the network' 'cowchain.target.requires/cowchain@c.service
 cowchain@a.service.d/50-cowchaintab.conf

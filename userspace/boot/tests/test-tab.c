@@ -74,6 +74,7 @@ static void options(void **state)
 		"--read-only", "--allow-dir", "/a,b c", "--allow-dir", "/d=e", "--no-discard-passdown",
 		"--commit-ms", "5",
 	};
+	static const char *const node_args[] = { "--host", "--owner", "vm:disk", "--mode", "0660", "--partitions" };
 	struct tab_entry entry;
 	size_t i;
 
@@ -84,6 +85,12 @@ static void options(void **state)
 	for (i = 0; i < ARRAY_SIZE(args); i++)
 		assert_string_equal(entry.args.word[i], args[i]);
 	assert_false(entry.nofail || entry.noauto || entry.netdev || entry.in_initrd);
+	tab_entry_free(&entry);
+
+	good("a /b host,owner=vm:disk,mode=0660,partitions", &entry);
+	assert_int_equal(entry.args.nr, ARRAY_SIZE(node_args));
+	for (i = 0; i < ARRAY_SIZE(node_args); i++)
+		assert_string_equal(entry.args.word[i], node_args[i]);
 	tab_entry_free(&entry);
 
 	good("a /b defaults,nofail,,noauto", &entry);
@@ -127,6 +134,10 @@ static void malformed(void **state)
 		{ "a /b readonly=1", "'readonly' takes no value" },
 		{ "a /b allow-dir", "'allow-dir' needs a value" },
 		{ "a /b allow-dir=", "'allow-dir' needs a value" },
+		{ "a /b host=yes", "'host' takes no value" },
+		{ "a /b partitions=1", "'partitions' takes no value" },
+		{ "a /b owner", "'owner' needs a value" },
+		{ "a /b owner=vm,mode=", "'mode' needs a value" },
 		{ "a /b raedonly", "no such option: 'raedonly'" },
 		{ "a /b --read-only", "no such option: '--read-only'" },
 		{ "a /b ignore-identity", "no such option" },
