@@ -24,7 +24,9 @@
 #include "image.h"
 #include "number.h"
 #include "path.h"
+#include "progress-show.h"
 #include "record.h"
+#include "result.h"
 #include "plan.h"
 #include "util.h"
 
@@ -224,6 +226,43 @@ static bool has_run(int status)
 	return !WIFEXITED(status) || (WEXITSTATUS(status) != 126 && WEXITSTATUS(status) != 127);
 }
 
+/* Tables of a large disk take a while. How much there is to be written only qemu-img knows. */
+struct growth {
+	const struct created *files;
+	struct progress_show show;
+	double begun;
+};
+
+static void show_growth(void *data)
+{
+	struct growth *growth = data;
+	struct stat st;
+	char *name;
+
+	if (fstat(growth->files->image.fd, &st) || !S_ISREG(st.st_mode))
+		return;
+	name = xsafe_text(growth->files->image.path);
+	progress_show(&growth->show, &(struct progress){
+		.name = name,
+		.what = "create",
+		.done = (uint64_t)st.st_blocks * SECTOR_SIZE,
+		.total = PROGRESS_UNKNOWN,
+		.elapsed = (uint64_t)(progress_now() - growth->begun),
+	}, false);
+	free(name);
+}
+
+static int wait_for_qemu_img(const struct created *files, pid_t pid, int *status)
+{
+	struct growth growth = { .files = files, .begun = progress_now() };
+	int ret;
+
+	progress_begin(&growth.show, result_wanted());
+	ret = hold_wait(pid, status, growth.show.wanted ? show_growth : NULL, &growth);
+	progress_end(&growth.show);
+	return ret;
+}
+
 static int run_qemu_img(struct created *files, char *const argv[])
 {
 	/* Without it, the messages go to stderr as they are. */
@@ -237,7 +276,7 @@ static int run_qemu_img(struct created *files, char *const argv[])
 	if (!pid)
 		exec_qemu_img(files, argv, program, said);
 	free(program);
-	ret = pid < 0 ? -1 : hold_wait(pid, &status);
+	ret = pid < 0 ? -1 : wait_for_qemu_img(files, pid, &status);
 	if (pid >= 0 && (ret || has_run(status)))
 		new_file_written(&files->image);
 	if (ret)

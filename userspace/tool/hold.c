@@ -84,15 +84,18 @@ void hold_child(void)
 		sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
-int hold_wait(pid_t pid, int *status)
+int hold_wait(pid_t pid, int *status, void (*tick)(void *data), void *data)
 {
+	static const struct timespec second = { .tv_sec = 1 };
 	sigset_t set = ending;
 	int sig, caught = 0;
 	pid_t ret;
 
 	sigaddset(&set, SIGCHLD);
 	while (!(ret = waitpid(pid, status, WNOHANG))) {
-		sig = sigwaitinfo(&set, NULL);
+		sig = sigtimedwait(&set, NULL, tick ? &second : NULL);
+		if (tick && sig < 0 && errno == EAGAIN)
+			tick(data);
 		if (sig <= 0 || sig == SIGCHLD)
 			continue;
 		caught = sig;
@@ -102,7 +105,7 @@ int hold_wait(pid_t pid, int *status)
 		return -1;
 	if (!caught && WIFSIGNALED(*status) && sigismember(&ending, WTERMSIG(*status)))
 		caught = WTERMSIG(*status);
-	/* sigwaitinfo() has consumed the signal: raise it again, for hold_end(). */
+	/* sigtimedwait() has consumed the signal: raise it again, for hold_end(). */
 	if (caught)
 		raise(caught);
 	return 0;
@@ -177,7 +180,7 @@ int hold_run(int (*call)(const void *arg), const void *arg)
 	pid = fork();
 	if (!pid)
 		_exit(-run_child(call, arg, parent));
-	if (pid < 0 || hold_wait(pid, &status))
+	if (pid < 0 || hold_wait(pid, &status, NULL, NULL))
 		return -errno;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
 }

@@ -18,9 +18,10 @@ bool hold_interrupted(void);
 void hold_child(void);
 /*
  * waitpid() within a hold. Signals that arrive meanwhile are passed on to the child, and one that
- * ends the child counts as if sent to this program. Returns 0, or -1 with errno.
+ * ends the child counts as if sent to this program. tick, if not NULL, is called about once a second meanwhile.
+ * Returns 0, or -1 with errno.
  */
-int hold_wait(pid_t pid, int *status);
+int hold_wait(pid_t pid, int *status, void (*tick)(void *data), void *data);
 /*
  * The same for the leader of a process group, which gets the signals, with a limit: then the group is ended, and
  * the call fails with ETIMEDOUT. alone: signals are not passed on, but stay pending.

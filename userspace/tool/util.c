@@ -37,6 +37,15 @@ static char *xvasprintf(const char *fmt, va_list ap)
 	return p;
 }
 
+void cc_line_open(bool open)
+{
+	static bool is_open;
+
+	if (is_open && !open)
+		fputc('\n', stderr);
+	is_open = open;
+}
+
 static void (*on_message)(bool error, const char *text);
 
 static void say(const char *prefix, const char *fmt, va_list ap)
@@ -54,6 +63,7 @@ static void say(const char *prefix, const char *fmt, va_list ap)
 	} else {
 		/* Print pending output first, to keep the order if both go to one file. */
 		fflush(stdout);
+		cc_line_open(false);
 		fprintf(stderr, "cowchain: %s%s\n", prefix, safe);
 	}
 	free(safe);

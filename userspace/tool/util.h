@@ -38,6 +38,8 @@ void cc_mute(bool mute);
 void cc_on_message(void (*fn)(bool error, const char *text));
 /* Messages are printed when this ends: file systems are frozen meanwhile, and stderr may be a file on one. */
 void cc_hold_messages(bool hold);
+/* stderr has a line without its end, or has no longer: the end is printed then, and before a message. */
+void cc_line_open(bool open);
 void cc_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void cc_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* cc_error() and a line that points to the help of the verb. Returns CC_USAGE. */
