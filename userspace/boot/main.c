@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "log.h"
 #include "memory.h"
 #include "tab.h"
@@ -134,6 +135,8 @@ int main(int argc, char **argv)
 	FILE *in;
 	int ret;
 
+	if (file_open_standard())
+		return 1;
 	if (argc != 4) {
 		fputs("usage: cowchain-generator DIRECTORY EARLY-DIRECTORY LATE-DIRECTORY\n", stderr);
 		return 1;

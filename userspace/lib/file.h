@@ -10,6 +10,12 @@
 #include <sys/types.h>
 
 /*
+ * First of all in a program: descriptors 0 to 2 that are closed become ones of /dev/null that cannot be written, so that
+ * no file gets such a number, into which messages would go. Returns 0, or -1 with errno.
+ */
+int file_open_standard(void);
+
+/*
  * Read len bytes at off, fewer only at the end of the file. Returns the number of bytes or -errno.
  */
 ssize_t pread_full(int fd, void *buf, size_t len, off_t off);

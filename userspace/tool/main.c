@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "file.h"
 #include "help.h"
 #include "output.h"
 #include "plan.h"
@@ -123,6 +124,8 @@ int main(int argc, char **argv)
 	};
 	int c;
 
+	if (file_open_standard())
+		return CC_FAILED;
 	/* Whoever may run it as root is root: it opens, makes and overwrites what the user names. */
 	if (getauxval(AT_SECURE)) {
 		cc_error("is not made to be setuid, nor to have capabilities: run it as root");

@@ -18,6 +18,7 @@
 #include "boot.h"
 #include "console.h"
 #include "disks.h"
+#include "file.h"
 #include "input.h"
 #include "options.h"
 #include "pci.h"
@@ -276,7 +277,7 @@ int main(int argc, char **argv)
 	const char *text;
 	int end;
 
-	if (!m)
+	if (!m || file_open_standard())
 		return END_ERROR;
 	options_parse(&m->opt, argc, argv);
 	if (open_all(m) || (m->opt.sandbox && privileges_drop(&m->opt.user)))

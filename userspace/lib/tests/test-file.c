@@ -22,6 +22,36 @@ static int open_new(const char *name)
 	return fd;
 }
 
+/* A file that is opened with all three closed gets none of their numbers, and output fails. */
+static void standard_descriptors(void **state)
+{
+	int i, fd, saved[3], ret[5];
+	char c;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		saved[i] = fcntl(i, F_DUPFD, 10);
+		close(i);
+	}
+	ret[0] = file_open_standard();
+	fd = open("/dev/null", O_RDWR);
+	ret[1] = (int)read(0, &c, 1);
+	ret[2] = (int)write(1, "", 1);
+	ret[3] = (int)write(2, "", 1);
+	ret[4] = file_open_standard();
+	for (i = 0; i < 3; i++) {
+		dup2(saved[i], i);
+		close(saved[i]);
+	}
+	close(fd);
+	assert_true(fd > 2);
+	assert_int_equal(ret[0], 0);
+	assert_int_equal(ret[1], 0);
+	assert_int_equal(ret[2], -1);
+	assert_int_equal(ret[3], -1);
+	assert_int_equal(ret[4], 0);
+}
+
 static void assert_name(int fd, const char *name)
 {
 	char *path = file_path(fd);
@@ -95,6 +125,7 @@ static void any_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(standard_descriptors),
 		cmocka_unit_test(the_name_of_now),
 		cmocka_unit_test(no_name_any_more),
 		cmocka_unit_test(not_followed),
