@@ -100,6 +100,8 @@ static int run_info(const char *name, int argc, char **argv, struct out_options 
 	anywhere.in_order = false;
 	optind = 0;
 	ret = verb_parse(&anywhere, argc, argv, out_option, out);
+	if (!ret && optind < argc)
+		ret = cc_usage("job", "'%s' is one word too many", argv[optind]);
 	return ret ? ret : show_job(name, out);
 }
 

@@ -91,7 +91,7 @@ static int run(int argc, char **argv)
 	if (ret)
 		return ret;
 	if (optind != argc)
-		return cc_usage("list", "list takes no names: use status or info");
+		return cc_usage("list", "'%s': list takes no names: use status or info", argv[optind]);
 	out_init(&out, list_columns, ARRAY_SIZE(list_columns));
 	ret = show_add_all(&out, add_list);
 	show_print(&out, "chains", &opt, ret);

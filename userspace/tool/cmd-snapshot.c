@@ -65,6 +65,13 @@ static const char *const examples[] = {
 	NULL,
 };
 
+/* Several are words NAME=NEW. */
+static const struct operand operands[] = {
+	{ "NAME", .complete = COMPLETE_DEVICE },
+	{ "NEW", .complete = COMPLETE_FILE, .many = true, .help = snapshot_new_help },
+	{ 0 },
+};
+
 /* The options come before the operands are known: those in snap are for all devices. */
 struct args {
 	struct snapshot snap;
@@ -209,7 +216,7 @@ const struct verb cmd_snapshot = {
 	.name = "snapshot",
 	.usage = usage,
 	.summary = "put the new image NEW on top of the live chain",
-	.operands = snapshot_operands,
+	.operands = operands,
 	.options = options,
 	.details =
 		"\n  With NAME=NEW for several devices all get their new tops at one point in\n"

@@ -153,7 +153,7 @@ static int run(int argc, char **argv)
 	if (ret)
 		return ret;
 	if (optind != argc)
-		return cc_usage("top", "top takes no names: use status or info");
+		return cc_usage("top", "'%s': top takes no names: use status or info", argv[optind]);
 	args.screen = isatty(STDOUT_FILENO) && !args.out.json;
 	ret = take_look(&was) ? CC_FAILED : CC_OK;
 	if (ret == CC_OK) {

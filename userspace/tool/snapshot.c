@@ -37,12 +37,13 @@ const struct opt opt_data_dir = {
 	.help = "where the data file of an existing NEW may be",
 };
 
+const char snapshot_new_help[] = "is made if it does not exist, or on a block device without contents;\n"
+				 "else it must be empty and prepared, with the present top as its\n"
+				 "backing file";
+
 const struct operand snapshot_operands[] = {
 	{ "NAME", .complete = COMPLETE_DEVICE },
-	{ "NEW", .complete = COMPLETE_FILE,
-	  .help = "is made if it does not exist, or on a block device without contents;\n"
-		  "else it must be empty and prepared, with the present top as its\n"
-		  "backing file" },
+	{ "NEW", .complete = COMPLETE_FILE, .help = snapshot_new_help },
 	{ 0 },
 };
 

@@ -30,6 +30,7 @@ extern const struct opt opt_backing_file, opt_data_dir;
 #define SNAPSHOT_OPTIONS NEW_IMAGE_OPTIONS, &opt_backing_file, &opt_data_dir, &opt_no_lock
 
 extern const struct operand snapshot_operands[];
+extern const char snapshot_new_help[];
 
 void snapshot_init(struct snapshot *snap);
 void snapshot_free(struct snapshot *snap);

@@ -85,6 +85,22 @@ int verb_refuse(const char *verb, int c, char *const *argv)
 	return cc_usage(verb, "there is no option %s", name);
 }
 
+/* More words than the verb has operands; the verb itself looks at those of a command of its own, and at too few. */
+static int refuse_surplus(const struct verb *verb, int argc, char *const *argv)
+{
+	const struct operand *operand;
+	int most = 0;
+
+	for (operand = verb->operands; operand && operand->name; operand++) {
+		if (operand->many)
+			return 0;
+		most++;
+	}
+	if (!most || verb->in_order || argc - optind <= most)
+		return 0;
+	return cc_usage(verb->name, "'%s' is one word too many", argv[optind + most]);
+}
+
 int verb_parse(const struct verb *verb, int argc, char **argv, take_option_fn take, void *args)
 {
 	struct parser parser;
@@ -105,5 +121,5 @@ int verb_parse(const struct verb *verb, int argc, char **argv, take_option_fn ta
 			ret = take(id, optarg, args);
 	}
 	parser_free(&parser);
-	return ret;
+	return ret ? ret : refuse_surplus(verb, argc, argv);
 }

@@ -85,7 +85,7 @@ typedef int (*take_option_fn)(int id, const char *value, void *args);
  * Call take() for each option of the command line; then optind is the first operand. take may be
  * NULL for a verb without options.
  *
- * Return: 0, CC_USAGE after a message about an unknown option, or what take() returned.
+ * Return: 0, CC_USAGE after a message about an unknown option or a word too many, or what take() returned.
  */
 int verb_parse(const struct verb *verb, int argc, char **argv, take_option_fn take, void *args);
 

@@ -42,7 +42,7 @@ expect 2 'number of seconds' top --interval nan
 expect 2 'number of seconds' top -i 1x
 expect 2 'exclude each other' stats x --on --reset
 expect 2 'exclude each other' stats x --on --off --on
-expect 2 'one device' stats x y
+expect 2 'one word too many' stats x y
 expect 1 'x: ' stats x
 expect 1 'x: ' stats x --on
 expect 2 '--backing-format' create x --backing base.raw
