@@ -81,6 +81,10 @@ demo:
 	@$(MAKE) --no-print-directory userspace
 	@scripts/demo/run
 
+# The picture of README.md.
+picture: userspace
+	scripts/demo/picture Documentation/chain.svg
+
 # The launcher's own tests: natively, then guests in a VM with nested KVM.
 check-launcher:
 	@scripts/setup check
@@ -182,6 +186,7 @@ help:
 	@echo 'bench-compare    OLD=a.json NEW=b.json THRESHOLD=2: what got dearer'
 	@echo 'bench-wall       pauses and times, as ratios to dm-linear, dd and suspend'
 	@echo 'demo             the whole story on a real file system'
+	@echo 'picture          that of README.md, by cowchain tree --svg'
 	@echo 'lint             style, structure, static analysis, spelling; STEPS="..."'
 	@echo '                 selects'
 	@echo 'check-tree       kernel/ as a directory of a kernel tree, on 6.1 and 6.12'
@@ -191,5 +196,5 @@ help:
 	@echo 'KERNEL=6.1|6.12|newest or KDIR=<kernel headers>; now: $(kernel)'
 
 .PHONY: all modules userspace install modules_install deb html check check-quick coverage $(sweeps) \
-	check-launcher fuzz-names fuzz-qcow2 fuzz-unpack fuzz-vmm bench bench-compare bench-wall demo \
+	check-launcher fuzz-names fuzz-qcow2 fuzz-unpack fuzz-vmm bench bench-compare bench-wall demo picture \
 	lint build-newest check-tree clean distclean help
