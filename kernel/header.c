@@ -115,7 +115,9 @@ static void cc_layer_forget_header(struct cc_layer *layer, u32 offset, u32 len)
  * Write without dm-bufio, which always flushes by itself: see cc_layer_flush_header().
  *
  * After an error it is unknown what is on disk, but the buffers must not claim that it is the new
- * header: a second attempt would find nothing to change.
+ * header: a second attempt would find nothing to change. The chain reads the twin of a job's target
+ * by other buffers, which have the old header in any case. (Nobody holds one meanwhile: who reads
+ * that header has cc->ctl, or is opening another target, and then no job is active.)
  */
 int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len)
 {
@@ -125,22 +127,31 @@ int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, 
 		r = cc_layer_flush_header(layer);
 	if (r)
 		cc_layer_forget_header(layer, offset, len);
+	if (layer->twin)
+		cc_layer_forget_header(layer->twin, offset, len);
 	return r;
 }
 
 /* ---------------------------------------------------------------- changing */
 
 /* Update only these fields: readers use the others without a lock. */
+static void cc_info_take_names(struct q2_info *q2, const struct q2_info *fresh)
+{
+	q2->backing_offset = fresh->backing_offset;
+	q2->backing_len = fresh->backing_len;
+	q2->format_offset = fresh->format_offset;
+	q2->format_len = fresh->format_len;
+	q2->format_room = fresh->format_room;
+	q2->ident_offset = fresh->ident_offset;
+	q2->ident_len = fresh->ident_len;
+	q2->ext_end = fresh->ext_end;
+}
+
 void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh)
 {
-	layer->q2.backing_offset = fresh->backing_offset;
-	layer->q2.backing_len = fresh->backing_len;
-	layer->q2.format_offset = fresh->format_offset;
-	layer->q2.format_len = fresh->format_len;
-	layer->q2.format_room = fresh->format_room;
-	layer->q2.ident_offset = fresh->ident_offset;
-	layer->q2.ident_len = fresh->ident_len;
-	layer->q2.ext_end = fresh->ext_end;
+	cc_info_take_names(&layer->q2, fresh);
+	if (layer->twin)
+		cc_info_take_names(&layer->twin->q2, fresh);
 }
 
 u8 *cc_layer_header_again(struct cc_layer *layer, u32 *len)

@@ -42,7 +42,9 @@ u8 *cc_layer_header_again(struct cc_layer *layer, u32 *len);
 /* Make a range of @header durable. Context: process. Return: 0 or -errno. */
 int cc_layer_write_header(struct cc_layer *layer, const u8 *header, u32 offset, u32 len);
 
-/* Remember what @fresh says about a header that was rewritten. Context: process. */
+/*
+ * Remember what @fresh says about a header that was rewritten, also in the twin. Context: process.
+ */
 void cc_layer_take_names(struct cc_layer *layer, const struct q2_info *fresh);
 
 #endif /* COWCHAIN_HEADER_H */

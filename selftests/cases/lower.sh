@@ -286,6 +286,34 @@ dropped() {
 	after e.qcow2 a.raw b.qcow2 c.qcow2
 }
 
+it "a cancel that fails leaves all of the record, also the name that was given" cancel_fails
+cancel_fails() {
+	local base
+
+	need_target flakey
+	use abcd
+	attach d.qcow2
+	spare e d.qcow2
+	base="0 $(sectors d.qcow2)"
+	over d.qcow2 "$base linear @ 0"
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	# the layer above the base has a relative name, which is not taken by default
+	msg cct stream top 3 base 0 backing-file other.raw raw "${SLOW[@]}"
+	copied
+	msg cct job-pause
+	change d.qcow2 "$base flakey @ 0 0 3600 1 error_writes"
+	refuse_msg EIO cct job-cancel
+	change d.qcow2 "$base linear @ 0"
+	status cct
+	eq "$S_STATE/$S_TYPE" concluded/stream "the job"
+	msg cct job-resume
+	msg cct job-set-speed 0
+	job_done cct
+	eq "$(qcow2poke d.qcow2 backing)" other.raw "backing file"
+	io verify
+}
+
 # ---- what else uses the layer ----
 
 it "another chain made for the layer is right before, and afterwards" shared
