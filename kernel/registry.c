@@ -10,8 +10,8 @@
 
 /*
  * struct cc_claim - one mapped device's claims on one block device.
- * @sealing: its writer is about to become a reader. It writes until then, so nobody else may read,
- *	and no other table of the mapped device may write.
+ * @sealing: its writer is about to become a reader, or to be closed. It writes until then, so
+ *	nobody else may read, and no other table of the mapped device may write.
  * @owes: writes to it were lost, which the next table has to report.
  */
 struct cc_claim {
@@ -96,6 +96,9 @@ void cc_unclaim(struct mapped_device *md, dev_t dev, bool writer)
 			c->writers--;
 		else
 			c->readers--;
+		/* After a commit of the top the writer is closed, and does not become a reader. */
+		if (!c->writers)
+			c->sealing = false;
 		if (!c->readers && !c->writers) {
 			list_del(&c->list);
 			kfree(c);

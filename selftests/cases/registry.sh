@@ -108,6 +108,26 @@ stream_releases() {
 	io verify
 }
 
+it "the old top after a commit of it, while a table is loaded that reads it" committed_top
+committed_top() {
+	local was
+
+	use abcd
+	attach ro:a.raw ro:b.qcow2 c.qcow2 d.qcow2
+	spare e d.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	was=$TABLE
+	layers a.raw b.qcow2 c.qcow2 d.qcow2 e.qcow2
+	dmsetup load cct --table "$TABLE"
+	msg cct commit top 3 base 2
+	job_done cct
+	chain_is cct a.raw b.qcow2 c.qcow2
+	# as somebody who knows better than the identity, which has been said to be the old one
+	dmsetup load cct --table "${was/ cowchain 0 / cowchain 1 ignore_identity }"
+	dmsetup clear cct
+	io random:20:1 verify
+}
+
 it "readers stay readers while another chain streams" reader_and_stream
 reader_and_stream() {
 	two_chains
