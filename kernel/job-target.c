@@ -163,6 +163,16 @@ int cc_target_attach(struct cc_job *job)
 
 /* ------------------------------------------------------------------- alone */
 
+int cc_target_check_record(const struct cc_job_args *args, struct cc_layer *layer)
+{
+	lockdep_assert_held(&layer->cc->ctl);
+	/* No other job begins meanwhile, so it is the same one if there is any. */
+	if (!args->recorded || q2_ident_has_job(&layer->ident))
+		return 0;
+	cc_layer_err(layer, "the job was cancelled before it could be continued");
+	return -ECANCELED;
+}
+
 static int cc_target_enter(struct cowchain *cc, const struct cc_target_start *start,
 			   const void *args)
 {

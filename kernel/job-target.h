@@ -50,6 +50,12 @@ struct cc_target_start {
 	int (*launch)(struct cc_job *job, const void *args);
 };
 
+/*
+ * Is the record in @layer still there that a job with @args continues? A cancel may have dropped it
+ * while cc->ctl was not held. cc->ctl is held. Return: 0 or -ECANCELED; logged.
+ */
+int cc_target_check_record(const struct cc_job_args *args, struct cc_layer *layer);
+
 /* Do all that, with @args for each step; what was opened is closed after an error. */
 int cc_target_start(struct cowchain *cc, const struct cc_target_start *start, const void *args);
 

@@ -37,6 +37,7 @@ enum cc_on_error { CC_ON_ERROR_REPORT, CC_ON_ERROR_STOP, CC_ON_ERROR_ENOSPC };
  * @backing_name: the name of the base in the header; NULL for what the layer above the base says.
  * @backing_format: with @backing_name.
  * @verify: read back what was copied.
+ * @recorded: it continues what a header has recorded, and starts only if that is still so.
  */
 struct cc_job_args {
 	u64 speed;
@@ -45,6 +46,7 @@ struct cc_job_args {
 	const char *backing_format;
 	bool paused;
 	bool verify;
+	bool recorded;
 };
 
 /**

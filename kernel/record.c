@@ -47,6 +47,7 @@ static int cc_recorded_args(struct cc_view *view, struct cc_layer *top, int base
 	args->on_error = min_t(u32, record->on_error, CC_ON_ERROR_ENOSPC);
 	args->paused = may_pause && record->paused;
 	args->verify = record->verify;
+	args->recorded = true;
 	*name = base < 0 ? NULL : cc_ident_job_name(top);
 	if (IS_ERR(*name))
 		return PTR_ERR(*name);
@@ -142,7 +143,7 @@ int cc_lower_continue(struct cowchain *cc, bool may_pause)
 	kfree(name);
 	if (!r)
 		cc_info(cc, "the interrupted stream into layer %d continues", args.top);
-	else if (r != -EINTR && r != -EAGAIN)
+	else if (r != -EINTR && r != -EAGAIN && r != -ECANCELED)
 		cc_err(cc, "the interrupted stream cannot be continued: error %d: start it again, with a device of layer %d that can be written, or cancel it",
 		       r, args.top);
 	return r;
@@ -221,7 +222,7 @@ int cc_commit_continue(struct cowchain *cc, bool may_pause)
 	kfree(name);
 	if (!r)
 		cc_info(cc, "the interrupted commit continues, base %d", args.base);
-	else if (r != -EINTR && r != -EAGAIN)
+	else if (r != -EINTR && r != -EAGAIN && r != -ECANCELED)
 		cc_err(cc, "the interrupted commit cannot be continued: error %d: start it again, with a device of its base that can be written, or cancel it",
 		       r);
 	return r;

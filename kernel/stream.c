@@ -254,7 +254,9 @@ static int cc_stream_check_lower(struct cowchain *cc, const void *data)
 		cc_err(cc, "layer %d is raw: there is nothing below it", args->top);
 		return -EINVAL;
 	}
-	r = cc_stream_check_records(cc, args->top);
+	r = cc_target_check_record(&args->job, view->layer[args->top]);
+	if (!r)
+		r = cc_stream_check_records(cc, args->top);
 	return r ? r : cc_ident_check_lower(view, args->top);
 }
 

@@ -390,6 +390,42 @@ cancel_start() {
 	retire cct d.qcow2
 }
 
+it "a cancel while a recorded commit is being continued" cancel_continued
+# The base does not respond when its header is read. The record goes, so the commit does not begin.
+cancel_continued() {
+	local pid n
+
+	into_c c.qcow2
+	io random:20:1
+	msg cct commit top 3 base 2 keep speed 16384
+	remove cct
+	TABLE=${TABLE/ cowchain 0 / cowchain 1 no_auto_resume }
+	create cct
+	status cct
+	eq "$S_TYPE/$S_STATE" commit/created job
+	slow_again c.qcow2 100000 0
+	mark cancelled
+	{ msg cct job-resume 2>/dev/null || exit 1; } &
+	pid=$!
+	# for a while, as it may wait for something else at first
+	for ((n = 0; n < 10; n++)); do
+		all_under_way "$pid"
+		sleep 0.1
+	done
+	msg cct job-cancel
+	ident d.qcow2
+	eq "$I_JOB" 0 "job in the header"
+	slow_again c.qcow2 0 0
+	! wait "$pid" || fail "the commit was continued after it had been cancelled"
+	logged 'the job was cancelled before it could be continued'
+	status cct
+	eq "$S_STATE" "" "state of the job"
+	ident d.qcow2
+	eq "$I_JOB" 0 "job in the header"
+	io verify
+	retire cct d.qcow2
+}
+
 it "a snapshot while writes are in flight" snapshot_and_writes
 snapshot_and_writes() {
 	local pids=() i
