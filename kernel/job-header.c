@@ -34,8 +34,10 @@ int cc_job_end_header(struct cc_job *job)
 	struct cc_layer *top = cc_view_active(job->view);
 	struct cc_layer *base = job->base < 0 ? NULL : job->view->layer[job->base];
 	bool named = base && cc_job_changes_header(job);
-	int r = cc_ident_job_copied(top, base, named ? job->backing_name : NULL);
+	int r;
 
+	job->ending = true;
+	r = cc_ident_job_copied(top, base, named ? job->backing_name : NULL);
 	if (!r)
 		r = cc_job_set_header(job);
 	if (!r)

@@ -143,6 +143,7 @@ struct cc_job_ops {
  * @speed: bytes per second, 0 unlimited.
  * @verify: see verify.c.
  * @verified: bytes that were read back and found right.
+ * @ending: the header was about to say that the base is below. After an error it may say so.
  * @quiet: no I/O is done and none will be, until the job is resumed; if the device is suspended,
  *	copies may still read.
  * @writing: copies that write, and what makes them durable.
@@ -174,6 +175,7 @@ struct cc_job {
 	char backing_format[16];		/* I */
 	bool backing_given;			/* I */
 	bool verify;				/* I */
+	bool ending;				/* T */
 	atomic64_t verified;
 	sector_t len;				/* I */
 	sector_t pos;				/* t */

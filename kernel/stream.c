@@ -101,8 +101,11 @@ static struct cc_view *cc_stream_complete(struct cc_job *job, struct cc_view *ol
 
 static void cc_stream_end(struct cc_job *job, int error)
 {
-	/* Otherwise the header on disk may say that there is no layer below. */
-	if (error && !cc_view_active(job->view)->ident.job.copied)
+	/*
+	 * Otherwise the header on disk may say that there is no layer below, also if the write that
+	 * says so has failed, and dropping the record fails as well.
+	 */
+	if (error && !job->ending)
 		cc_zero_end_raw(cc_view_active(job->view)->top);
 }
 

@@ -4,6 +4,10 @@
 # Quick: read_below|stop$|metadata_write|record_cancel|no_space_guest
 # shellcheck source=selftests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=selftests/lib/injector.sh
+. "$HERE/lib/injector.sh"
+# shellcheck source=selftests/lib/stall.sh
+. "$HERE/lib/stall.sh"
 
 abcd() {
 	use abcd
@@ -384,6 +388,33 @@ header_write() {
 	eq "$S_LAYERS" 2 layers
 	io verify
 	retire cct d.qcow2
+}
+
+it "the data file is the raw disk if the header may say that nothing is below" raw_anyway
+# The write that says so is done, but reported as failed; the one that drops the record fails.
+raw_anyway() {
+	need_stall
+	faulty faults-ext
+	TABLE="0 $(sectors model.raw) cowchain 1 no_discard_passdown 4 raw /dev/mapper/cct-f0 -"
+	TABLE+=" qcow2 /dev/mapper/cct-f1 - qcow2 /dev/mapper/cct-f2 - qcow2 /dev/mapper/cct-f3 /dev/mapper/cct-f6"
+	create cct
+	DEV=/dev/mapper/cct
+	io write:0:2M:1 flush
+	# the first one is the record
+	echo "8 2 2 1 5 1" >$PLAN
+	stall_at cc_ident_job_drop
+	msg cct stream
+	wait_for 60 stalled
+	echo "8 2 1 1 5 0" >$PLAN
+	stall_end
+	job_done cct 5
+	io discard:256k:256k zero:1M:128k verify
+	remove cct
+	cowio -m model.raw /dev/mapper/cct-f6 verify
+	# alone it is accepted; if it might, the job would zero what is left
+	TABLE="0 $(sectors model.raw) cowchain 1 no_auto_resume 1 qcow2 /dev/mapper/cct-f3 /dev/mapper/cct-f6"
+	create cct
+	io verify
 }
 
 it "a stream that cannot be recorded in the header is refused" record_write
