@@ -253,7 +253,9 @@ static int cc_commit_check(struct cowchain *cc, const void *data)
 		cc_err(cc, "the chain is read-only");
 		return -EROFS;
 	}
-	r = cc_target_check_record(&args->job, cc_view_active(view));
+	r = cc_check_seen(cc, args->job.seen);
+	if (!r)
+		r = cc_target_check_record(&args->job, cc_view_active(view));
 	if (r)
 		return r;
 	if (cc_view_active(view)->ident.job.type == QCOW2_IDENT_JOB_STREAM) {

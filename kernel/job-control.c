@@ -58,10 +58,14 @@ static int cc_stream_into_top(struct cowchain *cc, const struct cc_stream_args *
 static int cc_stream_sort(struct cowchain *cc, struct cc_stream_args *args)
 {
 	struct cc_view *view = cc_view_current(cc);
+	int r;
 
 	/* A table that was never resumed has no chain yet. */
 	if (!view)
 		return -ENXIO;
+	r = cc_check_seen(cc, args->job.seen);
+	if (r)
+		return r;
 	if (args->base == CC_BASE_SELECTED)
 		args->base = cc_base_index(cc, view);
 	if (args->job.backing_name && args->base < 0) {

@@ -37,10 +37,12 @@ enum cc_on_error { CC_ON_ERROR_REPORT, CC_ON_ERROR_STOP, CC_ON_ERROR_ENOSPC };
  * @backing_name: the name of the base in the header; NULL for what the layer above the base says.
  * @backing_format: with @backing_name.
  * @verify: read back what was copied.
+ * @seen: for cc_check_seen(): where the layers were found that the message names.
  * @recorded: it continues what a header has recorded, and starts only if that is still so.
  */
 struct cc_job_args {
 	u64 speed;
+	u64 seen;
 	enum cc_on_error on_error;
 	const char *backing_name;
 	const char *backing_format;

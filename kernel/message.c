@@ -138,26 +138,35 @@ static int cc_parse_job_option(struct cowchain *cc, unsigned int argc, char **ar
 	return argv[0][0] == 'b' ? 3 : 2;
 }
 
-static int cc_parse_layer_word(struct cowchain *cc, const char *word, int *index)
+/* All layers that a message names are found in the same view, which @args remembers. */
+static int cc_parse_layer_word(struct cowchain *cc, const char *word, struct cc_job_args *args,
+			       int *index)
 {
+	struct cc_view *view;
 	int r = -ENXIO;
 
 	if (mutex_lock_killable(&cc->ctl))
 		return -EINTR;
-	if (cc_view_current(cc))
+	view = cc_view_current(cc);
+	if (view) {
+		r = cc_check_seen(cc, args->seen);
+		args->seen = view->id;
+	}
+	if (!r)
 		r = cc_find_layer(cc, word);
 	mutex_unlock(&cc->ctl);
 	if (r >= 0)
 		*index = r;
-	else if (r != -EAGAIN)
+	else if (r != -EAGAIN && r != -EBUSY)
 		cc_err(cc, "%s is not a layer of this chain", word);
 	return min(r, 0);
 }
 
-static int cc_parse_base_word(struct cowchain *cc, const char *word, int *base)
+static int cc_parse_base_word(struct cowchain *cc, const char *word, struct cc_job_args *args,
+			      int *base)
 {
 	if (strcmp(word, "none"))
-		return cc_parse_layer_word(cc, word, base);
+		return cc_parse_layer_word(cc, word, args, base);
 	*base = -1;
 	return 0;
 }
@@ -168,9 +177,9 @@ static int cc_parse_commit_option(struct cowchain *cc, unsigned int argc, char *
 	int r;
 
 	if (argc >= 2 && !strcmp(argv[0], "top")) {
-		r = cc_parse_layer_word(cc, argv[1], &args->top);
+		r = cc_parse_layer_word(cc, argv[1], &args->job, &args->top);
 	} else if (argc >= 2 && !strcmp(argv[0], "base")) {
-		r = cc_parse_layer_word(cc, argv[1], &args->base);
+		r = cc_parse_layer_word(cc, argv[1], &args->job, &args->base);
 	} else if (argc >= 3 && !strcmp(argv[0], "device")) {
 		args->path = argv[1];
 		args->data_path = strcmp(argv[2], "-") ? argv[2] : NULL;
@@ -215,9 +224,9 @@ static int cc_parse_stream_option(struct cowchain *cc, unsigned int argc, char *
 	int r;
 
 	if (argc >= 2 && !strcmp(argv[0], "top")) {
-		r = cc_parse_layer_word(cc, argv[1], &args->top);
+		r = cc_parse_layer_word(cc, argv[1], &args->job, &args->top);
 	} else if (argc >= 2 && !strcmp(argv[0], "base")) {
-		r = cc_parse_base_word(cc, argv[1], &args->base);
+		r = cc_parse_base_word(cc, argv[1], &args->job, &args->base);
 	} else if (argc >= 3 && !strcmp(argv[0], "device")) {
 		args->path = argv[1];
 		args->data_path = strcmp(argv[2], "-") ? argv[2] : NULL;

@@ -247,6 +247,8 @@ static int cc_stream_check_lower(struct cowchain *cc, const void *data)
 	struct cc_view *view = cc_view_current(cc);
 	int r = cc_stream_check_idle(cc);
 
+	if (!r)
+		r = cc_check_seen(cc, args->job.seen);
 	if (r)
 		return r;
 	if (args->top < 0 || args->top >= (int)view->nr - 1 || args->base >= args->top) {

@@ -116,6 +116,8 @@ unsigned int cc_view_free_slot(const struct cc_view *view)
 	return slot;
 }
 
+static atomic64_t cc_view_ids = ATOMIC64_INIT(0);
+
 struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 			       unsigned int nr, struct cc_below *below)
 {
@@ -123,6 +125,7 @@ struct cc_view *cc_view_create(struct cowchain *cc, struct cc_layer **layers,
 
 	if (!view)
 		return NULL;
+	view->id = atomic64_inc_return(&cc_view_ids);
 	view->cc = cc;
 	cc_view_set_layers(view, layers, nr);
 	if (below) {
@@ -299,6 +302,15 @@ void cc_view_close_dropped(struct cc_view *old, const unsigned long *dropped)
 	for (i = 0; i < old->nr; i++)
 		if (test_bit(i, dropped))
 			cc_view_close_layer(old->layer[i]);
+}
+
+int cc_check_seen(struct cowchain *cc, u64 seen)
+{
+	lockdep_assert_held(&cc->ctl);
+	if (!seen || seen == cc_view_current(cc)->id)
+		return 0;
+	cc_err(cc, "the chain has just changed: send the message again");
+	return -EBUSY;
 }
 
 int cc_base_index(struct cowchain *cc, struct cc_view *view)

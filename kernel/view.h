@@ -23,6 +23,7 @@ struct cc_users {
 
 /**
  * struct cc_view - the chain as a bio sees it.
+ * @id: differs from that of each other view, and is not 0.
  * @heir: the view that it keeps, NULL for none; see cc_view_retire_all().
  * @writers_read: as long as there are writers, they have a reference as a reader.
  * @retired: cc_view_retire() was called: @retire_work frees the view when the last reader is gone.
@@ -43,6 +44,7 @@ struct cc_users {
  * holds for the end of a commit of the top, when the base takes its place.
  */
 struct cc_view {
+	u64 id;
 	struct cc_users writers;
 	struct cc_users readers;
 	struct cc_view *heir;
@@ -181,6 +183,13 @@ void cc_view_drain_writers(struct cc_view *view);
 
 /* Index of the selected base in @view, -1 for none. Context: cc->ctl held. */
 int cc_base_index(struct cowchain *cc, struct cc_view *view);
+
+/*
+ * Is @seen, the id of the view in which somebody has found the numbers of layers, or 0, still the
+ * current one? Otherwise they may be those of other layers. cc->ctl is held, and there is a view.
+ * Return: 0 or -EBUSY; logged.
+ */
+int cc_check_seen(struct cowchain *cc, u64 seen);
 
 /* Check that the layer is fit to be the active one. Return: 0 or -EFBIG; logged. */
 int cc_check_size(struct cowchain *cc, struct cc_layer *layer);

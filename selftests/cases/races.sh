@@ -426,6 +426,31 @@ cancel_continued() {
 	retire cct d.qcow2
 }
 
+it "a stream ends between the look at the layers of a commit and its start" chain_changes
+# The layer that it names is another number by then, and that number another layer.
+chain_changes() {
+	local pid
+
+	need_stall
+	use abcd
+	attach ro:a.raw ro:b.qcow2 c.qcow2 d.qcow2
+	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
+	stall_at cc_commit_start
+	{ msg cct commit top "${LOOP[c.qcow2]}" base 0 backing-file a.raw raw 2>/dev/null || exit 1; } &
+	pid=$!
+	wait_for 60 stalled
+	msg cct stream top 2 base 0 backing-file a.raw raw
+	job_done cct
+	chain_is cct a.raw c.qcow2 d.qcow2
+	mark changed
+	stall_end
+	! wait "$pid" || fail "the commit was started"
+	logged 'the chain has just changed'
+	status cct
+	eq "$S_TYPE/$S_LAYERS" stream/3 "job/layers"
+	io verify
+}
+
 it "a snapshot while writes are in flight" snapshot_and_writes
 snapshot_and_writes() {
 	local pids=() i
