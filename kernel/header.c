@@ -8,26 +8,41 @@
 #include "header.h"
 #include "io.h"
 #include "load.h"
+#include "tail.h"
 #include "view.h"
 #include "writer.h"
 
+/*
+ * Where the names are is taken from the header as it is now: after a write that failed, it may be the
+ * new one, with the name at another place, although nobody has taken note of that.
+ */
 int cc_layer_backing(struct cc_layer *layer, char *name, char *format)
 {
-	const struct q2_info *q2 = &layer->q2;
-	int r = 0;
+	struct q2_info now;
+	struct q2_error err;
+	u32 len;
+	u8 *buf;
+	int r;
 
 	name[0] = '\0';
 	format[0] = '\0';
 	if (layer->kind == CC_RAW)
 		return 0;
-	if (q2->backing_len) {
-		r = cc_layer_copy(layer, q2->backing_offset, name, q2->backing_len);
-		name[q2->backing_len] = '\0';
+	buf = cc_layer_header(layer, &len);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	r = q2_parse_header(buf, len, cc_meta_bytes(layer), &now, &err);
+	if (r) {
+		cc_layer_err(layer, "its header is no longer valid: %s", err.text);
+	} else {
+		memcpy(name, buf + now.backing_offset, now.backing_len);
+		name[now.backing_len] = '\0';
+		if (now.format_len < 16) {
+			memcpy(format, buf + now.format_offset, now.format_len);
+			format[now.format_len] = '\0';
+		}
 	}
-	if (!r && q2->format_len && q2->format_len < 16) {
-		r = cc_layer_copy(layer, q2->format_offset, format, q2->format_len);
-		format[q2->format_len] = '\0';
-	}
+	kvfree(buf);
 	return r;
 }
 
