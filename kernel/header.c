@@ -13,8 +13,8 @@
 #include "writer.h"
 
 /*
- * Where the names are is taken from the header as it is now: after a write that failed, it may be the
- * new one, with the name at another place, although nobody has taken note of that.
+ * Where the names are is taken from the header as it is now: after a write that failed, it may be
+ * the new one, with the name at another place, although nobody has taken note of that.
  */
 int cc_layer_backing(struct cc_layer *layer, char *name, char *format)
 {

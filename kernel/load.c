@@ -87,7 +87,8 @@ static int cc_layer_set_bufio_bits(struct cc_layer *layer, unsigned int bits)
 	return cc_layer_bufio(layer, bits);
 }
 
-int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len)
+/* Copy @len bytes of metadata from @offset; zeros behind the end of the file. Return: 0, -errno. */
+static int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len)
 {
 	u32 size = 1U << layer->bufio_bits;
 

@@ -30,12 +30,6 @@ int cc_layer_load(struct cc_layer *layer);
 /* Undo cc_layer_load(), so that it can be tried again. The client stays. Context: process. */
 void cc_layer_unload(struct cc_layer *layer);
 
-/*
- * Copy @len bytes of metadata from @offset; zeros behind the end of the file. Context: process.
- * Return: 0 or -errno.
- */
-int cc_layer_copy(struct cc_layer *layer, u64 offset, void *buf, u32 len);
-
 /**
  * cc_layer_header() - read the header cluster.
  * @len: its length in bytes.
