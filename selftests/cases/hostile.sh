@@ -496,20 +496,13 @@ damage() {
 
 it "afterwards nothing is in use, and the module can be unloaded" unload
 unload() {
-	local file=${DM_COWCHAIN_MODULE:-}
-
 	[ -d /sys/module/dm_cowchain ] || skip "the target is built in"
 	eq "$(<"/sys/module/dm_cowchain/refcnt")" 0 "users of the module"
 	abcd
 	create cct
 	cowio -m model.raw /dev/mapper/cct verify
 	remove cct
-	rmmod dm_cowchain
-	if [ -n "$file" ]; then
-		insmod "$file"
-	else
-		modprobe dm-cowchain
-	fi
+	load_module_again
 	create cct
 	cowio -m model.raw /dev/mapper/cct verify
 }

@@ -390,20 +390,13 @@ traced_jobs() {
 # Its last reference to the key goes after the module's code is on its way out.
 it "the module is unloaded while it is traced" unload
 unload() {
-	local file=${DM_COWCHAIN_MODULE:-}
-
 	[ -d /sys/module/dm_cowchain ] || skip "the target is built in"
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	trace_begin
 	io read:64k:64k
 	remove cct
-	rmmod dm_cowchain
-	if [ -n "$file" ]; then
-		insmod "$file"
-	else
-		modprobe dm-cowchain
-	fi
+	load_module_again
 	eq "$(<$TRACE/events/cowchain/enable)" 0 "the events of the module that was loaded again"
 	rmdir $TRACE
 	create cct

@@ -93,3 +93,13 @@ chain_is() {
 	done
 	[[ $table == *"$want" ]] || fail "the chain is '$table', expected '$want'"
 }
+
+# load_module_again: unloads the module, and loads that which is being tested
+load_module_again() {
+	rmmod dm_cowchain
+	if [ -n "${DM_COWCHAIN_MODULE:-}" ]; then
+		insmod "$DM_COWCHAIN_MODULE"
+	else
+		modprobe dm-cowchain
+	fi
+}

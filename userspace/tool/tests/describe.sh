@@ -7,22 +7,13 @@ set -u
 cowchain=${COWCHAIN:?the program to test}
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 man=$here/../../../Documentation/man/cowchain.8
-dir=$(mktemp -d /tmp/cowchain-describe-XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
+# shellcheck source=userspace/tool/tests/lib/tap.sh
+. "$here/lib/tap.sh"
 
-n=0
-failed=0
 # same WHAT WANTED GOT
 same() {
-	n=$((n + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $n - $1"
-	else
-		failed=1
-		echo "not ok $n - $1"
-		diff <(echo "$2") <(echo "$3") | sed 's/^/# /'
-	fi
+	diff <(echo "$2") <(echo "$3") >out
+	result $? "$1"
 }
 
 # Devices whose names are commands; all else is the program's.
@@ -118,5 +109,4 @@ letters() {
 same 'the man page has all letters' "$(letters)" \
 	"$(sed 's/"//g; s/ *, */, /g' page | grep -o -E -e '-[a-zA-Z], --[a-z-]+' | sort -u)"
 
-echo "1..$n"
-exit "$failed"
+finish

@@ -8,23 +8,16 @@ set -u
 cowchain=${COWCHAIN:?the program to test}
 : "${RACE_SECONDS:=0.4}"
 exchange=$(cd "$(dirname "$0")/../../../selftests/tools" && pwd)/exchange || exit 1
-dir=$(mktemp -d /tmp/cowchain-races-XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
+# shellcheck source=userspace/tool/tests/lib/tap.sh
+. "$(dirname "$0")/lib/tap.sh"
 
-n=0
-failed=0
 # race TEXT A B COMMAND
 race() {
-	n=$((n + 1))
-	if "$exchange" "$RACE_SECONDS" "$2" "$3" outside "$4" >out 2>&1; then
-		echo "# $(tail -n 1 out)"
-		echo "ok $n - $1"
-	else
-		failed=1
-		sed 's/^/# /' out
-		echo "not ok $n - $1"
-	fi
+	local rc=0
+
+	"$exchange" "$RACE_SECONDS" "$2" "$3" outside "$4" >out 2>&1 || rc=$?
+	[ $rc -ne 0 ] || echo "# $(tail -n 1 out)"
+	result $rc "$1"
 }
 
 mkdir own outside outside/d own/d
@@ -69,5 +62,4 @@ if chown 65534 own/in.raw 2>/dev/null; then
 		"'$cowchain' create own/new.qcow2 --size 1M --force"
 fi
 
-echo "1..$n"
-exit "$failed"
+finish
