@@ -30,13 +30,21 @@ chain() {
 	(cd "$dir" && cowchain create "$1.qcow2" --backing "$1.raw" --format raw)
 }
 
+# parted_chain NAME: the same with a partition, which has the file system
+parted_chain() {
+	truncate -s 64M "$dir/$1.raw"
+	printf '%s\n' 'label: dos' 'start=2048, size=100000' | sfdisk -q "$dir/$1.raw"
+	mkfs.ext4 -q -E offset=1048576 "$dir/$1.raw" 50000k
+	(cd "$dir" && cowchain create "$1.qcow2" --backing "$1.raw" --format raw)
+}
+
 # A unit that is stopped after the chains, and notes what there is then.
 last_unit() {
 	cat >/etc/systemd/system/cct-last.service <<-END
 		[Unit]
 		DefaultDependencies=no
 		Before=cowchain@home.service cowchain@big.service cowchain@remote.service cowchain@later.service
-		Before=shutdown.target
+		Before=cowchain@data.service cowchain@disk1.service shutdown.target
 		Conflicts=shutdown.target
 		[Service]
 		Type=oneshot
@@ -51,21 +59,27 @@ last_unit() {
 
 it "chains are made, and units of a new table work without a boot" make_chains
 make_chains() {
-	mkdir -p "$dir" "$notes" /var/log/journal /mnt/gone /mnt/later
+	mkdir -p "$dir" "$notes" /var/log/journal /mnt/gone /mnt/later /mnt/data /mnt/disk1
 	systemctl restart systemd-journald
 	systemctl mask blk-availability.service
 	chain home
 	chain later
 	chain remote
+	parted_chain data
+	parted_chain disk1
 	head -c 64M /dev/urandom >"$dir/big.raw"
 	(cd "$dir" && cowchain create big.qcow2 --backing big.raw --format raw)
 	sha256sum <"$dir/big.raw" >"$notes/big.sum"
 	printf '%s\n' '# a comment' "home $dir/home.qcow2" "big $dir/big.qcow2 defaults" \
 		"gone $dir/gone.qcow2 nofail" "later $dir/later.qcow2 noauto,readonly" \
-		"wrong $dir/later.qcow2 raedonly" "remote $dir/remote.qcow2 _netdev" >/etc/cowchaintab
+		"wrong $dir/later.qcow2 raedonly" "remote $dir/remote.qcow2 _netdev" \
+		"data $dir/data.qcow2 host,owner=nobody,mode=0640,partitions" \
+		"disk1 $dir/disk1.qcow2 nofail,partitions" >/etc/cowchaintab
 	printf '%s\n' '/dev/mapper/home /home ext4 defaults 0 2' \
 		'/dev/mapper/later /mnt/later ext4 ro,noload,noauto 0 0' \
-		'/dev/mapper/gone /mnt/gone ext4 nofail 0 0' >>/etc/fstab
+		'/dev/mapper/gone /mnt/gone ext4 nofail 0 0' \
+		'/dev/mapper/data1 /mnt/data ext4 defaults,x-systemd.requires=cowchain@data.service,nofail 0 2' \
+		'/dev/mapper/disk1p1 /mnt/disk1 ext4 defaults,x-systemd.requires=cowchain@disk1.service,nofail 0 2' >>/etc/fstab
 	last_unit
 	systemctl daemon-reload
 	systemctl start cct-last.service home.mount
@@ -151,6 +165,27 @@ remote() {
 	[[ $(state cowchain.target After) != *cowchain@remote* ]] || fail "cowchain.target waits for the network"
 }
 
+# parted_mount NAME PARTITION: that is mounted on /mnt/NAME
+parted_mount() {
+	wait_for 120 is_active "mnt-$1.mount" ||
+		fail "$(systemctl status --no-pager -l "mnt-$1.mount" "cowchain@$1.service" "dev-mapper-$2.device"; udevadm info "/dev/mapper/$2")"
+	eq "$(findmnt -n -o SOURCE "/mnt/$1")" "/dev/mapper/$2" "source of /mnt/$1"
+	active "cowchain@$1.service"
+}
+
+it "partitions of chains are mounted at boot, of the host's and of others" parted
+parted() {
+	local uuid
+
+	parted_mount data data1
+	parted_mount disk1 disk1p1
+	eq "$(stat -L -c '%U %a' /dev/mapper/data)" 'nobody 640' "owner and mode of the node"
+	uuid=$(blkid -p -s UUID -o value /dev/mapper/data1)
+	eq "$(readlink -f "/dev/disk/by-uuid/$uuid")" "$(readlink -f /dev/mapper/data1)" "link by UUID"
+	uuid=$(blkid -p -s UUID -o value /dev/mapper/disk1p1)
+	[ ! -e "/dev/disk/by-uuid/$uuid" ] || fail "there is a link by UUID without the option host"
+}
+
 it "noauto is attached when a mount needs it, and detached behind that" noauto
 noauto() {
 	eq "$(state cowchain@later.service ActiveState)" inactive "state of cowchain@later"
@@ -226,9 +261,9 @@ in_order() {
 	# behind the last case, for others have let detach fail
 	journalctl -b -1 -o cat | sed '1,/cowchain-test boot busy/d' >said
 	grep -q 'Stopped' said || fail "there is no journal of the shutdown"
-	! grep -i -E 'fail.*(unmount|umount|/home)|cowchain@(home|big|remote|later).*(fail|exit-code)|target is busy|in use' said ||
+	! grep -i -E 'fail.*(unmount|umount|/home)|cowchain@(home|big|remote|later|data|disk1).*(fail|exit-code)|target is busy|in use' said ||
 		fail "the journal of the last boot"
-	for unit in home big remote later; do
+	for unit in home big remote later data disk1; do
 		grep -q -E "Stopped cowchain@$unit.service" said || fail "$unit was not stopped"
 	done
 	# it was before the chain was
@@ -271,7 +306,7 @@ only() {
 case $DM_COWCHAIN_BOOT in
 # the later ones need all of it
 1) next=reset CASES=''; only make_chains stream_begun ;;
-2) next=poweroff; only home stream_continues missing wrong_line remote noauto in_use new_line busy ;;
+2) next=poweroff; only home stream_continues missing wrong_line remote parted noauto in_use new_line busy ;;
 3) next=reboot; only in_order contents busy ;;
 *) next=''; only in_order contents all_stopped ;;
 esac
