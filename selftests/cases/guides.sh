@@ -33,9 +33,23 @@ volume_group() {
 }
 no_volume_group() { vgremove -q -y cct-vg || fail "the volume group is in use"; }
 
+# libvirt's own schema, of domains as "virsh define" takes them
+valid_domain() { xmllint --nonet --noout --relaxng /usr/share/libvirt/schemas/domain.rng "$1" 2>xmllint.err; }
+
+# The domain of the guide is one, with the chain as its disk; with a source that a block device does not have it is none.
+domain() {
+	[ -e /usr/share/libvirt/schemas/domain.rng ] || skip "needs the schemas of libvirt0"
+	section "$GUIDES" "Virtual machine monitors" | sed -n '/^    <domain /,/^    <\/domain>/s/^    //p' >domain.xml
+	eq "$(xmllint --nonet --xpath 'string(/domain/devices/disk/source/@dev)' domain.xml)" /dev/mapper/vm1 "disk of the domain"
+	valid_domain domain.xml || fail "libvirt does not take the domain: $(<xmllint.err)"
+	sed "s/<source dev=/<source name=/" domain.xml >bad.xml
+	! valid_domain bad.xml || fail "a domain with a wrong source is valid"
+}
+
 it "virtual machine monitors" monitors
 monitors() {
-	need qemu-system-x86_64 jq
+	need qemu-system-x86_64 jq xmllint
+	domain
 	guide "Virtual machine monitors" 2
 	# what is only shown
 	section "$GUIDES" "Virtual machine monitors" | sed -n '/^    "drives"/,/^    }\]/p' |
