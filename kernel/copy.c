@@ -12,7 +12,8 @@
  * the layers below read like never changes, and a subcluster never becomes unallocated again: one
  * that is unallocated under the cells was so before, and has been read.
  *
- * A layer below the top is written by nobody else, so no cells are taken for it.
+ * A layer below the top is written by nobody else, so no cells are taken for it; copies that are
+ * under way never have a subcluster in common, see cc_copy_wait_for().
  */
 #include <linux/mm.h>
 
@@ -46,6 +47,29 @@ struct cc_copy *cc_copy_get(struct cc_job *job)
 
 	wait_event(job->wait, (copy = cc_copy_find(job)) || cc_copy_must_end(job));
 	return cc_copy_must_end(job) ? NULL : copy;
+}
+
+/* @b, @first and @end of a busy copy are only set by the thread, which asks. */
+static bool cc_copy_is_of(struct cc_copy *c, const struct cc_block *b, u32 first, u32 end)
+{
+	return READ_ONCE(c->busy) && c->b == b && c->first < end && first < c->end;
+}
+
+static bool cc_copy_under_way(struct cc_job *job, const struct cc_block *b, u32 first, u32 end)
+{
+	unsigned int i;
+
+	for (i = 0; i < CC_NR_COPIES; i++)
+		if (cc_copy_is_of(&job->copy[i], b, first, end))
+			return true;
+	return false;
+}
+
+bool cc_copy_wait_for(struct cc_job *job, const struct cc_block *b, u32 first, u32 end)
+{
+	wait_event(job->wait, !cc_copy_under_way(job, b, first, end) || cc_copy_must_end(job));
+	/* What has to end may go on again by now. */
+	return !cc_copy_under_way(job, b, first, end);
 }
 
 /*
@@ -207,8 +231,11 @@ void cc_copy_end(struct cc_copy *c, u32 all, int error)
 	cc_copy_refund(c, all);
 	if (c->b)
 		cc_block_unpin(c->b);
+	if (error && c->retry < c->pos)
+		cc_err(job->cc, "%s: a part that was to be copied first: offset %llu: error %d",
+		       job->ops->name, (u64)c->pos << SECTOR_SHIFT, error);
 	if (error)
-		cc_job_failed(job, c->pos, error);
+		cc_job_failed(job, c->retry, error);
 	/* Pairs with cc_copy_idle(): whoever sees the copy idle sees its results. */
 	smp_store_release(&c->busy, false);
 	wake_up(&job->wait);
@@ -255,11 +282,12 @@ static void cc_copy_work(struct work_struct *work)
 	cc_copy_end(c, (c->end - c->first) << b->top->sub_shift, r);
 }
 
-void cc_copy_start(struct cc_copy *c, struct cc_block *b, u32 first, u32 end)
+void cc_copy_start(struct cc_copy *c, struct cc_block *b, u32 first, u32 end, sector_t back)
 {
 	c->b = b;
 	c->first = first;
 	c->end = end;
 	c->pos = ((sector_t)b->index << b->top->block_shift) + (first << b->top->sub_shift);
+	c->retry = min(c->pos, back);
 	cc_copy_queue(c, cc_copy_work);
 }

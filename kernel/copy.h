@@ -15,7 +15,16 @@ struct cc_copy *cc_copy_get(struct cc_job *job);
 void cc_copy_queue(struct cc_copy *copy, work_func_t fn);
 void cc_copy_end(struct cc_copy *copy, u32 all, int error);
 
-/* Copy subclusters [first, end) of @b; takes over the caller's pin. */
-void cc_copy_start(struct cc_copy *copy, struct cc_block *b, u32 first, u32 end);
+/*
+ * Wait until no copy of one of these subclusters is under way. Return: false if one still is, where
+ * cc_copy_get() would return NULL.
+ */
+bool cc_copy_wait_for(struct cc_job *job, const struct cc_block *b, u32 first, u32 end);
+
+/*
+ * Copy subclusters [first, end) of @b; takes over the caller's pin. If it fails, the job goes back
+ * to where the copy begins, or to @back if that is before it.
+ */
+void cc_copy_start(struct cc_copy *copy, struct cc_block *b, u32 first, u32 end, sector_t back);
 
 #endif /* COWCHAIN_COPY_H */

@@ -84,9 +84,9 @@ static bool cc_state_wanted(struct cc_job *job, enum cc_state state)
 int cc_find_todo(struct cc_job *job, struct cc_todo *t)
 {
 	struct cc_top *top = cc_view_active(job->view)->top;
-	sector_t start = job->pos >> top->block_shift << top->block_shift;
-	u32 limit = min_t(sector_t, job->len - start, 1U << top->block_shift);
-	u32 rel = job->pos - start;
+	sector_t start = t->pos >> top->block_shift << top->block_shift;
+	u32 limit = min_t(sector_t, t->until - start, 1U << top->block_shift);
+	u32 rel = t->pos - start;
 	u32 first = rel >> top->sub_shift;
 	u32 last = (limit + (1U << top->sub_shift) - 1) >> top->sub_shift;
 	enum cc_state state;

@@ -7,19 +7,21 @@
 
 /**
  * struct cc_todo - the next thing to copy, inside one block of the top.
- * @b: pinned.
+ * @pos, @until: where to look, sectors.
+ * @b: the block of @pos, pinned.
  * @first, @end: subclusters; equal if there is nothing up to @next.
  * @next: where to continue, sectors.
  */
 struct cc_todo {
+	sector_t pos, until;
 	struct cc_block *b;
 	u32 first, end;
 	sector_t next;
 };
 
 /**
- * cc_find_todo() - find out what to copy from job->pos on.
- * @t: t->b is the block of job->pos; the rest is filled in.
+ * cc_find_todo() - find out what to copy next.
+ * @t: the first three are set, the others are filled in.
  *
  * Context: process. Return: 0 or -errno.
  */

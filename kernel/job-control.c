@@ -324,6 +324,26 @@ int cc_job_set_speed(struct cowchain *cc, u64 speed)
 	return 0;
 }
 
+int cc_job_first(struct cowchain *cc, const struct cc_part *parts, unsigned int nr)
+{
+	struct cc_job *job = cc_job_get_active(cc);
+	unsigned int noio;
+	int r;
+
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	/* The device may be suspended, so memory must not depend on I/O to it. */
+	noio = memalloc_noio_save();
+	r = cc_first_add(job, parts, nr);
+	memalloc_noio_restore(noio);
+	if (r == -EINVAL)
+		cc_err(cc, "job-first is for a stream, and for parts of the disk that it goes over");
+	if (r == -ENOSPC)
+		cc_err(cc, "%u parts wait already: send these later", cc_first_count(job));
+	cc_job_put(job);
+	return r;
+}
+
 /* ---------------------------------------------------- one that is recorded */
 
 /* Apply @fn to a job that is recorded in the top's header but is not active. */

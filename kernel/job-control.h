@@ -9,6 +9,7 @@
 #define COWCHAIN_JOB_CONTROL_H
 
 #include "commit.h"
+#include "first.h"
 #include "stream.h"
 
 /* Does the top's header record a job that is not active? cc->ctl is held. */
@@ -25,6 +26,8 @@ int cc_job_cancel(struct cowchain *cc);
 /* A job that is ready, and waits for this, may complete. It does so by itself. */
 int cc_job_complete(struct cowchain *cc);
 int cc_job_set_speed(struct cowchain *cc, u64 speed);
+/* Have the stream copy @nr parts next. */
+int cc_job_first(struct cowchain *cc, const struct cc_part *parts, unsigned int nr);
 
 /* Let messages that wait for the job see that cc_must_yield(). */
 void cc_job_wake(struct cowchain *cc);

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "active.h"
+#include "first.h"
 #include "job.h"
 #include "track.h"
 #include "verify.h"
@@ -114,6 +115,7 @@ void cc_job_put(struct cc_job *job)
 	cc_job_release_work(job);
 	mutex_destroy(&job->target_lock);
 	kfree(job->backing_name);
+	cc_first_free(job->first);
 	if (job->active)
 		cc_track_put(job->active->track);
 	kfree(job->active);

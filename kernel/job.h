@@ -19,6 +19,7 @@
 
 struct cc_active;
 struct cc_block;
+struct cc_first;
 struct cc_job;
 
 /* QMP's JobStatus, as far as a stream goes through it. */
@@ -58,6 +59,7 @@ struct cc_job_args {
  * @first, @end: subclusters of @b.
  * @pos: where @first begins, in sectors of the guest's disk.
  * @sectors, @wanted: of a commit: what is read, and which of it is to be written.
+ * @retry: where the job goes back to if this fails, in sectors.
  * @cost: what it has taken from the speed limit, in ns.
  * @written: sectors that were written as data.
  * @back: what was written is read back to these, like @pages; NULL if the job does not verify.
@@ -69,6 +71,7 @@ struct cc_copy {
 	struct cc_block *b;
 	u32 first, end;
 	sector_t pos;
+	sector_t retry;
 	u32 sectors;
 	DECLARE_BITMAP(wanted, CC_COPY_SECTORS);
 	u64 cost;
@@ -143,6 +146,7 @@ struct cc_job_ops {
  * @copy: CC_NR_COPIES of them; NULL once the job has concluded.
  * @next: when the next copy is due by the speed limit; see cc_job_throttle().
  * @speed: bytes per second, 0 unlimited.
+ * @first: parts that are copied first, see first.c; NULL if there never were any.
  * @verify: see verify.c.
  * @verified: bytes that were read back and found right.
  * @ending: the header was about to say that the base is below. After an error it may say so.
@@ -190,6 +194,7 @@ struct cc_job {
 	enum cc_job_state state;		/* W */
 	enum cc_io_status io_status;		/* L */
 	u64 speed;				/* W */
+	struct cc_first *first;			/* W; what is in it: L */
 	bool quiet;				/* W */
 	unsigned int writing;			/* W */
 	bool pause;				/* W */

@@ -310,6 +310,7 @@ static void cc_merge_start(struct cc_copy *c, const struct cc_merge_range *m, st
 
 	c->b = b;
 	c->pos = m->from;
+	c->retry = c->pos;
 	c->sectors = m->sectors;
 	bitmap_copy(c->wanted, m->wanted, CC_COPY_SECTORS);
 	if (b) {

@@ -16,6 +16,9 @@
 /* Each member of a round needs a thread for a moment; see cc_rounds_init(). */
 #define CC_MAX_OTHERS	31
 
+/* Words of job-first: 32 parts. */
+#define CC_FIRST_WORDS	64
+
 /*
  * struct cc_verb - one message.
  * @min, @max: number of words after the verb.
@@ -318,6 +321,43 @@ static int cc_verb_set_speed(struct cowchain *cc, unsigned int argc, char **argv
 	return r ? r : cc_job_set_speed(cc, speed);
 }
 
+static int cc_parse_part(struct cowchain *cc, char **argv, struct cc_part *part)
+{
+	u64 start, sectors;
+	int r = cc_parse_u64(cc, "a start sector", argv[0], &start);
+
+	if (!r)
+		r = cc_parse_u64(cc, "a number of sectors", argv[1], &sectors);
+	if (r)
+		return r;
+	if (!sectors || start + sectors < start) {
+		cc_err(cc, "job-first: %s sectors from %s on are no part of a disk", argv[1],
+		       argv[0]);
+		return -EINVAL;
+	}
+	part->pos = start;
+	part->end = start + sectors;
+	return 0;
+}
+
+static int cc_verb_first(struct cowchain *cc, unsigned int argc, char **argv)
+{
+	struct cc_part parts[CC_FIRST_WORDS / 2];
+	unsigned int i;
+	int r;
+
+	if (argc % 2) {
+		cc_err(cc, "job-first: %s has no number of sectors", argv[argc - 1]);
+		return -EINVAL;
+	}
+	for (i = 0; i < argc / 2; i++) {
+		r = cc_parse_part(cc, argv + 2 * i, &parts[i]);
+		if (r)
+			return r;
+	}
+	return cc_job_first(cc, parts, argc / 2);
+}
+
 static int cc_verb_stats(struct cowchain *cc, unsigned int argc, char **argv)
 {
 	return cc_stats_control(cc, argv[0]);
@@ -336,6 +376,7 @@ static const struct cc_verb cc_verbs[] = {
 	{ "job-cancel", 0, 0, false, cc_verb_cancel },
 	{ "job-complete", 0, 0, false, cc_verb_complete },
 	{ "job-set-speed", 1, 1, false, cc_verb_set_speed },
+	{ "job-first", 2, CC_FIRST_WORDS, false, cc_verb_first },
 	{ "stats", 1, 1, true, cc_verb_stats },
 };
 

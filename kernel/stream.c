@@ -7,6 +7,7 @@
 
 #include "copy.h"
 #include "cursor.h"
+#include "first.h"
 #include "identity.h"
 #include "job-header.h"
 #include "job-target.h"
@@ -21,15 +22,37 @@
 
 /* ----------------------------------------------------------------- copying */
 
-/* Start the next copy, or skip. Return: 0, or the error of finding out what to copy. */
-static int cc_stream_step(struct cc_job *job)
+/*
+ * Takes over the pin of @t. If it fails, the job goes back at least to @back. Return: false if
+ * there is no slot, and nothing was started.
+ */
+static bool cc_stream_copy(struct cc_job *job, const struct cc_todo *t, sector_t back)
+{
+	u64 bytes = (u64)(t->end - t->first) << (t->b->top->sub_shift + SECTOR_SHIFT);
+	struct cc_copy *copy = NULL;
+
+	if (cc_copy_wait_for(job, t->b, t->first, t->end))
+		copy = cc_copy_get(job);
+	if (!copy) {
+		cc_block_unpin(t->b);
+		return false;
+	}
+	copy->cost = cc_job_throttle(job, bytes);
+	cc_copy_start(copy, t->b, t->first, t->end, back);
+	return true;
+}
+
+/*
+ * Start the next copy in [*pos, until), or skip; *pos is then where to go on. @back: see above.
+ * Return: 0, or the error of finding out what to copy.
+ */
+static int cc_stream_look(struct cc_job *job, sector_t *pos, sector_t until, sector_t back)
 {
 	struct cc_top *top = cc_view_active(job->view)->top;
-	struct cc_todo t = { .first = 0, .end = 0 };
-	struct cc_copy *copy;
+	struct cc_todo t = { .pos = *pos, .until = until };
 	int r;
 
-	t.b = cc_top_load(top, job->pos >> top->block_shift);
+	t.b = cc_top_load(top, t.pos >> top->block_shift);
 	if (IS_ERR(t.b))
 		return PTR_ERR(t.b);
 	r = cc_find_todo(job, &t);
@@ -39,20 +62,37 @@ static int cc_stream_step(struct cc_job *job)
 	}
 	if (t.first == t.end) {
 		cc_block_unpin(t.b);
-		WRITE_ONCE(job->pos, t.next);
 		cond_resched();
+	} else if (!cc_stream_copy(job, &t, back)) {
 		return 0;
 	}
-	copy = cc_copy_get(job);
-	if (!copy) {
-		cc_block_unpin(t.b);
-		return 0;
-	}
-	copy->cost = cc_job_throttle(job,
-				     (u64)(t.end - t.first) << (top->sub_shift + SECTOR_SHIFT));
-	cc_copy_start(copy, t.b, t.first, t.end);
-	WRITE_ONCE(job->pos, t.next);
+	*pos = t.next;
 	return 0;
+}
+
+/*
+ * The cursor stays where it is, also if this fails: nothing is ever skipped. A part that cannot be
+ * looked at is dropped, since the cursor will meet the same error there.
+ */
+static int cc_stream_part(struct cc_job *job, struct cc_part *part)
+{
+	int r = cc_stream_look(job, &part->pos, part->end, job->pos);
+
+	cc_first_move(job, r ? part->end : part->pos);
+	return r;
+}
+
+static int cc_stream_step(struct cc_job *job)
+{
+	sector_t pos = job->pos;
+	struct cc_part part;
+	int r;
+
+	if (cc_first_get(job, &part))
+		return cc_stream_part(job, &part);
+	r = cc_stream_look(job, &pos, job->len, job->len);
+	WRITE_ONCE(job->pos, pos);
+	return r;
 }
 
 /* -------------------------------------------------------------- completion */

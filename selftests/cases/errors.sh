@@ -144,6 +144,33 @@ stop() {
 # stopped_again EVENT: a resume is one event, and the next error another one
 stopped_again() { [ "$(event_nr cct)" -ge $(($1 + 2)) ] && in_state cct paused; }
 
+# What lies before it has not been copied: the job must not go on there.
+it "a part that is copied first and fails: the job goes back to where it was" first_fails
+first_fails() {
+	breakable a.raw
+	break_at a.raw 9000 64
+	msg cct stream speed 65536 on-error stop
+	msg cct job-pause
+	status cct
+	[ "$S_OFF" -lt 1048576 ] || fail "the job is at $S_OFF already"
+	mark first
+	msg cct job-first 8960 128
+	msg cct job-resume
+	wait_for 60 failed_first
+	logged "stream: a part that was to be copied first: offset 4[56][0-9]{5}: error -5"
+	[ "$S_OFF" -lt 4587520 ] || fail "the job is at $S_OFF"
+	repair a.raw
+	msg cct job-set-speed 0
+	msg cct job-resume
+	job_done cct
+	chain_is cct d.qcow2
+	io verify
+	retire cct d.qcow2
+	rm a.raw b.qcow2 c.qcow2
+}
+
+failed_first() { status cct; [ "$S_STATE/$S_IO" = paused/failed ]; }
+
 it "a job that stopped can be cancelled, and started again" stop_cancel
 stop_cancel() {
 	breakable a.raw

@@ -46,6 +46,14 @@ malformed() {
 		stream top 2 base
 		stream top 2 base 2
 		stream top 2 base 3
+		job-first
+		job-first 0
+		job-first 0 0
+		job-first 0 -1
+		job-first x 1
+		job-first 0 1 8
+		job-first 18446744073709551615 1
+		job-first 1 18446744073709551615
 		stream top 2 base x
 		stream top 2 device /dev/null
 		stream top 2 backing-file a.raw raw
