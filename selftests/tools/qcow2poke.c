@@ -175,7 +175,7 @@ static void cmd_ident(struct qimg *q)
 
 /*
  * What they contain does not matter to the format, but it takes space. Offsets of an image with an
- * external data file are in that file.
+ * external data file are in that file. The entry of a compressed cluster has no bits of subclusters.
  */
 static void cmd_punch(struct qimg *q)
 {
@@ -187,7 +187,8 @@ static void cmd_punch(struct qimg *q)
 
 	for (c = 0; c < n; c++) {
 		uint64_t entry = qimg_l2_entry(q, c);
-		uint64_t host = entry ? qimg_get(q, entry, 8) & 0x00fffffffffffe00ULL : 0;
+		uint64_t word = entry ? qimg_get(q, entry, 8) : 0;
+		uint64_t host = word >> 62 & 1 ? 0 : word & 0x00fffffffffffe00ULL;
 		uint32_t alloc = host ? qimg_get(q, entry + 8, 8) : 0;
 
 		for (i = 0; host && i < 32; i++)
