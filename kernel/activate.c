@@ -59,7 +59,7 @@ static int cc_scan_first(struct cc_layer *active)
 	if (!active->top)
 		return 0;
 	return cc_top_scan(active->top, 0, min_t(u32, active->top->nr_blocks,
-						 CC_SCAN_SYNC_BLOCKS), false);
+						 CC_SCAN_SYNC_BLOCKS), CC_SCAN_PREPARED);
 }
 
 /*

@@ -162,8 +162,10 @@ static int cc_commit_check_sizes(struct cc_job *job)
 
 /*
  * What is to become the top. All of its tables are looked at now, since one that is not as it has
- * to be would make the chain read-only then. And nobody could be told which of the two is right,
- * if one of them could not have an identity.
+ * to be would make the chain read-only then, and a bad entry would be EIO for good: what the chain
+ * can read there now, it reads by the rules for layers below a top, and afterwards nothing but the
+ * base has it. And nobody could be told which of the two is right, if one of them could not have an
+ * identity.
  */
 static int cc_commit_check_top(struct cc_job *job)
 {
@@ -175,7 +177,13 @@ static int cc_commit_check_top(struct cc_job *job)
 			     "has no identity, so a commit of it would not be safe after a crash: take a snapshot, then commit what is below that");
 		r = -EMEDIUMTYPE;
 	}
-	return r ? r : cc_top_scan(top, 0, top->nr_blocks, false);
+	if (r)
+		return r;
+	r = cc_top_scan(top, 0, top->nr_blocks, CC_SCAN_SOUND);
+	if (r == -EMEDIUMTYPE)
+		cc_layer_err(job->target,
+			     "cannot become the top as it is: take a snapshot, then commit what is below that");
+	return r;
 }
 
 static int cc_commit_load(struct cc_job *job, const struct cc_commit_args *args)

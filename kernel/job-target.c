@@ -15,6 +15,7 @@
 #include "load.h"
 #include "mode.h"
 #include "top.h"
+#include "unpacked.h"
 #include "writer.h"
 
 struct cc_layer *cc_target_take(struct cc_job *job)
@@ -86,6 +87,17 @@ static int cc_target_compare_names(struct cc_layer *target)
 	return r;
 }
 
+/*
+ * At the end of the job it takes the place of its twin, and is read as that was: its compressed
+ * clusters have to be found then, too. It has the same ones, since nothing is written where one is.
+ * The clusters of both have the same size, so the memory for that is there (and may be in use: it
+ * does not grow). What becomes the top has none, see cc_commit_check_top().
+ */
+static int cc_target_get_source(struct cc_layer *target, bool guest)
+{
+	return target->twin->source && !guest ? cc_source_get(target) : 0;
+}
+
 /* Of a raw device, nothing but its size can tell. */
 static int cc_target_check_same(struct cc_layer *target)
 {
@@ -132,6 +144,8 @@ int cc_target_open(struct cc_job *job, struct cc_view *view, struct cc_layer *la
 		r = cc_check_max_size(target);
 	if (!r)
 		r = cc_target_check_same(target);
+	if (!r)
+		r = cc_target_get_source(target, guest);
 	if (!r)
 		r = cc_check_blocks(cc, target, bdev_logical_block_size(dm_disk(cc->md)->part0));
 	return r ? r : cc_target_check_tails(target);

@@ -425,6 +425,8 @@ const char *q2_decode_top(const struct q2_info *info, const u64 *tables, u64 clu
 
 	if (!desc && !info->data_file)
 		return q2_not_prepared;
+	if (desc & QCOW2_COMPRESSED)
+		return "compressed cluster in a layer that is written";
 	if (desc && desc != (host | QCOW2_COPIED))
 		return "reserved or missing bits in the cluster descriptor";
 	why = q2_decode(info, cluster, w0, w1, data_size, c);

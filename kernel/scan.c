@@ -20,7 +20,7 @@ struct cc_scan_fault {
  * Return: false if the block makes the top unfit. The block may be loaded, and written by a sync,
  * while this looks at it; cc_scan_block() ignores the result then.
  */
-static bool cc_scan_entries(struct cc_top *top, u32 index, bool empty,
+static bool cc_scan_entries(struct cc_top *top, u32 index, enum cc_scan want,
 			    const struct qcow2_l2_ext_entry *e, s64 *provided,
 			    struct cc_scan_fault *fault)
 {
@@ -38,11 +38,11 @@ static bool cc_scan_entries(struct cc_top *top, u32 index, bool empty,
 
 		fault->cluster = cluster;
 		fault->why = why;
-		if (why == q2_not_prepared || (empty && why))
+		if (why == q2_not_prepared || (why && want != CC_SCAN_PREPARED))
 			return false;
 		if (why)	/* logged and handled when it is used */
 			continue;
-		if (empty && (c.alloc || c.zero))
+		if (want == CC_SCAN_EMPTY && (c.alloc || c.zero))
 			return false;
 		*provided += cc_word_weight(top, cluster, (u64)c.zero << 32 | c.alloc);
 	}
@@ -77,7 +77,7 @@ static void cc_scan_forget(struct cc_top *top, u32 index)
  * block is still not counted afterwards, it is as it was when the table was loaded. Otherwise its
  * loading has validated and counted it.
  */
-static int cc_scan_block(struct cc_top *top, u32 index, bool empty)
+static int cc_scan_block(struct cc_top *top, u32 index, enum cc_scan want)
 {
 	struct cc_scan_fault fault;
 	struct dm_buffer *buffer;
@@ -93,7 +93,7 @@ static int cc_scan_block(struct cc_top *top, u32 index, bool empty)
 	p = dm_bufio_read(top->layer->bufio, cc_layer_l2_block(top->layer, index), &buffer);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
-	fit = cc_scan_entries(top, index, empty, p, &provided, &fault);
+	fit = cc_scan_entries(top, index, want, p, &provided, &fault);
 	spin_lock(&top->lock);
 	counted = test_bit(index, top->counted);
 	if (fit)
@@ -116,7 +116,7 @@ static bool cc_scan_must_end(struct cowchain *cc)
 	return READ_ONCE(cc->scan_stop) || cc_must_yield(cc) || fatal_signal_pending(current);
 }
 
-int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)
+int cc_top_scan(struct cc_top *top, u32 from, u32 to, enum cc_scan want)
 {
 	u32 per_table = 1U << (top->layer->q2.l2_bits - ilog2(CC_BLOCK_CLUSTERS));
 	struct cowchain *cc = top->layer->cc;
@@ -131,7 +131,7 @@ int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty)
 		if (ahead > 1 && (i % per_table == 0 || i == from))
 			dm_bufio_prefetch(top->layer->bufio, cc_layer_l2_block(top->layer, i),
 					  ahead);
-		r = cc_scan_block(top, i, empty);
+		r = cc_scan_block(top, i, want);
 		cond_resched();
 	}
 	return r;
@@ -148,7 +148,7 @@ static void cc_scan_work(struct work_struct *work)
 
 	if (!view)
 		return;
-	r = cc_top_scan(view->top, 0, view->top->nr_blocks, false);
+	r = cc_top_scan(view->top, 0, view->top->nr_blocks, CC_SCAN_PREPARED);
 	cc_view_put(view, false);
 	if (r == -EMEDIUMTYPE)
 		cc_set_mode(cc, CC_RO, "the top is not prepared for writing");

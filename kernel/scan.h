@@ -12,14 +12,23 @@
 #define CC_SCAN_SYNC_BLOCKS	((2U << 20) / CC_L2_BLOCK_BYTES)
 
 /**
+ * enum cc_scan - what a top has to be.
+ * @CC_SCAN_PREPARED: each cluster has its space. One with a bad entry gets EIO when it is used: an
+ *	image that has such ones cannot be had in any other way.
+ * @CC_SCAN_SOUND: and no entry is bad (a base that is to become the top, and can be read now).
+ * @CC_SCAN_EMPTY: and nothing is allocated (a snapshot's new top).
+ */
+enum cc_scan { CC_SCAN_PREPARED, CC_SCAN_SOUND, CC_SCAN_EMPTY };
+
+/**
  * cc_top_scan() - validate and count blocks that were not counted yet.
  * @from, @to: block numbers, [from, to).
- * @empty: nothing may be allocated (a snapshot's new top).
  *
- * Context: process. Return: 0, -EMEDIUMTYPE (not prepared, or not empty), -EIO, -EINTR
- * (cc_stop_scan() was called, the task was killed, or the device is being suspended).
+ * Context: process. Return: 0, -EMEDIUMTYPE (it is not what it has to be; the first such cluster is
+ * logged), -EIO, -EINTR (cc_stop_scan() was called, the task was killed, or the device is being
+ * suspended).
  */
-int cc_top_scan(struct cc_top *top, u32 from, u32 to, bool empty);
+int cc_top_scan(struct cc_top *top, u32 from, u32 to, enum cc_scan want);
 
 /* Before the first cc_start_scan() or cc_stop_scan(). */
 void cc_scan_init(struct cowchain *cc);

@@ -82,7 +82,7 @@ static int cc_snapshot_load(struct cowchain *cc, struct cc_layer *layer)
 	if (r)
 		return r;
 	/* Validate all of it now, while the guest's I/O continues. */
-	return cc_top_scan(layer->top, 0, layer->top->nr_blocks, true);
+	return cc_top_scan(layer->top, 0, layer->top->nr_blocks, CC_SCAN_EMPTY);
 }
 
 static struct cc_view *cc_snapshot_view(struct cowchain *cc, struct cc_view *view,

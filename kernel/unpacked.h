@@ -34,7 +34,7 @@ struct cc_source {
 };
 
 /**
- * cc_source_get() - get ready to decompress clusters of a layer that is only read.
+ * cc_source_get() - get ready to decompress clusters of a layer that is only read, or will be.
  *
  * If it was there before, only checks that nothing has changed. Context: process; makes nothing if
  * it was there before. Return: 0, -ENOMEM, or -EINVAL if the header has changed; logged.

@@ -360,6 +360,62 @@ refused() {
 	io verify
 }
 
+# unfit REGEX: a commit of the top into a.qcow2 is refused before anything is written
+unfit() {
+	cp a.qcow2 was.qcow2
+	refuse_msg EMEDIUMTYPE cct commit top 1 base 0
+	logged "cowchain: .*: $1"
+	logged "cowchain: .*: cannot become the top.*: take a snapshot, then commit what is below that"
+	cmp a.qcow2 was.qcow2 || fail "the base was written"
+	io verify
+}
+
+# Below the top such clusters can be read. In a top they cannot, and no reader of them would be left.
+it "a base with a compressed cluster is refused; below a new top all is well" unfit_packed
+unfit_packed() {
+	use kinds comp-prepared.qcow2 comp-prepared.model
+	mv comp-prepared.qcow2 a.qcow2
+	mv comp-prepared.model model.raw
+	truncate -s %512 a.qcow2
+	attach a.qcow2
+	spare b a.qcow2
+	spare c b.qcow2
+	mkchain cct a.qcow2 b.qcow2
+	io write:4M:64k:1 verify
+	unfit "guest offset 0x40000: compressed cluster"
+	msg cct snapshot qcow2 "${LOOP[c.qcow2]}" -
+	msg cct commit top 1 base 0 backing-file a.qcow2 qcow2
+	job_done cct
+	chain_is cct a.qcow2 c.qcow2
+	io verify
+	retire cct c.qcow2
+}
+
+it "a base with a cluster whose entry has no COPIED bit is refused" unfit_bits
+unfit_bits() {
+	local word
+
+	qemu-img create -q -f qcow2 -o $PREPARED a.qcow2 16M
+	truncate -s 16M model.raw
+	attach a.qcow2
+	spare b a.qcow2
+	mkchain cct a.qcow2
+	io write:1152k:64k:1
+	remove cct
+	read -r word _ < <(qcow2poke a.qcow2 l2 9)
+	qcow2poke a.qcow2 l2 9 $((word & 0x00fffffffffffe00))
+	layers a.qcow2 b.qcow2
+	create cct
+	io verify
+	unfit "guest offset 0x120000: reserved or missing bits"
+	remove cct
+	qcow2poke a.qcow2 l2 9 "$word"
+	create cct
+	msg cct commit top 1 base 0
+	job_done cct
+	pivoted a.qcow2
+}
+
 # ---- slow and failing devices ----
 
 it "the last copies do not end: the old top stays, and the guest goes on" slow_rest

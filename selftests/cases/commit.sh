@@ -171,6 +171,52 @@ kinds_packed() {
 	both snapshots
 }
 
+it "into a layer with compressed clusters: they can be read as before" packed_base
+# The base was only read, and was ready to decompress. What takes its place is what was opened for writing.
+packed_base() {
+	use kinds base.raw comp-ext-128k.qcow2 comp-ext-128k.model
+	mv comp-ext-128k.qcow2 b.qcow2
+	mv comp-ext-128k.model model.raw
+	truncate -s %512 b.qcow2
+	attach b.qcow2
+	spare c b.qcow2
+	spare d c.qcow2
+	mkchain cct base.raw b.qcow2 c.qcow2
+	# where the base has ordinary clusters
+	io write:7M:64k:1 verify
+	cp model.raw was.raw
+	msg cct snapshot qcow2 "${LOOP[d.qcow2]}" -
+	msg cct commit top 2 base 1 backing-file b.qcow2 qcow2
+	job_done cct
+	chain_is cct base.raw b.qcow2 d.qcow2
+	# also parts of what is compressed, which a write fills up
+	io verify write:5k:3k:2 random:40:3 verify
+	retire cct d.qcow2
+	keep check b.qcow2
+	keep compare b.qcow2 was.raw
+}
+
+it "where the layer below has a compressed cluster, nothing can be committed" packed_target
+packed_target() {
+	use kinds base.raw comp-ext-128k.qcow2 comp-ext-128k.model
+	mv comp-ext-128k.qcow2 b.qcow2
+	mv comp-ext-128k.model model.raw
+	truncate -s %512 b.qcow2
+	attach b.qcow2
+	spare c b.qcow2
+	spare d c.qcow2
+	mkchain cct base.raw b.qcow2 c.qcow2
+	io write:4M:64k:1 verify
+	msg cct snapshot qcow2 "${LOOP[d.qcow2]}" -
+	mark packed
+	msg cct commit top 2 base 1 on-error report backing-file b.qcow2 qcow2
+	job_done cct 5
+	logged 'layer .*: guest offset 0x[0-9a-f]*: compressed cluster in a layer that is written'
+	chain_is cct base.raw b.qcow2 c.qcow2 d.qcow2
+	io verify random:40:2 verify
+	retire cct d.qcow2
+}
+
 it "layers with external data files" kinds_external
 kinds_external() {
 	both data-std
