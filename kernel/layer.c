@@ -160,12 +160,37 @@ static int cc_layer_get_dev(struct cc_layer *layer, const char *path, struct dm_
 	return 0;
 }
 
+/*
+ * May a write of the guest with FUA be left to the device, if that has FUA (which may change)?
+ *
+ * Only a disk with requests does what it says: the block layer asks bdev_fua() just as we do, and
+ * if that is true, the disk gets the FUA, and no flush comes with it. A device that maps bios
+ * (device-mapper, md, ...) says that it has FUA whatever is below it: dm does from 6.11 on, and
+ * some of its targets always did. If a disk at the end of its bios has none, the block layer writes
+ * there and then flushes. That flush may return the error of writing back other data, whose bits
+ * wait for a sync by then, though none did when the write came. A device may report it only once,
+ * so the flush of the next sync would succeed, and make bits durable whose data is lost.
+ *
+ * So such a device gets the write alone, and then a sync flushes. If no bits wait, that is one
+ * flush: what a stack without FUA at its end would have done by itself. One that has it there pays
+ * for a flush.
+ *
+ * To treat an error of FUA as one of a sync would not be enough: between the flush in the device
+ * and the end of the write here, a sync may begin, flush, and succeed. And a bad sector would make
+ * the chain read-only.
+ */
+static struct block_device *cc_layer_fua_bdev(struct block_device *bdev)
+{
+	return bdev->bd_disk->fops->submit_bio ? NULL : bdev;
+}
+
 static void cc_layer_set_devs(struct cc_layer *layer)
 {
 	const struct dm_dev *data = layer->data ?: layer->dev;
 
 	layer->bdev = layer->dev->bdev;
 	layer->data_bdev = data->bdev;
+	layer->fua_bdev = cc_layer_fua_bdev(data->bdev);
 	layer->dev_nr = layer->bdev->bd_dev;
 	layer->data_nr = layer->data_bdev->bd_dev;
 	strscpy(layer->name, layer->dev->name, sizeof(layer->name));

@@ -45,6 +45,7 @@ struct cc_l2_error {
  * @data: the device of the data, if it is another one (external data file).
  * @bdev, @name: those of @dev.
  * @data_bdev, @data_name: those of @data, otherwise of @dev.
+ * @fua_bdev: @data_bdev if it may be given FUA writes, otherwise NULL; see cc_layer_fua_bdev().
  * @dev_nr, @data_nr: their numbers, 0 before they are open.
  * @writable: the registry holds this layer for us as its writer.
  * @ready: the header has been read.
@@ -83,6 +84,7 @@ struct cc_layer {
 	struct dm_dev *data;
 	struct block_device *bdev;
 	struct block_device *data_bdev;
+	struct block_device *fua_bdev;
 	char name[16];
 	char data_name[16];
 	dev_t dev_nr;

@@ -84,8 +84,8 @@ static bool cc_write_remap(struct cc_io *io, struct cc_block *b, struct bio *bio
 }
 
 /*
- * FUA: leave it to a device that supports it, unless bits wait for a sync. Otherwise the data is
- * written first and the bio ends after a sync, which flushes it.
+ * FUA: leave it to a disk that does it, unless bits wait for a sync. Otherwise the data is written
+ * first and the bio ends after a sync, which flushes it. See cc_layer_fua_bdev().
  */
 static void cc_prepare_fua(struct cc_io *io, struct bio *bio, bool sets_bits)
 {
@@ -93,7 +93,8 @@ static void cc_prepare_fua(struct cc_io *io, struct bio *bio, bool sets_bits)
 
 	if (!(bio->bi_opf & REQ_FUA))
 		return;
-	if (!sets_bits && !cc_writer_needs_sync(layer->writer) && bdev_fua(cc_data_bdev(layer)))
+	if (!sets_bits && layer->fua_bdev && bdev_fua(layer->fua_bdev) &&
+	    !cc_writer_needs_sync(layer->writer))
 		return;
 	bio->bi_opf &= ~REQ_FUA;
 	io->flags |= CC_IO_SYNC;
