@@ -93,21 +93,29 @@ static int cc_layer_store_header(struct cc_layer *layer, const u8 *header, u32 o
 	return r;
 }
 
+/* Do bits describe data on the device of the header that a sync would make durable? */
+static bool cc_header_needs_sync(struct cc_layer *layer)
+{
+	struct cc_view *view = cc_view_current(layer->cc);
+
+	if (layer->data)
+		return false;
+	return layer->streamed || (view && view->top && cc_view_active(view) == layer);
+}
+
 /*
  * A device may report an error of writing back to one flush only, and the error may concern the
  * guest's data or what a stream has copied, if these are on the same device. So where bits describe
  * such data, flush by a sync, after which nothing is synced any more if it has failed.
+ *
+ * Not the mode decides, but the writer: a chain that is read-only for another reason has bits that
+ * wait, and writes that end and set some. If the writer fails just now, that sync says so.
  */
 static int cc_layer_flush_header(struct cc_layer *layer)
 {
-	struct cowchain *cc = layer->cc;
-	struct cc_view *view = cc_view_current(cc);
 	int r;
 
-	if (view && view->top && cc_view_active(view) == layer && !layer->data &&
-	    READ_ONCE(cc->mode) == CC_RW)
-		return cc_writer_sync(layer->writer);
-	if (layer->streamed && !layer->data && !READ_ONCE(layer->writer->failed))
+	if (cc_header_needs_sync(layer) && !READ_ONCE(layer->writer->failed))
 		return cc_writer_sync(layer->writer);
 	/* Not between the writes of a sync and its flush. */
 	mutex_lock(&layer->meta_lock);

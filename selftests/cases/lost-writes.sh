@@ -164,6 +164,43 @@ lost_late() {
 	remove cct
 }
 
+it "a header is flushed by a sync also when the chain is read-only for another reason" lost_read_only
+# The count in the background makes it read-only while a job ends. The flush of the header that the job changes gets
+# an error, which may be that of a write of the guest, so its next flush fails, too.
+lost_read_only() {
+	local at end all
+
+	need_stall
+	need_target delay
+	need_faults
+	use tops base.raw huge.qcow2
+	qcow2poke huge.qcow2 l2 $((100 * 8192)) 0 0 -- backing mid.qcow2 qcow2
+	use spare single.qcow2
+	mv single.qcow2 mid.qcow2
+	qcow2poke mid.qcow2 backing base.raw raw
+	attach base.raw mid.qcow2 huge.qcow2
+	# the count waits for the table of the cluster that was freed
+	at=$((($(qcow2poke huge.qcow2 l1 100) & 0x00fffffffffffe00) / 512)) end=$((at + 256)) all=$(sectors huge.qcow2)
+	over huge.qcow2 "0 $at linear @ 0" "$at 256 delay @ $at 100000 @ $at 0 @ $at 0" "$end $((all - end)) linear @ $end"
+	dmsetup create cct-f3 --table "0 $all cct-fault ${LOOP[huge.qcow2]} 3"
+	TABLE="0 $((130 << 21)) cowchain 0 3 raw ${LOOP[base.raw]} - qcow2 ${LOOP[mid.qcow2]} -"
+	TABLE+=" qcow2 /dev/mapper/cct-f3 -"
+	create cct
+	DEV=/dev/mapper/cct
+	stall_at cc_ident_job_copied
+	msg cct commit top 1 base 0 on-error report backing-file base.raw raw
+	wait_for 60 stalled
+	cowio "$DEV" write:1M:64k:1
+	in_mode cct rw || fail "the count has not waited"
+	change huge.qcow2 "0 $all linear @ 0"
+	wait_for 60 in_mode cct ro
+	fail_top 4 1
+	stall_end
+	job_done cct 5
+	cowio "$DEV" EIO!flush
+	remove cct
+}
+
 it "writes that were lost are reported once" lost_once
 lost_once() {
 	faulty_top
