@@ -193,8 +193,9 @@ static u64 cc_track_ticket(struct cc_track *track, u64 fresh)
 }
 
 /*
- * A bio that did not want to wait has not been written; its EAGAIN must not come from another
- * context. What has failed otherwise may have been written in part.
+ * What has failed is marked, too, since it may have been written in part: also a bio that did not
+ * want to wait and gets EAGAIN, if the device below has split it. None of that is held, so an
+ * EAGAIN does not come from another context.
  */
 bool cc_track_end(struct cc_io *io, struct bio *bio, blk_status_t error)
 {
@@ -204,7 +205,7 @@ bool cc_track_end(struct cc_io *io, struct bio *bio, blk_status_t error)
 	u64 fresh;
 
 	io->flags &= ~CC_IO_TRACKED;
-	if (!track || !io->sectors || error == BLK_STS_AGAIN)
+	if (!track || !io->sectors)
 		return false;
 	spin_lock_irqsave(&track->lock, flags);
 	fresh = cc_track_set(track, io->from, io->sectors);

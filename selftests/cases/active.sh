@@ -196,6 +196,34 @@ cancelled() {
 	pivoted a.raw b.qcow2 c.qcow2
 }
 
+it "a write that must not wait, and of which a part is done" nowait_part
+# The top's device splits it. One part is written, the other gets EAGAIN, and so does the guest, who does not try
+# again. What is read is what has to be read when the base is the top.
+nowait_part() {
+	local at seen failed
+
+	faulty faults
+	read -r at _ < <(qcow2poke d.qcow2 l2 8)
+	at=$(((at & 0x00fffffffffffe00) / 512 + 8))
+	printf '%s\n' "0 $at linear /dev/mapper/cct-f3 0" \
+		"$at $(($(sectors d.qcow2) - at)) linear /dev/mapper/cct-f3 $at" | dmsetup create cct-top
+	chain_with /dev/mapper/cct-top
+	io write:1M:64k:1 flush
+	msg cct commit top 3 base 2 keep
+	wait_state cct ready
+	echo "8 2 2 1 11 0" >$PLAN
+	io EAGAIN?nowait:1M:8k:2
+	read -r seen failed _ <$PLAN
+	eq "$seen $failed" "2 1" "parts, and those that failed"
+	io verify
+	msg cct job-complete
+	job_done cct
+	status cct
+	eq "$S_LAYERS" 3 layers
+	io verify
+	remove cct
+}
+
 # ---- which chain is right ----
 
 it "the old top, and the base before its time, are refused" stale

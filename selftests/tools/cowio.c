@@ -48,7 +48,7 @@ static void usage(void)
 {
 	fputs("usage: cowio [-m MODEL] [-u BYTES] [-r OFFSET:LENGTH] DEV OP...\n"
 	      "  OP: [ERRNO!|ERRNO?]NAME:OFFSET:LENGTH[:SEED], sizes with k, M, G, offsets -N from the end\n"
-	      "  write fua zero discard read zeros   with offset and length\n"
+	      "  write fua nowait zero discard read zeros   with offset and length\n"
 	      "  byte   the same; the seed is what each byte is\n"
 	      "  verify flush sleep:0:MS random:COUNT:SEED\n", stderr);
 	exit(2);
@@ -239,6 +239,8 @@ static int run_op(struct ctx *c, const struct op *op)
 	/* Linux sends a flush behind it: a test of FUA alone holds that back, see cases/write.sh. */
 	if (!strcmp(op->name, "fua"))
 		return run_write(c, op, RWF_DSYNC);
+	if (!strcmp(op->name, "nowait"))
+		return run_write(c, op, RWF_NOWAIT);
 	if (!strcmp(op->name, "byte"))
 		return run_write(c, op, 0);
 	if (!strcmp(op->name, "zero"))

@@ -223,7 +223,8 @@ static int fault_iterate(struct dm_target *ti, iterate_devices_callout_fn fn, vo
 
 static struct target_type fault_target = {
 	.name = "cct-fault",
-	.version = { 1, 0, 0 },
+	.version = { 1, 1, 0 },
+	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = fault_ctr,
 	.dtr = fault_dtr,
