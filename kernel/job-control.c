@@ -131,19 +131,27 @@ static bool cc_job_pause_done(struct cc_job *job)
 	       READ_ONCE(job->cancel) || !cc_job_is_active(job) || READ_ONCE(job->frozen);
 }
 
+/* One that is to be kept up to date. cc->ctl is held. */
+static bool cc_job_has_record(struct cc_job *job)
+{
+	return cc_job_is_active(job) && !READ_ONCE(job->cancel) && job->header &&
+	       q2_ident_has_job(&job->header->ident);
+}
+
 /* cc->ctl is held. */
 static void cc_job_save_locked(struct cowchain *cc, struct cc_job *job)
 {
 	unsigned int noio = memalloc_noio_save();
 
 	lockdep_assert_held(&cc->ctl);
-	if (cc_job_is_active(job) && job->header && !READ_ONCE(job->cancel) &&
-	    READ_ONCE(cc->mode) == CC_RW)
+	if (cc_job_has_record(job) && READ_ONCE(cc->mode) == CC_RW)
 		/* If an error has stopped the job, the next activation tries again. */
 		cc_ident_save_job(job->header, READ_ONCE(job->speed),
 				  READ_ONCE(job->pause) && !READ_ONCE(job->stopped),
 				  job->active && job->active->keep &&
 				  !READ_ONCE(job->active->complete));
+	else if (cc_job_has_record(job))
+		cc_err(cc, "the chain is read-only: the job stays recorded as it was");
 	memalloc_noio_restore(noio);
 }
 
@@ -185,13 +193,11 @@ int cc_job_pause(struct cowchain *cc)
 	return r;
 }
 
-static int cc_resume_active(struct cowchain *cc)
+/* Return: 0, or -EINVAL if the job is not paused. */
+static int cc_job_unpause(struct cc_job *job)
 {
-	struct cc_job *job = cc_job_get_active(cc);
 	int r = 0;
 
-	if (IS_ERR(job))
-		return PTR_ERR(job);
 	spin_lock_irq(&job->lock);
 	if (job->pause) {
 		WRITE_ONCE(job->pause, false);
@@ -205,12 +211,31 @@ static int cc_resume_active(struct cowchain *cc)
 	}
 	spin_unlock_irq(&job->lock);
 	wake_up_all(&job->wait);
-	if (r) {
-		cc_err(cc, "the job is not paused");
-	} else {
-		cc_job_save(cc, job);
-		dm_table_event(cc->ti->table);
+	return r;
+}
+
+/*
+ * Under cc->ctl as a whole: a job that goes on may end at once, and lets go of its header then, but
+ * not before it gets the lock. So what is recorded of it, or why nothing can be, is known here.
+ */
+static int cc_resume_active(struct cowchain *cc)
+{
+	struct cc_job *job = cc_job_get_active(cc);
+	int r;
+
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	r = mutex_lock_killable(&cc->ctl);
+	if (!r) {
+		r = cc_job_unpause(job);
+		if (r)
+			cc_err(cc, "the job is not paused");
+		else
+			cc_job_save_locked(cc, job);
+		mutex_unlock(&cc->ctl);
 	}
+	if (!r)
+		dm_table_event(cc->ti->table);
 	cc_job_put(job);
 	return r;
 }
@@ -315,13 +340,19 @@ int cc_job_complete(struct cowchain *cc)
 int cc_job_set_speed(struct cowchain *cc, u64 speed)
 {
 	struct cc_job *job = cc_job_get_active(cc);
+	int r;
 
 	if (IS_ERR(job))
 		return PTR_ERR(job);
-	cc_job_limit(job, speed);
-	cc_job_save(cc, job);
+	/* See cc_resume_active(): a job that waited for its speed may end now. */
+	r = mutex_lock_killable(&cc->ctl);
+	if (!r) {
+		cc_job_limit(job, speed);
+		cc_job_save_locked(cc, job);
+		mutex_unlock(&cc->ctl);
+	}
 	cc_job_put(job);
-	return 0;
+	return r;
 }
 
 int cc_job_first(struct cowchain *cc, const struct cc_part *parts, unsigned int nr)

@@ -33,6 +33,12 @@ int cc_recorded_base(struct cc_view *view, const struct q2_ident_job *record)
 	return -ENOENT;
 }
 
+/* Behind the line that says that a job continues. */
+static const char *cc_recorded_paused(const struct cc_job_args *args)
+{
+	return args->paused ? ", paused" : "";
+}
+
 /*
  * What the job was asked to do; @name is what was given for the base, if anything was, and has to
  * be freed. Return: 0 or -errno.
@@ -82,9 +88,11 @@ int cc_stream_continue(struct cowchain *cc, bool may_pause)
 		cc->base = -1;
 		cc_err(cc, "the interrupted stream cannot be continued: error %d", r);
 	} else if (base < 0) {
-		cc_info(cc, "the interrupted stream continues, without a base");
+		cc_info(cc, "the interrupted stream continues, without a base%s",
+			cc_recorded_paused(&args.job));
 	} else {
-		cc_info(cc, "the interrupted stream continues, base %d", base);
+		cc_info(cc, "the interrupted stream continues, base %d%s", base,
+			cc_recorded_paused(&args.job));
 	}
 	return r;
 }
@@ -142,7 +150,8 @@ int cc_lower_continue(struct cowchain *cc, bool may_pause)
 	r = cc_stream_start_lower(cc, &args);
 	kfree(name);
 	if (!r)
-		cc_info(cc, "the interrupted stream into layer %d continues", args.top);
+		cc_info(cc, "the interrupted stream into layer %d continues%s", args.top,
+			cc_recorded_paused(&args.job));
 	else if (r != -EINTR && r != -EAGAIN && r != -ECANCELED)
 		cc_err(cc, "the interrupted stream cannot be continued: error %d: start it again, with a device of layer %d that can be written, or cancel it",
 		       r, args.top);
@@ -221,7 +230,8 @@ int cc_commit_continue(struct cowchain *cc, bool may_pause)
 	r = cc_commit_start(cc, &args);
 	kfree(name);
 	if (!r)
-		cc_info(cc, "the interrupted commit continues, base %d", args.base);
+		cc_info(cc, "the interrupted commit continues, base %d%s", args.base,
+			cc_recorded_paused(&args.job));
 	else if (r != -EINTR && r != -EAGAIN && r != -ECANCELED)
 		cc_err(cc, "the interrupted commit cannot be continued: error %d: start it again, with a device of its base that can be written, or cancel it",
 		       r);

@@ -480,8 +480,8 @@ record_cancel() {
 	retire cct d.qcow2
 }
 
-it "a cancel in a chain that has become read-only is reported" ro_cancel
-ro_cancel() {
+# A chain with a stream that is paused, and recorded so, when a flush makes it read-only.
+paused_in_ro() {
 	breakable d.qcow2
 	msg cct stream speed 65536
 	msg cct job-pause
@@ -492,16 +492,42 @@ ro_cancel() {
 	cowio "$DEV" EIO!flush
 	status cct
 	eq "$S_MODE" ro mode
-	refuse_msg EROFS cct job-cancel
-	logged "the chain is read-only: the job stays recorded"
+}
+
+# Ends that table; the next one is there when the job, as it was recorded, is.
+after_ro() {
 	wait_state cct concluded
 	remove cct
 	repair d.qcow2
-	# it is still recorded, and can be cancelled now
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	wait_state cct paused
+}
+
+it "a cancel in a chain that has become read-only is reported" ro_cancel
+ro_cancel() {
+	paused_in_ro
+	refuse_msg EROFS cct job-cancel
+	logged "the chain is read-only: the job stays recorded\$"
+	# it is still recorded, and can be cancelled now
+	after_ro
 	msg cct job-cancel
 	# the write that was never flushed may be there or not
+	io read:0:1M read:1028k:14M write:1M:4k:3 verify
+	retire cct d.qcow2
+}
+
+it "a job that is resumed in a chain that has become read-only is still paused afterwards, and the log says so" ro_resume
+ro_resume() {
+	paused_in_ro
+	mark resume
+	msg cct job-resume
+	logged "the chain is read-only: the job stays recorded as it was"
+	after_ro
+	logged "the interrupted stream continues, without a base, paused"
+	msg cct job-resume
+	msg cct job-set-speed 0
+	job_done cct
+	eq "$S_LAYERS" 1 layers
 	io read:0:1M read:1028k:14M write:1M:4k:3 verify
 	retire cct d.qcow2
 }
