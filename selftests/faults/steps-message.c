@@ -46,7 +46,8 @@ static bool message(struct walk *w, const char *text, step_fn fn, step_fn how)
 	if (!strncmp(text, "snapshot", 8))
 		s.flags |= S_FRESH;
 	fault_look(w->fault.kind, &h);
-	if (!(s.flags & S_JOB))
+	/* not a snapshot: a stream that it finds may have met the fault already */
+	if (job)
 		w->job_mark = h.failed;
 	if (how(w, &s))
 		return false;
