@@ -11,6 +11,7 @@
 #include "jobs.h"
 #include "pivot.h"
 #include "steps-message.h"
+#include "steps-table.h"
 #include "verdict.h"
 
 /* Less than the time after which the watchdog reports a hang. */
@@ -150,12 +151,73 @@ bool step_job_there(struct walk *w)
 	return false;
 }
 
+/* Can the fault that came in this step have kept the header from being written? */
+static bool hit_record(const struct walk *w, const struct hit *before, const struct hit *after)
+{
+	return after->failed > before->failed &&
+	       (!one_shot(w) || after->op == 'f' || (after->op == 'w' && hit_meta(w, after)));
+}
+
+void step_job_resume(struct walk *w)
+{
+	struct hit before, after;
+
+	fault_look(w->fault.kind, &before);
+	if (!step_message(w, "job-resume"))
+		return;
+	fault_look(w->fault.kind, &after);
+	look_mode(w);
+	w->may_be_paused = w->broken || hit_record(w, &before, &after);
+}
+
 void step_cancel(struct walk *w)
 {
 	if (w->dev < 0)
 		return;
 	w->cancelled = step_message(w, "job-cancel");
 	w->shared = false;
+}
+
+void step_cancel_last(struct walk *w, const struct job_status *was)
+{
+	int err = dm_message(NAME, "job-cancel");
+	struct job_status st;
+
+	if (!err)
+		return;
+	if (err != EROFS || !w->broken) {
+		wrong(w, "the job cannot be cancelled: %s", strerror(err));
+		return;
+	}
+	/* one that is only recorded just stays so */
+	if (!strcmp(was->state, "created"))
+		return;
+	if (dm_status(NAME, &st) || !st.present || strcmp(st.state, "concluded"))
+		wrong(w, "the job has not ended, though only its record must stay");
+	w->cancel_again = true;
+}
+
+void step_cancel_again(struct walk *w, const char *params)
+{
+	struct job_status st;
+	int err;
+
+	if (dm_status(NAME, &st) || !st.present) {
+		wrong(w, "a job is not recorded any more, though its cancel was refused");
+		return;
+	}
+	err = dm_message(NAME, "job-cancel");
+	/* ENOENT: it has done all that was left */
+	if (err && err != ENOENT) {
+		wrong(w, "the job cannot be cancelled by the next table either: %s", strerror(err));
+		return;
+	}
+	w->cancelled = !err;
+	if (w->cancelled) {
+		step_remove(w);
+		step_create_params(w, params);
+	}
+	step_job_recorded(w);
 }
 
 static void job_end(struct walk *w, const char *again, unsigned int layers)
@@ -194,6 +256,15 @@ void step_job(struct walk *w, const char *again, unsigned int layers)
 	w->shared = false;
 }
 
+/* Resumes one that is paused because nobody could record that it was not. Return: false if it is not so. */
+static bool resume_once(struct walk *w)
+{
+	bool may = w->may_be_paused;
+
+	w->may_be_paused = false;
+	return may && !dm_message(NAME, "job-resume");
+}
+
 void step_job_recorded(struct walk *w)
 {
 	uint64_t until = now_ms() + WAIT_MS;
@@ -207,11 +278,14 @@ void step_job_recorded(struct walk *w)
 		}
 		if (!st.present || !strcmp(st.state, "concluded"))
 			break;
-		if (!strcmp(st.state, "created"))
+		if (!strcmp(st.state, "paused") && !st.error && !resume_once(w))
+			break;
+		/* not one that may turn out to be paused, which this would hide */
+		if (!strcmp(st.state, "created") && !w->may_be_paused)
 			dm_message(NAME, "job-resume");
 		else if (!strcmp(st.state, "ready"))
 			dm_message(NAME, "job-complete");
-		else if (!hurried)	/* the recorded speed would take long */
+		else if (!hurried && strcmp(st.state, "created"))	/* the recorded speed would take long */
 			hurried = !dm_message(NAME, "job-set-speed 0");
 		usleep(2000);
 	} while (now_ms() < until);

@@ -24,7 +24,6 @@
 static void judge_mode(struct walk *w, const struct hit *h)
 {
 	struct job_status st;
-	int err;
 
 	if (dm_status(NAME, &st)) {
 		wrong(w, "no status");
@@ -41,12 +40,8 @@ static void judge_mode(struct walk *w, const struct hit *h)
 		wrong(w, "the mode is ro after an error of the base of a commit");
 	if (st.layers != w->layers)
 		wrong(w, "%u layers, expected %u", st.layers, w->layers);
-	if (!st.present || !strcmp(st.state, "concluded"))
-		return;
-	/* a job that is only recorded stays so if the header cannot be written any more */
-	err = dm_message(NAME, "job-cancel");
-	if (err && !(err == EROFS && w->broken && !strcmp(st.state, "created")))
-		wrong(w, "the job cannot be cancelled: %s", strerror(err));
+	if (st.present && strcmp(st.state, "concluded"))
+		step_cancel_last(w, &st);
 }
 
 /* The header of that layer is to say so. */
@@ -156,7 +151,10 @@ static void judge_afterwards(struct walk *w, const char *params, const char *dir
 		free(disk);
 		return;
 	}
-	step_job_recorded(w);
+	if (w->cancel_again)
+		step_cancel_again(w, params);
+	else
+		step_job_recorded(w);
 	step_read_all(w);
 	step_io(w, IO_WRITE, 100, 8);
 	step_part(w, IO_FUA, 1501, 3);

@@ -228,9 +228,11 @@ static void job_control(struct walk *w)
 	if (!step_message(w, "stream speed 65536 on-error report"))
 		return;
 	step_message(w, "job-set-speed 131072");
+	/* what the record of the pause makes durable, and may fail to; so that of the resume after it */
+	step_io(w, IO_WRITE, 304, 8);
 	step_message(w, "job-pause");
 	step_io(w, IO_WRITE, 400, 8);
-	step_message(w, "job-resume");
+	step_job_resume(w);
 	step_cancel(w);
 	step_flush(w);
 }

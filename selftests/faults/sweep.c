@@ -81,6 +81,9 @@ static bool run_once(struct walk *w, const char *dir, struct hit *hit)
 	w->may_be_pivoted = false;
 	w->before_pivot = 0;
 	w->cancelled = false;
+	w->cancel_again = false;
+	w->may_be_paused = false;
+	w->job_mark = 0;
 	w->owed = false;
 	w->may_be_sealed = false;
 	w->shared = false;

@@ -80,6 +80,8 @@ struct walk {
 	const char *backing;	/* backing file name after a job without an error */
 	bool shared;		/* a job does I/O beside the steps */
 	bool cancelled;		/* the job was, without an error */
+	bool cancel_again;	/* that was refused, since the mode is ro: it has ended, but stays recorded */
+	bool may_be_paused;	/* it was resumed when its record could not be written */
 	uint64_t job_mark;	/* faults that had come when it was started */
 	uint64_t steps;
 	_Atomic unsigned long beats;	/* runs begun; for the watchdog */
