@@ -2,13 +2,18 @@
 /*
  * cowchain stream: copies layers into the top, or into a layer below it, and drops them.
  */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base.h"
 #include "job-args.h"
 #include "live.h"
 #include "options.h"
+#include "parts-send.h"
+#include "plan.h"
+#include "promote.h"
 #include "result.h"
 #include "space-check.h"
 #include "stream.h"
@@ -25,7 +30,7 @@ static const struct operand operands[] = {
 	{ 0 },
 };
 
-enum { OPT_BASE = OPT_OWN, OPT_TOP };
+enum { OPT_BASE = OPT_OWN, OPT_TOP, OPT_FIRST, OPT_PROMOTE };
 
 static const struct opt opt_base = {
 	.id = OPT_BASE,
@@ -45,6 +50,21 @@ static const struct opt opt_top = {
 	.help = "the layer that is copied into, by number or file, if not the top of\n"
 		"the chain; it has to be prepared for writing, and no other chain may\n"
 		"use it meanwhile",
+};
+
+static const struct opt opt_first = {
+	.id = OPT_FIRST,
+	.name = "first",
+	.value = "FILE",
+	.complete = COMPLETE_FILE,
+	.help = "copy the parts first that this file lists: see the verb record",
+};
+
+static const struct opt opt_promote = {
+	.id = OPT_PROMOTE,
+	.name = "promote",
+	.help = "what is read from the layers that are copied is copied next, as long\n"
+		"as this runs; implies --wait",
 };
 
 static const struct opt opt_base_name = {
@@ -70,13 +90,15 @@ static const struct opt opt_force = {
 };
 
 static const struct opt *const options[] = {
-	&opt_base, &opt_top, JOB_OPTIONS, &opt_force, &opt_base_name, &opt_base_format, &opt_dry_run, &opt_json, NULL,
+	&opt_base, &opt_top, &opt_first, &opt_promote, JOB_OPTIONS, &opt_force, &opt_base_name, &opt_base_format,
+	&opt_dry_run, &opt_json, NULL,
 };
 
 static const char *const examples[] = {
 	"cowchain stream vm --base base.raw --wait",
 	"cowchain stream vm --base none --speed 50M",
 	"cowchain stream vm --top 3 --base 0 --wait",
+	"cowchain stream vm --first boot.parts --promote",
 	NULL,
 };
 
@@ -84,6 +106,9 @@ struct stream_args {
 	struct job_args job;
 	const char *base;
 	const char *top;
+	const char *first;
+	struct parts parts;	/* what that file has */
+	bool promote;
 	const char *backing_file;
 	const char *backing_format;
 	const char *name;
@@ -99,6 +124,12 @@ static int take_option(int id, const char *value, void *data)
 		return 0;
 	case OPT_TOP:
 		args->top = value;
+		return 0;
+	case OPT_FIRST:
+		args->first = value;
+		return 0;
+	case OPT_PROMOTE:
+		args->promote = args->job.wait = true;
 		return 0;
 	case OPT_BACKING_FILE:
 		args->backing_file = value;
@@ -186,35 +217,69 @@ static int start_top(const struct live *live, const struct stream_args *args, co
 	return job_start(live->dev.name, &args->job, plan->name, plan->format);
 }
 
-static int start_stream(const struct live *live, const struct stream_args *args)
+/* The stream has begun, and does without. */
+static void send_first(const char *name, const struct parts *parts)
 {
-	struct plan plan;
+	size_t sent;
+	int ret = parts_send(name, parts->part, parts->nr, &sent);
+
+	if (ret)
+		cc_note("%s: cannot tell the stream what to copy first, so it copies in its own order: %s%s", name,
+			strerror(-ret), ret == -EINVAL ? ": the kernel module may be too old for it" : "");
+}
+
+static int start_stream(const struct live *live, const struct stream_args *args, struct promote *promote)
+{
+	struct plan plan = { .base = BASE_NONE };
 	int ret = make_plan(live, args, &plan);
 
+	promote->base = plan.base;
+	promote->top = (int)plan.top;
+	if (!ret && args->promote && !plan_wanted())
+		ret = promote_open(promote, live);
 	if (!ret && plan.top != live_top(live))
 		ret = stream_lower(live, plan.top, plan.base, plan.name, plan.format, &args->job);
 	else if (!ret)
 		ret = start_top(live, args, &plan);
+	if (!ret)
+		send_first(live->dev.name, &args->parts);
 	free(plan.name);
 	return ret ? CC_FAILED : CC_OK;
+}
+
+static int stream(const struct stream_args *args)
+{
+	struct promote promote = { 0 };
+	struct live live;
+	int ret;
+
+	if (live_open_alone(&live, args->name))
+		return CC_FAILED;
+	ret = start_stream(&live, args, &promote);
+	live_let_go(&live);
+	if (ret == CC_OK) {
+		promote_begin(&promote);
+		ret = job_wait(live.dev.name, &args->job);
+	}
+	promote_end(&promote);
+	live_close(&live);
+	return ret;
 }
 
 static int run(int argc, char **argv)
 {
 	struct stream_args args = { 0 };
-	struct live live;
 	int ret = parse(argc, argv, &args);
 
 	if (ret)
 		return ret;
 	result_text("name", dm_name(args.name));
-	if (live_open_alone(&live, args.name))
-		return CC_FAILED;
-	ret = start_stream(&live, &args);
-	live_let_go(&live);
-	if (ret == CC_OK)
-		ret = job_wait(live.dev.name, &args.job);
-	live_close(&live);
+	/* Before anybody else has to wait for this. */
+	if (args.first && parts_load(&args.parts, args.first))
+		ret = CC_FAILED;
+	else
+		ret = stream(&args);
+	parts_free(&args.parts);
 	return ret;
 }
 

@@ -25,7 +25,7 @@ static int take_option(int id, const char *value, void *data)
 	struct wait_options *opt = data;
 
 	if (id == OPT_TIMEOUT)
-		return take_timeout("wait", value, &opt->timeout);
+		return take_timeout("wait", "timeout", value, &opt->timeout);
 	opt->quiet = true;
 	return 0;
 }

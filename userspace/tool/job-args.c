@@ -45,7 +45,7 @@ int job_args_option(const char *verb, int id, const char *value, struct job_args
 		args->wait_options.quiet = true;
 		return 0;
 	case OPT_TIMEOUT:
-		return take_timeout(verb, value, &args->wait_options.timeout);
+		return take_timeout(verb, "timeout", value, &args->wait_options.timeout);
 	default:			/* OPT_FORCE */
 		args->force = true;
 		return 0;

@@ -108,12 +108,30 @@ bool keys_wait(double seconds)
 	return caught;
 }
 
+static void reset_terminal(void)
+{
+	if (changed && has_terminal())
+		tcsetattr(STDIN_FILENO, TCSANOW, &before);
+}
+
+void keys_done(void)
+{
+	struct sigaction now_is;
+	size_t i;
+
+	reset_terminal();
+	/* Not those that were ignored before. */
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		if (!sigaction(signals[i], NULL, &now_is) && now_is.sa_handler == take_signal)
+			signal(signals[i], SIG_DFL);
+	caught = 0;
+}
+
 void keys_end(void)
 {
 	size_t i;
 
-	if (changed && has_terminal())
-		tcsetattr(STDIN_FILENO, TCSANOW, &before);
+	reset_terminal();
 	if (!caught)
 		return;
 	for (i = 0; i < ARRAY_SIZE(signals); i++)

@@ -19,5 +19,7 @@ void keys_begin(void);
 bool keys_wait(double seconds);
 /* The terminal is as it was. A signal that came ends the program now. */
 void keys_end(void);
+/* The same where a signal is as good an end as "q": the program goes on. One that comes from now on ends it. */
+void keys_done(void);
 
 #endif

@@ -167,6 +167,8 @@ static int open_existing(struct new_file *file, unsigned int flags)
 		fail_errno(file, "");
 	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		cc_error("%s: neither a regular file nor a block device", file->path);
+	else if (S_ISBLK(st.st_mode) && flags & NEW_FILE_NO_DEVICE)
+		cc_error("%s: is a block device, not a regular file", file->path);
 	else if (S_ISREG(st.st_mode) && !(flags & NEW_FILE_OVERWRITE))
 		cc_error("%s: was replaced while it was being opened", file->path);
 	else if (!check_owners(file, &owners, &st))

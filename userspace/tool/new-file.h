@@ -24,6 +24,7 @@ enum new_file_flags {
 	NEW_FILE_CAN_OVERWRITE = 1 << 2, /* the verb has an option for the first */
 	NEW_FILE_CAN_OVERWRITE_DEVICE = 1 << 3, /* for the second */
 	NEW_FILE_RESERVE = 1 << 4,	/* new_file_reserve() will be called */
+	NEW_FILE_NO_DEVICE = 1 << 5,	/* a block device is refused */
 };
 
 /* A file that is made can be read and written by its owner only. Returns 0, or -1 after a message. */

@@ -203,13 +203,13 @@ int take_cluster_size(const char *verb, const char *value, uint64_t *bytes)
 	return cc_usage(verb, "--cluster-size %s: must be 128K, 256K, 512K, 1M or 2M", value);
 }
 
-int take_timeout(const char *verb, const char *value, unsigned int *seconds)
+int take_timeout(const char *verb, const char *option, const char *value, unsigned int *seconds)
 {
 	uint64_t v;
 
 	/* poll() takes an int of milliseconds. */
 	if (parse_u64(value, &v) || !v || v > INT_MAX / 1000)
-		return cc_usage(verb, "--timeout %s: must be a number of seconds", value);
+		return cc_usage(verb, "--%s %s: must be a number of seconds", option, value);
 	*seconds = (unsigned int)v;
 	return 0;
 }

@@ -74,6 +74,6 @@ int take_device_name(const char *verb, const char *name);
 /* bytes may be NULL. */
 int take_disk_size(const char *verb, const char *value, uint64_t *bytes);
 int take_cluster_size(const char *verb, const char *value, uint64_t *bytes);
-int take_timeout(const char *verb, const char *value, unsigned int *seconds);
+int take_timeout(const char *verb, const char *option, const char *value, unsigned int *seconds);
 
 #endif

@@ -108,9 +108,12 @@ void cc_note(const char *fmt, ...)
 	va_end(ap);
 }
 
-void cc_mute(bool mute)
+bool cc_mute(bool mute)
 {
+	bool before = muted;
+
 	muted = mute;
+	return before;
 }
 
 void cc_debug(const char *fmt, ...)

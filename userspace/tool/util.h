@@ -32,8 +32,8 @@ extern bool cc_debug_on;
  * remedy. It is made safe here, see safe-text.h. Names in commands to paste need shell_word().
  */
 void cc_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Errors and notes of an attempt that may fail: they are not printed until it is over. */
-void cc_mute(bool mute);
+/* Errors and notes of an attempt that may fail: they are not printed until it is over. Returns how it was before. */
+bool cc_mute(bool mute);
 /* Also call fn for each of them, with its text alone; NULL: for none. */
 void cc_on_message(void (*fn)(bool error, const char *text));
 /* Messages are printed when this ends: file systems are frozen meanwhile, and stderr may be a file on one. */

@@ -9,7 +9,7 @@
 
 const struct verb *const verbs[] = {
 	&cmd_create, &cmd_attach, &cmd_detach, &cmd_reload, &cmd_snapshot, &cmd_base, &cmd_stream,
-	&cmd_commit, &cmd_copy, &cmd_wait, &cmd_job, &cmd_status, &cmd_stats, &cmd_top, &cmd_list, &cmd_tree, &cmd_info,
+	&cmd_record, &cmd_commit, &cmd_copy, &cmd_wait, &cmd_job, &cmd_status, &cmd_stats, &cmd_top, &cmd_list, &cmd_tree, &cmd_info,
 	&cmd_map, &cmd_export, NULL,
 };
 

@@ -8,7 +8,7 @@
 #include "verb.h"
 
 /* Each in its own file, cmd-VERB.c. */
-extern const struct verb cmd_create, cmd_attach, cmd_detach, cmd_reload, cmd_snapshot, cmd_base,
+extern const struct verb cmd_create, cmd_attach, cmd_detach, cmd_reload, cmd_record, cmd_snapshot, cmd_base,
 	cmd_stream, cmd_copy, cmd_commit, cmd_wait, cmd_job, cmd_status, cmd_stats, cmd_top, cmd_list, cmd_tree,
 	cmd_info, cmd_map, cmd_export;
 

@@ -26,12 +26,12 @@ expect 0 'usage: cowchain' --help
 expect 0 'cowchain ' --version
 expect 2 "no verb 'frobnicate'" frobnicate
 expect 2 "no verb 'frobnicate'" help frobnicate
-for verb in create attach detach reload snapshot base stream copy wait job status stats top list tree info map export; do
+for verb in create attach detach reload snapshot base stream record copy wait job status stats top list tree info map export; do
 	expect 0 "usage: cowchain $verb" help "$verb"
 	expect 0 "usage: cowchain $verb" "$verb" --help
 	expect 2 "cowchain help $verb" "$verb" --no-such-option
 done
-for verb in create attach detach reload snapshot base stream copy wait job stats info map export; do
+for verb in create attach detach reload snapshot base stream record copy wait job stats info map export; do
 	expect 2 "cowchain help $verb" "$verb"
 done
 expect 2 'takes no names' list x
@@ -79,6 +79,9 @@ expect 2 'a device and the new image' copy -q
 expect 1 'x' detach -f x
 expect 1 'x' stream x -b 0
 expect 1 'x' stream x --top 1 --base none
+# before anybody waits for the chain
+expect 1 'missing: No such file' stream x --first missing
+expect 1 '.: is no regular file' stream x --first .
 expect 2 'moves the disk' copy x new.qcow2 --wait
 expect 2 'copy the old top' copy x new.qcow2
 expect 1 'x' copy x new.qcow2 --pivot
@@ -100,6 +103,8 @@ expect 0 '--force' help stream
 expect 0 '--force' help copy
 expect 2 '--on-error' stream x --on-error panic
 expect 2 '--timeout' wait x --timeout 0
+expect 2 '--seconds soon: must be a number of seconds' record x new.parts --seconds soon
+expect 2 'a device and a file are needed' record x
 expect 2 'go together' stream x --backing-file y
 expect 2 'pause' job x explode
 expect 2 'speed needs a number' job x speed

@@ -18,6 +18,7 @@ device	reload @
 device	snapshot @ new.qcow2
 device	base @ none
 device	stream @
+device	record @ new.parts
 device	commit @
 device	copy @ new.qcow2 --pivot
 device	wait @

@@ -63,6 +63,7 @@ for line in 'detach x' 'reload x' 'snapshot x new.qcow2' 'snapshot x=1.qcow2 y=2
 	shell 'with a message' "jq -e '.messages | map(select(.kind == \"error\")) | length > 0' got.json"
 done
 json 1 export x 0 --as y --json
+json 1 record x new.parts --json
 json 1 job --json x pause
 json 1 stats --json x --reset
 for verb in "${verbs[@]}"; do

@@ -18,6 +18,8 @@
 #define FOREVER 600
 
 static int keyboard, terminal, ready[2];
+static void (*finish)(void) = keys_end;
+static int again;	/* a signal that comes after that */
 
 /* Has the terminal for its own. Exits with 0 if it was told to end. */
 static void child(double seconds)
@@ -33,7 +35,9 @@ static void child(double seconds)
 	if (write(ready[1], "", 1) != 1)
 		_exit(2);
 	end = keys_wait(seconds);
-	keys_end();
+	finish();
+	if (again)
+		raise(again);
 	_exit(end ? 0 : 1);
 }
 
@@ -101,6 +105,27 @@ static void interrupted(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
+/* Ends by a signal, goes on, and is ended by the next. */
+static void goes_on(void **state)
+{
+	struct termios before;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	finish = keys_done;
+	again = SIGTERM;
+	pid = start(&before, FOREVER);
+	kill(pid, SIGINT);
+	status = end(pid, &before);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	again = 0;
+	pid = start(&before, FOREVER);
+	kill(pid, SIGQUIT);
+	assert_int_equal(end(pid, &before), 0);
+	finish = keys_end;
+}
+
 static void in_time(void **state)
 {
 	struct termios before;
@@ -116,6 +141,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quit),
 		cmocka_unit_test(interrupted),
+		cmocka_unit_test(goes_on),
 		cmocka_unit_test(in_time),
 	};
 
