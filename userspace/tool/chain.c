@@ -9,6 +9,7 @@
 #include "chain.h"
 #include "devno.h"
 #include "format.h"
+#include "loop-index.h"
 #include "number.h"
 #include "util.h"
 
@@ -367,14 +368,38 @@ int chain_check(const struct chain *chain, const struct layer_options *opt)
 	return 0;
 }
 
-int chain_attach(struct chain *chain, const struct layer_options *opt)
+static int lock_all_first(const struct chain *chain)
 {
 	unsigned int i;
 
 	for (i = 0; i < chain->nr; i++)
-		if (layer_attach(&chain->layers[i], opt->no_lock))
+		if (layer_lock_first(&chain->layers[i]))
 			return -1;
 	return 0;
+}
+
+static int make_devices(struct chain *chain, bool no_lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < chain->nr; i++)
+		if (layer_make_devices(&chain->layers[i], no_lock))
+			return -1;
+	return 0;
+}
+
+int chain_attach(struct chain *chain, const struct layer_options *opt)
+{
+	int ret;
+
+	if (opt->no_lock)
+		return make_devices(chain, true);
+	if (lock_all_first(chain))
+		return -1;
+	loop_index_begin();
+	ret = make_devices(chain, false);
+	loop_index_end();
+	return ret;
 }
 
 void chain_close(struct chain *chain)

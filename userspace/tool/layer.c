@@ -278,26 +278,30 @@ int layer_lock(const struct layer *layer)
 	return layer->data.path ? source_lock(&layer->data) : 0;
 }
 
-static int attach_and_lock(struct source *src, bool no_lock)
+/*
+ * A writable file is attached first: if it has a loop device already, the message names it, which says more than a
+ * refused lock. It is locked first if it is to be padded, since nobody else may be using it then. One that is only read is
+ * locked before anybody looks for a loop device of it: see loop-index.h.
+ */
+static bool lock_comes_first(const struct source *src)
 {
-	/*
-	 * Attach first where that is safe: if the file has a loop device already, the message names
-	 * it, which says more than a refused lock. Lock first where the file is to be padded, since
-	 * nobody else may be using it then.
-	 */
-	if (src->block || !src->writable || src->pad) {
-		if (!no_lock && source_lock(src))
-			return -1;
-		return source_attach(src);
-	}
-	if (source_attach(src))
+	return src->block || !src->writable || src->pad;
+}
+
+int layer_lock_first(const struct layer *layer)
+{
+	if (layer->planned)
+		return 0;
+	if (lock_comes_first(&layer->file) && source_lock(&layer->file))
 		return -1;
-	return no_lock ? 0 : source_lock(src);
+	return layer->data.path && lock_comes_first(&layer->data) ? source_lock(&layer->data) : 0;
 }
 
 static int attach_source(struct source *src, bool no_lock)
 {
-	if (attach_and_lock(src, no_lock))
+	if (source_attach(src))
+		return -1;
+	if (!no_lock && !lock_comes_first(src) && source_lock(src))
 		return -1;
 	source_settle(src);
 	return 0;
@@ -320,7 +324,7 @@ void layer_plan(struct layer *layer, const char *image, const char *data, uint64
 		source_plan(&layer->data, data);
 }
 
-int layer_attach(struct layer *layer, bool no_lock)
+int layer_make_devices(struct layer *layer, bool no_lock)
 {
 	if (layer->planned) {
 		plan_source(&layer->file);
@@ -332,6 +336,13 @@ int layer_attach(struct layer *layer, bool no_lock)
 	if (layer->data.path)
 		return attach_source(&layer->data, no_lock);
 	return 0;
+}
+
+int layer_attach(struct layer *layer, bool no_lock)
+{
+	if (!no_lock && layer_lock_first(layer))
+		return -1;
+	return layer_make_devices(layer, no_lock);
 }
 
 void layer_say_users(const struct layer *layer)

@@ -79,6 +79,9 @@ uint64_t layer_disk_size(const struct layer *layer);
 int layer_lock(const struct layer *layer);
 /* Take the image locks and get block devices. Returns 0, or -1 after a message. */
 int layer_attach(struct layer *layer, bool no_lock);
+/* Its two steps, for several layers: those locks that come before any devices, then the devices and other locks. */
+int layer_lock_first(const struct layer *layer);
+int layer_make_devices(struct layer *layer, bool no_lock);
 /* See source_say_users(). */
 void layer_say_users(const struct layer *layer);
 

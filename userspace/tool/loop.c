@@ -18,8 +18,10 @@
 
 #include "file.h"
 #include "fs.h"
+#include "loop-index.h"
 #include "loop-own.h"
 #include "loop-shows.h"
+#include "loop-sysfs.h"
 #include "loop.h"
 #include "mounts.h"
 #include "plan.h"
@@ -31,30 +33,6 @@
 /* Wait for a loop device that is about to vanish, or that udev holds open for a moment. */
 #define MAX_LOOKS 20
 #define LOOK_AGAIN_US 50000
-
-/*
- * Read an attribute from sysfs, without the newline at its end (a file name may contain others).
- * Returns NULL if there is none. Caller frees.
- */
-static char *read_attribute(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char *text = NULL;
-	size_t room = 0;
-	ssize_t len;
-
-	if (!f)
-		return NULL;
-	len = getdelim(&text, &room, '\0', f);
-	fclose(f);
-	if (len <= 0) {
-		free(text);
-		return NULL;
-	}
-	if (text[len - 1] == '\n')
-		text[len - 1] = '\0';
-	return text;
-}
 
 /* Open /dev/loopN and get its status. Returns a descriptor, or -1 if it has no file. */
 static int open_status(const char *name, struct loop_info64 *info)
@@ -81,8 +59,7 @@ static int open_status(const char *name, struct loop_info64 *info)
  */
 static bool may_show_file(const char *name, const struct stat *st)
 {
-	char *attribute = xasprintf("/sys/block/%s/loop/backing_file", name);
-	char *path = read_attribute(attribute);
+	char *path = loop_sysfs_file(name);
 	bool may = false;
 	struct stat own;
 
@@ -90,7 +67,6 @@ static bool may_show_file(const char *name, const struct stat *st)
 	if (path && !mounts_may_hang(path, st->st_dev))
 		may = stat(path, &own) || (own.st_dev == st->st_dev && own.st_ino == st->st_ino);
 	free(path);
-	free(attribute);
 	return may;
 }
 
@@ -100,9 +76,8 @@ static bool may_show_file(const char *name, const struct stat *st)
  */
 static bool excludes(const char *name, const struct stat *st, bool writable)
 {
-	char *attribute = xasprintf("/sys/block/%s/loop/backing_file", name);
 	char *ro_attribute = xasprintf("/sys/block/%s/ro", name);
-	char *path = read_attribute(attribute), *ro = read_attribute(ro_attribute);
+	char *path = loop_sysfs_file(name), *ro = sysfs_read(ro_attribute);
 	struct stat own;
 	bool same = path && !mounts_may_hang(path, st->st_dev) && !stat(path, &own) && own.st_dev == st->st_dev &&
 		    own.st_ino == st->st_ino;
@@ -111,7 +86,6 @@ static bool excludes(const char *name, const struct stat *st, bool writable)
 	free(ro);
 	free(path);
 	free(ro_attribute);
-	free(attribute);
 	return same;
 }
 
@@ -163,6 +137,58 @@ static int share(const char *name, int fd, const struct loop_info64 *info, const
 	return -1;
 }
 
+/* Look at that one. Returns its descriptor, or -1: it is another file's, or a conflict. */
+static int look_at_one(const char *name, const struct stat *st, bool writable, dev_t *dev, struct conflict *conflict)
+{
+	struct loop_info64 info;
+	struct stat loop_st;
+	int fd, found = -1;
+
+	if (loop_own_other(name, st) || !may_show_file(name, st))
+		return -1;
+	fd = open_status(name, &info);
+	if (fd < 0) {
+		if (errno == ENOENT && excludes(name, st, writable))
+			set_conflict(conflict, name, NULL);
+		return -1;
+	}
+	if (!loop_shows_inode(&info, st) || fstat(fd, &loop_st))
+		close(fd);
+	else
+		found = share(name, fd, &info, st, writable, conflict);
+	if (found >= 0) {
+		*dev = loop_st.st_rdev;
+		loop_own_add(name, found, *dev, st);
+	}
+	return found;
+}
+
+/* Among those that there are now. */
+static int find_in_all(const struct stat *st, bool writable, const char *beside, dev_t *dev, struct conflict *conflict)
+{
+	DIR *dir = opendir("/sys/block");
+	struct dirent *entry;
+	int found = -1;
+
+	while (found < 0 && !conflict->name[0] && dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, "loop", 4) && (!beside || strcmp(entry->d_name, beside)))
+			found = look_at_one(entry->d_name, st, writable, dev, conflict);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static int find_in_index(const struct stat *st, dev_t *dev, struct conflict *conflict)
+{
+	const char *name;
+	int found = -1;
+	size_t at = 0;
+
+	while (found < 0 && !conflict->name[0] && (name = loop_index_next(st, &at)))
+		found = look_at_one(name, st, false, dev, conflict);
+	return found;
+}
+
 /*
  * Look for a loop device of the file. beside: the kernel's name of one that is not looked at, or NULL. Returns its
  * descriptor, or -1 for none.
@@ -170,36 +196,9 @@ static int share(const char *name, int fd, const struct loop_info64 *info, const
 static int find_attached(const struct stat *st, bool writable, const char *beside, dev_t *dev,
 			 struct conflict *conflict)
 {
-	DIR *dir = opendir("/sys/block");
-	struct loop_info64 info;
-	struct dirent *entry;
-	struct stat loop_st;
-	int found = -1;
-	int fd;
-
 	set_conflict(conflict, "", NULL);
-	while (found < 0 && !conflict->name[0] && dir && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "loop", 4) || (beside && !strcmp(entry->d_name, beside)) ||
-		    loop_own_other(entry->d_name, st) ||
-		    !may_show_file(entry->d_name, st))
-			continue;
-		fd = open_status(entry->d_name, &info);
-		if (fd < 0 && (errno != ENOENT || !excludes(entry->d_name, st, writable)))
-			continue;
-		if (fd < 0)
-			set_conflict(conflict, entry->d_name, NULL);
-		else if (!loop_shows_inode(&info, st) || fstat(fd, &loop_st))
-			close(fd);
-		else
-			found = share(entry->d_name, fd, &info, st, writable, conflict);
-		if (found >= 0) {
-			*dev = loop_st.st_rdev;
-			loop_own_add(entry->d_name, found, *dev, st);
-		}
-	}
-	if (dir)
-		closedir(dir);
-	return found;
+	return !writable && loop_index_active() ? find_in_index(st, dev, conflict) :
+						  find_in_all(st, writable, beside, dev, conflict);
 }
 
 /*
@@ -255,7 +254,7 @@ bool loop_new_file_is_direct(const char *path)
 static void say_no_node(int number, const char *dev, const char *path)
 {
 	char *attribute = xasprintf("/sys/block/loop%d/dev", number);
-	char *numbers = read_attribute(attribute);
+	char *numbers = sysfs_read(attribute);
 	char *colon = numbers ? strchr(numbers, ':') : NULL;
 
 	if (colon)
@@ -334,7 +333,7 @@ static void note_lost_writes(dev_t dev, int file, const char *path)
 	static char *said;
 	static dev_t said_of;
 	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/dio", major(dev), minor(dev));
-	char *dio = read_attribute(attribute);
+	char *dio = sysfs_read(attribute);
 	struct fs_facts facts;
 	char *doubt = NULL;
 	struct stat st;
@@ -457,7 +456,7 @@ int loop_attach_beside(int file, const char *path, dev_t other, dev_t *dev)
 bool loop_is_writable(dev_t dev)
 {
 	char *attribute = xasprintf("/sys/dev/block/%u:%u/ro", major(dev), minor(dev));
-	char *ro = read_attribute(attribute);
+	char *ro = sysfs_read(attribute);
 	bool writable = ro && !strcmp(ro, "0");
 
 	free(ro);
@@ -479,7 +478,7 @@ static char *find_file(dev_t dev, bool whole)
 {
 	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/backing_file", major(dev),
 				    minor(dev));
-	char *path = read_attribute(attribute);
+	char *path = sysfs_read(attribute);
 	char *name = path ? kernel_name(dev) : NULL;
 	int fd = -1;
 	struct loop_info64 info;
@@ -509,7 +508,7 @@ char *loop_shown_file(dev_t dev)
 {
 	char *attribute = xasprintf("/sys/dev/block/%u:%u/loop/backing_file", major(dev),
 				    minor(dev));
-	char *path = read_attribute(attribute);
+	char *path = sysfs_read(attribute);
 
 	free(attribute);
 	if (path && mounts_may_hang(path, 0))
@@ -546,14 +545,12 @@ bool loop_shows_file(dev_t dev, const struct stat *st)
 /* Does the attribute name a node of the block device? */
 static bool shows_device(const char *name, dev_t dev)
 {
-	char *attribute = xasprintf("/sys/block/%s/loop/backing_file", name);
-	char *path = read_attribute(attribute);
+	char *path = loop_sysfs_file(name);
 	struct stat st;
 	bool shows = path && !strncmp(path, "/dev/", 5) && !stat(path, &st) &&
 		     S_ISBLK(st.st_mode) && st.st_rdev == dev;
 
 	free(path);
-	free(attribute);
 	return shows;
 }
 
