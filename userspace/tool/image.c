@@ -130,56 +130,84 @@ void image_free(struct image *image)
 	memset(image, 0, sizeof(*image));
 }
 
-/* Read up to size bytes. Returns the buffer, which the caller frees, or NULL after a message. */
-static void *read_aligned(int fd, const char *path, size_t size, uint64_t off, size_t *got)
+static size_t align_size(size_t size)
+{
+	return (size + READ_ALIGN - 1) & ~(size_t)(READ_ALIGN - 1);
+}
+
+static void *alloc_aligned(const char *path, size_t size)
 {
 	void *buf;
-	ssize_t n;
 
-	size = (size + READ_ALIGN - 1) & ~(size_t)(READ_ALIGN - 1);
-	if (posix_memalign(&buf, READ_ALIGN, size)) {
-		cc_error("%s: out of memory", path);
-		return NULL;
-	}
-	n = pread_full(fd, buf, size, (off_t)off);
+	if (!posix_memalign(&buf, READ_ALIGN, align_size(size)))
+		return buf;
+	cc_error("%s: out of memory", path);
+	return NULL;
+}
+
+/* Read up to size bytes, in whole units of READ_ALIGN, for which there is room. Returns 0, or -1 after a message. */
+static int read_into(void *buf, int fd, const char *path, size_t size, uint64_t off, size_t *got)
+{
+	ssize_t n = pread_full(fd, buf, align_size(size), (off_t)off);
+
 	if (n < 0) {
 		cc_error("%s: cannot read header or tables: %s", path, strerror((int)-n));
+		return -1;
+	}
+	*got = (size_t)n;
+	return 0;
+}
+
+/* Returns the buffer, which the caller frees, or NULL after a message. */
+static void *read_aligned(int fd, const char *path, size_t size, uint64_t off, size_t *got)
+{
+	void *buf = alloc_aligned(path, size);
+
+	if (buf && read_into(buf, fd, path, size, off, got)) {
 		free(buf);
 		return NULL;
 	}
-	*got = (size_t)n;
 	return buf;
 }
 
-/* The first cluster, where names and extensions are; NULL after a message. Caller frees. */
+/* Memory for one header after the other: of a long chain, fresh pages for each would cost more than to read it. */
+static void *header_room(const char *path, size_t size)
+{
+	static void *room;
+	static size_t room_size;
+
+	if (size > room_size) {
+		free(room);
+		room = alloc_aligned(path, size);
+		room_size = room ? size : 0;
+	}
+	return room;
+}
+
+/* The first cluster, where names and extensions are, until the next call; NULL after a message. */
 static uint8_t *read_header(int fd, const char *path, size_t *len)
 {
-	uint8_t *buf = read_aligned(fd, path, READ_ALIGN, 0, len);
+	uint8_t *buf = header_room(path, READ_ALIGN);
 	struct q2_error err;
 	int bytes;
 
-	if (!buf)
+	if (!buf || read_into(buf, fd, path, READ_ALIGN, 0, len))
 		return NULL;
 	/* Its size is in the first sector. */
 	bytes = *len < SECTOR_SIZE ? 0 : q2_header_bytes(buf, &err);
 	if (bytes <= (int)READ_ALIGN)
 		return buf;
-	free(buf);
-	return read_aligned(fd, path, (size_t)bytes, 0, len);
+	buf = header_room(path, (size_t)bytes);
+	return buf && !read_into(buf, fd, path, (size_t)bytes, 0, len) ? buf : NULL;
 }
 
 int image_read(int fd, const char *path, uint64_t file_size, struct image *image)
 {
 	size_t len;
 	uint8_t *buf = read_header(fd, path, &len);
-	int ret;
 
 	memset(image, 0, sizeof(*image));
-	if (!buf)
-		return -1;
-	ret = image_parse(buf, len, path, file_size, image);
-	free(buf);
-	return ret;
+	return buf ? image_parse(buf, len, path, file_size, image) : -1;
 }
 
 static int write_name(int fd, const char *path, const char *name, off_t at)
@@ -211,7 +239,6 @@ int image_rename_data(int fd, const char *path, const char *from, const char *to
 		cc_error("%s: its header does not have the name of the data file that qemu-img was given",
 			 path);
 	image_free(&image);
-	free(buf);
 	return ret;
 }
 
