@@ -68,7 +68,7 @@ check-quick:
 	@scripts/setup check
 	@QUICK=1 scripts/check
 
-sweeps := check-random check-crash check-faults check-full-disk check-hostile check-mutation check-names \
+sweeps := check-random check-cycles check-crash check-faults check-full-disk check-hostile check-mutation check-names \
 	check-packages check-network check-zoo check-differential check-debug stress
 
 # The zoo has images by programs that no other test needs.
@@ -170,13 +170,14 @@ help:
 	@echo '                 two fuzz targets: RUNS=2000000'
 	@echo 'check-mutation   kernel/ is broken on purpose, and tests have to fail: BREAKAGES="..."'
 	@echo 'check-names      names are exchanged while the tool uses them: RACE_SECONDS=60'
+	@echo 'check-cycles     chains that come and go, and a tool that is killed: CYCLES=200 KILLS=100'
 	@echo 'check-network    a base on the network: FLEET=10 CUTS=30'
 	@echo 'check-zoo        images of every kind, by old and new programs: KERNEL="6.1 6.12"'
 	@echo 'check-differential  random chains, also by QEMU, with the same end: SEEDS=50 SEED=1'
 	@echo 'check-packages   the packages in Debian 12 and 13: KERNEL="debian12-6.1 debian13-6.12"'
 	@echo 'check-debug      tests and stress with KASAN, lockdep, kmemleak, KCSAN'
 	@echo 'stress           DURATION=30m KERNEL=debug-kasan SEED=... OPS=...'
-	@echo '                 ("scripts/sweep --list" has all that these thirteen take)'
+	@echo '                 ("scripts/sweep --list" has all that these fourteen take)'
 	@echo 'fuzz-qcow2       RUNS=10000000 on what reads and changes headers of images'
 	@echo 'fuzz-unpack      RUNS=10000000 on compressed clusters'
 	@echo 'fuzz-names       RUNS=10000000 on what the tool decides about names'
