@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "copy.h"
+#include "cycle.h"
 #include "dm.h"
 #include "io.h"
 #include "util.h"
@@ -21,6 +22,7 @@ int main(int argc, char **argv)
 		{ "put", cmd_put },
 		{ "copy", cmd_copy },
 		{ "activate", cmd_activate },
+		{ "cycle", cmd_cycle },
 		{ "job", cmd_job },
 	};
 	size_t i;
@@ -31,5 +33,5 @@ int main(int argc, char **argv)
 			return fflush(stdout) ? 1 : 0;
 		}
 	}
-	die("usage: count io|fill|put|copy|activate|job ARG...");
+	die("usage: count io|fill|put|copy|activate|cycle|job ARG...");
 }
