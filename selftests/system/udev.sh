@@ -259,6 +259,7 @@ no_answer() {
 	matches "$(<said)" 'interrupted' "message"
 	! dmsetup info cct 2>/dev/null || fail "the device is there"
 	timeout -k 10 150 cowchain attach cct top.qcow2 2>said
+	matches "$(<said)" 'waiting for udev' "note"
 	matches "$(<said)" 'no answer from udev' "note"
 	dd if=/dev/mapper/cct of=/dev/null bs=1M count=1 status=none
 	udevadm control --start-exec-queue

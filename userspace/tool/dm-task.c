@@ -28,6 +28,8 @@
 #define UDEV_LIMIT_US (60 * 1000 * 1000)
 /* The same once a signal has come, which ends the program as soon as all is cleaned up. */
 #define UDEV_SIGNAL_LIMIT_US (5 * 1000 * 1000)
+/* When it is said what is waited for. */
+#define UDEV_SAY_US (5 * 1000 * 1000)
 #define UDEV_FIRST_LOOK_US 500
 #define UDEV_LAST_LOOK_US 10000
 
@@ -122,9 +124,19 @@ static void give_up_udev(struct dm_task *task, uint32_t cookie)
 	dm_udev_wait(cookie);
 }
 
+static void say_waiting(struct dm_task *task, bool *said)
+{
+	const char *name = dm_task_get_name(task);
+
+	if (!*said && !hold_interrupted())
+		cc_note("%s: waiting for udev, for %d seconds at most", name ? name : "", UDEV_LIMIT_US / 1000000);
+	*said = true;
+}
+
 static void wait_for_udev(struct dm_task *task, uint32_t cookie)
 {
 	useconds_t waited = 0, look = UDEV_FIRST_LOOK_US;
+	bool said = false;
 	int ready = 0;
 
 	/* There is no cookie if nobody is asked; the library would not call that ready. */
@@ -133,6 +145,8 @@ static void wait_for_udev(struct dm_task *task, uint32_t cookie)
 			give_up_udev(task, cookie);
 			return;
 		}
+		if (waited >= UDEV_SAY_US)
+			say_waiting(task, &said);
 		usleep(look);
 		waited += look;
 		if (look < UDEV_LAST_LOOK_US)

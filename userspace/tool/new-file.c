@@ -15,6 +15,7 @@
 #include "loop.h"
 #include "new-file.h"
 #include "path.h"
+#include "reserve.h"
 #include "source.h"
 #include "users.h"
 #include "util.h"
@@ -300,12 +301,15 @@ bool new_file_is(const struct new_file *file, const struct stat *b)
 int new_file_reserve(const struct new_file *file)
 {
 	struct stat st;
+	int ret;
 
 	if (fstat(file->fd, &st))
 		return fail_errno(file, "");
-	if (S_ISBLK(st.st_mode) || !st.st_size || !fallocate(file->fd, 0, 0, st.st_size))
+	if (S_ISBLK(st.st_mode))
 		return 0;
-	return fail_errno(file, "cannot reserve its space: ");
+	ret = reserve(file->fd, file->path, (uint64_t)st.st_size);
+	errno = -ret;
+	return ret ? fail_errno(file, "cannot reserve its space: ") : 0;
 }
 
 /*
