@@ -49,10 +49,15 @@ static bool stops_on(const struct walk *w, int err)
 	return !strcmp(w->policy, "stop") || (!strcmp(w->policy, "enospc") && err == ENOSPC);
 }
 
-/* Metadata of the top, or of the base, could not be written: the job has ended, and cannot go on. */
+/*
+ * Metadata of the top, or of the base, could not be written: the job has ended, and cannot go on. Of
+ * errors that do not end the first one is known, which may be any; the base's come after it.
+ */
 static bool cannot_write(const struct walk *w, const struct hit *h)
 {
-	return w->broken || (hit_base(w, h) && (h->op == 'f' || hit_meta(w, h)));
+	if (w->broken || (!one_shot(w) && h->failed > 1 && w->lower))
+		return true;
+	return hit_base(w, h) && (h->op == 'f' || hit_meta(w, h));
 }
 
 static void judge_job_error(struct walk *w, const struct job_status *st)
