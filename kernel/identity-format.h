@@ -50,7 +50,8 @@
  * In the layer that a commit writes to, job_base_uuid is the topmost layer that is copied: with
  * that one above it, whatever was made for its generation job_base_generation (0: for it when it
  * had no identity) is still right on it, in its generation job_top_generation or a later one: it
- * has lost nothing since. The flag JOB_COPIED says that the commit has ended.
+ * has lost nothing since. So is what was made for a generation between the two: a commit that was
+ * given up has left those. The flag JOB_COPIED says that the commit has ended.
  *
  * At the end of a commit of the top, the layer that was written is the top; it was used once more,
  * and has no job. Then what was the top is marked as PIVOTED, with the same fields as the commit.

@@ -176,10 +176,31 @@ bool q2_ident_unfinished(const struct q2_ident *id)
 	return q2_is_target(id) && !id->job.copied;
 }
 
+static bool q2_names_given_up(const u8 *uuid, u64 generation, const struct q2_ident *target)
+{
+	return !memcmp(uuid, target->uuid, QCOW2_UUID_BYTES) &&
+	       generation > target->job.base_generation && generation < target->generation;
+}
+
+/*
+ * Is @child right on @target as it was before its commits? The last of these may not be the first,
+ * which was given up: what lies directly above was made writable meanwhile, perhaps, and then names
+ * the target as that one has left it.
+ */
+static bool q2_is_right_before(const struct q2_ident *child, const struct q2_ident *target)
+{
+	struct q2_ident before = *target;
+
+	before.generation = target->job.base_generation;
+	before.present = before.generation;
+	return q2_ident_is_parent(child, &before) ||
+	       q2_names_given_up(child->parent, child->parent_generation, target) ||
+	       (child->has_other &&
+		q2_names_given_up(child->other, child->other_generation, target));
+}
+
 bool q2_ident_is_link(const struct q2_ident *child, const struct q2_ident *parent, bool shadowed)
 {
-	struct q2_ident before;
-
 	if (!q2_is_target(parent))
 		return q2_ident_is_parent(child, parent);
 	/* Made for it as it is now: the end of the commit. */
@@ -187,10 +208,7 @@ bool q2_ident_is_link(const struct q2_ident *child, const struct q2_ident *paren
 		return true;
 	if (!shadowed)
 		return !child->present && parent->job.copied;
-	before = *parent;
-	before.generation = parent->job.base_generation;
-	before.present = before.generation;
-	return q2_ident_is_parent(child, &before);
+	return q2_is_right_before(child, parent);
 }
 
 static u64 q2_copy_name(u8 *uuid, const struct q2_ident *id)
@@ -206,11 +224,16 @@ static u64 q2_copy_name(u8 *uuid, const struct q2_ident *id)
 
 void q2_ident_set_target(struct q2_ident *id, const struct q2_ident *last)
 {
-	/* If it was given up, nobody was made for what is there now. */
+	/*
+	 * If the last one was given up, what was right before that still is, below what this one
+	 * copies. But what was made for it as that one has left it need not be: there will be more
+	 * in it, if this is not the same one again.
+	 */
 	bool again = q2_ident_unfinished(id);
+	bool same = again && !memcmp(id->job.base_uuid, last->uuid, QCOW2_UUID_BYTES);
 	u64 before = again ? id->job.base_generation : id->present ? id->generation : 0;
 
-	if (!again)
+	if (!same)
 		id->generation++;
 	id->sealed = true;
 	memset(&id->job, 0, sizeof(id->job));

@@ -196,6 +196,35 @@ cancelled() {
 	pivoted a.raw b.qcow2 c.qcow2
 }
 
+it "cancelled, then more is committed: another image on the old top is refused" more_than_before
+# The base has parts of e then, and d, made writable after the first commit, names the base as that one has left it.
+more_than_before() {
+	chain
+	# shellcheck disable=SC2086	# words
+	msg cct commit top 3 base 2 $SLOW
+	wait_for 60 some_copied
+	msg cct job-cancel
+	remove cct
+	create cct
+	spare e d.qcow2
+	msg cct snapshot qcow2 "${LOOP[e.qcow2]}" -
+	io random:40:3
+	# shellcheck disable=SC2086	# words
+	msg cct commit top 4 base 2 $SLOW
+	wait_for 60 some_copied
+	remove cct
+	spare x d.qcow2
+	layers a.raw b.qcow2 c.qcow2 d.qcow2 x.qcow2
+	refuse_create ESTALE "a commit into it has not ended"
+	layers a.raw b.qcow2 c.qcow2 d.qcow2 e.qcow2
+	create cct
+	wait_state cct running
+	io verify
+	msg cct job-set-speed 0
+	job_done cct
+	pivoted a.raw b.qcow2 c.qcow2
+}
+
 it "a write that must not wait, and of which a part is done" nowait_part
 # The top's device splits it. One part is written, the other gets EAGAIN, and so does the guest, who does not try
 # again. What is read is what has to be read when the base is the top.

@@ -449,6 +449,36 @@ static void last_number(void)
 	CHECK(!memcmp(disk, copy, CLUSTER));
 }
 
+/*
+ * b and c were committed into a, which was given up, and something was made writable directly on a
+ * meanwhile. Then other layers are committed, up to x: there is more in a than c shadows.
+ */
+static void given_up(struct q2_ident a, const struct q2_ident b, const struct q2_ident c)
+{
+	struct q2_ident f = c, x = c;
+	u64 generation = a.generation;
+
+	x.uuid[0] = 5;
+	q2_ident_set_parent(&f, &a);
+	CHECK(q2_ident_is_link(&f, &a, false) && q2_ident_is_link(&f, &a, true));
+	q2_ident_set_target(&a, &x);
+	CHECK(a.generation == generation + 1 && q2_ident_unfinished(&a));
+	CHECK(!q2_ident_is_link(&f, &a, false), "without x above it");
+	CHECK(q2_ident_is_link(&f, &a, true), "with x");
+	CHECK(q2_ident_is_link(&b, &a, true) && !q2_ident_is_link(&b, &a, false));
+	/* a further one, and what accepts two of them */
+	q2_ident_set_target(&a, &c);
+	CHECK(a.generation == generation + 2 && q2_ident_is_link(&f, &a, true));
+	f.parent_generation = a.generation + 1;
+	CHECK(!q2_ident_is_link(&f, &a, true), "one that never was");
+	f.has_other = true;
+	memcpy(f.other, a.uuid, sizeof(f.other));
+	f.other_generation = generation;
+	CHECK(q2_ident_is_link(&f, &a, true) && !q2_ident_is_link(&f, &a, false));
+	f.other_generation = ~0ULL;
+	CHECK(!q2_ident_is_link(&f, &a, true));
+}
+
 /* [a] -> [b] -> [c]: b and c are committed into a, which had the generation 5, or no identity. */
 static void committed(bool had)
 {
@@ -482,6 +512,7 @@ static void committed(bool had)
 	q2_ident_set_target(&a, &c);
 	CHECK(a.generation == (had ? 6 : 1) && q2_ident_is_link(&b, &a, true));
 	CHECK(q2_ident_is_link(&c, &b, false), "others are not concerned");
+	given_up(a, b, c);
 	/* the end: c's successor names a as it is now */
 	q2_ident_set_other(&x, &a);
 	CHECK(q2_ident_is_link(&x, &a, false));
