@@ -42,6 +42,11 @@ static int cc_snapshot_check(struct cowchain *cc)
 	lockdep_assert_held(&cc->ctl);
 	if (r)
 		return r;
+	/* Before the jobs: one that is recorded could be neither continued nor cancelled. */
+	if (!view->top || READ_ONCE(cc->mode) != CC_RW) {
+		cc_err(cc, "the chain is read-only");
+		return -EROFS;
+	}
 	if (cc_job_bars_snapshot(cc)) {
 		cc_err(cc, "a commit is running: wait for it or cancel it first");
 		return -EBUSY;
@@ -49,10 +54,6 @@ static int cc_snapshot_check(struct cowchain *cc)
 	if (cc_job_recorded(cc)) {
 		cc_err(cc, "a job is recorded in the top: continue or cancel it first");
 		return -EBUSY;
-	}
-	if (!view->top || READ_ONCE(cc->mode) != CC_RW) {
-		cc_err(cc, "the chain is read-only");
-		return -EROFS;
 	}
 	if (view->nr == CC_MAX_LAYERS) {
 		cc_err(cc, "the chain has %u layers already", CC_MAX_LAYERS);

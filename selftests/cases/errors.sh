@@ -522,6 +522,10 @@ ro_resume() {
 	mark resume
 	msg cct job-resume
 	logged "the chain is read-only: the job stays recorded as it was"
+	# nor is anybody asked to continue or cancel it now
+	wait_state cct concluded
+	spare e d.qcow2
+	refuse_msg EROFS cct snapshot qcow2 "${LOOP[e.qcow2]}" -
 	after_ro
 	logged "the interrupted stream continues, without a base, paused"
 	msg cct job-resume
