@@ -141,6 +141,9 @@ bool q2_ident_unfinished(const struct q2_ident *id);
  * q2_ident_set_target() - count a commit into a layer, which is sealed: others are based on it.
  * @id: of the layer. If it has no identity, a UUID has to be set, and @present is still false.
  * @last: of the topmost layer that is committed, or of one above that.
+ *
+ * After a commit that was given up, one of the same layers is the same commit, and of others a new
+ * one: it counts a generation, and what the given-up one has left is right below @last only.
  */
 void q2_ident_set_target(struct q2_ident *id, const struct q2_ident *last);
 
