@@ -4,7 +4,8 @@
 # outside the virtual machine, plays the recordings back to each point of the log.
 #
 # All devices of the chain are slices of one that is logged, so that one log has the order of all I/O.
-# The log does not show to which slice a flush belongs: that is traced, and a flush counts only for that slice.
+# The log does not show to which slice a flush belongs: that is traced, and a flush counts only for that slice. So are
+# writes: the log has those in the wrong order whose flushes overtake one another.
 #
 #	CRASH_OPS	operations of the writers in each case (300)
 #	CRASH_SEED	(1)
@@ -18,7 +19,7 @@ SECTORS=72216		# of the fixtures in stress/
 TRACE=/sys/kernel/tracing/instances/cct-crash
 SLOW="speed 1000000"	# of a commit
 
-# ---- flushes are traced ----
+# ---- flushes and writes are traced ----
 
 trace_begin() {
 	local event
@@ -30,7 +31,7 @@ trace_begin() {
 	echo global >$TRACE/trace_clock
 	echo 4096 >$TRACE/buffer_size_kb
 	for event in block_bio_queue block_bio_complete; do
-		echo 'rwbs ~ "F*"' >$TRACE/events/block/$event/filter
+		echo 'rwbs ~ "F*" || rwbs ~ "W*" || rwbs ~ "D*"' >$TRACE/events/block/$event/filter
 		echo 1 >$TRACE/events/block/$event/enable
 	done
 }

@@ -28,6 +28,7 @@ int main(void)
 	bad += run(update_tests, &n);
 	bad += run(ident_tests, &n);
 	bad += run(unpack_tests, &n);
+	bad += run(crash_tests, &n);
 	printf("1..%u\n", n);
 	return bad ? 1 : 0;
 }

@@ -36,6 +36,7 @@ extern const struct test entry_tests[];
 extern const struct test update_tests[];
 extern const struct test ident_tests[];
 extern const struct test unpack_tests[];
+extern const struct test crash_tests[];
 
 /*
  * A header cluster as QEMU writes it for a prepared image of 16 MiB with the backing file
