@@ -109,6 +109,8 @@ static void do_mark(struct replay *r, const struct entry *e)
 		r->text = e->text;
 	if (e->mark == 'b' || e->mark == 'd')
 		(e->mark == 'b' ? r->begun : r->done)[e->a] = true;
+	if (e->mark == 'b')
+		state_begun(r);
 	model_floor(&r->model, e);
 	commit_freeze(r);
 	sealed_freeze(r);

@@ -296,17 +296,39 @@ static bool overtaken(const struct replay *r, const struct entry *e, uint32_t k)
 	       !model_newer(&r->model, guest_at(r, sector), e->value[k], r->value[sector]);
 }
 
+/* ---- discards of an external data file ---- */
+
 /*
- * While a stream without a base runs, and after it, discards of an external data file are read: the
- * device that is logged has zeros there, or others would have been written. Nothing else may rely on
- * that.
+ * A stream without a base makes an external data file a raw disk. While it runs, and after it,
+ * discards of that file are read: the device that is logged has zeros there, or others would have
+ * been written. Nothing else may rely on that.
  */
-static bool is_raw_soon(const struct replay *r, const struct entry *e)
+static bool is_raw_soon(const struct replay *r)
 {
 	int i = model_message(&r->model, "stream");
 
-	return i >= 0 && r->begun[i] && !*r->final &&
-	       r->top[r->job_top].data == &r->slice[e->slice];
+	return i >= 0 && r->begun[i] && !*r->final && r->top[r->job_top].data;
+}
+
+static bool reads_discards(const struct replay *r, const struct entry *e)
+{
+	return is_raw_soon(r) && r->top[r->job_top].data == &r->slice[e->slice];
+}
+
+/* The stream finds zeros also where something was discarded before it began. */
+void state_begun(struct replay *r)
+{
+	const struct slice *s = r->top[r->job_top].data;
+	uint64_t sector;
+
+	if (!is_raw_soon(r))
+		return;
+	for (sector = s->start; sector < s->start + s->sectors; sector++) {
+		if (r->value[sector] != V_TRASH)
+			continue;
+		r->value[sector] = V_ZERO;
+		memset(r->disk + sector * SECTOR, 0, SECTOR);
+	}
 }
 
 static void apply_sector(struct replay *r, const struct entry *e, uint32_t k)
@@ -321,7 +343,7 @@ static void apply_sector(struct replay *r, const struct entry *e, uint32_t k)
 	else
 		r->fua[sector] = e->fua ? r->flushes + 1 : 0;
 	if (e->kind == E_DISCARD) {
-		bool zero = is_raw_soon(r, e);
+		bool zero = reads_discards(r, e);
 
 		memset(p, zero ? 0 : 0xdc, SECTOR);
 		r->value[sector] = zero ? V_ZERO : V_TRASH;

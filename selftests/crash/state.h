@@ -77,6 +77,8 @@ struct replay {
 void state_load(struct replay *r, const char *dir);
 /* Applies entry @e for good, or for the time of a trial; with @torn, only some of its sectors. */
 void state_apply(struct replay *r, const struct entry *e, bool torn);
+/* A message has been begun: what is on disk may count as something else from here on. */
+void state_begun(struct replay *r);
 void state_try(struct replay *r);
 void state_undo(struct replay *r);
 
