@@ -256,6 +256,22 @@ moved() {
 	retire cct e.qcow2
 }
 
+# other_cpus 0|1: takes all CPUs but the first one away, or gives them back
+other_cpus() {
+	local cpu
+
+	for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
+		[ ! -e "$cpu" ] || [ "$(<"$cpu")" = "$1" ] || echo "$1" >"$cpu"
+	done
+}
+
+before_cleanup() { other_cpus 1; }
+
+# one_cpu: under the emulator, whose threads may run the int3 that a jump label has while it is patched after the
+# instruction is back: "Oops: int3", and the memory has no int3 there. Seen with QEMU 7.2 after some seconds of counting
+# on and off on two CPUs.
+one_cpu() { ! grep -q "QEMU TCG" /proc/cpuinfo || other_cpus 0; }
+
 it "counting goes on and off while layers come and go" churn
 churn() {
 	local pid i
@@ -263,6 +279,7 @@ churn() {
 	use abcd
 	mkchain cct a.raw b.qcow2 c.qcow2 d.qcow2
 	spare e d.qcow2
+	one_cpu
 	while :; do
 		msg cct stats on
 		dmsetup message cct 0 stats >/dev/null
