@@ -98,11 +98,26 @@ static int cc_target_get_source(struct cc_layer *target, bool guest)
 	return target->twin->source && !guest ? cc_source_get(target) : 0;
 }
 
-/* Of a raw device, nothing but its size can tell. */
-static int cc_target_check_same(struct cc_layer *target)
+/*
+ * A raw base that is shorter than what is committed may have been made longer, by zeros, since the
+ * chain has it. What is behind its old end reads as zeros in the chain, until the job ends: the
+ * layers that are committed provide what is written there. So another device has to end where they
+ * end, which few other disks do; the same one need not.
+ */
+static bool cc_target_has_grown(const struct cc_layer *target, sector_t len)
 {
-	int r = target->dev_bytes == target->twin->dev_bytes &&
-		target->data_bytes == target->twin->data_bytes ? 0 : -EINVAL;
+	const struct cc_layer *twin = target->twin;
+
+	return target->kind == CC_RAW && twin->sectors < len && target->sectors >= len &&
+	       (target->sectors == len || target->bdev->bd_dev == twin->bdev->bd_dev);
+}
+
+/* Of a raw device, nothing but its size can tell. */
+static int cc_target_check_same(struct cc_layer *target, sector_t len)
+{
+	int r = (target->dev_bytes == target->twin->dev_bytes &&
+		 target->data_bytes == target->twin->data_bytes) ||
+		cc_target_has_grown(target, len) ? 0 : -EINVAL;
 
 	if (target->ident.foreign) {
 		cc_layer_err(target, "its identity was written by a later version");
@@ -143,7 +158,7 @@ int cc_target_open(struct cc_job *job, struct cc_view *view, struct cc_layer *la
 	if (!r && target->kind == CC_QCOW2)
 		r = cc_check_max_size(target);
 	if (!r)
-		r = cc_target_check_same(target);
+		r = cc_target_check_same(target, job->len);
 	if (!r)
 		r = cc_target_get_source(target, guest);
 	if (!r)

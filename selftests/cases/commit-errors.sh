@@ -226,6 +226,37 @@ wrong_device() {
 	cmp a.raw "$FIXTURES/abcd/a.raw" || fail "a.raw has changed"
 }
 
+it "a raw base that was made longer for the commit" grown
+grown() {
+	head -c 4M /dev/urandom >s.raw
+	cp s.raw model.raw
+	truncate -s 16M model.raw
+	use spare single.qcow2
+	cp single.qcow2 t.qcow2
+	mv single.qcow2 m.qcow2
+	qcow2poke m.qcow2 backing s.raw raw
+	qcow2poke t.qcow2 backing m.qcow2 qcow2
+	attach s.raw
+	mkchain cct s.raw m.qcow2
+	io write:15M:1M:1 write:3M:2M:2 random:60:1
+	attach t.qcow2
+	msg cct snapshot qcow2 "${LOOP[t.qcow2]}" -
+	io random:60:2
+	refuse_msg EFBIG cct commit top 1 base 0 backing-file s.raw raw
+	# the same file by another device, which ends somewhere else, then where the layers end
+	truncate -s 20M s.raw
+	ln s.raw other.raw
+	attach other.raw
+	refuse_msg EINVAL cct commit top 1 base 0 device "${LOOP[other.raw]}" - backing-file s.raw raw
+	detach other.raw
+	truncate -s 16M s.raw
+	attach other.raw
+	msg cct commit top 1 base 0 device "${LOOP[other.raw]}" - backing-file s.raw raw
+	job_done cct
+	io verify random:60:3 verify
+	retire cct t.qcow2
+}
+
 it "a base that is longer, and a length in the middle of a subcluster" longer
 longer() {
 	local prepared=extended_l2=on,cluster_size=128k,preallocation=metadata
