@@ -116,4 +116,83 @@ interrupted() {
 	keep compare e.qcow2 model.raw
 }
 
+# ---- a raw base that is shorter ----
+
+size_is() { eq "$(stat -c %s "$1")" "$2" "size of $1"; }
+
+# shorter: [s] of 4 MiB [m] [t] of 16 MiB, and another image for s
+shorter() {
+	need cowchain
+	head -c 4M /dev/urandom >s.raw
+	cp s.raw model.raw
+	truncate -s 16M model.raw
+	cowchain create m.qcow2 -b s.raw -F raw --size 16M
+	cowchain create u.qcow2 -b s.raw -F raw --size 16M
+	cowchain create t.qcow2 -b m.qcow2 -F qcow2
+	cowchain attach cct "$T/m.qcow2"
+	# shellcheck disable=SC2034	# for io
+	DEV=/dev/mapper/cct
+	io write:15M:1M:1 write:3M:2M:2 random:60:1
+	cowchain snapshot cct t.qcow2
+	io random:60:2
+}
+
+# longer TOP: nothing is lost, and images that were made for the shorter base are refused
+longer() {
+	size_is s.raw $((16 << 20))
+	io verify random:60:3 verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	keep check "$1"
+	keep compare "$1" model.raw
+	tool_fails 1 "had 4194304 bytes" attach cct u.qcow2
+	cowchain attach cct "$1"
+	io verify
+	cowchain detach cct
+}
+
+it "a raw base that is shorter is enlarged" enlarged
+enlarged() {
+	local out
+
+	shorter
+	out=$(cowchain commit cct --dry-run)
+	matches "$out" "truncate -s 16777216 .*/s.raw" "dry run"
+	size_is s.raw $((4 << 20))
+	out=$(cowchain commit cct --wait --quiet 2>&1)
+	matches "$out" "enlarged to 16777216 bytes" "commit"
+	longer t.qcow2
+}
+
+it "a raw base that was enlarged, interrupted, and attached again" enlarged_again
+enlarged_again() {
+	shorter
+	cowchain commit cct --speed 16K
+	wait_for 60 some_copied
+	size_is s.raw $((16 << 20))
+	cowchain detach cct
+	wait_for 30 no_loops
+	cowchain attach cct t.qcow2
+	io verify
+	cowchain job cct speed 0
+	cowchain wait cct --quiet
+	longer t.qcow2
+}
+
+it "a raw base is as short as before if there is no commit" not_enlarged
+not_enlarged() {
+	shorter
+	cowchain stream cct --speed 16K
+	tool_fails 1 "running" commit cct
+	size_is s.raw $((4 << 20))
+	cowchain job cct cancel
+	io verify
+	cowchain detach cct
+	wait_for 30 no_loops
+	cowchain attach cct u.qcow2
+	cowchain detach cct
+	cowchain attach cct t.qcow2
+	io verify
+}
+
 run_cases

@@ -473,6 +473,19 @@ bool loop_is(dev_t dev)
 	return is;
 }
 
+int loop_take_size(dev_t dev)
+{
+	char *name = kernel_name(dev);
+	struct loop_info64 info;
+	int fd = name ? open_status(name, &info) : -1;
+	int ret = fd < 0 ? -1 : ioctl(fd, LOOP_SET_CAPACITY);
+
+	if (fd >= 0)
+		close(fd);
+	free(name);
+	return ret;
+}
+
 /* The name of the file, if it leads there; whole: only if the device shows all that it has now. Caller frees. */
 static char *find_file(dev_t dev, bool whole)
 {

@@ -60,5 +60,7 @@ char *loop_of_device(dev_t dev);
  * Returns a descriptor, with the path in *path, which the caller frees; or -1 without a message.
  */
 int loop_open_file(dev_t dev, char **path);
+/* The size of the file has changed: show all of it. Returns 0, or -1 with errno. */
+int loop_take_size(dev_t dev);
 
 #endif

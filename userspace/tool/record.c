@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "record.h"
 #include "util.h"
@@ -98,4 +99,10 @@ void record_write(int fd, const struct record *rec)
 	    fsetxattr(fd, ATTRIBUTE, text, strlen(text), 0))
 		cc_debug("cannot record what is below: %m");
 	free(text);
+}
+
+void record_forget(int fd)
+{
+	if (fremovexattr(fd, ATTRIBUTE) || fsync(fd))
+		cc_debug("cannot forget what is below: %m");
 }

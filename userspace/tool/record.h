@@ -43,5 +43,7 @@ bool record_other_file(const struct record *was, const struct record *now);
 char *record_read(int fd, struct record *rec);
 /* Errors are of no interest: nothing depends on it. */
 void record_write(int fd, const struct record *rec);
+/* What is below is about to change: until record_write(), also after a crash, nothing is recorded. */
+void record_forget(int fd);
 
 #endif

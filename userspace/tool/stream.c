@@ -37,7 +37,7 @@ int stream_lower(const struct live *live, unsigned int top, int base, const char
 	int ret;
 
 	hold_begin();
-	ret = writable_open(&live->table.layers[top], &writable);
+	ret = writable_open(&live->table.layers[top], 0, &writable);
 	if (!ret && hold_interrupted())
 		ret = -1;
 	if (!ret)

@@ -4,8 +4,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -13,6 +16,7 @@
 #include "file.h"
 #include "lock.h"
 #include "loop.h"
+#include "plan.h"
 #include "util.h"
 #include "writable.h"
 
@@ -47,13 +51,42 @@ static int lock_file(int fd, const char *path)
 	return -1;
 }
 
-static int make_loop(dev_t dev, struct writable_device *made)
+/*
+ * What ends in the middle of a sector stays as it is, and the target says what to do. The new size has to be on disk
+ * before the job is recorded, which could not go on otherwise. The device that the chain has shows all of its file, too:
+ * others would not take it for that of the file.
+ */
+static int enlarge(int fd, const char *path, dev_t dev, uint64_t bytes, struct writable *w)
+{
+	struct stat st;
+	char size[24];
+	int kept;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (uint64_t)st.st_size >= bytes || st.st_size % SECTOR_SIZE)
+		return 0;
+	if (plan_wanted()) {
+		snprintf(size, sizeof(size), "%" PRIu64, bytes);
+		plan_line("truncate", "-s", size, path, (char *)NULL);
+		return 0;
+	}
+	kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	w->file = kept;
+	w->was = (uint64_t)st.st_size;
+	w->shown = dev;
+	if (kept < 0 || ftruncate(fd, (off_t)bytes) || fsync(fd) || loop_take_size(dev)) {
+		cc_error("%s: cannot be enlarged to %" PRIu64 " bytes: %s", path, bytes, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static int make_loop(dev_t dev, uint64_t bytes, struct writable *w, struct writable_device *made)
 {
 	char *path = NULL;
 	int fd = open_file(dev, &path);
 	dev_t number = 0;
 
-	if (fd >= 0 && !lock_file(fd, path))
+	if (fd >= 0 && !lock_file(fd, path) && !enlarge(fd, path, dev, bytes, w))
 		made->fd = loop_attach_beside(fd, path, dev, &number);
 	if (made->fd >= 0)
 		made->dev = devno_format(number);
@@ -64,7 +97,7 @@ static int make_loop(dev_t dev, struct writable_device *made)
 }
 
 /* dev: as in the table, or NULL. */
-static int open_device(const char *dev, struct writable_device *made)
+static int open_device(const char *dev, uint64_t bytes, struct writable *w, struct writable_device *made)
 {
 	dev_t number;
 
@@ -76,7 +109,7 @@ static int open_device(const char *dev, struct writable_device *made)
 		made->dev = xstrdup(dev);
 		return 0;
 	}
-	return make_loop(number, made);
+	return make_loop(number, bytes, w, made);
 }
 
 static void close_device(struct writable_device *made)
@@ -86,13 +119,21 @@ static void close_device(struct writable_device *made)
 	free(made->dev);
 }
 
-int writable_open(const struct table_layer *layer, struct writable *w)
+int writable_open(const struct table_layer *layer, uint64_t bytes, struct writable *w)
 {
-	int ret = open_device(layer->dev, &w->dev);
+	int ret;
 
+	w->file = -1;
 	w->data.fd = -1;
 	w->data.dev = NULL;
-	return ret ? ret : open_device(layer->data, &w->data);
+	ret = open_device(layer->dev, layer->kind == KIND_RAW ? bytes : 0, w, &w->dev);
+	return ret ? ret : open_device(layer->data, 0, w, &w->data);
+}
+
+void writable_undo(const struct writable *w)
+{
+	if (w->file >= 0 && (ftruncate(w->file, (off_t)w->was) || loop_take_size(w->shown)))
+		cc_debug("cannot be made as short as it was: %m");
 }
 
 unsigned int writable_words(const struct writable *w, const char **words)
@@ -109,4 +150,6 @@ void writable_close(struct writable *w)
 {
 	close_device(&w->data);
 	close_device(&w->dev);
+	if (w->file >= 0)
+		close(w->file);
 }
