@@ -29,7 +29,8 @@ trace_begin() {
 	[ ! -d $TRACE ] || rmdir $TRACE
 	mkdir $TRACE
 	echo global >$TRACE/trace_clock
-	echo 4096 >$TRACE/buffer_size_kb
+	# of the long form of this test, too: what is lost there ends the replay
+	echo 16384 >$TRACE/buffer_size_kb
 	for event in block_bio_queue block_bio_complete; do
 		echo 'rwbs ~ "F*" || rwbs ~ "W*" || rwbs ~ "D*"' >$TRACE/events/block/$event/filter
 		echo 1 >$TRACE/events/block/$event/enable
